@@ -1,0 +1,127 @@
+package wallet
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"time"
+)
+
+// The values of the facets, as the history keeps them. The merchant's
+// back-office reads these, so their JSON names are a promise; what is empty is
+// left out.
+type (
+	paymentMethodFacet struct {
+		Descriptors []string `json:"descriptors"`
+	}
+	stateFacet struct {
+		State   string   `json:"state,omitempty"`
+		Reasons []string `json:"reasons,omitempty"`
+	}
+	buyerFacet struct {
+		ID    string `json:"id,omitempty"`
+		Name  string `json:"name,omitempty"`
+		Email string `json:"email,omitempty"`
+		Phone string `json:"phone,omitempty"`
+	}
+	limitFacet struct {
+		Amount   string `json:"amount,omitempty"`
+		Currency string `json:"currency,omitempty"`
+	}
+	expiryFacet struct {
+		ExpiresAt time.Time `json:"expires_at,omitzero"`
+	}
+)
+
+// facets lists the sides of p in the order in which their changes are told.
+// A balance that moves alone is no change, nor is a state's time or the wording
+// of a reason.
+func facets(p *ChargePermission) []struct {
+	name  Facet
+	value any
+} {
+	var reasons []string
+	for _, r := range p.Reasons {
+		reasons = append(reasons, r.Code)
+	}
+	return []struct {
+		name  Facet
+		value any
+	}{
+		{FacetAddress, p.Shipping},
+		{FacetPaymentMethod, paymentMethodFacet{p.PaymentDescriptors}},
+		{FacetState, stateFacet{p.State.State, reasons}},
+		{FacetBuyer, buyerFacet{p.BuyerID, p.BuyerName, p.BuyerEmail, p.BuyerPhone}},
+		{FacetBillingAddress, p.Billing},
+		{FacetLimit, limitFacet{p.LimitAmount, p.LimitCurrency}},
+		{FacetExpiry, expiryFacet{p.ExpiresAt.UTC()}},
+	}
+}
+
+// Diff returns the facets in which after differs from before, in a fixed order.
+// Before is nil when nothing was stored yet: that is one change, FacetFirstRead.
+func Diff(before *ChargePermission, after *ChargePermission) []Change {
+	now := facets(after)
+	if before == nil {
+		whole := make(map[Facet]json.RawMessage, len(now))
+		for _, f := range now {
+			if v := encode(f.value); v != nil {
+				whole[f.name] = v
+			}
+		}
+		return []Change{{Facet: FacetFirstRead, After: encode(whole)}}
+	}
+	var changes []Change
+	for i, was := range facets(before) {
+		is := now[i]
+		if !same(was.value, is.value) {
+			changes = append(changes, Change{Facet: is.name, Before: encode(was.value), After: encode(is.value)})
+		}
+	}
+	return changes
+}
+
+// same compares two values of one facet; an empty list is the same as none.
+func same(a, b any) bool {
+	if x, ok := a.(expiryFacet); ok {
+		return x.ExpiresAt.Equal(b.(expiryFacet).ExpiresAt)
+	}
+	return reflect.DeepEqual(a, b) || string(encode(a)) == string(encode(b))
+}
+
+// encode returns v as JSON, and nil for a value that holds nothing.
+func encode(v any) json.RawMessage {
+	if reflect.ValueOf(v).IsZero() {
+		return nil
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		// Strings, lists of strings and times: there is nothing that could fail.
+		panic(fmt.Sprintf("wallet: facet %T: %v", v, err))
+	}
+	return b
+}
+
+// Keep returns after with what Amazon no longer tells filled in from before:
+// thirty days after a charge permission closed, its buyer's details come back
+// as null, and known values must not be lost because of that ("Charge
+// Permission" in the API reference). What retention erases stays erased, as it
+// is not in before either.
+func Keep(before *ChargePermission, after ChargePermission) ChargePermission {
+	if before == nil || after.State.State != Closed {
+		return after
+	}
+	if after.Buyer == (Buyer{}) {
+		after.Buyer = before.Buyer
+	}
+	if after.Shipping == (Address{}) {
+		after.Shipping = before.Shipping
+	}
+	if after.Billing == (Address{}) {
+		after.Billing = before.Billing
+	}
+	if len(after.PaymentDescriptors) == 0 {
+		after.PaymentDescriptors = before.PaymentDescriptors
+	}
+	return after
+}

@@ -1,0 +1,104 @@
+package wallet
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// ChargePermission is what walletsync knows of a charge permission: Amazon's
+// fields in our words. Empty means that Amazon gave null or nothing.
+//
+// The JSON names are those of the columns of walletsync.charge_permissions;
+// what is empty is left out.
+type ChargePermission struct {
+	ID                 ChargePermissionID `json:"id"`
+	Type               string             `json:"type,omitempty"`
+	ReleaseEnvironment string             `json:"release_environment,omitempty"`
+	State
+	Buyer
+	PaymentDescriptors []string `json:"payment_descriptors,omitempty"`
+	Shipping           Address  `json:"shipping"`
+	Billing            Address  `json:"billing"`
+	Limits
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+}
+
+// State says whether the merchant can charge.
+type State struct {
+	State          string    `json:"state,omitempty"` // Chargeable, NonChargeable or Closed
+	Reasons        []Reason  `json:"reasons,omitempty"`
+	StateUpdatedAt time.Time `json:"state_updated_at,omitzero"`
+}
+
+// Reason is why a charge permission is not chargeable, or closed.
+type Reason struct {
+	Code        string `json:"code"`
+	Description string `json:"description,omitempty"`
+}
+
+// The states of a charge permission.
+const (
+	Chargeable    = "Chargeable"
+	NonChargeable = "NonChargeable"
+	Closed        = "Closed" // for good
+)
+
+// Buyer is the person behind the wallet.
+type Buyer struct {
+	BuyerID    string `json:"buyer_id,omitempty"`
+	BuyerName  string `json:"buyer_name,omitempty"`
+	BuyerEmail string `json:"buyer_email,omitempty"`
+	BuyerPhone string `json:"buyer_phone,omitempty"`
+}
+
+// Address is a postal address as Amazon gives it.
+type Address struct {
+	Name          string `json:"name,omitempty"`
+	Line1         string `json:"line1,omitempty"`
+	Line2         string `json:"line2,omitempty"`
+	Line3         string `json:"line3,omitempty"`
+	City          string `json:"city,omitempty"`
+	County        string `json:"county,omitempty"`
+	District      string `json:"district,omitempty"`
+	StateOrRegion string `json:"state_or_region,omitempty"`
+	PostalCode    string `json:"postal_code,omitempty"`
+	CountryCode   string `json:"country_code,omitempty"`
+	Phone         string `json:"phone,omitempty"`
+}
+
+// Limits are how much may be charged within a calendar month. Amounts are
+// decimal strings, as Amazon writes them.
+type Limits struct {
+	LimitAmount   string `json:"limit_amount,omitempty"`
+	BalanceAmount string `json:"balance_amount,omitempty"` // what is left of it
+	LimitCurrency string `json:"limit_currency,omitempty"`
+}
+
+// Facet is one side of a charge permission that changes as a whole.
+type Facet string
+
+// The facets, each the subject of its own change rows.
+const (
+	FacetAddress        Facet = "address"
+	FacetPaymentMethod  Facet = "payment_method"
+	FacetState          Facet = "state"
+	FacetBuyer          Facet = "buyer"
+	FacetBillingAddress Facet = "billing_address"
+	FacetLimit          Facet = "limit"
+	FacetExpiry         Facet = "expiry"
+
+	// FacetFirstRead stands for the first read of a charge permission: one
+	// row, whatever it holds.
+	FacetFirstRead Facet = "first_read"
+	// FacetErased stands for an erasure of personal data.
+	FacetErased Facet = "erased"
+)
+
+// Change is one facet that differs; Before and After are JSON, null if there
+// was nothing.
+type Change struct {
+	Facet  Facet           `json:"facet"`
+	Before json.RawMessage `json:"before"`
+	After  json.RawMessage `json:"after"`
+}

@@ -1,0 +1,224 @@
+// Package wallet holds the words that the rooms of walletsync share: the
+// account, the charge permission with its address and payment state, the
+// facets in which it can change, and what it means to want it read again.
+//
+// It decides and never acts: no clock, no network, no database, and nothing
+// beyond the standard library. The words are Amazon Pay's own (its API
+// reference for Charge Permission), the rules are those of the design.
+package wallet
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// ChargePermissionID names a charge permission, such as B01-0000000-0000000.
+// Which letter it begins with says nothing that one may rely on.
+type ChargePermissionID string
+
+var chargePermissionID = regexp.MustCompile(`^[A-Z][0-9]{2}-[0-9]{7}-[0-9]{7}$`)
+
+// chargePermissionIDLength is the length of every charge permission id; the
+// ids of charges and refunds begin with it and go on with a suffix, such as
+// -C056351.
+const chargePermissionIDLength = 19
+
+// ParseChargePermissionID returns s as an id if it has the form of one.
+func ParseChargePermissionID(s string) (ChargePermissionID, error) {
+	if !chargePermissionID.MatchString(s) {
+		return "", fmt.Errorf("%q is not a charge permission id (such as B01-0000000-0000000)", clip(s, 40))
+	}
+	return ChargePermissionID(s), nil
+}
+
+// ChargePermissionOf returns the charge permission that an object's id names:
+// the id itself, or the first 19 characters of a charge's or refund's.
+func ChargePermissionOf(objectID string) (ChargePermissionID, error) {
+	if len(objectID) > chargePermissionIDLength && objectID[chargePermissionIDLength] == '-' {
+		objectID = objectID[:chargePermissionIDLength]
+	}
+	return ParseChargePermissionID(objectID)
+}
+
+// AccountID is the name that the operator gave an account in the configuration.
+type AccountID string
+
+var accountID = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+
+// ParseAccountID returns s as an id if it is fit for a URL path: lower-case
+// letters, digits and dashes, at most 32, a letter first.
+func ParseAccountID(s string) (AccountID, error) {
+	if !accountID.MatchString(s) {
+		return "", fmt.Errorf("%q is not an account name (lower-case letters, digits and dashes, at most 32, a letter first)", clip(s, 40))
+	}
+	return AccountID(s), nil
+}
+
+// Environment is one of Amazon Pay's two.
+type Environment string
+
+// Amazon Pay's environments.
+const (
+	Live    Environment = "live"
+	Sandbox Environment = "sandbox"
+)
+
+// ParseEnvironment returns s as an environment, whatever its case.
+func ParseEnvironment(s string) (Environment, error) {
+	switch e := Environment(strings.ToLower(s)); e {
+	case Live, Sandbox:
+		return e, nil
+	}
+	return "", fmt.Errorf("environment %q is neither live nor sandbox", clip(s, 40))
+}
+
+// Quota is how often one call may be made: Burst calls at once, restored at
+// PerSecond calls a second.
+type Quota struct {
+	Call      Call
+	Burst     float64
+	PerSecond float64
+}
+
+// Call names a call of the Amazon Pay API that has a quota.
+type Call string
+
+// The calls that walletsync makes.
+const (
+	GetChargePermission     Call = "get_charge_permission"
+	GetCheckoutSession      Call = "get_checkout_session"
+	CompleteCheckoutSession Call = "complete_checkout_session"
+)
+
+// Quotas returns what Amazon Pay documents for a merchant account in an
+// environment ("Amazon Pay API v2: throttling limits"), in a fixed order.
+func Quotas(e Environment) []Quota {
+	if e == Live {
+		return []Quota{
+			{CompleteCheckoutSession, 20, 4},
+			{GetChargePermission, 20, 4},
+			{GetCheckoutSession, 40, 8},
+		}
+	}
+	return []Quota{
+		{CompleteCheckoutSession, 2, 1},
+		{GetChargePermission, 10, 1},
+		{GetCheckoutSession, 10, 1},
+	}
+}
+
+// Share returns the part of q that walletsync takes for itself; share is in
+// (0, 1]. At least one token fits, or nothing could ever be called.
+func (q Quota) Share(share float64) Quota {
+	q.Burst = max(1, q.Burst*share)
+	q.PerSecond *= share
+	return q
+}
+
+// Priority orders what is wanted; the smaller is fetched first. The numbers
+// are stored, so they keep their meaning for good.
+type Priority int16
+
+// The order in which the quota is spent.
+const (
+	PriorityReturn       Priority = 10 // a buyer waits on the return page
+	PriorityNotification Priority = 20 // a charge permission notification
+	PriorityUnknown      Priority = 30 // one of a charge permission never read
+	PriorityConfirm      Priority = 40 // an early read, read once more
+	PriorityOther        Priority = 50 // a charge, refund or chargeback notification
+	PrioritySweep        Priority = 60 // the longest unread
+	PriorityImport       Priority = 70 // ids that a merchant brings along
+)
+
+// Cause says why a charge permission was fetched; it is kept with the change.
+type Cause string
+
+// The causes of a fetch.
+const (
+	CauseIPN       Cause = "ipn"
+	CauseReturn    Cause = "return"
+	CauseConfirm   Cause = "confirm"
+	CauseReconcile Cause = "reconcile"
+	CauseRefresh   Cause = "refresh"
+	CauseImport    Cause = "import"
+)
+
+// CauseOf returns the cause that a priority stands for.
+func CauseOf(p Priority) Cause {
+	switch p {
+	case PriorityReturn:
+		return CauseReturn
+	case PriorityConfirm:
+		return CauseConfirm
+	case PrioritySweep:
+		return CauseReconcile
+	case PriorityImport:
+		return CauseImport
+	}
+	return CauseIPN
+}
+
+// Notification is one verified IPN: the hint that a charge permission may have
+// changed. It carries no state.
+type Notification struct {
+	Account          AccountID
+	MessageID        string // of SNS; the same on every retry
+	NotificationID   string // of Amazon Pay; for tracking only
+	ObjectType       string // CHARGE_PERMISSION, CHARGE, REFUND, CHARGEBACK or one not known yet
+	ObjectID         string
+	ChargePermission ChargePermissionID // empty: of the old kind, to be recorded only
+	Type             string             // STATE_CHANGE, ATTRIBUTE_CHANGE or one not known yet
+	Published        time.Time          // SNS Timestamp, by Amazon's clock
+	Arrived          time.Time          // at our door, by our clock; for people, never compared
+}
+
+// ObjectChargePermission is the object type of the notifications that say that
+// a charge permission itself has changed. Others say that money moved.
+const ObjectChargePermission = "CHARGE_PERMISSION"
+
+// Batch is what one delivery of the queue asks of the refresh.
+type Batch struct {
+	Notifications []Notification
+	Woken         []Wake
+	Redelivered   bool // at least one message has been delivered before
+}
+
+// Wake is a wake-up: work was expected to be due at that time.
+type Wake struct {
+	Account AccountID
+	At      time.Time // by Postgres's clock, to the microsecond
+}
+
+// Followed says which charge permissions are kept in step.
+type Followed struct {
+	Types     []string // types of charge permission, as Amazon writes them
+	KnownOnly bool     // ids never seen (imported or updated through us) ask nothing
+}
+
+// DefaultFollowed are the two types that Saved Wallets have.
+func DefaultFollowed() Followed {
+	return Followed{Types: []string{"PaymentMethodOnFile", "Recurring"}}
+}
+
+// Follows reports whether charge permissions of this type are kept in step.
+// One whose type Amazon does not tell is, so that nothing is missed.
+func (f Followed) Follows(chargePermissionType string) bool {
+	if chargePermissionType == "" {
+		return true
+	}
+	for _, t := range f.Types {
+		if strings.EqualFold(t, chargePermissionType) {
+			return true
+		}
+	}
+	return false
+}
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		return s[:n] + "…"
+	}
+	return s
+}
