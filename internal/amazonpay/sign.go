@@ -1,0 +1,134 @@
+package amazonpay
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+)
+
+// Algorithm is how requests and button payloads are signed: RSASSA-PSS with
+// SHA-256 and MGF1 of SHA-256 (RFC 8017), with one of two salt lengths.
+type Algorithm string
+
+// The algorithms (Amazon Pay API, "Signing requests").
+const (
+	PSSV2 Algorithm = "AMZN-PAY-RSASSA-PSS-V2" // salt of 32 bytes
+	PSS   Algorithm = "AMZN-PAY-RSASSA-PSS"    // salt of 20 bytes; what checkout.js assumes if it is told none
+)
+
+// saltLength is in bytes, and 0 for what is no algorithm.
+func (a Algorithm) saltLength() int {
+	switch a {
+	case PSSV2:
+		return 32
+	case PSS:
+		return 20
+	}
+	return 0
+}
+
+// dateFormat is x-amz-pay-date's, always in UTC.
+const dateFormat = "20060102T150405Z"
+
+// MarshalPayload returns v as the JSON payload of a button, fit to be signed by
+// [Client.SignPayload]: no HTML escapes, characters beyond ASCII as UTF-8, and
+// no backslash at all.
+//
+// Amazon's PHP SDK strips backslash escapes before it hashes a payload, and
+// what reaches checkout.js has often been through a template that treats them
+// in its own way. A payload without any is the same string everywhere. So a
+// value with a quotation mark, a backslash, a control character, U+2028,
+// U+2029 or invalid UTF-8 in it, which JSON can only write with a backslash, is
+// refused.
+func MarshalPayload(v any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, fmt.Errorf("amazonpay: marshal payload: %w", err)
+	}
+	payload := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	if bytes.IndexByte(payload, '\\') >= 0 {
+		return nil, errors.New("amazonpay: marshal payload: a value needs a backslash in JSON (a quotation mark, a backslash, a control character or invalid UTF-8)")
+	}
+	return payload, nil
+}
+
+// header is a signed one, its name in lower case.
+type header struct{ name, value string }
+
+// canonicalQuery returns the parameters sorted by name and percent-encoded as
+// RFC 3986 section 2 has it, which is also how they are sent.
+func canonicalQuery(q url.Values) string {
+	// Encode writes a space as + and a plus sign as %2B.
+	return strings.ReplaceAll(q.Encode(), "+", "%20")
+}
+
+// canonicalRequest returns what is hashed of a request (Amazon Pay API,
+// "Signing requests"). The path and the query are as they are sent; headers
+// are sorted by name, their values without outer or double white space.
+func canonicalRequest(method, path, query string, headers []header, body []byte) string {
+	var b strings.Builder
+	b.WriteString(method + "\n" + path + "\n" + query + "\n")
+	for _, h := range headers {
+		b.WriteString(h.name + ":" + h.value + "\n")
+	}
+	b.WriteString("\n" + names(headers) + "\n")
+	hash := sha256.Sum256(body)
+	b.WriteString(hex.EncodeToString(hash[:]))
+	return b.String()
+}
+
+func names(headers []header) string {
+	var b strings.Builder
+	for i, h := range headers {
+		if i > 0 {
+			b.WriteByte(';')
+		}
+		b.WriteString(h.name)
+	}
+	return b.String()
+}
+
+// signer signs for one key.
+type signer struct {
+	key       *rsa.PrivateKey
+	keyID     string
+	algorithm Algorithm
+	rand      io.Reader
+}
+
+// stringToSign returns what is signed for a canonical request or a button's
+// payload.
+func (a Algorithm) stringToSign(content []byte) string {
+	hash := sha256.Sum256(content)
+	return string(a) + "\n" + hex.EncodeToString(hash[:])
+}
+
+// sign returns the signature over a canonical request or a button's payload.
+func (s signer) sign(content []byte) (string, error) {
+	digest := sha256.Sum256([]byte(s.algorithm.stringToSign(content)))
+	signature, err := rsa.SignPSS(s.rand, s.key, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: s.algorithm.saltLength()})
+	if err != nil {
+		return "", err
+	}
+	return base64.StdEncoding.EncodeToString(signature), nil
+}
+
+// authorization returns the value of the Authorization header.
+func (s signer) authorization(canonical string, signed []header) (string, error) {
+	signature, err := s.sign([]byte(canonical))
+	if err != nil {
+		return "", err
+	}
+	return string(s.algorithm) + " PublicKeyId=" + s.keyID + ", SignedHeaders=" + names(signed) + ", Signature=" + signature, nil
+}
