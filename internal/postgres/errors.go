@@ -1,0 +1,33 @@
+package postgres
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// connectionLost reports whether the connection broke, rather than that the
+// server refused: a new one may serve.
+func connectionLost(err error) bool {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		// Class 57P: the server is going down or has ended this session.
+		return strings.HasPrefix(refused.Code, "57P")
+	}
+	var connect *pgconn.ConnectError
+	return !errors.As(err, &connect)
+}
+
+// unstorable reports whether the server refused the data itself: a value that a
+// column cannot hold (class 22) or a rule forbids (class 23).
+func unstorable(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && (strings.HasPrefix(refused.Code, "22") || strings.HasPrefix(refused.Code, "23"))
+}
+
+// alreadyExists reports whether something to be created is there.
+func alreadyExists(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && (refused.Code == "42P06" || refused.Code == "23505")
+}

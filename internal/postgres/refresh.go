@@ -1,0 +1,230 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"walletsync/internal/refresh"
+	"walletsync/internal/wallet"
+)
+
+var (
+	sqlInbox   = statement("inbox")
+	sqlLock    = statement("lock")
+	sqlWant    = statement("want")
+	sqlClaim   = statement("claim")
+	sqlClaimed = statement("claimed")
+	sqlFence   = statement("fence")
+	sqlCommit  = statement("commit")
+	sqlClose   = statement("close")
+	sqlWake    = statement("wake")
+)
+
+// Claim is the first round trip of refresh.Store. Repeated with the same lease
+// after an unknown outcome, it returns what that lease holds.
+func (s *Store) Claim(ctx context.Context, q refresh.ClaimRequest) (refresh.Claimed, error) {
+	var out refresh.Claimed
+	err := s.trip(ctx, func(b *pgx.Batch) {
+		out = refresh.Claimed{Outcomes: map[string]int{}}
+		now := s.at()
+		if len(q.Asks) > 0 {
+			queueAsks(b, q, now, &out)
+		}
+		for _, a := range q.Accounts {
+			b.Queue(sqlClaim, a, q.Limit, uuid(q.Lease), q.Settings.Lease.Seconds(), now)
+		}
+		b.Queue(sqlClaimed, uuid(q.Lease), q.Margin.Seconds(), now).Query(func(rows pgx.Rows) (err error) {
+			out.Claims, err = pgx.CollectRows(rows, scanClaim)
+			return err
+		})
+		s.queueWakes(b, q.Accounts, q.Woken, q.Force, q.Lease, now, &out.Wakes)
+	})
+	if err != nil {
+		return refresh.Claimed{}, err
+	}
+	return out, nil
+}
+
+func queueAsks(b *pgx.Batch, q refresh.ClaimRequest, now *time.Time, out *refresh.Claimed) {
+	n := len(q.Asks)
+	ids, accounts, notifications := make([]string, n), make([]string, n), make([]string, n)
+	objectTypes, objects, permissions, types := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	published, arrived := make([]time.Time, n), make([]time.Time, n)
+	delays, priorities := make([]float64, n), make([]int32, n)
+	for i, a := range q.Asks {
+		ids[i], accounts[i], notifications[i] = a.MessageID, string(a.Account), a.NotificationID
+		objectTypes[i], objects[i], permissions[i], types[i] = a.ObjectType, a.ObjectID, string(a.ChargePermission), a.Type
+		published[i], arrived[i] = a.Published, a.Arrived
+		delays[i], priorities[i] = a.Delay.Seconds(), int32(a.Priority)
+	}
+	b.Queue(sqlInbox, ids, accounts, notifications, objectTypes, objects, permissions, types, published, arrived, now).
+		Exec(func(tag pgconn.CommandTag) error {
+			out.Outcomes["duplicate"] = n - int(tag.RowsAffected())
+			return nil
+		})
+	b.Queue(sqlLock, ids)
+	b.Queue(sqlWant, ids, delays, priorities, q.Margin.Seconds(), now).Query(func(rows pgx.Rows) error {
+		var id, outcome string
+		_, err := pgx.ForEachRow(rows, []any{&id, &outcome}, func() error {
+			out.Outcomes[outcome]++
+			return nil
+		})
+		return err
+	})
+}
+
+func scanClaim(row pgx.CollectableRow) (refresh.Claim, error) {
+	var c refresh.Claim
+	var recent []string
+	var state []byte
+	if err := row.Scan(&c.Account, &c.ID, &c.Priority, &c.Attempts, &c.Message, &recent, &state); err != nil {
+		return c, err
+	}
+	for _, f := range recent {
+		c.Recent = append(c.Recent, wallet.Facet(f))
+	}
+	if state != nil {
+		if err := json.Unmarshal(state, &c.Stored); err != nil {
+			return c, fmt.Errorf("stored state of %s: %w", c.ID, err)
+		}
+	}
+	return c, nil
+}
+
+// queueWakes asks for each account whether a wake-up is needed.
+func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wallet.Wake, force bool, unlessHeld refresh.Lease, now *time.Time, out *[]refresh.Wake) {
+	var lease *string
+	if unlessHeld != (refresh.Lease{}) {
+		id := uuid(unlessHeld)
+		lease = &id
+	}
+	for _, a := range accounts {
+		var times []time.Time
+		for _, w := range woken {
+			if w.Account == a {
+				times = append(times, w.At)
+			}
+		}
+		b.Queue(sqlWake, a, lease, force, times, now).Query(func(rows pgx.Rows) error {
+			wakes, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (w refresh.Wake, err error) {
+				var seconds int
+				err = row.Scan(&w.Account, &w.At, &seconds)
+				w.Delay = time.Duration(seconds) * time.Second
+				return w, err
+			})
+			*out = append(*out, wakes...)
+			return err
+		})
+	}
+}
+
+// Commit is the second round trip of refresh.Store. Repeated after an unknown
+// outcome it changes nothing: the leases are free by then.
+//
+// If the server refuses the data of one result, the others are stored all the
+// same, each in a trip of its own, and that one is recorded as failed.
+func (s *Store) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Committed, error) {
+	out, err := s.commit(ctx, q)
+	if err == nil || !unstorable(err) {
+		return out, err
+	}
+	out = refresh.Committed{}
+	for i, r := range q.Results {
+		one := q
+		one.Results = []refresh.Result{r}
+		if i < len(q.Results)-1 {
+			one.Accounts = nil // the last one decides on wake-ups
+		}
+		got, err := s.commit(ctx, one)
+		if err != nil && unstorable(err) {
+			r.Kind, r.Error, r.Backoff = refresh.Failed, fmt.Sprintf("the database refuses what Amazon Pay returned: %v", err), refresh.MostBackoff
+			r.State, r.Raw, r.Changes = wallet.ChargePermission{}, nil, nil
+			one.Results = []refresh.Result{r}
+			got, err = s.commit(ctx, one)
+		}
+		if err != nil {
+			return out, err
+		}
+		out.Settled = append(out.Settled, got.Settled...)
+		out.Wakes = append(out.Wakes, got.Wakes...)
+	}
+	return out, nil
+}
+
+func (s *Store) commit(ctx context.Context, q refresh.CommitRequest) (refresh.Committed, error) {
+	results, err := json.Marshal(rowsOf(q.Results))
+	if err != nil {
+		return refresh.Committed{}, fmt.Errorf("results: %w", err)
+	}
+	var out refresh.Committed
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		out = refresh.Committed{}
+		now := s.at()
+		b.Queue(sqlFence, uuid(q.Lease))
+		b.Queue(sqlCommit, uuid(q.Lease), string(results), q.Margin.Seconds(), q.ConfirmAfter().Seconds(), refresh.MaxConfirms, now).
+			Query(func(rows pgx.Rows) (err error) {
+				out.Settled, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
+					err = row.Scan(&t.Account, &t.ID, &t.Stored, &t.Confirm, &t.Early, &t.Held)
+					return t, err
+				})
+				return err
+			})
+		for _, c := range q.Closings {
+			b.Queue(sqlClose, c.Account, wallet.GetChargePermission, c.For.Seconds(), c.Why, now)
+		}
+		s.queueWakes(b, q.Accounts, q.Woken, q.Force, refresh.Lease{}, now, &out.Wakes)
+	})
+	if err != nil {
+		return refresh.Committed{}, err
+	}
+	return out, nil
+}
+
+// resultRow is a result as commit.sql reads it.
+type resultRow struct {
+	Account   wallet.AccountID          `json:"account"`
+	ID        wallet.ChargePermissionID `json:"id"`
+	Kind      refresh.Kind              `json:"kind"`
+	Held      bool                      `json:"hold"`
+	ReadAt    time.Time                 `json:"read_at,omitzero"`
+	RequestID string                    `json:"request_id"`
+	Cause     wallet.Cause              `json:"cause"`
+	Message   string                    `json:"message_id"`
+	Backoff   float64                   `json:"backoff"`
+	Error     *string                   `json:"error"`
+	State     *wallet.ChargePermission  `json:"state,omitempty"`
+	Raw       json.RawMessage           `json:"raw,omitempty"`
+	Changes   []wallet.Change           `json:"changes"`
+}
+
+func rowsOf(results []refresh.Result) []resultRow {
+	rows := make([]resultRow, len(results))
+	for i, r := range results {
+		row := resultRow{
+			Account: r.Account, ID: r.ID, Kind: r.Kind, Held: r.Held, ReadAt: r.ReadAt, RequestID: r.RequestID,
+			Cause: wallet.CauseOf(r.Priority), Message: r.Message, Backoff: r.Backoff.Seconds(),
+			Raw: r.Raw, Changes: r.Changes,
+		}
+		if row.Changes == nil {
+			row.Changes = []wallet.Change{}
+		}
+		if r.Error != "" {
+			row.Error = &r.Error
+		}
+		if r.Kind == refresh.Read || r.Kind == refresh.NotFollowed {
+			row.State = &results[i].State
+		}
+		rows[i] = row
+	}
+	return rows
+}
+
+// uuid writes a lease in the form of RFC 9562.
+func uuid(l refresh.Lease) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", l[0:4], l[4:6], l[6:8], l[8:10], l[10:])
+}

@@ -1,0 +1,170 @@
+package postgres_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"walletsync/internal/local/pg/pgtest"
+	"walletsync/internal/postgres"
+	"walletsync/internal/refresh"
+	"walletsync/internal/refresh/storetest"
+	"walletsync/internal/wallet"
+	"walletsync/migrations"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// database returns a fresh one with the accounts of the suite.
+func database(t testing.TB) string {
+	return pgtest.New(t, func(ctx context.Context, url string) error {
+		_, err := postgres.Migrate(ctx, url, []postgres.Account{
+			{ID: "main", MerchantID: "M1", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR", Follow: wallet.DefaultFollowed(), Share: 1},
+			{ID: "known", MerchantID: "M2", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
+				Follow: wallet.Followed{Types: []string{"PaymentMethodOnFile"}, KnownOnly: true}, Share: 1},
+		})
+		return err
+	}, "suite-"+migrations.Hash())
+}
+
+func connect(t testing.TB, url string) *pgxpool.Pool {
+	db, err := pgxpool.New(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	return db
+}
+
+func open(t testing.TB, url string, o postgres.Options) *postgres.Store {
+	s, err := postgres.Open(t.Context(), url, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestPostgresDecidesAsTheModelDoes(t *testing.T) {
+	url := database(t)
+	db := connect(t, url)
+	var store *postgres.Store
+	storetest.Run(t, func(t testing.TB, clock *storetest.Clock) storetest.Subject {
+		if store != nil {
+			store.Close()
+		}
+		store = open(t, url, postgres.Options{Now: clock.Now})
+		if err := empty(t.Context(), db, clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+		return storetest.Subject{Store: store, Snapshot: func(ctx context.Context) (storetest.State, error) { return snapshot(ctx, db) }}
+	})
+}
+
+// empty brings the database back to where the migrator left it.
+func empty(ctx context.Context, db *pgxpool.Pool, now time.Time) error {
+	quota := storetest.Accounts()[0].Quota
+	_, err := db.Exec(ctx, `
+		truncate walletsync.charge_permission_changes, walletsync.charge_permissions, walletsync.refreshes, walletsync.notifications;
+		update walletsync.feed set n = 0`)
+	if err != nil {
+		return err
+	}
+	_, err = db.Exec(ctx, `
+		update walletsync.api_quota set burst = $1, per_second = $2, tokens = $1, refilled_at = $3, granted = 0,
+		    closed_until = '-infinity', closed_for = 0, wake_at = '-infinity'`, quota.Burst, quota.PerSecond, now)
+	return err
+}
+
+// snapshot reads all that the suite compares.
+func snapshot(ctx context.Context, db *pgxpool.Pool) (storetest.State, error) {
+	s := storetest.State{Notifications: map[string]string{}, Buckets: map[wallet.AccountID]storetest.Bucket{}}
+	var err error
+	read := func(sql string, scan func(pgx.CollectableRow) error) {
+		if err != nil {
+			return
+		}
+		var rows pgx.Rows
+		if rows, err = db.Query(ctx, sql); err != nil {
+			return
+		}
+		_, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (struct{}, error) { return struct{}{}, scan(r) })
+	}
+	read(`select account, id, wanted, done, claimed, since, priority, not_before, coalesce(lease, '00000000-0000-0000-0000-000000000000'),
+	             lease_until, coalesce(notified_at, '-infinity'), coalesce(notified_by, ''), coalesce(read_at, '-infinity'),
+	             attempts, confirms, gone_at is not null, coalesce(last_error, '')
+	      from walletsync.refreshes order by account, id`, func(r pgx.CollectableRow) error {
+		var row storetest.Row
+		var lease pgtype.UUID
+		err := r.Scan(&row.Account, &row.ID, &row.Wanted, &row.Done, &row.Claimed, moment{&row.Since}, &row.Priority, moment{&row.NotBefore}, &lease,
+			moment{&row.LeaseUntil}, moment{&row.NotifiedAt}, &row.NotifiedBy, moment{&row.ReadAt},
+			&row.Attempts, &row.Confirms, &row.Gone, &row.LastError)
+		row.Lease = lease.Bytes
+		s.Rows = append(s.Rows, row)
+		return err
+	})
+	read(`select account, id, type, followed, coalesce(read_at, '-infinity'), coalesce(shipping_city, ''), payment_descriptors,
+	             coalesce(state, ''), state_updated_at, coalesce(limit_amount::text, ''), coalesce(balance_amount::text, ''), coalesce(limit_currency, '')
+	      from walletsync.charge_permissions order by account, id`, func(r pgx.CollectableRow) error {
+		var p storetest.Permission
+		var state wallet.ChargePermission
+		err := r.Scan(&p.Account, &p.ID, &p.Type, &p.Followed, moment{&p.ReadAt}, &state.Shipping.City, &state.PaymentDescriptors,
+			&state.State.State, moment{&state.StateUpdatedAt}, &state.LimitAmount, &state.BalanceAmount, &state.LimitCurrency)
+		if p.Followed {
+			state.ID, state.Type = p.ID, p.Type
+			p.State = &state
+		}
+		s.Permissions = append(s.Permissions, p)
+		return err
+	})
+	read(`select position, account, charge_permission, facet, before, after, cause, coalesce(message_id, ''), coalesce(read_at, '-infinity'), stored_at
+	      from walletsync.charge_permission_changes order by position`, func(r pgx.CollectableRow) error {
+		var c storetest.Change
+		var before, after *any
+		err := r.Scan(&c.Position, &c.Account, &c.ID, &c.Facet, &before, &after, &c.Cause, &c.MessageID, moment{&c.ReadAt}, moment{&c.StoredAt})
+		c.Before, c.After = text(before), text(after)
+		s.Changes = append(s.Changes, c)
+		return err
+	})
+	read(`select message_id, outcome from walletsync.notifications`, func(r pgx.CollectableRow) error {
+		var id, outcome string
+		err := r.Scan(&id, &outcome)
+		s.Notifications[id] = outcome
+		return err
+	})
+	read(`select account, burst, per_second, tokens, refilled_at, granted, closed_until, closed_for, wake_at
+	      from walletsync.api_quota where call = 'get_charge_permission'`, func(r pgx.CollectableRow) error {
+		var a wallet.AccountID
+		var b storetest.Bucket
+		err := r.Scan(&a, &b.Burst, &b.PerSecond, &b.Tokens, moment{&b.RefilledAt}, &b.Granted, moment{&b.ClosedUntil}, &b.ClosedFor, moment{&b.WakeAt})
+		s.Buckets[a] = b
+		return err
+	})
+	return s, err
+}
+
+// moment scans a time; minus infinity and null are the zero time.
+type moment struct{ t *time.Time }
+
+func (m moment) ScanTimestamptz(v pgtype.Timestamptz) error {
+	*m.t = time.Time{}
+	if v.Valid && v.InfinityModifier == pgtype.Finite {
+		*m.t = v.Time
+	}
+	return nil
+}
+
+func text(v *any) string {
+	if v == nil {
+		return ""
+	}
+	b, _ := json.Marshal(*v)
+	return string(b)
+}
+
+var _ refresh.Store = (*postgres.Store)(nil)

@@ -1,0 +1,25 @@
+-- walletsync trips 1 and 2: is a wake-up needed, and when?
+-- $1 account, $2 lease, or null: decide only if that lease holds nothing (the batch's last transaction decides),
+-- $3 whether to decide as if no wake-up were under way, $4 times of the wake-ups in this batch, $5 now (null: the clock).
+-- Locks: the quota row, the last in the project's order. Index: refreshes_next.
+-- Times are whole seconds from now, rounded up, 1 to 900: what SQS can delay. Without the floor, wake-ups storm.
+with t as materialized (
+    select coalesce($5::timestamptz, clock_timestamp()) as now
+), due as materialized (
+    select greatest(r.not_before, r.lease_until) as at from walletsync.refreshes r
+    where r.account = $1::text and r.wanted > r.done
+    order by greatest(r.not_before, r.lease_until) limit 1
+), w as materialized (
+    select t.now, s.seconds, t.now + make_interval(secs => s.seconds) as at
+    from t, due, walletsync.api_quota q,
+         lateral (select greatest(due.at, q.closed_until,
+                      q.refilled_at + make_interval(secs => greatest(0, 1 - q.tokens) / q.per_second)) as at) n,
+         lateral (select greatest(1, least(900, ceil(extract(epoch from n.at - t.now))))::float8 as seconds) s
+    where q.account = $1::text and q.call = 'get_charge_permission'
+      and ($2::uuid is null or not exists (select from walletsync.refreshes where lease = $2::uuid))
+)
+update walletsync.api_quota q set wake_at = w.at
+from w
+where q.account = $1::text and q.call = 'get_charge_permission'
+  and ($3::boolean or q.wake_at <= w.now or q.wake_at = any ($4::timestamptz[]) or w.at < q.wake_at)
+returning q.account, w.at, w.seconds::int

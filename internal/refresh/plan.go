@@ -1,0 +1,139 @@
+package refresh
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"walletsync/internal/amazonpay"
+	"walletsync/internal/wallet"
+)
+
+// asks says what the notifications ask for. Message ids come out distinct.
+func asks(ns []wallet.Notification, s Settings) []Ask {
+	seen := make(map[string]bool, len(ns))
+	out := make([]Ask, 0, len(ns))
+	for _, n := range ns {
+		if seen[n.MessageID] {
+			continue
+		}
+		seen[n.MessageID] = true
+		out = append(out, AskOf(n, s))
+	}
+	return out
+}
+
+// AskOf says what a notification asks for. Those of charges, refunds and
+// chargebacks wait behind the buyers' changes.
+func AskOf(n wallet.Notification, s Settings) Ask {
+	if n.ObjectType != wallet.ObjectChargePermission {
+		return Ask{Notification: n, Priority: wallet.PriorityOther, Delay: s.ConfirmAfter()}
+	}
+	return Ask{Notification: n, Priority: wallet.PriorityNotification}
+}
+
+// accounts returns the accounts that a batch concerns, in key order.
+func accounts(b wallet.Batch) []wallet.AccountID {
+	var out []wallet.AccountID
+	for _, n := range b.Notifications {
+		out = append(out, n.Account)
+	}
+	for _, w := range b.Woken {
+		out = append(out, w.Account)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Decide says what to make of Amazon's answer to a claim, or of the error in
+// place of one, and whether the account's calls must rest. Jitter is in [0, 1).
+func Decide(c Claim, got *amazonpay.ChargePermission, err error, follow wallet.Followed, s Settings, jitter float64) (Result, *Closing) {
+	if err != nil {
+		return refused(c, err, s, jitter)
+	}
+	return answered(c, got, follow, jitter), nil
+}
+
+// answered says what to make of Amazon's answer to a claim.
+func answered(c Claim, got *amazonpay.ChargePermission, follow wallet.Followed, jitter float64) Result {
+	r := Result{Claim: c, Kind: Read, RequestID: clean(got.Response.RequestID), ReadAt: readAt(got.Response)}
+	state, err := permissionOf(c.ID, got)
+	if err != nil {
+		return failed(c, err, jitter)
+	}
+	if r.Raw, err = rawOf(got.Raw); err != nil {
+		return failed(c, err, jitter)
+	}
+	if !follow.Follows(state.Type) {
+		r.Kind, r.Raw = NotFollowed, nil
+		r.State = wallet.ChargePermission{ID: c.ID, Type: state.Type}
+		return r
+	}
+	r.State = wallet.Keep(c.Stored, state)
+	r.Changes = wallet.Diff(c.Stored, &r.State)
+	r.Held = held(c, r.Changes)
+	return r
+}
+
+// held reports whether a change undoes something stored less than the margin
+// ago: the read may come from a replica that lags behind the one before it.
+func held(c Claim, changes []wallet.Change) bool {
+	if c.Stored == nil {
+		return false
+	}
+	for _, ch := range changes {
+		if slices.Contains(c.Recent, ch.Facet) || slices.Contains(c.Recent, wallet.FacetFirstRead) {
+			return true
+		}
+	}
+	return false
+}
+
+// refused says what to make of an error in place of an answer, and whether the
+// account's calls must rest.
+func refused(c Claim, err error, s Settings, jitter float64) (Result, *Closing) {
+	if after, throttled := amazonpay.Throttled(err); throttled {
+		return failed(c, err, jitter), &Closing{Account: c.Account, For: after, Why: "Amazon Pay throttles"}
+	}
+	if amazonpay.NotFound(err) {
+		answer := responseOf(err)
+		return Result{Claim: c, Kind: Gone, RequestID: clean(answer.RequestID), ReadAt: readAt(answer), Error: clip(err.Error())}, nil
+	}
+	if amazonpay.Misconfigured(err) {
+		return left(c, err), &Closing{Account: c.Account, For: s.Pause, Why: "Amazon Pay refuses the account's key or signature"}
+	}
+	return failed(c, err, jitter), nil
+}
+
+func left(c Claim, err error) Result {
+	return Result{Claim: c, Kind: Left, Error: clip(err.Error())}
+}
+
+func failed(c Claim, err error, jitter float64) Result {
+	return Result{Claim: c, Kind: Failed, Error: clip(err.Error()), Backoff: backoff(c.Attempts, jitter)}
+}
+
+// The back-off after a failure: doubled each time, between half and all of it.
+const (
+	firstBackoff = 2 * time.Second
+	MostBackoff  = 15 * time.Minute
+)
+
+// backoff returns how long to wait after a failure that followed n others;
+// jitter is in [0, 1).
+func backoff(n int, jitter float64) time.Duration {
+	d := time.Duration(math.Min(float64(MostBackoff), float64(firstBackoff)*math.Pow(2, float64(min(n, 30)))))
+	return d/2 + time.Duration(jitter*float64(d/2))
+}
+
+// clip keeps an error fit for a column.
+func clip(s string) string {
+	const most = 500
+	s = clean(s)
+	if len(s) > most {
+		return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(s[:most], ""), len(s))
+	}
+	return s
+}

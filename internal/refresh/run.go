@@ -1,0 +1,189 @@
+package refresh
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"walletsync/internal/amazonpay"
+	"walletsync/internal/wallet"
+)
+
+// Runner refreshes what batches ask for.
+type Runner struct {
+	Store Store
+	// API returns the client of an account. It may fetch a secret, and fail.
+	API func(context.Context, wallet.AccountID) (API, error)
+	// Follow says what an account keeps in step.
+	Follow func(wallet.AccountID) wallet.Followed
+	Waker  Waker
+	// NewLease returns a fresh random token.
+	NewLease func() Lease
+	// Jitter returns a number in [0, 1).
+	Jitter   func() float64
+	Settings Settings
+	// Observe is told what became of each batch; nil for nobody.
+	Observe func(context.Context, Report)
+}
+
+// Report is what became of one batch.
+type Report struct {
+	Notifications map[string]int // by outcome
+	Fetched       map[wallet.Cause]int
+	Results       map[Kind]int
+	Changes       map[wallet.Facet]int
+	Unchanged     int
+	Confirm       int // wanted once more
+	Held          int
+	Dropped       int // by the fence
+	Wakes         int
+}
+
+// Refresh does what the batch asks for: marks it wanted, claims what is due,
+// fetches and stores it.
+//
+// An error means that nothing is known to be committed: the whole batch must be
+// delivered again. Again means that all it asked for is committed, done or
+// wanted, but that the time at which the rest is due may be known to nobody:
+// one message must be delivered again, so that its batch decides anew.
+func (r *Runner) Refresh(ctx context.Context, b wallet.Batch) (again bool, err error) {
+	accs := accounts(b)
+	if len(accs) == 0 {
+		return false, nil
+	}
+	lease := r.NewLease()
+	claimed, err := r.Store.Claim(ctx, ClaimRequest{
+		Lease: lease, Asks: asks(b.Notifications, r.Settings), Accounts: accs,
+		Woken: b.Woken, Force: b.Redelivered, Settings: r.Settings,
+	})
+	if err != nil {
+		return false, fmt.Errorf("claim: %w", err)
+	}
+	report := Report{Notifications: claimed.Outcomes}
+	defer func() {
+		if r.Observe != nil {
+			r.Observe(ctx, report)
+		}
+	}()
+	wakes := claimed.Wakes
+	if len(claimed.Claims) > 0 {
+		results, closings := r.fetch(ctx, claimed.Claims)
+		committed, err := r.Store.Commit(ctx, CommitRequest{
+			Lease: lease, Results: results, Closings: closings, Accounts: accs,
+			Woken: b.Woken, Force: b.Redelivered, Settings: r.Settings,
+		})
+		if err != nil {
+			zerolog.Ctx(ctx).Error().Err(err).Int("claims", len(results)).
+				Msg("could not store what was read; it stays wanted and is fetched again when its lease has ended")
+			return true, nil
+		}
+		report.add(results, committed)
+		wakes = committed.Wakes
+	}
+	report.Wakes = len(wakes)
+	for _, w := range wakes {
+		if err := r.Waker.Wake(ctx, w.Account, w.At, w.Delay); err != nil {
+			zerolog.Ctx(ctx).Error().Err(err).Str("account", string(w.Account)).
+				Msg("could not send a wake-up; a redelivery decides again")
+			again = true
+		}
+	}
+	return again, nil
+}
+
+// fetch makes one call for each claim, all at once: there are at most
+// Settings.Limit of them for each account.
+func (r *Runner) fetch(ctx context.Context, claims []Claim) ([]Result, []Closing) {
+	results := make([]Result, len(claims))
+	closings := make([]*Closing, len(claims))
+	var g errgroup.Group
+	g.SetLimit(r.Settings.Limit)
+	for i, c := range claims {
+		g.Go(func() error {
+			results[i], closings[i] = r.fetchOne(ctx, c)
+			return nil
+		})
+	}
+	_ = g.Wait() // no function returns an error
+	return results, worst(closings)
+}
+
+func (r *Runner) fetchOne(ctx context.Context, c Claim) (Result, *Closing) {
+	api, err := r.API(ctx, c.Account)
+	if err != nil {
+		return failed(c, fmt.Errorf("account %s: %w", c.Account, err), r.Jitter()), nil
+	}
+	call, cancel := context.WithTimeout(ctx, r.Settings.Timeout)
+	defer cancel()
+	started := time.Now()
+	got, err := api.GetChargePermission(call, string(c.ID))
+	log := zerolog.Ctx(ctx).Info()
+	if err != nil {
+		log = zerolog.Ctx(ctx).Warn().Err(err)
+		if amazonpay.Misconfigured(err) {
+			log = zerolog.Ctx(ctx).Error().Err(err).Str("remedy",
+				"check the account's public key id, private key, algorithm and environment in Seller Central and in the configuration")
+		}
+	}
+	log.Str("account", string(c.Account)).Str("charge_permission", string(c.ID)).
+		Str("cause", string(wallet.CauseOf(c.Priority))).Str("notification", c.Message).
+		Dur("duration", time.Since(started)).Msg("get charge permission")
+	if err != nil && ctx.Err() != nil {
+		return left(c, err), nil // our own time ran out
+	}
+	return Decide(c, got, err, r.Follow(c.Account), r.Settings, r.Jitter())
+}
+
+// worst merges what several calls of one account found out: the longest rest.
+func worst(all []*Closing) []Closing {
+	var out []Closing
+next:
+	for _, c := range all {
+		if c == nil {
+			continue
+		}
+		for i := range out {
+			if out[i].Account == c.Account {
+				if c.For > out[i].For {
+					out[i] = *c
+				}
+				continue next
+			}
+		}
+		out = append(out, *c)
+	}
+	return out
+}
+
+func (rep *Report) add(results []Result, committed Committed) {
+	rep.Fetched = map[wallet.Cause]int{}
+	rep.Results = map[Kind]int{}
+	rep.Changes = map[wallet.Facet]int{}
+	for _, s := range committed.Settled {
+		if s.Confirm {
+			rep.Confirm++
+		}
+		if s.Held {
+			rep.Held++
+		}
+		for _, res := range results {
+			if res.Account != s.Account || res.ID != s.ID || !s.Stored {
+				continue
+			}
+			if len(res.Changes) == 0 {
+				rep.Unchanged++
+			}
+			for _, ch := range res.Changes {
+				rep.Changes[ch.Facet]++
+			}
+		}
+	}
+	for _, res := range results {
+		rep.Fetched[wallet.CauseOf(res.Priority)]++
+		rep.Results[res.Kind]++
+	}
+	rep.Dropped = len(results) - len(committed.Settled)
+}

@@ -1,0 +1,487 @@
+// Package storetest holds every refresh.Store to one model: Model, the rules of
+// the two round trips in plain Go. What Postgres decides in SQL must come out
+// the same here, step by step, for any sequence of calls (Run). The simulator
+// uses the model as its store.
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"walletsync/internal/refresh"
+	"walletsync/internal/wallet"
+)
+
+// Key names a charge permission of an account.
+type Key struct {
+	Account wallet.AccountID
+	ID      wallet.ChargePermissionID
+}
+
+func (k Key) compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.Account, o.Account), cmp.Compare(k.ID, o.ID))
+}
+
+// Row is what a store knows of one charge permission's refresh.
+type Row struct {
+	Key
+	Wanted, Done, Claimed int64
+	Since                 time.Time
+	Priority              wallet.Priority
+	NotBefore             time.Time
+	Lease                 refresh.Lease
+	LeaseUntil            time.Time
+	NotifiedAt            time.Time
+	NotifiedBy            string
+	ReadAt                time.Time
+	Attempts, Confirms    int
+	Gone                  bool
+	LastError             string
+}
+
+// Due reports whether the row may be claimed at now.
+func (r Row) Due(now time.Time) bool { return r.Wanted > r.Done && !r.dueAt().After(now) }
+
+func (r Row) dueAt() time.Time { return later(r.NotBefore, r.LeaseUntil) }
+
+// Permission is a stored charge permission.
+type Permission struct {
+	Key
+	Type     string
+	Followed bool
+	State    *wallet.ChargePermission // nil if not followed
+	ReadAt   time.Time
+}
+
+// Change is one row of the history.
+type Change struct {
+	Position int64
+	Key
+	Facet         wallet.Facet
+	Before, After string // JSON; empty for nothing
+	Cause         wallet.Cause
+	MessageID     string
+	ReadAt        time.Time
+	StoredAt      time.Time
+}
+
+// Bucket is the token bucket of Get Charge Permission.
+type Bucket struct {
+	Burst, PerSecond float64
+	Tokens           float64
+	RefilledAt       time.Time
+	Granted          int64
+	ClosedUntil      time.Time
+	ClosedFor        float64
+	WakeAt           time.Time
+}
+
+// State is all that a store knows, in key order; the history in its own.
+type State struct {
+	Rows          []Row
+	Permissions   []Permission
+	Changes       []Change
+	Notifications map[string]string // outcome by message id
+	Buckets       map[wallet.AccountID]Bucket
+}
+
+// Account is an account of the model.
+type Account struct {
+	ID     wallet.AccountID
+	Follow wallet.Followed
+	Quota  wallet.Quota // of Get Charge Permission, the share taken
+}
+
+// Model is a refresh.Store in memory. Each call is one transaction.
+type Model struct {
+	// Now is the store's clock.
+	Now func() time.Time
+
+	mu          sync.Mutex
+	accounts    map[wallet.AccountID]Account
+	buckets     map[wallet.AccountID]*Bucket
+	inbox       map[string]string
+	rows        map[Key]*Row
+	permissions map[Key]*Permission
+	changes     []Change
+}
+
+// NewModel returns a store with full buckets and nothing else.
+func NewModel(now func() time.Time, accounts ...Account) *Model {
+	m := &Model{
+		Now: now, accounts: map[wallet.AccountID]Account{}, buckets: map[wallet.AccountID]*Bucket{},
+		inbox: map[string]string{}, rows: map[Key]*Row{}, permissions: map[Key]*Permission{},
+	}
+	for _, a := range accounts {
+		m.accounts[a.ID] = a
+		m.buckets[a.ID] = &Bucket{Burst: a.Quota.Burst, PerSecond: a.Quota.PerSecond, Tokens: a.Quota.Burst, RefilledAt: now()}
+	}
+	return m
+}
+
+// Claim is the first round trip.
+func (m *Model) Claim(_ context.Context, q refresh.ClaimRequest) (refresh.Claimed, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.Now()
+	out := refresh.Claimed{Outcomes: m.want(q, now)}
+	for _, a := range q.Accounts {
+		m.claim(a, q, now)
+	}
+	for _, r := range m.sorted() {
+		if r.Lease == q.Lease {
+			out.Claims = append(out.Claims, m.claimOf(r, q.Margin, now))
+		}
+	}
+	if len(out.Claims) == 0 {
+		out.Wakes = m.wakes(q.Accounts, q.Woken, q.Force, now)
+	}
+	return out, nil
+}
+
+// want records the notifications and raises wanted for what they ask.
+func (m *Model) want(q refresh.ClaimRequest, now time.Time) map[string]int {
+	outcomes := map[string]int{"duplicate": 0}
+	type group struct {
+		newest   time.Time
+		by       string
+		reasons  int64
+		priority wallet.Priority
+		delay    time.Duration
+	}
+	groups := map[Key]*group{}
+	var fresh []refresh.Ask
+	known := map[Key]bool{}
+	for _, a := range q.Asks {
+		if _, ok := m.inbox[a.MessageID]; ok {
+			outcomes["duplicate"]++
+			continue
+		}
+		m.inbox[a.MessageID] = "recorded"
+		if a.ChargePermission == "" {
+			continue
+		}
+		k := Key{a.Account, a.ChargePermission}
+		known[k] = m.rows[k] != nil
+		fresh = append(fresh, a)
+	}
+	for k, was := range known {
+		if !was && !m.accounts[k.Account].Follow.KnownOnly {
+			m.rows[k] = &Row{Key: k, Priority: 99}
+		}
+	}
+	for _, a := range fresh {
+		k := Key{a.Account, a.ChargePermission}
+		r, p := m.rows[k], m.permissions[k]
+		outcome := "wanted"
+		switch {
+		case r == nil:
+			outcome = "unknown"
+		case p != nil && !m.accounts[k.Account].Follow.Follows(p.Type):
+			outcome = "not_followed"
+		case !r.ReadAt.IsZero() && !a.Published.Add(q.Margin).After(r.ReadAt):
+			outcome = "covered"
+		case r.Wanted > r.Done && r.Priority == wallet.PriorityConfirm && !a.Published.After(later(r.NotifiedAt, r.ReadAt)):
+			outcome = "confirming"
+		}
+		m.inbox[a.MessageID] = outcome
+		outcomes[outcome]++
+		if r == nil {
+			continue
+		}
+		g := groups[k]
+		if g == nil {
+			g = &group{newest: a.Published, by: a.MessageID}
+			groups[k] = g
+		}
+		if a.Published.After(g.newest) || a.Published.Equal(g.newest) && a.MessageID < g.by {
+			g.newest, g.by = a.Published, a.MessageID
+		}
+		if outcome != "wanted" {
+			continue
+		}
+		priority := a.Priority
+		if priority == wallet.PriorityNotification && p == nil {
+			priority = wallet.PriorityUnknown
+		}
+		if g.reasons == 0 {
+			g.priority, g.delay = priority, a.Delay
+		}
+		g.reasons++
+		g.priority, g.delay = min(g.priority, priority), min(g.delay, a.Delay)
+	}
+	for k, g := range groups {
+		r := m.rows[k]
+		if r.NotifiedAt.Before(g.newest) {
+			r.NotifiedAt, r.NotifiedBy = g.newest, g.by
+		}
+		if g.reasons == 0 {
+			continue
+		}
+		at := now.Add(g.delay)
+		switch {
+		case r.Wanted == r.Done:
+			r.Since, r.Priority, r.NotBefore = now, g.priority, at
+		case r.Attempts > 0: // a back-off stays
+			r.Priority = min(r.Priority, g.priority)
+		default:
+			r.Priority, r.NotBefore = min(r.Priority, g.priority), earlier(r.NotBefore, at)
+		}
+		r.Wanted += g.reasons
+		r.Confirms = 0
+	}
+	return outcomes
+}
+
+func (m *Model) claim(a wallet.AccountID, q refresh.ClaimRequest, now time.Time) {
+	var due []*Row
+	for _, r := range m.sorted() {
+		if r.Account == a && r.Due(now) {
+			due = append(due, r)
+		}
+	}
+	byAge := func(x, y *Row) int { return cmp.Or(x.Since.Compare(y.Since), cmp.Compare(x.ID, y.ID)) }
+	byPriority := func(x, y *Row) int { return cmp.Or(cmp.Compare(x.Priority, y.Priority), byAge(x, y)) }
+	slices.SortFunc(due, byPriority)
+	candidates := slices.Clone(due[:min(len(due), q.Limit)])
+	slices.SortFunc(due, byAge)
+	for _, r := range due[:min(len(due), q.Limit/10+1)] {
+		if !slices.Contains(candidates, r) {
+			candidates = append(candidates, r)
+		}
+	}
+	b := m.buckets[a]
+	if len(candidates) == 0 || b == nil {
+		return
+	}
+	b.refill(now)
+	n := 0
+	if !b.ClosedUntil.After(now) {
+		n = min(q.Limit, len(candidates), int(math.Floor(b.Tokens)))
+	}
+	oldest := int((b.Granted+int64(n))/10 - b.Granted/10)
+	b.Tokens -= float64(n)
+	b.Granted += int64(n)
+	slices.SortFunc(candidates, byAge)
+	slices.SortFunc(candidates[min(oldest, len(candidates)):], byPriority)
+	for _, r := range candidates[:n] {
+		r.Lease, r.LeaseUntil, r.Claimed = q.Lease, now.Add(q.Settings.Lease), r.Wanted
+	}
+}
+
+func (b *Bucket) refill(now time.Time) {
+	now = later(b.RefilledAt, now)
+	b.Tokens = min(b.Burst, b.Tokens+b.PerSecond*now.Sub(b.RefilledAt).Seconds())
+	b.RefilledAt = now
+}
+
+func (m *Model) claimOf(r *Row, margin time.Duration, now time.Time) refresh.Claim {
+	c := refresh.Claim{Account: r.Account, ID: r.ID, Priority: r.Priority, Attempts: r.Attempts, Message: r.NotifiedBy}
+	for _, h := range m.changes {
+		if h.Key == r.Key && h.StoredAt.After(now.Add(-margin)) && !slices.Contains(c.Recent, h.Facet) {
+			c.Recent = append(c.Recent, h.Facet)
+		}
+	}
+	slices.Sort(c.Recent)
+	if p := m.permissions[r.Key]; p != nil && p.State != nil {
+		state := *p.State
+		c.Stored = &state
+	}
+	return c
+}
+
+// wakes decides on a wake-up for each account, at whole seconds from now.
+func (m *Model) wakes(accounts []wallet.AccountID, woken []wallet.Wake, force bool, now time.Time) []refresh.Wake {
+	var out []refresh.Wake
+	for _, a := range accounts {
+		b := m.buckets[a]
+		var due time.Time
+		waiting := false
+		for _, r := range m.rows {
+			if r.Account == a && r.Wanted > r.Done && (!waiting || r.dueAt().Before(due)) {
+				due, waiting = r.dueAt(), true
+			}
+		}
+		if b == nil || !waiting {
+			continue
+		}
+		token := b.RefilledAt.Add(time.Duration(max(0, 1-b.Tokens) / b.PerSecond * float64(time.Second)))
+		wait := later(later(due, b.ClosedUntil), token).Sub(now)
+		seconds := max(1, min(900, int(math.Ceil(wait.Seconds()))))
+		at := now.Add(time.Duration(seconds) * time.Second)
+		treated := slices.ContainsFunc(woken, func(w wallet.Wake) bool {
+			return w.Account == a && w.At.Equal(b.WakeAt)
+		})
+		if force || !b.WakeAt.After(now) || treated || at.Before(b.WakeAt) {
+			b.WakeAt = at
+			out = append(out, refresh.Wake{Account: a, At: at, Delay: time.Duration(seconds) * time.Second})
+		}
+	}
+	return out
+}
+
+// Commit is the second round trip.
+func (m *Model) Commit(_ context.Context, q refresh.CommitRequest) (refresh.Committed, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.Now()
+	var out refresh.Committed
+	results := slices.Clone(q.Results)
+	slices.SortFunc(results, func(a, b refresh.Result) int { return Key{a.Account, a.ID}.compare(Key{b.Account, b.ID}) })
+	for _, res := range results {
+		r := m.rows[Key{res.Account, res.ID}]
+		if r == nil || r.Lease != q.Lease { // the fence
+			continue
+		}
+		out.Settled = append(out.Settled, m.settle(r, res, q, now))
+	}
+	for _, c := range q.Closings {
+		m.buckets[c.Account].close(c.For, now)
+	}
+	out.Wakes = m.wakes(q.Accounts, q.Woken, q.Force, now)
+	return out, nil
+}
+
+func (b *Bucket) close(wait time.Duration, now time.Time) {
+	switch {
+	case b.ClosedUntil.After(now):
+	case b.ClosedUntil.After(now.Add(-time.Minute)):
+		b.ClosedFor = min(60, 2*max(1, b.ClosedFor))
+	default:
+		b.ClosedFor = 1
+	}
+	b.ClosedUntil = later(b.ClosedUntil, now.Add(time.Duration(max(b.ClosedFor, wait.Seconds())*float64(time.Second))))
+}
+
+// settle is the verdict on one result whose lease still holds.
+func (m *Model) settle(r *Row, res refresh.Result, q refresh.CommitRequest, now time.Time) refresh.Settled {
+	early := res.ReadAt.IsZero() || !r.NotifiedAt.IsZero() && res.ReadAt.Before(r.NotifiedAt.Add(q.Margin))
+	unsure := res.Kind != refresh.NotFollowed && (early || res.Held)
+	answered := res.Kind == refresh.Read || res.Kind == refresh.Gone || res.Kind == refresh.NotFollowed
+	t := refresh.Settled{Account: r.Account, ID: r.ID, Early: early, Held: res.Held,
+		Stored: res.Kind == refresh.Read && !res.Held}
+	t.Confirm = answered && unsure && r.Wanted == r.Claimed && r.Confirms < refresh.MaxConfirms
+	sure := answered && !unsure
+	enough := answered && unsure && r.Wanted == r.Claimed && !t.Confirm
+
+	if t.Stored || res.Kind == refresh.NotFollowed {
+		m.put(r.Key, res)
+	}
+	if t.Stored {
+		for _, ch := range res.Changes {
+			m.changes = append(m.changes, Change{
+				Position: int64(len(m.changes)) + 1, Key: r.Key, Facet: ch.Facet, Before: compact(ch.Before), After: compact(ch.After),
+				Cause: wallet.CauseOf(res.Priority), MessageID: res.Message, ReadAt: res.ReadAt, StoredAt: now,
+			})
+		}
+		r.ReadAt = later(r.ReadAt, res.ReadAt)
+	}
+
+	switch {
+	case !answered:
+	case sure, t.Confirm, enough:
+		r.Done = r.Wanted
+	default:
+		r.Done = r.Claimed
+	}
+	switch {
+	case sure:
+		r.Confirms = 0
+	case t.Confirm:
+		r.Wanted++
+		r.Confirms++
+		r.Priority, r.NotBefore = wallet.PriorityConfirm, now.Add(q.ConfirmAfter())
+	}
+	switch {
+	case answered:
+		r.Since, r.Attempts = now, 0
+	case res.Kind == refresh.Failed:
+		r.Attempts++
+		r.NotBefore = now.Add(res.Backoff)
+	}
+	if answered {
+		r.Gone = res.Kind == refresh.Gone && (sure || enough || r.Gone)
+		if res.Kind != refresh.Gone {
+			r.LastError = ""
+		}
+	}
+	if res.Error != "" {
+		r.LastError = res.Error
+	}
+	r.Lease, r.LeaseUntil = refresh.Lease{}, time.Time{}
+	return t
+}
+
+func (m *Model) put(k Key, res refresh.Result) {
+	p := &Permission{Key: k, Type: res.State.Type, Followed: res.Kind == refresh.Read, ReadAt: res.ReadAt}
+	if was := m.permissions[k]; was != nil {
+		p.ReadAt = later(was.ReadAt, p.ReadAt)
+	}
+	if p.Followed {
+		state := res.State
+		p.State = &state
+	}
+	m.permissions[k] = p
+}
+
+// Snapshot returns a copy of all that the model knows.
+func (m *Model) Snapshot() State {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := State{Notifications: map[string]string{}, Buckets: map[wallet.AccountID]Bucket{}, Changes: slices.Clone(m.changes)}
+	for _, r := range m.sorted() {
+		s.Rows = append(s.Rows, *r)
+		if p := m.permissions[r.Key]; p != nil {
+			s.Permissions = append(s.Permissions, *p)
+		}
+	}
+	for id, o := range m.inbox {
+		s.Notifications[id] = o
+	}
+	for a, b := range m.buckets {
+		s.Buckets[a] = *b
+	}
+	return s
+}
+
+func (m *Model) sorted() []*Row {
+	rows := make([]*Row, 0, len(m.rows))
+	for _, r := range m.rows {
+		rows = append(rows, r)
+	}
+	slices.SortFunc(rows, func(a, b *Row) int { return a.Key.compare(b.Key) })
+	return rows
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// compact writes JSON as it compares: members sorted, no space.
+func compact(raw json.RawMessage) string {
+	if raw == nil {
+		return ""
+	}
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return fmt.Sprintf("not JSON: %v", err)
+	}
+	b, _ := json.Marshal(v)
+	return string(b)
+}

@@ -1,0 +1,371 @@
+package storetest
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+
+	"walletsync/internal/amazonpay"
+	"walletsync/internal/refresh"
+	"walletsync/internal/wallet"
+)
+
+// Scenarios tells each story in dir to a fresh subject: commands, and after
+// each what came of it. The same text must come out of every store.
+//
+//	amazon ID key=value …         Amazon Pay's truth from now on: city, card, state, type
+//	notify ID MESSAGE [age=1s] [object=CHARGE]
+//	                              a notification lies in the queue
+//	claim WORKER [force] [limit=n] [woken]
+//	                              the first trip, with all that lies in the queue
+//	fetch WORKER [lag=3s] [fail=500|429|404|403|reset] [nodate] [ID]
+//	                              Amazon Pay is asked; lag: a replica that is so far behind
+//	commit WORKER                 the second trip
+//	wait 5s
+//	show                          every row, and what is stored
+//	history                       the changes in their order
+//
+// ID is a number: S1 stands for S01-0000000-0000001. Times are told from the
+// story's start. Settings are the defaults with a margin of 5 s, a lease of
+// 35 s, and a share of 4 calls at once and one every two seconds.
+func Scenarios(t *testing.T, dir string, fresh func(testing.TB, *Clock) Subject) {
+	datadriven.Walk(t, dir, func(t *testing.T, path string) {
+		clock := NewClock()
+		s := &story{clock: clock, start: clock.Now(), subject: fresh(t, clock), settings: refresh.Defaults(),
+			amazon: map[wallet.ChargePermissionID][]version{}, workers: map[string]*worker{}}
+		s.settings.Limit = 10
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			out, err := s.do(t.Context(), d)
+			if err != nil {
+				d.Fatalf(t, "%s: %v", d.Cmd, err)
+			}
+			return out
+		})
+	})
+}
+
+// story is the state of one scenario.
+type story struct {
+	clock    *Clock
+	start    time.Time
+	subject  Subject
+	settings refresh.Settings
+	amazon   map[wallet.ChargePermissionID][]version
+	queue    []wallet.Notification
+	wakes    []wallet.Wake
+	workers  map[string]*worker
+	leases   uint64
+}
+
+// version is what Amazon Pay returns from a moment on.
+type version struct {
+	from                    time.Time
+	city, card, state, kind string
+}
+
+type worker struct {
+	lease    refresh.Lease
+	claims   []refresh.Claim
+	results  []refresh.Result
+	closings []refresh.Closing
+	woken    []wallet.Wake
+	force    bool
+}
+
+func (s *story) do(ctx context.Context, d *datadriven.TestData) (string, error) {
+	var words []string
+	options := map[string]string{}
+	for _, a := range d.CmdArgs {
+		if len(a.Vals) > 0 {
+			options[a.Key] = a.Vals[0]
+		} else {
+			words = append(words, a.Key)
+		}
+	}
+	word := func(i int) string {
+		if i < len(words) {
+			return words[i]
+		}
+		return ""
+	}
+	span := func(name string) (time.Duration, error) {
+		if options[name] == "" {
+			return 0, nil
+		}
+		return time.ParseDuration(options[name])
+	}
+	switch d.Cmd {
+	case "amazon":
+		s.change(permission(word(0)), options)
+		return "", nil
+	case "notify":
+		age, err := span("age")
+		object := options["object"]
+		if object == "" {
+			object = wallet.ObjectChargePermission
+		}
+		s.queue = append(s.queue, wallet.Notification{Account: "main", MessageID: word(1), NotificationID: word(1), ObjectType: object,
+			ObjectID: word(0), ChargePermission: permission(word(0)), Type: "STATE_CHANGE", Published: s.clock.Now().Add(-age), Arrived: s.clock.Now()})
+		return "", err
+	case "claim":
+		w := &worker{force: slices.Contains(words, "force")}
+		if slices.Contains(words, "woken") {
+			w.woken, s.wakes = s.wakes, nil
+		}
+		s.workers[word(0)] = w
+		limit := s.settings.Limit
+		if options["limit"] != "" {
+			var err error
+			if limit, err = strconv.Atoi(options["limit"]); err != nil {
+				return "", err
+			}
+		}
+		return s.claim(ctx, w, limit)
+	case "fetch":
+		lag, err := span("lag")
+		if err != nil {
+			return "", err
+		}
+		return s.fetch(s.workers[word(0)], lag, options["fail"], slices.Contains(words, "nodate"))
+	case "commit":
+		return s.commit(ctx, s.workers[word(0)])
+	case "wait":
+		d, err := time.ParseDuration(word(0))
+		s.clock.Advance(d)
+		return "", err
+	case "show":
+		return s.show(ctx)
+	case "history":
+		return s.history(ctx)
+	}
+	return "", errors.New("no such command")
+}
+
+func permission(short string) wallet.ChargePermissionID {
+	return wallet.ChargePermissionID(fmt.Sprintf("S01-0000000-%07s", strings.TrimPrefix(short, "S")))
+}
+
+func short(id wallet.ChargePermissionID) string {
+	return "S" + strings.TrimLeft(string(id)[len(id)-7:], "0")
+}
+
+func (s *story) change(id wallet.ChargePermissionID, options map[string]string) {
+	v := version{kind: "PaymentMethodOnFile", state: wallet.Chargeable, card: "Visa", city: "Exampleton"}
+	if was := s.amazon[id]; len(was) > 0 {
+		v = was[len(was)-1]
+	}
+	v.from = s.clock.Now()
+	for k, val := range options {
+		switch k {
+		case "city":
+			v.city = val
+		case "card":
+			v.card = val
+		case "state":
+			v.state = val
+		case "type":
+			v.kind = val
+		}
+	}
+	s.amazon[id] = append(s.amazon[id], v)
+}
+
+func (s *story) claim(ctx context.Context, w *worker, limit int) (string, error) {
+	var asks []refresh.Ask
+	for _, n := range s.queue {
+		asks = append(asks, refresh.AskOf(n, s.settings))
+	}
+	s.queue = nil
+	s.leases++
+	binary.BigEndian.PutUint64(w.lease[8:], s.leases)
+	settings := s.settings
+	settings.Limit = limit
+	got, err := s.subject.Store.Claim(ctx, refresh.ClaimRequest{
+		Lease: w.lease, Asks: asks, Accounts: []wallet.AccountID{"main"}, Woken: w.woken, Force: w.force, Settings: settings})
+	if err != nil {
+		return "", err
+	}
+	w.claims = got.Claims
+	var b strings.Builder
+	for _, o := range []string{"duplicate", "wanted", "covered", "confirming", "not_followed", "unknown"} {
+		if n := got.Outcomes[o]; n > 0 {
+			fmt.Fprintf(&b, "%d %s\n", n, o)
+		}
+	}
+	for _, c := range got.Claims {
+		fmt.Fprintf(&b, "claimed %s, priority %d", short(c.ID), c.Priority)
+		if c.Stored == nil {
+			fmt.Fprint(&b, ", never read")
+		}
+		if len(c.Recent) > 0 {
+			slices.Sort(c.Recent)
+			fmt.Fprintf(&b, ", recent %v", c.Recent)
+		}
+		fmt.Fprintln(&b)
+	}
+	s.tell(&b, got.Wakes)
+	return b.String(), nil
+}
+
+func (s *story) tell(b *strings.Builder, wakes []refresh.Wake) {
+	for _, k := range wakes {
+		s.wakes = append(s.wakes, wallet.Wake{Account: k.Account, At: k.At})
+		fmt.Fprintf(b, "wake-up in %v\n", k.Delay)
+	}
+}
+
+func (s *story) fetch(w *worker, lag time.Duration, fail string, nodate bool) (string, error) {
+	var b strings.Builder
+	for _, c := range w.claims {
+		response := amazonpay.Response{RequestID: "request", Date: s.clock.Now().Truncate(time.Second)}
+		if nodate {
+			response.Date = time.Time{}
+		}
+		got, err := s.read(c.ID, s.clock.Now().Add(-lag), response, fail)
+		r, closing := refresh.Decide(c, got, err, wallet.DefaultFollowed(), s.settings, 0)
+		w.results = append(w.results, r)
+		fmt.Fprintf(&b, "%s: %s", short(c.ID), r.Kind)
+		if r.Held {
+			fmt.Fprint(&b, ", held")
+		}
+		for _, ch := range r.Changes {
+			fmt.Fprintf(&b, ", %s", ch.Facet)
+		}
+		if r.Backoff > 0 {
+			fmt.Fprintf(&b, ", again in %v", r.Backoff)
+		}
+		if closing != nil {
+			w.closings = append(w.closings, *closing)
+			fmt.Fprint(&b, ", calls rest")
+		}
+		fmt.Fprintln(&b)
+	}
+	return b.String(), nil
+}
+
+// read is what Amazon's replica of a moment answers.
+func (s *story) read(id wallet.ChargePermissionID, at time.Time, response amazonpay.Response, fail string) (*amazonpay.ChargePermission, error) {
+	var now *version
+	for i, v := range s.amazon[id] {
+		if !v.from.After(at) {
+			now = &s.amazon[id][i]
+		}
+	}
+	if now == nil && fail == "" {
+		fail = "404"
+	}
+	switch fail {
+	case "":
+	case "reset":
+		return nil, errors.New("connection reset")
+	default:
+		status, err := strconv.Atoi(fail)
+		if err != nil {
+			return nil, err
+		}
+		reason := map[int]string{404: "ResourceNotFound", 429: "TooManyRequests", 403: "InvalidRequestSignature", 500: "InternalServerError"}[status]
+		response.StatusCode = status
+		return nil, &amazonpay.Error{StatusCode: status, ReasonCode: reason, Response: response}
+	}
+	body := fmt.Sprintf(`{"chargePermissionId": %q, "chargePermissionType": %q, "statusDetails": {"state": %q},
+		"shippingAddress": {"city": %q}, "paymentPreferences": [{"paymentDescriptor": %q}]}`, id, now.kind, now.state, now.city, now.card)
+	got := &amazonpay.ChargePermission{Raw: json.RawMessage(body)}
+	if err := json.Unmarshal([]byte(body), got); err != nil {
+		return nil, err
+	}
+	got.Response = response
+	return got, nil
+}
+
+func (s *story) commit(ctx context.Context, w *worker) (string, error) {
+	got, err := s.subject.Store.Commit(ctx, refresh.CommitRequest{
+		Lease: w.lease, Results: w.results, Closings: w.closings, Accounts: []wallet.AccountID{"main"},
+		Woken: w.woken, Force: w.force, Settings: s.settings})
+	if err != nil {
+		return "", err
+	}
+	settled := map[wallet.ChargePermissionID]refresh.Settled{}
+	for _, t := range got.Settled {
+		settled[t.ID] = t
+	}
+	var b strings.Builder
+	for _, r := range w.results {
+		t, ok := settled[r.ID]
+		what := []string{"not stored"}
+		switch {
+		case !ok:
+			what = []string{"dropped by the fence"}
+		case t.Stored:
+			what = []string{"stored"}
+		}
+		if t.Early {
+			what = append(what, "early")
+		}
+		if t.Confirm {
+			what = append(what, "to be confirmed")
+		}
+		fmt.Fprintf(&b, "%s: %s\n", short(r.ID), strings.Join(what, ", "))
+	}
+	s.tell(&b, got.Wakes)
+	return b.String(), nil
+}
+
+func (s *story) show(ctx context.Context) (string, error) {
+	state, err := s.subject.Snapshot(ctx)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, r := range state.Rows {
+		fmt.Fprintf(&b, "%s: wanted %d, done %d", short(r.ID), r.Wanted, r.Done)
+		if r.Wanted > r.Done {
+			fmt.Fprintf(&b, ", priority %d", r.Priority)
+			if wait := r.NotBefore.Sub(s.clock.Now()); wait > 0 {
+				fmt.Fprintf(&b, ", due in %v", wait)
+			}
+		}
+		if wait := r.LeaseUntil.Sub(s.clock.Now()); r.Lease != (refresh.Lease{}) {
+			fmt.Fprintf(&b, ", leased for %v", wait)
+		}
+		if r.Attempts > 0 {
+			fmt.Fprintf(&b, ", %d failed", r.Attempts)
+		}
+		if r.Gone {
+			fmt.Fprint(&b, ", gone")
+		}
+		for _, p := range state.Permissions {
+			if p.Key == r.Key && p.State != nil {
+				fmt.Fprintf(&b, "; stored: %s, %s, %s", p.State.Shipping.City, strings.Join(p.State.PaymentDescriptors, " "), p.State.State.State)
+			} else if p.Key == r.Key {
+				fmt.Fprintf(&b, "; not followed: %s", p.Type)
+			}
+		}
+		fmt.Fprintln(&b)
+	}
+	return b.String(), nil
+}
+
+func (s *story) history(ctx context.Context) (string, error) {
+	state, err := s.subject.Snapshot(ctx)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, c := range state.Changes {
+		fmt.Fprintf(&b, "%d at %v: %s %s by %s", c.Position, c.StoredAt.Sub(s.start), short(c.ID), c.Facet, c.Cause)
+		if c.Facet != wallet.FacetFirstRead {
+			fmt.Fprintf(&b, ": %s -> %s", c.Before, c.After)
+		}
+		fmt.Fprintln(&b)
+	}
+	return b.String(), nil
+}
