@@ -1,0 +1,41 @@
+# Two commands do all: make run and make test. Both install what they need, or
+# say in one line what is missing and how to get it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+# Whom to ask for packages, if anyone: apt-get as root.
+APT := $(shell command -v apt-get >/dev/null && test "$$(id -u)" = 0 && echo apt-get)
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.13.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@latest
+FUZZ_TIME ?= 10s
+TESTFLAGS ?=
+
+.PHONY: help
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: ## all tests, with what they need installed first (TESTFLAGS for go test)
+	@.ci/tools
+	@race=; if command -v gcc >/dev/null; then race=-race; export CGO_ENABLED=1; \
+	  else echo "SKIP race detector: no C compiler — install gcc and the C library's headers"; fi; \
+	set -o pipefail; go test -json $$race -shuffle=on -timeout=9m $(TESTFLAGS) ./... | go run ./internal/local/testreport
+
+.PHONY: lint
+lint: ## formatting, go vet
+	@bad=$$(git ls-files '*.go' | xargs gofmt -l); test -z "$$bad" || { echo "not formatted: $$bad"; exit 1; }
+	go vet ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZ_TIME (default 10s)
+	@grep -rlE '^func Fuzz' --include=*_test.go internal | xargs -n1 dirname | sort -u | while read -r dir; do \
+	  go test "./$$dir" -list '^Fuzz' | grep '^Fuzz' | while read -r target; do \
+	    echo "$$dir $$target"; go test "./$$dir" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) || exit 1; done || exit 1; done
+
+.PHONY: bench
+bench: ## benchmarks, as ratios within one run
+	go test -run '^$$' -bench . -benchtime 1s ./...
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf .build .run .test
