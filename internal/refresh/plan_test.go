@@ -188,7 +188,9 @@ func (s *store) Commit(_ context.Context, q CommitRequest) (Committed, error) {
 
 type wakerFunc func() error
 
-func (f wakerFunc) Wake(context.Context, wallet.AccountID, time.Time, time.Duration) error { return f() }
+func (f wakerFunc) Wake(context.Context, wallet.AccountID, time.Time, time.Duration) error {
+	return f()
+}
 
 func TestWhatIsAcknowledged(t *testing.T) {
 	broken := errors.New("broken")

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"walletsync/internal/amazonpay"
+	"walletsync/internal/telemetry"
 	"walletsync/internal/wallet"
 )
 
@@ -25,21 +26,7 @@ type Runner struct {
 	// Jitter returns a number in [0, 1).
 	Jitter   func() float64
 	Settings Settings
-	// Observe is told what became of each batch; nil for nobody.
-	Observe func(context.Context, Report)
-}
-
-// Report is what became of one batch.
-type Report struct {
-	Notifications map[string]int // by outcome
-	Fetched       map[wallet.Cause]int
-	Results       map[Kind]int
-	Changes       map[wallet.Facet]int
-	Unchanged     int
-	Confirm       int // wanted once more
-	Held          int
-	Dropped       int // by the fence
-	Wakes         int
+	Metrics  *telemetry.Metrics
 }
 
 // Refresh does what the batch asks for: marks it wanted, claims what is due,
@@ -62,12 +49,9 @@ func (r *Runner) Refresh(ctx context.Context, b wallet.Batch) (again bool, err e
 	if err != nil {
 		return false, fmt.Errorf("claim: %w", err)
 	}
-	report := Report{Notifications: claimed.Outcomes}
-	defer func() {
-		if r.Observe != nil {
-			r.Observe(ctx, report)
-		}
-	}()
+	for outcome, n := range claimed.Outcomes {
+		r.count(telemetry.Notifications, n, outcome)
+	}
 	wakes := claimed.Wakes
 	if len(claimed.Claims) > 0 {
 		results, closings := r.fetch(ctx, claimed.Claims)
@@ -80,10 +64,10 @@ func (r *Runner) Refresh(ctx context.Context, b wallet.Batch) (again bool, err e
 				Msg("could not store what was read; it stays wanted and is fetched again when its lease has ended")
 			return true, nil
 		}
-		report.add(results, committed)
+		r.tell(results, committed)
 		wakes = committed.Wakes
 	}
-	report.Wakes = len(wakes)
+	r.count(telemetry.WakeUps, len(wakes), "")
 	for _, w := range wakes {
 		if err := r.Waker.Wake(ctx, w.Account, w.At, w.Delay); err != nil {
 			zerolog.Ctx(ctx).Error().Err(err).Str("account", string(w.Account)).
@@ -158,32 +142,34 @@ next:
 	return out
 }
 
-func (rep *Report) add(results []Result, committed Committed) {
-	rep.Fetched = map[wallet.Cause]int{}
-	rep.Results = map[Kind]int{}
-	rep.Changes = map[wallet.Facet]int{}
+// tell counts what became of a batch's claims.
+func (r *Runner) tell(results []Result, committed Committed) {
+	settled := make(map[wallet.ChargePermissionID]Settled, len(committed.Settled))
 	for _, s := range committed.Settled {
+		settled[s.ID] = s
 		if s.Confirm {
-			rep.Confirm++
+			r.count(telemetry.Confirmations, 1, "")
 		}
 		if s.Held {
-			rep.Held++
-		}
-		for _, res := range results {
-			if res.Account != s.Account || res.ID != s.ID || !s.Stored {
-				continue
-			}
-			if len(res.Changes) == 0 {
-				rep.Unchanged++
-			}
-			for _, ch := range res.Changes {
-				rep.Changes[ch.Facet]++
-			}
+			r.count(telemetry.Held, 1, "")
 		}
 	}
 	for _, res := range results {
-		rep.Fetched[wallet.CauseOf(res.Priority)]++
-		rep.Results[res.Kind]++
+		r.count(telemetry.Fetched, 1, string(wallet.CauseOf(res.Priority)))
+		r.count(telemetry.Results, 1, string(res.Kind))
+		if !settled[res.ID].Stored {
+			continue
+		}
+		if len(res.Changes) == 0 {
+			r.count(telemetry.Unchanged, 1, "")
+		}
+		for _, ch := range res.Changes {
+			r.count(telemetry.Changes, 1, string(ch.Facet))
+		}
 	}
-	rep.Dropped = len(results) - len(committed.Settled)
+	r.count(telemetry.FenceDropped, len(results)-len(committed.Settled), "")
+}
+
+func (r *Runner) count(name telemetry.Metric, n int, reason string) {
+	r.Metrics.Count(name, n, telemetry.Labels{Reason: reason})
 }

@@ -1,0 +1,48 @@
+// Ipn-receiver is the door: it verifies what SNS delivers and puts it on the
+// queue. It touches neither Postgres nor Amazon Pay.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"walletsync/internal/awslambda"
+	"walletsync/internal/config"
+	"walletsync/internal/ipn"
+	"walletsync/internal/queue"
+	"walletsync/internal/sns"
+	"walletsync/internal/telemetry"
+)
+
+func main() {
+	c, err := config.LoadReceiver(os.Getenv)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	aws, err := config.LoadAWS(context.Background())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
+	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
+	accounts := make(ipn.Accounts, len(c.Accounts))
+	for i, a := range c.Accounts {
+		accounts[i] = ipn.Account{ID: a.ID, MerchantID: a.MerchantID, Topics: a.Topics}
+	}
+	receiver := &ipn.Receiver{
+		Accounts: accounts,
+		Opener:   sns.NewOpener(sns.Options{HTTPClient: c.Trust.Client(sns.NewHTTPClient)}),
+		Doors:    c.Doors(config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)),
+		Queue:    &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL},
+		Metrics:  metrics,
+		Now:      time.Now,
+	}
+	awslambda.Start(log, metrics, awslambda.Door(awslambda.HTTP(receiver.Handler()), receiver.Record))
+}

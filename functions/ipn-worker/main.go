@@ -1,0 +1,76 @@
+// Ipn-worker makes batches of the queue into convergent refreshes.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"fmt"
+	mathrand "math/rand/v2"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"walletsync/internal/amazonpay"
+	"walletsync/internal/awslambda"
+	"walletsync/internal/config"
+	"walletsync/internal/config/pay"
+	"walletsync/internal/ipn"
+	"walletsync/internal/postgres"
+	"walletsync/internal/queue"
+	"walletsync/internal/refresh"
+	"walletsync/internal/sns"
+	"walletsync/internal/telemetry"
+	"walletsync/internal/wallet"
+)
+
+func main() {
+	c, err := config.LoadWorker(os.Getenv)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	aws, err := config.LoadAWS(context.Background())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
+	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
+	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
+	sender := &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL, DeadLetterURL: c.DeadLetterQueueURL}
+
+	accounts := make(ipn.Accounts, len(c.Accounts))
+	follow := map[wallet.AccountID]wallet.Followed{}
+	for i, a := range c.Accounts {
+		accounts[i] = ipn.Account{ID: a.ID, MerchantID: a.MerchantID, Topics: a.Topics}
+		follow[a.ID] = a.Follow
+	}
+	clients := pay.New(pay.Options{
+		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
+		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, c.FetchLimit) }),
+	})
+	settings := refresh.Defaults()
+	settings.Margin, settings.Limit, settings.Timeout, settings.Lease = c.Margin, c.FetchLimit, c.APITimeout, c.Lease
+	runner := &refresh.Runner{
+		Store: postgres.Lazy(func(ctx context.Context, again bool) (string, error) {
+			db, err := secrets.Database(ctx, c.DatabaseSecret, again)
+			return db.URL.Reveal(), err
+		}, postgres.Options{}),
+		API:      func(_ context.Context, a wallet.AccountID) (refresh.API, error) { return clients.Client(a) },
+		Follow:   func(a wallet.AccountID) wallet.Followed { return follow[a] },
+		Waker:    sender,
+		NewLease: func() (l refresh.Lease) { _, _ = rand.Read(l[:]); return l }, // crypto/rand.Read never fails
+		Jitter:   mathrand.Float64,
+		Settings: settings,
+		Metrics:  metrics,
+	}
+	worker := &ipn.Worker{
+		Accounts: accounts, Refresher: runner, DeadLetters: sender, Metrics: metrics, Now: time.Now,
+		Opener: sns.NewOpener(sns.Options{HTTPClient: c.Trust.Client(sns.NewHTTPClient)}),
+	}
+	awslambda.Start(log, metrics, awslambda.Batch(worker.Batch))
+}

@@ -1,0 +1,692 @@
+package amazonpay
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const (
+	permissionID = "B01-0000000-0000000"
+	sessionID    = "bd504926-f659-4ad7-a1a9-9a747aaf5275"
+	permission   = `{"chargePermissionId":"` + permissionID + `"}`
+	session      = `{"checkoutSessionId":"` + sessionID + `"}`
+)
+
+// host answers in Amazon's place.
+type host func(*http.Request) (*http.Response, error)
+
+func (h host) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	return h(r)
+}
+
+func answer(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+func refusal(status int, reasonCode string) *http.Response {
+	return answer(status, fmt.Sprintf(`{"reasonCode":%q,"message":"the message"}`, reasonCode))
+}
+
+func newClient(t testing.TB, change func(*Config), h host) *Client {
+	t.Helper()
+	config := Config{Region: EU, Environment: Sandbox, PublicKeyID: "ABC123DEF456XYZ", PrivateKey: testKey(), Retry: NoRetry}
+	if h != nil {
+		config.HTTPClient = &http.Client{Transport: h}
+	}
+	if change != nil {
+		change(&config)
+	}
+	c, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestKeyAndEnvironmentChooseTheURL(t *testing.T) {
+	for _, tt := range []struct {
+		region      Region
+		environment Environment
+		key         string
+		want        string
+	}{
+		{NA, Live, "ABC", "https://pay-api.amazon.com/live/v2/"},
+		{EU, Sandbox, "ABC", "https://pay-api.amazon.eu/sandbox/v2/"},
+		{JP, Live, "ABC", "https://pay-api.amazon.jp/live/v2/"},
+		{NA, Live, "LIVE-ABC", "https://pay-api.amazon.com/v2/"},
+		{EU, Sandbox, "SANDBOX-ABC", "https://pay-api.amazon.eu/v2/"},
+		{EU, Sandbox, "sandbox-ABC", "https://pay-api.amazon.eu/v2/"},
+		{JP, "", "LiveABC", "https://pay-api.amazon.jp/v2/"},
+		{JP, "", "SANDBOX-ABC", "https://pay-api.amazon.jp/v2/"},
+	} {
+		var asked string
+		c := newClient(t, func(c *Config) { c.Region, c.Environment, c.PublicKeyID = tt.region, tt.environment, tt.key },
+			func(r *http.Request) (*http.Response, error) {
+				asked = r.URL.String()
+				return answer(200, permission), nil
+			})
+		if _, err := c.GetChargePermission(t.Context(), permissionID); err != nil {
+			t.Error(err)
+		}
+		if want := tt.want + "chargePermissions/" + permissionID; asked != want {
+			t.Errorf("%v asked %s, want %s", tt, asked, want)
+		}
+		wantEnvironment := Sandbox
+		if strings.HasPrefix(strings.ToLower(tt.key), "live") || tt.environment == Live {
+			wantEnvironment = Live
+		}
+		if c.Environment() != wantEnvironment || c.Region() != tt.region || c.Algorithm() != PSSV2 {
+			t.Errorf("%v: the client is for %s, %s, %s", tt, c.Environment(), c.Region(), c.Algorithm())
+		}
+	}
+}
+
+func TestWrongSettingsAreRefused(t *testing.T) {
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fine := Config{Region: EU, Environment: Live, PublicKeyID: "ABC", PrivateKey: testKey()}
+	if _, err := New(fine); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Config){
+		"no region":             func(c *Config) { c.Region = "" },
+		"alias as region":       func(c *Config) { c.Region = "de" },
+		"no environment":        func(c *Config) { c.Environment = "" },
+		"unknown environment":   func(c *Config) { c.Environment = "test" },
+		"sandbox key, live":     func(c *Config) { c.PublicKeyID = "SANDBOX-ABC" },
+		"live key, sandbox":     func(c *Config) { c.PublicKeyID, c.Environment = "live-ABC", Sandbox },
+		"no key id":             func(c *Config) { c.PublicKeyID = "" },
+		"key id ends a header":  func(c *Config) { c.PublicKeyID = "ABC\r\nx: y" },
+		"key id ends parameter": func(c *Config) { c.PublicKeyID = "ABC, SignedHeaders=accept" },
+		"no key":                func(c *Config) { c.PrivateKey = nil },
+		"empty key":             func(c *Config) { c.PrivateKey = &rsa.PrivateKey{} },
+		"weak key":              func(c *Config) { c.PrivateKey = weak },
+		"algorithm":             func(c *Config) { c.Algorithm = "AMZN-PAY-RSASSA-PSS-V3" },
+		"negative time-out":     func(c *Config) { c.AttemptTimeout = -1 },
+		"user agent":            func(c *Config) { c.UserAgent = "a\r\nb: c" },
+	} {
+		c := fine
+		change(&c)
+		if client, err := New(c); err == nil || client != nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestRegionsHaveAliases(t *testing.T) {
+	for s, want := range map[string]Region{
+		"na": NA, "NA": NA, "us": NA, "US": NA, "eu": EU, "EU": EU, "de": EU, "uk": EU, "UK": EU, "jp": JP, "JP": JP, "fe": JP, "FE": JP,
+	} {
+		if got, err := ParseRegion(s); err != nil || got != want {
+			t.Errorf("%s: %q, %v", s, got, err)
+		}
+	}
+	for _, s := range []string{"", "cn", "eu ", "europe"} {
+		if got, err := ParseRegion(s); err == nil {
+			t.Errorf("%q is %s", s, got)
+		}
+	}
+}
+
+func TestKeysInBothEncodingsAreParsed(t *testing.T) {
+	key := testKey()
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(kind string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
+	plain8, plain1 := block("PRIVATE KEY", pkcs8), block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))
+	for name, text := range map[string]string{
+		"PKCS#8":         plain8,
+		"PKCS#1":         plain1,
+		"Windows' lines": strings.ReplaceAll(plain8, "\n", "\r\n"),
+		"text before":    "Bag Attributes\n" + plain8,
+		"blanks around":  "\n\n" + plain1 + "\n  \n",
+	} {
+		if got, err := ParsePrivateKey([]byte(text)); err != nil || !got.Equal(key) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	elliptic256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ec, err := x509.MarshalPKCS8PrivateKey(elliptic256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"nothing":          "",
+		"not PEM":          "MIIEvQ",
+		"public key":       block("PUBLIC KEY", public),
+		"ECDSA":            block("PRIVATE KEY", ec),
+		"1024 bits":        block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(weak)),
+		"wrong label":      block("RSA PRIVATE KEY", pkcs8),
+		"broken PKCS#8":    block("PRIVATE KEY", pkcs8[:len(pkcs8)-1]),
+		"broken PKCS#1":    block("RSA PRIVATE KEY", []byte{0x30, 0}),
+		"encrypted PKCS#8": block("ENCRYPTED PRIVATE KEY", pkcs8),
+		"encrypted PKCS#1": "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+		"two keys":         plain8 + plain1,
+		"cut off":          plain8[:len(plain8)/2],
+	} {
+		got, err := ParsePrivateKey([]byte(text))
+		if err == nil || got != nil {
+			t.Errorf("%s: accepted", name)
+		} else if len(text) > 100 && strings.Contains(err.Error(), text[60:80]) {
+			t.Errorf("%s: the error tells the key: %v", name, err)
+		}
+	}
+}
+
+func TestIDsThatWouldChangeThePathAreRefused(t *testing.T) {
+	c := newClient(t, nil, func(*http.Request) (*http.Response, error) {
+		t.Error("a request was sent")
+		return answer(200, permission), nil
+	})
+	for _, id := range []string{"", ".", "..", "a/b", "a?b", "a b", "a%2fb", "ä", strings.Repeat("a", 65)} {
+		if _, err := c.GetChargePermission(t.Context(), id); err == nil || Temporary(err) || NotFound(err) {
+			t.Errorf("charge permission %q: %v", id, err)
+		}
+		if _, err := c.GetCheckoutSession(t.Context(), id); err == nil {
+			t.Errorf("checkout session %q was asked for", id)
+		}
+		if _, err := c.CompleteCheckoutSession(t.Context(), id, "key"); err == nil {
+			t.Errorf("checkout session %q was completed", id)
+		}
+	}
+	for _, key := range []string{"", "a b", "a\nb", "ä", strings.Repeat("a", 33), "0f8fad5b-d9cb-469f-a165-70867728950e"} {
+		if _, err := c.CompleteCheckoutSession(t.Context(), sessionID, key); err == nil {
+			t.Errorf("idempotency key %q was sent", key)
+		}
+	}
+}
+
+const wholePermission = `{
+	"chargePermissionId": "B01-0000000-0000000", "chargePermissionType": "PaymentMethodOnFile",
+	"chargePermissionReferenceId": null, "platformId": null,
+	"buyer": {"buyerId": "amzn1.account.X", "name": "Käthe Müller", "email": "k@example.com", "phoneNumber": "+49 30 1", "primeMembershipTypes": null},
+	"releaseEnvironment": "Sandbox",
+	"shippingAddress": {"name": "Käthe Müller", "addressLine1": "Hauptstr. 1", "addressLine2": null, "city": "Berlin", "postalCode": "10115", "countryCode": "DE"},
+	"billingAddress": null,
+	"paymentPreferences": [{"paymentDescriptor": "Visa ****1111 (Amazon Pay)"}],
+	"statusDetails": {"state": "NonChargeable", "reasons": [{"reasonCode": "PaymentMethodExpired", "reasonDescription": "expired"}], "lastUpdatedTimestamp": "20191015T204313Z"},
+	"creationTimestamp": "20191015T204313Z", "expirationTimestamp": null,
+	"merchantMetadata": {"merchantReferenceId": "5"}, "recurringMetadata": {"frequency": null, "amount": null},
+	"paymentMethodOnFileMetadata": {"setupOnly": true},
+	"limits": {"amountLimit": {"amount": "1000.00", "currencyCode": "EUR"}, "amountBalance": {"amount": "5.10", "currencyCode": "EUR"}},
+	"presentmentCurrency": "EUR", "somethingNew": {"a": [1]}
+}`
+
+func TestChargePermissionIsRead(t *testing.T) {
+	c := newClient(t, nil, func(*http.Request) (*http.Response, error) {
+		r := answer(200, wholePermission)
+		r.Header.Set("x-amz-pay-request-id", "request-1")
+		return r, nil
+	})
+	got, err := c.GetChargePermission(t.Context(), permissionID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := Time{time.Date(2019, 10, 15, 20, 43, 13, 0, time.UTC)}
+	want := &ChargePermission{
+		ID: permissionID, Type: "PaymentMethodOnFile", ReleaseEnvironment: "Sandbox",
+		Buyer:              Buyer{BuyerID: "amzn1.account.X", Name: "Käthe Müller", Email: "k@example.com", PhoneNumber: "+49 30 1"},
+		ShippingAddress:    Address{Name: "Käthe Müller", AddressLine1: "Hauptstr. 1", City: "Berlin", PostalCode: "10115", CountryCode: "DE"},
+		PaymentPreferences: []PaymentPreference{{"Visa ****1111 (Amazon Pay)"}},
+		StatusDetails: ChargePermissionStatus{
+			State: "NonChargeable", Reasons: []Reason{{"PaymentMethodExpired", "expired"}}, LastUpdatedTimestamp: at,
+		},
+		CreationTimestamp:           at,
+		MerchantMetadata:            MerchantMetadata{MerchantReferenceID: "5"},
+		PaymentMethodOnFileMetadata: PaymentMethodOnFileMetadata{SetupOnly: true},
+		Limits:                      Limits{AmountLimit: Price{"1000.00", "EUR"}, AmountBalance: Price{"5.10", "EUR"}},
+		PresentmentCurrency:         "EUR",
+		Raw:                         json.RawMessage(wholePermission),
+		Response:                    Response{StatusCode: 200, RequestID: "request-1", Duration: got.Response.Duration},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if !strings.Contains(string(got.Raw), "somethingNew") {
+		t.Error("an unknown field is lost")
+	}
+}
+
+func TestNullAndAbsentMeanTheSame(t *testing.T) {
+	absent, err := decodeChargePermission([]byte(permission), permissionID, Response{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, nulls := range []string{
+		`"buyer":null,"shippingAddress":null,"limits":null,"paymentPreferences":null,"statusDetails":null,"creationTimestamp":null,"platformId":null`,
+		`"buyer":{"name":null,"primeMembershipTypes":null},"shippingAddress":{"city":null},"limits":{"amountLimit":null,"amountBalance":null},"statusDetails":{"reasons":null,"lastUpdatedTimestamp":null},"recurringMetadata":{"frequency":null,"amount":null}`,
+		`"creationTimestamp":"some day","expirationTimestamp":5`,
+	} {
+		got, err := decodeChargePermission([]byte(`{"chargePermissionId":"`+permissionID+`",`+nulls+`}`), permissionID, Response{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Raw = absent.Raw
+		if !reflect.DeepEqual(got, absent) {
+			t.Errorf("%s: got %+v", nulls, got)
+		}
+	}
+}
+
+func TestTimesInBothFormsAreRead(t *testing.T) {
+	for _, s := range []string{`"20260203T040506Z"`, `"2026-02-03T04:05:06Z"`, `"2026-02-03T05:05:06+01:00"`} {
+		var got Time
+		if err := json.Unmarshal([]byte(s), &got); err != nil || got.Time != time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC) {
+			t.Errorf("%s: %v, %v", s, got, err)
+		}
+	}
+}
+
+func TestCheckoutSessionIsReadAndCompleted(t *testing.T) {
+	const body = `{"checkoutSessionId":"` + sessionID + `","chargePermissionType":"PaymentMethodOnFile",
+		"statusDetails":{"state":"Completed","reasonCode":null,"lastUpdatedTimestamp":"20260203T040506Z"},
+		"chargePermissionId":"` + permissionID + `","chargeId":null,"constraints":[{"constraintId":"a","description":"b"}],"supplementaryData":{"x":1}}`
+	var asked []string
+	c := newClient(t, nil, func(r *http.Request) (*http.Response, error) {
+		sent := ""
+		if r.Body != nil {
+			b, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			sent = string(b)
+		}
+		checkAuthorization(t, r, sent, 32)
+		asked = append(asked, strings.Join([]string{r.Method, r.URL.Path, sent, r.Header.Get("x-amz-pay-idempotency-key")}, " "))
+		return answer(200, body), nil
+	})
+	got, err := c.GetCheckoutSession(t.Context(), sessionID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	completed, err := c.CompleteCheckoutSession(t.Context(), sessionID, "key_1-A")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*CheckoutSession{got, completed} {
+		if s.ID != sessionID || s.ChargePermissionID != permissionID || s.StatusDetails.State != "Completed" || s.Response.StatusCode != 200 ||
+			s.StatusDetails.LastUpdatedTimestamp.Year() != 2026 || s.Constraints[0].ID != "a" || string(s.Raw) != body {
+			t.Errorf("got %+v", s)
+		}
+	}
+	want := []string{
+		"GET /sandbox/v2/checkoutSessions/" + sessionID + "  ",
+		"POST /sandbox/v2/checkoutSessions/" + sessionID + "/complete {} key_1-A",
+	}
+	if !reflect.DeepEqual(asked, want) {
+		t.Errorf("asked %q, want %q", asked, want)
+	}
+}
+
+// A time read at Date less Duration must not be later than when Amazon read.
+func TestDateAndDurationAreHandedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		date := "Tue, 03 Feb 2026 04:05:06 GMT"
+		status := 200
+		c := newClient(t, nil, func(r *http.Request) (*http.Response, error) {
+			trace := httptrace.ContextClientTrace(r.Context())
+			time.Sleep(3 * time.Second) // connecting to a server that had closed the connection
+			trace.GotConn(httptrace.GotConnInfo{})
+			time.Sleep(time.Second) // connecting again
+			trace.GotConn(httptrace.GotConnInfo{})
+			time.Sleep(2 * time.Second)
+			a := answer(status, permission)
+			a.Body = io.NopCloser(io.MultiReader(slow(time.Second), a.Body))
+			a.Header.Set("Date", date)
+			return a, nil
+		})
+		want := Response{StatusCode: 200, Date: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC), Duration: 2 * time.Second}
+		got, err := c.GetChargePermission(t.Context(), permissionID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Response != want {
+			t.Errorf("got %+v, want %+v", got.Response, want)
+		}
+		status = 404
+		want.StatusCode = 404
+		_, err = c.GetChargePermission(t.Context(), permissionID)
+		if e, ok := errors.AsType[*Error](err); !ok || e.Response != want {
+			t.Errorf("got %+v, want the response %+v", err, want)
+		}
+		status = 200
+		for _, unusable := range []string{"", "today", "Tue, 32 Feb 2026 04:05:06 GMT"} {
+			date = unusable
+			got, err := c.GetChargePermission(t.Context(), permissionID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !got.Response.Date.IsZero() {
+				t.Errorf("%q is read as %v", date, got.Response.Date)
+			}
+		}
+	})
+}
+
+type slow time.Duration
+
+func (s slow) Read([]byte) (int, error) {
+	time.Sleep(time.Duration(s))
+	return 0, io.EOF
+}
+
+func TestErrorsAnswerWhatCallersAsk(t *testing.T) {
+	type answers struct{ notFound, throttled, misconfigured, temporary bool }
+	ask := func(err error) answers {
+		_, throttled := Throttled(err)
+		return answers{NotFound(err), throttled, Misconfigured(err), Temporary(err)}
+	}
+	none, temporary := answers{}, answers{temporary: true}
+	misconfigured, throttled, notFound := answers{misconfigured: true}, answers{throttled: true, temporary: true}, answers{notFound: true}
+	for _, tt := range []struct {
+		status     int
+		reasonCode string
+		want       answers
+	}{
+		// The status, where the code is unknown or missing.
+		{400, "", none}, {401, "", misconfigured}, {403, "", misconfigured}, {404, "", notFound}, {405, "", none},
+		{408, "", temporary}, {409, "", none}, {422, "", none}, {425, "", temporary}, {426, "", misconfigured},
+		{429, "", throttled}, {500, "", temporary}, {502, "", temporary}, {503, "", temporary}, {504, "", temporary},
+		{404, "SomethingNew", notFound}, {301, "", none}, {302, "", none},
+		// The code, where it is known.
+		{404, "ResourceNotFound", notFound},
+		{429, "TooManyRequests", throttled}, {503, "TooManyRequests", throttled},
+		{401, "UnauthorizedAccess", misconfigured}, {403, "InvalidAuthentication", misconfigured},
+		{403, "InvalidAccountStatus", misconfigured}, {403, "InvalidRequestSignature", misconfigured},
+		{400, "InvalidRequestSignature", misconfigured}, {403, "InvalidAuthorizationToken", misconfigured},
+		{426, "TLSVersionNotSupported", misconfigured},
+		{500, "InternalServerError", temporary}, {500, "ProcessingFailure", temporary}, {503, "ServiceUnavailable", temporary},
+		{408, "RequestTimeout", temporary},
+		{422, ReasonCheckoutSessionCanceled, none}, {400, ReasonCheckoutSessionCanceled, none}, {500, ReasonCheckoutSessionCanceled, none},
+		{404, ReasonInvalidCheckoutSessionStatus, none}, {400, ReasonDuplicateIdempotencyKey, none},
+	} {
+		c := newClient(t, nil, func(*http.Request) (*http.Response, error) { return refusal(tt.status, tt.reasonCode), nil })
+		_, err := c.GetChargePermission(t.Context(), permissionID)
+		if got := ask(err); got != tt.want {
+			t.Errorf("%d %s: %+v, want %+v", tt.status, tt.reasonCode, got, tt.want)
+		}
+		if got := ReasonCode(fmt.Errorf("wrapped: %w", err)); got != tt.reasonCode {
+			t.Errorf("the reason code is %q, want %q", got, tt.reasonCode)
+		}
+		if e, ok := errors.AsType[*Error](err); !ok || e.StatusCode != tt.status || e.Message != "the message" {
+			t.Errorf("%d %s: got %#v", tt.status, tt.reasonCode, err)
+		}
+	}
+
+	untrusted := &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
+	for name, tt := range map[string]struct {
+		err  error
+		want answers
+	}{
+		"refused":   {&net.OpError{Op: "dial", Err: errors.New("connection refused")}, temporary},
+		"closed":    {io.EOF, temporary},
+		"proxy":     {proxyError(407), temporary},
+		"untrusted": {untrusted, misconfigured},
+	} {
+		c := newClient(t, nil, func(*http.Request) (*http.Response, error) { return nil, tt.err })
+		_, err := c.GetChargePermission(t.Context(), permissionID)
+		if got := ask(err); got != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("%s: %+v, want %+v: %v", name, got, tt.want, err)
+		}
+	}
+	for _, err := range []error{nil, io.EOF, context.Canceled} {
+		if got := ask(err); got != none || ReasonCode(err) != "" {
+			t.Errorf("of %v, which is not ours, %+v", err, got)
+		}
+	}
+}
+
+func TestUselessResponsesAreErrors(t *testing.T) {
+	for name, body := range map[string]string{
+		"empty":           "",
+		"HTML":            "<html>",
+		"null":            "null",
+		"no id":           "{}",
+		"another's":       `{"chargePermissionId":"B01-0000000-0000001"}`,
+		"a list":          "[]",
+		"a wrong type":    `{"chargePermissionId":"` + permissionID + `","shippingAddress":{"city":5}}`,
+		"two":             permission + permission,
+		"larger than 1 M": permission + strings.Repeat(" ", 1<<20),
+	} {
+		c := newClient(t, nil, func(*http.Request) (*http.Response, error) { return answer(200, body), nil })
+		got, err := c.GetChargePermission(t.Context(), permissionID)
+		e, ok := errors.AsType[*Error](err)
+		if got != nil || !ok || e.StatusCode != 200 || e.Err == nil || Temporary(err) || NotFound(err) || Misconfigured(err) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	if _, err := decodeCheckoutSession([]byte(`{"checkoutSessionId":"another"}`), sessionID, Response{}); err == nil {
+		t.Error("another checkout session was accepted")
+	}
+	if _, err := decodeCheckoutSession([]byte(`{`), sessionID, Response{}); err == nil {
+		t.Error("half a checkout session was accepted")
+	}
+}
+
+func TestLargestResponseIsRead(t *testing.T) {
+	body := permission + strings.Repeat(" ", maxResponse-len(permission))
+	c := newClient(t, nil, func(*http.Request) (*http.Response, error) { return answer(200, body), nil })
+	if _, err := c.GetChargePermission(t.Context(), permissionID); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBrokenOffResponseIsTemporary(t *testing.T) {
+	status := 200
+	c := newClient(t, nil, func(*http.Request) (*http.Response, error) {
+		a := answer(status, "")
+		a.Body = io.NopCloser(io.MultiReader(strings.NewReader(permission[:10]), broken{}))
+		return a, nil
+	})
+	if _, err := c.GetChargePermission(t.Context(), permissionID); !Temporary(err) || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Error(err)
+	}
+	status = 404
+	if _, err := c.GetChargePermission(t.Context(), permissionID); !NotFound(err) {
+		t.Errorf("a refusal's status is lost with its body: %v", err)
+	}
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestErrorsHoldNothingOfAResponseButCodeAndMessage(t *testing.T) {
+	const secret = "Müller"
+	for name, h := range map[string]host{
+		"malformed": func(*http.Request) (*http.Response, error) { return answer(200, `{"buyer":{"name":"`+secret+`"`), nil },
+		"wrong type": func(*http.Request) (*http.Response, error) {
+			return answer(200, `{"buyer":{"name":{"`+secret+`":"`+secret+`"},"phoneNumber":49301234567}}`), nil
+		},
+		"number": func(*http.Request) (*http.Response, error) {
+			return answer(200, `{"buyer":{"phoneNumber":49301234567}}`), nil
+		},
+		"refusal": func(*http.Request) (*http.Response, error) {
+			return answer(400, `{"reasonCode":"InvalidRequest","message":"no","buyer":"`+secret+`"}`), nil
+		},
+		"refusal in HTML":  func(*http.Request) (*http.Response, error) { return answer(500, "<p>"+secret), nil },
+		"code of any text": func(*http.Request) (*http.Response, error) { return answer(400, `{"reasonCode":"`+secret+`"}`), nil },
+		"code of no text": func(*http.Request) (*http.Response, error) {
+			return answer(400, `{"reasonCode":{"a":"`+secret+`"}}`), nil
+		},
+		"malformed HTTP": func(*http.Request) (*http.Response, error) {
+			return nil, errors.New("malformed HTTP response \"" + secret)
+		},
+		"malformed request": func(*http.Request) (*http.Response, error) { return nil, fmt.Errorf("wrapped: %w", errors.New(secret)) },
+	} {
+		c := newClient(t, nil, h)
+		_, err := c.GetChargePermission(t.Context(), permissionID)
+		if err == nil || strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "49301234567") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !strings.Contains(err.Error(), "get charge permission "+permissionID) {
+			t.Errorf("%s: the error does not tell the call: %v", name, err)
+		}
+	}
+}
+
+func TestMessageOfARefusalIsBounded(t *testing.T) {
+	body, err := json.Marshal(map[string]string{"reasonCode": strings.Repeat("A", 65), "message": "line\nline\u202e" + strings.Repeat("ü", 1000)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newClient(t, nil, func(*http.Request) (*http.Response, error) {
+		a := answer(400, string(body))
+		a.Header.Set("x-amz-pay-request-id", strings.Repeat("r", 1000))
+		return a, nil
+	})
+	_, err = c.GetChargePermission(t.Context(), permissionID)
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	if e.ReasonCode != "" || len(e.Message) > 300 || len(e.Message) < 298 || !strings.HasPrefix(e.Message, "linelineü") || len(e.Response.RequestID) != 128 {
+		t.Errorf("%d bytes of request id, %d of message: %v", len(e.Response.RequestID), len(e.Message), err)
+	}
+}
+
+func TestErrorTellsWhatAmazonSaid(t *testing.T) {
+	c := newClient(t, nil, func(*http.Request) (*http.Response, error) {
+		a := refusal(429, "TooManyRequests")
+		a.Header.Set("x-amz-pay-request-id", "r-1")
+		return a, nil
+	})
+	_, err := c.GetChargePermission(t.Context(), permissionID)
+	want := `amazonpay: get charge permission B01-0000000-0000000: HTTP status 429 TooManyRequests: "the message" (request r-1)`
+	if err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+func TestRetryAfterIsRead(t *testing.T) {
+	const date = "Tue, 03 Feb 2026 04:05:06 GMT"
+	for value, want := range map[string]time.Duration{
+		"":                              0,
+		"0":                             0,
+		"7":                             7 * time.Second,
+		"-7":                            0,
+		"1.5":                           0,
+		"soon":                          0,
+		"99999999":                      24 * time.Hour,
+		"99999999999999999999999":       0,
+		"9223372036854775807":           24 * time.Hour,
+		"Tue, 03 Feb 2026 04:05:36 GMT": 30 * time.Second,
+		"Tue, 03 Feb 2026 04:05:05 GMT": 0,
+		"Tue, 03 Feb 2036 04:05:05 GMT": 24 * time.Hour,
+	} {
+		c := newClient(t, nil, func(*http.Request) (*http.Response, error) {
+			a := refusal(429, "TooManyRequests")
+			a.Header.Set("Date", date)
+			a.Header.Set("Retry-After", value)
+			return a, nil
+		})
+		_, err := c.GetChargePermission(t.Context(), permissionID)
+		if got, ok := Throttled(err); !ok || got != want {
+			t.Errorf("%q: %v, want %v", value, got, want)
+		}
+	}
+}
+
+func TestRedirectIsNotFollowed(t *testing.T) {
+	requests := 0
+	c := newClient(t, func(c *Config) {
+		c.HTTPClient.CheckRedirect = func(*http.Request, []*http.Request) error { return nil }
+	}, func(*http.Request) (*http.Response, error) {
+		requests++
+		a := answer(307, permission)
+		a.Header.Set("Location", "https://evil.example/")
+		return a, nil
+	})
+	_, err := c.CompleteCheckoutSession(t.Context(), sessionID, "key")
+	if e, ok := errors.AsType[*Error](err); !ok || e.StatusCode != 307 || requests != 1 {
+		t.Errorf("%d requests, %v", requests, err)
+	}
+}
+
+func TestUserAgentIsSentUnsigned(t *testing.T) {
+	for sent, want := range map[string]string{"": "walletsync", "shop/1.0 (go; a@b)": "", "shop/1.0 (go; linux)": "shop/1.0 (go; linux)"} {
+		config := Config{Region: EU, Environment: Live, PublicKeyID: "ABC", PrivateKey: testKey(), UserAgent: sent,
+			HTTPClient: &http.Client{Transport: host(func(r *http.Request) (*http.Response, error) {
+				if got := r.Header.Get("User-Agent"); got != want || strings.Contains(r.Header.Get("Authorization"), "user-agent") {
+					t.Errorf("got %q, want %q", got, want)
+				}
+				return answer(200, permission), nil
+			})}}
+		c, err := New(config)
+		if want == "" {
+			if err == nil {
+				t.Errorf("%q was accepted", sent)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.GetChargePermission(t.Context(), permissionID); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// With a source of random bytes that repeats itself, so do signatures: it is
+// the only one.
+func TestRandIsTheOnlySourceOfChance(t *testing.T) {
+	sign := func() string {
+		c := newClient(t, func(c *Config) { c.Rand = bytes.NewReader(make([]byte, 1000)) }, nil)
+		s, err := c.SignPayload([]byte("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if sign() != sign() {
+		t.Error("two signatures with the same bytes differ")
+	}
+	c := newClient(t, func(c *Config) { c.Rand = broken{} }, nil)
+	if _, err := c.SignPayload([]byte("{}")); err == nil {
+		t.Error("signed without random bytes")
+	}
+	if _, err := c.GetChargePermission(t.Context(), permissionID); err == nil || Temporary(err) {
+		t.Errorf("sent without random bytes: %v", err)
+	}
+}

@@ -1,0 +1,52 @@
+// Package awslambda turns what Lambda delivers into what the rooms take: HTTP
+// API events (payload format 2.0) into requests, SNS events into envelopes, SQS
+// events into deliveries, and a CloudFormation custom resource into a run of the
+// migrator.
+//
+// Sources: API Gateway Developer Guide, "Create AWS Lambda proxy integrations
+// for HTTP APIs"; AWS Lambda Developer Guide, "Using Lambda with Amazon SNS" and
+// "Reporting batch item failures"; CloudFormation User Guide, "Custom resource
+// request and response objects".
+package awslambda
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/rs/zerolog"
+
+	"walletsync/internal/telemetry"
+)
+
+// Handler answers one invocation. What it returns is the answer as JSON.
+type Handler func(ctx context.Context, event json.RawMessage) (any, error)
+
+// Start serves invocations until the process ends. Each has a logger in its
+// context, with Lambda's request id, and its metrics are written when it ends.
+//
+// A panic fails its invocation and not the process: what is in flight is lost
+// either way and comes again, but caches and connections stay.
+func Start(log zerolog.Logger, metrics *telemetry.Metrics, h Handler) {
+	lambda.Start(func(ctx context.Context, event json.RawMessage) (any, error) {
+		return invoke(ctx, log, metrics, h, event)
+	})
+}
+
+func invoke(ctx context.Context, log zerolog.Logger, metrics *telemetry.Metrics, h Handler, event json.RawMessage) (answer any, err error) {
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		log = log.With().Str("request", lc.AwsRequestID).Logger()
+	}
+	defer metrics.Flush()
+	defer func() {
+		if p := recover(); p != nil {
+			metrics.Count(telemetry.Panics, 1, telemetry.Labels{})
+			log.Error().Str("panic", fmt.Sprintf("%T", p)).Bytes("stack", debug.Stack()).Msg("a fault in the code; the invocation fails and comes again")
+			answer, err = nil, fmt.Errorf("a fault in the code (%T); see the log", p)
+		}
+	}()
+	return h(log.WithContext(ctx), event)
+}

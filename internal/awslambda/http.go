@@ -1,0 +1,112 @@
+package awslambda
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+// maxBody bounds a request's body before it is decoded; the rooms have limits
+// of their own. HTTP APIs take up to 10 MB.
+const maxBody = 2 << 20
+
+// HTTP answers the events of an HTTP API with an http.Handler.
+func HTTP(h http.Handler) Handler {
+	return func(ctx context.Context, event json.RawMessage) (any, error) {
+		var e events.APIGatewayV2HTTPRequest
+		if err := json.Unmarshal(event, &e); err != nil {
+			return nil, fmt.Errorf("an HTTP API event: %w", err)
+		}
+		if len(e.Body) > maxBody {
+			return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusRequestEntityTooLarge}, nil
+		}
+		q, err := request(ctx, e)
+		if err != nil {
+			return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusBadRequest}, nil
+		}
+		w := &answer{header: http.Header{}}
+		h.ServeHTTP(w, q)
+		return w.response(), nil
+	}
+}
+
+// request builds the request that the event describes.
+func request(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Request, error) {
+	body := e.Body
+	if e.IsBase64Encoded {
+		decoded, err := base64.StdEncoding.DecodeString(e.Body)
+		if err != nil {
+			return nil, fmt.Errorf("body: %w", err)
+		}
+		body = string(decoded)
+	}
+	// rawPath is as the client sent it, but for the stage.
+	target, err := url.ParseRequestURI(e.RawPath)
+	if err != nil {
+		return nil, fmt.Errorf("path: %w", err)
+	}
+	target.RawQuery = e.RawQueryString
+	q, err := http.NewRequestWithContext(ctx, e.RequestContext.HTTP.Method, target.String(), strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range e.Headers {
+		q.Header.Set(name, value)
+	}
+	for _, c := range e.Cookies {
+		q.Header.Add("Cookie", c)
+	}
+	q.Host = q.Header.Get("Host")
+	q.RemoteAddr = e.RequestContext.HTTP.SourceIP
+	q.RequestURI = target.RequestURI()
+	return q, nil
+}
+
+// answer gathers what a handler writes.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header { return a.header }
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 && status >= http.StatusOK { // the others are interim
+		a.status = status
+	}
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(b)
+}
+
+func (a *answer) response() events.APIGatewayV2HTTPResponse {
+	a.WriteHeader(http.StatusOK)
+	out := events.APIGatewayV2HTTPResponse{StatusCode: a.status, Headers: map[string]string{}}
+	for name, values := range a.header {
+		if name == "Set-Cookie" {
+			out.Cookies = values
+			continue
+		}
+		out.Headers[strings.ToLower(name)] = strings.Join(values, ",")
+	}
+	if text(a.header.Get("Content-Type")) {
+		out.Body = a.body.String()
+	} else if a.body.Len() > 0 {
+		out.Body, out.IsBase64Encoded = base64.StdEncoding.EncodeToString(a.body.Bytes()), true
+	}
+	return out
+}
+
+func text(contentType string) bool {
+	return strings.HasPrefix(contentType, "text/") || strings.HasPrefix(contentType, "application/json")
+}

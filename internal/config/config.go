@@ -1,0 +1,427 @@
+// Package config reads what an operator sets: the environment of the functions,
+// and the secrets that it names in AWS Secrets Manager. The environment is read
+// and checked once, at the start, without the network, and every problem in it
+// is reported at once; secrets are read when they are first needed.
+//
+// What may be printed is in the structs; what may not is a Secret, which prints
+// as its own absence.
+//
+// The settings are described in functions/README.md.
+package config
+
+import (
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"walletsync/internal/wallet"
+)
+
+// Function is what every function has.
+type Function struct {
+	Name     string // AWS_LAMBDA_FUNCTION_NAME, which Lambda sets
+	LogLevel zerolog.Level
+}
+
+// Receiver is the configuration of ipn-receiver.
+type Receiver struct {
+	Function
+	Accounts []Account
+	QueueURL string
+	Trust    Trust
+}
+
+// Worker is the configuration of ipn-worker.
+type Worker struct {
+	Function
+	Accounts           []Account
+	QueueURL           string
+	DeadLetterQueueURL string
+	DatabaseSecret     string // ARN
+	Trust              Trust
+	Margin             time.Duration // how far Amazon's reads may lag behind its notifications
+	FetchLimit         int           // charge permissions claimed and fetched at once
+	APITimeout         time.Duration // of one call to Amazon Pay
+	Lease              time.Duration // of a claim
+}
+
+// Migrator is the configuration of migrator.
+type Migrator struct {
+	Function
+	Accounts       []Account
+	DatabaseSecret string // ARN
+}
+
+// The defaults of what need not be set.
+const (
+	DefaultMargin     = 5 * time.Second
+	DefaultFetchLimit = 20
+	DefaultAPITimeout = 8 * time.Second
+	DefaultLease      = 35 * time.Second
+	DefaultShare      = 0.5
+	DefaultAlgorithm  = "AMZN-PAY-RSASSA-PSS-V2"
+)
+
+// LoadReceiver reads the configuration of ipn-receiver; getenv is os.Getenv.
+// Its error is Problems.
+func LoadReceiver(getenv func(string) string) (Receiver, error) {
+	r := reader{getenv: getenv}
+	c := Receiver{
+		Function: r.function("ipn-receiver"),
+		Accounts: r.accounts(doorSecret),
+		QueueURL: r.url("QUEUE_URL", "the URL of the queue that the worker reads"),
+		Trust:    r.trust(),
+	}
+	return c, r.err()
+}
+
+// LoadWorker reads the configuration of ipn-worker; getenv is os.Getenv. Its
+// error is Problems.
+func LoadWorker(getenv func(string) string) (Worker, error) {
+	r := reader{getenv: getenv}
+	c := Worker{
+		Function:           r.function("ipn-worker"),
+		Accounts:           r.accounts(keySecret),
+		QueueURL:           r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
+		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", "the URL of the queue's dead-letter queue"),
+		DatabaseSecret:     r.needed("DATABASE_SECRET", databaseRemedy),
+		Trust:              r.trust(),
+		Margin:             r.duration("MARGIN", DefaultMargin, 0, 10*time.Minute),
+		FetchLimit:         r.number("FETCH_LIMIT", DefaultFetchLimit, 1, 200),
+		APITimeout:         r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute),
+		Lease:              r.duration("LEASE", DefaultLease, time.Second, 15*time.Minute),
+	}
+	if c.Lease <= c.APITimeout {
+		r.add("LEASE", fmt.Sprintf("%s is not longer than API_TIMEOUT, %s", c.Lease, c.APITimeout),
+			"a claim must outlive the call made under it: set it above the function's time-out and below the queue's visibility time-out")
+	}
+	return c, r.err()
+}
+
+// LoadMigrator reads the configuration of migrator; getenv is os.Getenv. Its
+// error is Problems.
+func LoadMigrator(getenv func(string) string) (Migrator, error) {
+	r := reader{getenv: getenv}
+	c := Migrator{
+		Function:       r.function("migrator"),
+		Accounts:       r.accounts(noSecret),
+		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
+	}
+	return c, r.err()
+}
+
+const databaseRemedy = `the ARN of a secret such as {"url":"postgres://user:password@host/database"}`
+
+// Problem is one thing that is wrong with the environment.
+type Problem struct {
+	Variable string
+	Wrong    string
+	Remedy   string
+}
+
+// Problems is everything that is wrong with the environment.
+type Problems []Problem
+
+// Error lists the problems, one a line.
+func (p Problems) Error() string {
+	var b strings.Builder
+	b.WriteString("the configuration cannot be used:")
+	for _, one := range p {
+		fmt.Fprintf(&b, "\n  %s: %s; %s", one.Variable, one.Wrong, one.Remedy)
+	}
+	return b.String()
+}
+
+// reader reads variables and gathers what is wrong with them.
+type reader struct {
+	getenv   func(string) string
+	problems Problems
+}
+
+func (r *reader) add(variable, wrong, remedy string) {
+	r.problems = append(r.problems, Problem{variable, wrong, remedy})
+}
+
+func (r *reader) err() error {
+	if len(r.problems) == 0 {
+		return nil
+	}
+	return r.problems
+}
+
+func (r *reader) function(name string) Function {
+	f := Function{Name: name, LogLevel: zerolog.InfoLevel}
+	if s := r.getenv("AWS_LAMBDA_FUNCTION_NAME"); s != "" {
+		f.Name = s
+	}
+	if s := r.getenv("LOG_LEVEL"); s != "" {
+		level, err := zerolog.ParseLevel(strings.ToLower(s))
+		if err != nil || level < zerolog.DebugLevel || level > zerolog.ErrorLevel {
+			r.add("LOG_LEVEL", fmt.Sprintf("%q is not a level", clip(s)), "set debug, info, warn or error, or leave it out for info")
+		} else {
+			f.LogLevel = level
+		}
+	}
+	return f
+}
+
+func (r *reader) needed(name, what string) string {
+	s := r.getenv(name)
+	if s == "" {
+		r.add(name, "it is not set", "set "+what)
+	}
+	return s
+}
+
+func (r *reader) url(name, what string) string {
+	s := r.needed(name, what)
+	if s == "" {
+		return ""
+	}
+	if u, err := url.Parse(s); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+		r.add(name, fmt.Sprintf("%q is not an http or https URL", clip(s)), "set "+what)
+	}
+	return s
+}
+
+func (r *reader) duration(name string, standard, least, most time.Duration) time.Duration {
+	s := r.getenv(name)
+	if s == "" {
+		return standard
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < least || d > most {
+		r.add(name, fmt.Sprintf("%q is not a duration from %s to %s", clip(s), least, most),
+			fmt.Sprintf("set one such as 1m30s, or leave it out for %s", standard))
+		return standard
+	}
+	return d
+}
+
+func (r *reader) number(name string, standard, least, most int) int {
+	s := r.getenv(name)
+	if s == "" {
+		return standard
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < least || n > most {
+		r.add(name, fmt.Sprintf("%q is not a whole number from %d to %d", clip(s), least, most),
+			fmt.Sprintf("set one, or leave it out for %d", standard))
+		return standard
+	}
+	return n
+}
+
+func (r *reader) trust() Trust {
+	const name = "TLS_CA_FILE"
+	t := Trust{File: r.getenv(name)}
+	if t.File == "" {
+		return t
+	}
+	pem, err := os.ReadFile(t.File)
+	switch {
+	case err != nil:
+		r.add(name, fmt.Sprintf("it cannot be read: %v", err), "set the path of a PEM file, or leave it out")
+	case !x509.NewCertPool().AppendCertsFromPEM(pem):
+		r.add(name, fmt.Sprintf("%q holds no certificate in PEM", clip(t.File)), "set the path of a PEM file, or leave it out")
+	}
+	return t
+}
+
+// Account is one merchant id in one environment. Nothing in it is secret.
+type Account struct {
+	ID             wallet.AccountID
+	MerchantID     string
+	Environment    wallet.Environment
+	Region         string // NA, EU or JP
+	PublicKeyID    string
+	StoreID        string // may be empty
+	LedgerCurrency string
+	Algorithm      string   // of signatures
+	Topics         []string // ARNs; none: the topic is not pinned yet
+	Share          float64  // of Amazon Pay's quota, in (0, 1]
+	Follow         wallet.Followed
+	KeySecret      string // ARN of the secret with the private key
+	DoorSecret     string // ARN of the secret with the IPN path's
+}
+
+// secretNeeded says which of an account's two secrets a function cannot do
+// without. No function has both.
+type secretNeeded int
+
+const (
+	noSecret secretNeeded = iota
+	doorSecret
+	keySecret
+)
+
+// accountJSON is an element of ACCOUNTS.
+type accountJSON struct {
+	ID             string   `json:"id"`
+	MerchantID     string   `json:"merchantId"`
+	Environment    string   `json:"environment"`
+	Region         string   `json:"region"`
+	PublicKeyID    string   `json:"publicKeyId"`
+	StoreID        string   `json:"storeId"`
+	LedgerCurrency string   `json:"ledgerCurrency"`
+	Algorithm      string   `json:"algorithm"`
+	Topics         []string `json:"topics"`
+	Share          *float64 `json:"share"`
+	Follow         *struct {
+		Types     []string `json:"types"`
+		KnownOnly bool     `json:"knownOnly"`
+	} `json:"follow"`
+	KeySecret  string `json:"keySecret"`
+	DoorSecret string `json:"doorSecret"`
+}
+
+func (r *reader) accounts(secret secretNeeded) []Account {
+	const name = "ACCOUNTS"
+	s := r.needed(name, `a JSON array of the merchant accounts, such as [{"id":"main","merchantId":"…","environment":"sandbox","region":"EU",…}]`)
+	if s == "" {
+		return nil
+	}
+	d := json.NewDecoder(strings.NewReader(s))
+	d.DisallowUnknownFields() // a setting misspelt would be a setting ignored
+	var all []accountJSON
+	if err := d.Decode(&all); err != nil {
+		r.add(name, fmt.Sprintf("it cannot be read: %v", err), "set a JSON array of accounts, with the members that functions/README.md lists")
+		return nil
+	}
+	if d.More() {
+		r.add(name, "something follows the array", "set one JSON array")
+	}
+	if len(all) == 0 {
+		r.add(name, "it lists no account", "list one at least")
+	}
+	accounts := make([]Account, len(all))
+	for i, a := range all {
+		accounts[i] = r.account(fmt.Sprintf("%s[%d]", name, i), a, secret)
+	}
+	r.distinct(name, accounts)
+	return accounts
+}
+
+var (
+	merchantID = regexp.MustCompile(`^[A-Za-z0-9]{1,64}$`)
+	// The characters that an Authorization header's parameter can hold.
+	publicKeyID = regexp.MustCompile(`^[A-Za-z0-9._~+/-]{1,128}$`)
+	// The partitions that SNS signs for ("Amazon SNS endpoints and quotas").
+	topicARN = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):sns:[a-z]{2}(-[a-z]+)+-[0-9]{1,2}:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$`)
+)
+
+// regions gives each spelling of a region that Amazon's SDKs know its name.
+var regions = map[string]string{"na": "NA", "us": "NA", "eu": "EU", "de": "EU", "uk": "EU", "jp": "JP", "fe": "JP"}
+
+// currencies are the ledger currencies of each region ("Amazon Pay: add the
+// Amazon Pay button").
+var currencies = map[string][]string{"NA": {"USD"}, "EU": {"EUR", "GBP"}, "JP": {"JPY"}}
+
+// algorithms are those that Amazon Pay verifies ("Signing requests").
+var algorithms = []string{DefaultAlgorithm, "AMZN-PAY-RSASSA-PSS"}
+
+func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account {
+	add := func(member, wrong, remedy string) { r.add(at+"."+member, wrong, remedy) }
+	out := Account{
+		MerchantID: a.MerchantID, PublicKeyID: a.PublicKeyID, StoreID: a.StoreID, LedgerCurrency: a.LedgerCurrency,
+		Algorithm: DefaultAlgorithm, Topics: a.Topics, Share: DefaultShare, Follow: wallet.DefaultFollowed(),
+		KeySecret: a.KeySecret, DoorSecret: a.DoorSecret,
+	}
+	var err error
+	if out.ID, err = wallet.ParseAccountID(a.ID); err != nil {
+		add("id", err.Error(), "choose a name; it is part of the IPN path")
+	}
+	if !merchantID.MatchString(a.MerchantID) {
+		add("merchantId", fmt.Sprintf("%q is not a merchant id", clip(a.MerchantID)), "copy it from Seller Central")
+	}
+	if out.Environment, err = wallet.ParseEnvironment(a.Environment); err != nil {
+		add("environment", err.Error(), "set live or sandbox")
+	}
+	if out.Region = regions[strings.ToLower(a.Region)]; out.Region == "" {
+		add("region", fmt.Sprintf("%q is not a region", clip(a.Region)), "set NA, EU or JP")
+	} else if known := currencies[out.Region]; !slices.Contains(known, a.LedgerCurrency) {
+		add("ledgerCurrency", fmt.Sprintf("%q is not a currency of %s", clip(a.LedgerCurrency), out.Region), "set "+strings.Join(known, " or "))
+	}
+	switch upper := strings.ToUpper(a.PublicKeyID); {
+	case !publicKeyID.MatchString(a.PublicKeyID):
+		add("publicKeyId", fmt.Sprintf("%q is not a public key id", clip(a.PublicKeyID)), "copy it from Seller Central")
+	case strings.HasPrefix(upper, "LIVE") && out.Environment == wallet.Sandbox,
+		strings.HasPrefix(upper, "SANDBOX") && out.Environment == wallet.Live:
+		add("publicKeyId", fmt.Sprintf("it is a key of the other environment than %s", out.Environment), "use that environment's key, or correct the environment")
+	}
+	if a.Algorithm != "" {
+		if out.Algorithm = a.Algorithm; !slices.Contains(algorithms, a.Algorithm) {
+			add("algorithm", fmt.Sprintf("%q is not known", clip(a.Algorithm)), "set "+strings.Join(algorithms, " or ")+", or leave it out for the first")
+		}
+	}
+	for i, t := range a.Topics {
+		if !topicARN.MatchString(t) {
+			add(fmt.Sprintf("topics[%d]", i), fmt.Sprintf("%q is not the ARN of an SNS topic", clip(t)), "copy it from the alarm that asked for the pin")
+		}
+	}
+	if a.Share != nil {
+		if out.Share = *a.Share; out.Share <= 0 || out.Share > 1 {
+			add("share", fmt.Sprintf("%v is not above 0 and at most 1", out.Share), fmt.Sprintf("set the part of Amazon Pay's quota that walletsync may use, or leave it out for %v", DefaultShare))
+		}
+	}
+	if a.Follow != nil {
+		out.Follow.KnownOnly = a.Follow.KnownOnly
+		if a.Follow.Types != nil {
+			out.Follow.Types = a.Follow.Types
+		}
+		if slices.Contains(out.Follow.Types, "") {
+			add("follow.types", "one of them is empty", "list types of charge permissions, such as PaymentMethodOnFile")
+		}
+	}
+	if secret == doorSecret && a.DoorSecret == "" {
+		add("doorSecret", "it is not set", `set the ARN of a secret such as {"ipnSecret":"…"}`)
+	}
+	if secret == keySecret && a.KeySecret == "" {
+		add("keySecret", "it is not set", `set the ARN of a secret such as {"privateKey":"-----BEGIN PRIVATE KEY-----…"}`)
+	}
+	return out
+}
+
+// distinct adds what accounts must not share.
+func (r *reader) distinct(name string, accounts []Account) {
+	type merchant struct {
+		id          string
+		environment wallet.Environment
+	}
+	ids, merchants, topics := map[wallet.AccountID]bool{}, map[merchant]bool{}, map[string]wallet.AccountID{}
+	for i, a := range accounts {
+		at := fmt.Sprintf("%s[%d]", name, i)
+		if a.ID != "" && ids[a.ID] {
+			r.add(at+".id", fmt.Sprintf("%s is there twice", a.ID), "give each account a name of its own")
+		}
+		ids[a.ID] = true
+		m := merchant{a.MerchantID, a.Environment}
+		if a.MerchantID != "" && merchants[m] {
+			r.add(at+".merchantId", fmt.Sprintf("%s in %s is there twice", a.MerchantID, a.Environment), "list a merchant id once for each environment")
+		}
+		merchants[m] = true
+		for j, t := range a.Topics {
+			if other, taken := topics[t]; taken {
+				r.add(fmt.Sprintf("%s.topics[%d]", at, j), fmt.Sprintf("it is a topic of %s already", other), "pin a topic to one account")
+			}
+			topics[t] = a.ID
+		}
+	}
+}
+
+// clip keeps what is quoted short.
+func clip(s string) string {
+	if len(s) > 60 {
+		return s[:60] + "…"
+	}
+	return s
+}

@@ -1,0 +1,234 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+
+	"walletsync/internal/wallet"
+)
+
+const topic = "arn:aws:sns:eu-west-1:123456789012:A1_topic"
+
+// account is a whole account as JSON, with members replaced, added or, where
+// nil, taken out.
+func account(changes map[string]any) string {
+	a := map[string]any{
+		"id": "main", "merchantId": "A1BCDEFGHIJKL", "environment": "sandbox", "region": "EU",
+		"publicKeyId": "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", "storeId": "amzn1.application-oa2-client.0", "ledgerCurrency": "EUR",
+		"keySecret": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key", "doorSecret": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:door",
+	}
+	for k, v := range changes {
+		if a[k] = v; v == nil {
+			delete(a, k)
+		}
+	}
+	b, err := json.Marshal(a)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+func workerEnv(changes map[string]string) func(string) string {
+	env := map[string]string{
+		"ACCOUNTS":              "[" + account(nil) + "]",
+		"QUEUE_URL":             "https://sqs.eu-west-1.amazonaws.com/123456789012/walletsync",
+		"DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/walletsync-dead",
+		"DATABASE_SECRET":       "arn:aws:secretsmanager:eu-west-1:123456789012:secret:database",
+	}
+	for k, v := range changes {
+		env[k] = v
+	}
+	return func(name string) string { return env[name] }
+}
+
+func TestLeastConfigurationHasTheDesignsDefaults(t *testing.T) {
+	got, err := LoadWorker(workerEnv(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Worker{
+		Function: Function{Name: "ipn-worker", LogLevel: zerolog.InfoLevel},
+		Accounts: []Account{{
+			ID: "main", MerchantID: "A1BCDEFGHIJKL", Environment: wallet.Sandbox, Region: "EU",
+			PublicKeyID: "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", StoreID: "amzn1.application-oa2-client.0", LedgerCurrency: "EUR",
+			Algorithm: "AMZN-PAY-RSASSA-PSS-V2", Share: 0.5, Follow: wallet.DefaultFollowed(),
+			KeySecret:  "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key",
+			DoorSecret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:door",
+		}},
+		QueueURL:           "https://sqs.eu-west-1.amazonaws.com/123456789012/walletsync",
+		DeadLetterQueueURL: "https://sqs.eu-west-1.amazonaws.com/123456789012/walletsync-dead",
+		DatabaseSecret:     "arn:aws:secretsmanager:eu-west-1:123456789012:secret:database",
+		Margin:             5 * time.Second, FetchLimit: 20, APITimeout: 8 * time.Second, Lease: 35 * time.Second,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWhatIsSetReplacesTheDefaults(t *testing.T) {
+	got, err := LoadWorker(workerEnv(map[string]string{
+		"ACCOUNTS": "[" + account(map[string]any{
+			"environment": "LIVE", "publicKeyId": "LIVE-X", "region": "uk", "ledgerCurrency": "GBP",
+			"algorithm": "AMZN-PAY-RSASSA-PSS", "topics": []string{topic}, "share": 1,
+			"follow": map[string]any{"types": []string{"OneTime"}, "knownOnly": true},
+		}) + "]",
+		"AWS_LAMBDA_FUNCTION_NAME": "prod-worker", "LOG_LEVEL": "DEBUG",
+		"MARGIN": "1s", "FETCH_LIMIT": "3", "API_TIMEOUT": "500ms", "LEASE": "2s",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := got.Accounts[0]
+	if a.Environment != wallet.Live || a.Region != "EU" || a.Algorithm != "AMZN-PAY-RSASSA-PSS" || a.Share != 1 ||
+		!cmp.Equal(a.Topics, []string{topic}) || !cmp.Equal(a.Follow, wallet.Followed{Types: []string{"OneTime"}, KnownOnly: true}) {
+		t.Errorf("account: %+v", a)
+	}
+	if got.Name != "prod-worker" || got.LogLevel != zerolog.DebugLevel || got.Margin != time.Second || got.FetchLimit != 3 ||
+		got.APITimeout != 500*time.Millisecond || got.Lease != 2*time.Second {
+		t.Errorf("worker: %+v", got)
+	}
+}
+
+func TestFollowWithoutTypesKeepsTheDefaultTypes(t *testing.T) {
+	got, err := LoadWorker(workerEnv(map[string]string{"ACCOUNTS": "[" + account(map[string]any{"follow": map[string]any{"knownOnly": true}}) + "]"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := got.Accounts[0].Follow; !f.KnownOnly || !cmp.Equal(f.Types, wallet.DefaultFollowed().Types) {
+		t.Errorf("follow %+v", f)
+	}
+}
+
+func TestEachProblemIsReportedWithItsVariable(t *testing.T) {
+	noPEM := filepath.Join(t.TempDir(), "no.pem")
+	if err := os.WriteFile(noPEM, []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	one := func(changes map[string]any) map[string]string {
+		return map[string]string{"ACCOUNTS": "[" + account(changes) + "]"}
+	}
+	for _, tt := range []struct {
+		name     string
+		env      map[string]string
+		variable string
+	}{
+		{"no accounts", map[string]string{"ACCOUNTS": ""}, "ACCOUNTS"},
+		{"empty accounts", map[string]string{"ACCOUNTS": "[]"}, "ACCOUNTS"},
+		{"accounts no JSON", map[string]string{"ACCOUNTS": "main"}, "ACCOUNTS"},
+		{"accounts cut off", map[string]string{"ACCOUNTS": "[" + account(nil)}, "ACCOUNTS"},
+		{"two arrays", map[string]string{"ACCOUNTS": "[" + account(nil) + "][]"}, "ACCOUNTS"},
+		{"misspelt member", one(map[string]any{"topic": topic}), "ACCOUNTS"},
+		{"account id", one(map[string]any{"id": "Main!"}), "ACCOUNTS[0].id"},
+		{"account id missing", one(map[string]any{"id": nil}), "ACCOUNTS[0].id"},
+		{"merchant id", one(map[string]any{"merchantId": "A 1"}), "ACCOUNTS[0].merchantId"},
+		{"environment", one(map[string]any{"environment": "test"}), "ACCOUNTS[0].environment"},
+		{"region", one(map[string]any{"region": "mars"}), "ACCOUNTS[0].region"},
+		{"currency of another region", one(map[string]any{"ledgerCurrency": "USD"}), "ACCOUNTS[0].ledgerCurrency"},
+		{"no currency", one(map[string]any{"ledgerCurrency": nil}), "ACCOUNTS[0].ledgerCurrency"},
+		{"no key id", one(map[string]any{"publicKeyId": nil}), "ACCOUNTS[0].publicKeyId"},
+		{"key of the other environment", one(map[string]any{"publicKeyId": "live-ABC"}), "ACCOUNTS[0].publicKeyId"},
+		{"algorithm", one(map[string]any{"algorithm": "RSA"}), "ACCOUNTS[0].algorithm"},
+		{"topic", one(map[string]any{"topics": []string{topic, "A1_topic"}}), "ACCOUNTS[0].topics[1]"},
+		{"share of nothing", one(map[string]any{"share": 0}), "ACCOUNTS[0].share"},
+		{"share of more than all", one(map[string]any{"share": 1.5}), "ACCOUNTS[0].share"},
+		{"empty type", one(map[string]any{"follow": map[string]any{"types": []string{""}}}), "ACCOUNTS[0].follow.types"},
+		{"no key secret", one(map[string]any{"keySecret": nil}), "ACCOUNTS[0].keySecret"},
+		{
+			"account id twice",
+			map[string]string{"ACCOUNTS": "[" + account(nil) + "," + account(map[string]any{"merchantId": "B"}) + "]"},
+			"ACCOUNTS[1].id",
+		},
+		{
+			"merchant twice",
+			map[string]string{"ACCOUNTS": "[" + account(nil) + "," + account(map[string]any{"id": "other"}) + "]"},
+			"ACCOUNTS[1].merchantId",
+		},
+		{
+			"topic of two accounts",
+			map[string]string{"ACCOUNTS": "[" + account(map[string]any{"topics": []string{topic}}) + "," +
+				account(map[string]any{"id": "other", "merchantId": "B", "topics": []string{topic}}) + "]"},
+			"ACCOUNTS[1].topics[0]",
+		},
+		{"no queue", map[string]string{"QUEUE_URL": ""}, "QUEUE_URL"},
+		{"queue by name", map[string]string{"QUEUE_URL": "walletsync"}, "QUEUE_URL"},
+		{"no dead-letter queue", map[string]string{"DEAD_LETTER_QUEUE_URL": ""}, "DEAD_LETTER_QUEUE_URL"},
+		{"no database", map[string]string{"DATABASE_SECRET": ""}, "DATABASE_SECRET"},
+		{"margin without unit", map[string]string{"MARGIN": "5"}, "MARGIN"},
+		{"margin below zero", map[string]string{"MARGIN": "-1s"}, "MARGIN"},
+		{"fetch limit", map[string]string{"FETCH_LIMIT": "0"}, "FETCH_LIMIT"},
+		{"fetch limit no number", map[string]string{"FETCH_LIMIT": "many"}, "FETCH_LIMIT"},
+		{"lease shorter than a call", map[string]string{"LEASE": "5s"}, "LEASE"},
+		{"log level", map[string]string{"LOG_LEVEL": "loud"}, "LOG_LEVEL"},
+		{"no such file", map[string]string{"TLS_CA_FILE": noPEM + ".gone"}, "TLS_CA_FILE"},
+		{"file without certificate", map[string]string{"TLS_CA_FILE": noPEM}, "TLS_CA_FILE"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := LoadWorker(workerEnv(tt.env))
+			problems, ok := errors.AsType[Problems](err)
+			if !ok || len(problems) != 1 {
+				t.Fatalf("err = %v, want one problem", err)
+			}
+			p := problems[0]
+			if p.Variable != tt.variable || p.Wrong == "" || p.Remedy == "" {
+				t.Errorf("got %+v, want one of %s", p, tt.variable)
+			}
+		})
+	}
+}
+
+func TestAllProblemsAreReportedAtOnce(t *testing.T) {
+	_, err := LoadWorker(func(string) string { return "" })
+	if err == nil {
+		t.Fatal("an empty environment was accepted")
+	}
+	for _, v := range []string{"ACCOUNTS", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "DATABASE_SECRET"} {
+		if !strings.Contains(err.Error(), "\n  "+v+": ") {
+			t.Errorf("%s is not in:\n%v", v, err)
+		}
+	}
+}
+
+// Two secrets, so that the receiver can never read the private key.
+func TestReceiverNeedsTheDoorSecretAlone(t *testing.T) {
+	env := func(changes map[string]any) func(string) string {
+		return workerEnv(map[string]string{"ACCOUNTS": "[" + account(changes) + "]"})
+	}
+	if _, err := LoadReceiver(env(map[string]any{"keySecret": nil})); err != nil {
+		t.Error(err)
+	}
+	if _, err := LoadReceiver(env(map[string]any{"doorSecret": nil})); err == nil || !strings.Contains(err.Error(), "ACCOUNTS[0].doorSecret") {
+		t.Errorf("without its own secret: %v", err)
+	}
+	if _, err := LoadMigrator(env(map[string]any{"keySecret": nil, "doorSecret": nil})); err != nil {
+		t.Errorf("the migrator needs neither: %v", err)
+	}
+}
+
+func FuzzAccounts(f *testing.F) {
+	f.Add("[" + account(nil) + "]")
+	f.Add(`[{"id":"a","topics":["x"],"share":1e400}]`)
+	f.Add(`[null]`)
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := LoadMigrator(workerEnv(map[string]string{"ACCOUNTS": text}))
+		if err != nil {
+			return
+		}
+		for _, a := range c.Accounts {
+			if _, err := wallet.ParseAccountID(string(a.ID)); err != nil {
+				t.Error(err)
+			}
+			if a.Share <= 0 || a.Share > 1 || a.MerchantID == "" || a.Region == "" {
+				t.Errorf("accepted %+v", a)
+			}
+		}
+	})
+}

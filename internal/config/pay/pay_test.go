@@ -1,0 +1,267 @@
+package pay
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"walletsync/internal/amazonpay"
+	"walletsync/internal/config"
+	"walletsync/internal/telemetry"
+	"walletsync/internal/wallet"
+)
+
+// api is Amazon Pay as far as keys go: it accepts what one of them signed.
+type api struct {
+	mu       sync.Mutex
+	accepted *rsa.PublicKey
+	status   int // beside the key's, 0: 200
+	calls    int
+}
+
+var signature = regexp.MustCompile(`SignedHeaders=([^,]+), Signature=(\S+)`)
+
+// RoundTrip verifies the signature as the API's documentation says ("Signing
+// requests"), for requests without query and payload.
+func (a *api) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.calls++
+	m := signature.FindStringSubmatch(r.Header.Get("Authorization"))
+	sum := func(b []byte) string { s := sha256.Sum256(b); return hexOf(s[:]) }
+	canonical := "GET\n" + r.URL.Path + "\n\n"
+	for _, h := range strings.Split(m[1], ";") {
+		canonical += h + ":" + r.Header.Get(h) + "\n"
+	}
+	canonical += "\n" + m[1] + "\n" + sum(nil)
+	digest := sha256.Sum256([]byte("AMZN-PAY-RSASSA-PSS-V2\n" + sum([]byte(canonical))))
+	sig, err := base64.StdEncoding.DecodeString(m[2])
+	status, body := http.StatusOK, `{"chargePermissionId":"B01-0000000-0000000"}`
+	if err != nil || rsa.VerifyPSS(a.accepted, crypto.SHA256, digest[:], sig, nil) != nil {
+		status, body = http.StatusForbidden, `{"reasonCode":"InvalidRequestSignature","message":"no"}`
+	} else if a.status != 0 {
+		status, body = a.status, `{}`
+	}
+	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{}}, nil
+}
+
+func hexOf(b []byte) string {
+	const digits = "0123456789abcdef"
+	var out strings.Builder
+	for _, c := range b {
+		out.WriteByte(digits[c>>4])
+		out.WriteByte(digits[c&15])
+	}
+	return out.String()
+}
+
+// keys are the private keys as Secrets Manager would have them: what is in use
+// is what was kept, until one is refused.
+type keys struct {
+	mu                      sync.Mutex
+	kept, current, previous string
+	err                     error
+}
+
+func (k *keys) Key(_ context.Context, _ string, again bool) (config.Secret, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if again {
+		k.kept = k.current
+	}
+	return config.NewSecret(k.kept), k.err
+}
+
+func (k *keys) PreviousKey(context.Context, string) (config.Secret, bool, error) {
+	return config.NewSecret(k.previous), k.previous != "", nil
+}
+
+var generate = sync.OnceValue(func() (ks [3]*rsa.PrivateKey) {
+	for i := range ks {
+		var err error
+		if ks[i], err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+			panic(err)
+		}
+	}
+	return ks
+})
+
+func pemOf(k *rsa.PrivateKey) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)}))
+}
+
+type world struct {
+	api    *api
+	keys   *keys
+	client *Client
+	out    *bytes.Buffer
+	m      *telemetry.Metrics
+	now    time.Time
+}
+
+func build(t *testing.T, a *api, k *keys) *world {
+	t.Helper()
+	w := &world{api: a, keys: k, out: &bytes.Buffer{}, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	w.m = telemetry.NewMetrics(w.out, "f", time.Now)
+	clients := New(Options{
+		Accounts: []config.Account{{
+			ID: "main", Environment: wallet.Sandbox, Region: "EU", PublicKeyID: "KEYID", Algorithm: config.DefaultAlgorithm,
+		}},
+		Keys: k, HTTPClient: &http.Client{Transport: a}, Timeout: time.Second, Metrics: w.m,
+		Now: func() time.Time { return w.now },
+	})
+	var err error
+	if w.client, err = clients.Client("main"); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) get() error {
+	_, err := w.client.GetChargePermission(context.Background(), "B01-0000000-0000000")
+	return err
+}
+
+func TestCallIsMadeOnceWithTheCurrentKey(t *testing.T) {
+	k := generate()
+	w := build(t, &api{accepted: &k[0].PublicKey}, &keys{kept: pemOf(k[0]), current: pemOf(k[0])})
+	for range 3 {
+		if err := w.get(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.api.calls != 3 {
+		t.Errorf("%d calls, want 3", w.api.calls)
+	}
+}
+
+func TestKeyThatWasRotatedInSecretsManagerIsReadAgainWhenRefused(t *testing.T) {
+	k := generate()
+	w := build(t, &api{accepted: &k[1].PublicKey}, &keys{kept: pemOf(k[0]), current: pemOf(k[1]), previous: pemOf(k[0])})
+	if err := w.get(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.get(); err != nil || w.api.calls != 3 {
+		t.Errorf("%d calls, want 3: the new key stays in use (%v)", w.api.calls, err)
+	}
+}
+
+func TestPreviousKeyServesUntilAmazonPayKnowsTheCurrentOne(t *testing.T) {
+	k := generate()
+	w := build(t, &api{accepted: &k[0].PublicKey}, &keys{kept: pemOf(k[1]), current: pemOf(k[1]), previous: pemOf(k[0])})
+	for range 3 {
+		if err := w.get(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.api.calls != 4 {
+		t.Errorf("%d calls, want 4: one refused, then the previous key stays in use", w.api.calls)
+	}
+	// Amazon Pay is told of the new key and forgets the old one.
+	w.api.accepted = &k[1].PublicKey
+	w.now = w.now.Add(refusedFor)
+	if err := w.get(); err != nil {
+		t.Errorf("the current key is not tried again: %v", err)
+	}
+}
+
+func TestWhenNoKeyIsAcceptedTheRefusalIsReportedAndCallsStayFew(t *testing.T) {
+	k := generate()
+	w := build(t, &api{accepted: &k[2].PublicKey}, &keys{kept: pemOf(k[0]), current: pemOf(k[0]), previous: pemOf(k[1])})
+	if err := w.get(); !amazonpay.Misconfigured(err) || amazonpay.ReasonCode(err) != "InvalidRequestSignature" {
+		t.Errorf("err = %v", err)
+	}
+	if w.api.calls != 2 {
+		t.Errorf("%d calls, want 2: one for each key", w.api.calls)
+	}
+	for range 5 {
+		if err := w.get(); !amazonpay.Misconfigured(err) {
+			t.Errorf("err = %v", err)
+		}
+	}
+	if w.api.calls != 7 {
+		t.Errorf("%d calls, want 7: keys refused lately are not tried in turn", w.api.calls)
+	}
+}
+
+func TestManyRefusedAtOnceSettleOnTheKeyThatWorks(t *testing.T) {
+	k := generate()
+	w := build(t, &api{accepted: &k[0].PublicKey}, &keys{kept: pemOf(k[1]), current: pemOf(k[1]), previous: pemOf(k[0])})
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if err := w.get(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	before := w.api.calls
+	if err := w.get(); err != nil || w.api.calls != before+1 {
+		t.Errorf("%d calls more, %v", w.api.calls-before, err)
+	}
+}
+
+func TestOtherRefusalsAreNotTheKeysFault(t *testing.T) {
+	k := generate()
+	for _, status := range []int{404, 429, 500} {
+		w := build(t, &api{accepted: &k[0].PublicKey, status: status}, &keys{kept: pemOf(k[0]), current: pemOf(k[0]), previous: pemOf(k[1])})
+		if err := w.get(); err == nil {
+			t.Errorf("status %d: no error", status)
+		}
+		if w.api.calls != 1 {
+			t.Errorf("status %d: %d calls, want 1", status, w.api.calls)
+		}
+	}
+}
+
+func TestKeyThatCannotBeReadOrParsedFailsWithoutACall(t *testing.T) {
+	k := generate()
+	down := errors.New("down")
+	w := build(t, &api{accepted: &k[0].PublicKey}, &keys{kept: pemOf(k[0]), err: down})
+	if err := w.get(); !errors.Is(err, down) || w.api.calls != 0 {
+		t.Errorf("%d calls, %v", w.api.calls, err)
+	}
+	w = build(t, &api{accepted: &k[0].PublicKey}, &keys{kept: "confidential"})
+	if err := w.get(); err == nil || strings.Contains(err.Error(), "confidential") || w.api.calls != 0 {
+		t.Errorf("%d calls, %v", w.api.calls, err)
+	}
+}
+
+func TestUnknownAccountHasNoClient(t *testing.T) {
+	if _, err := New(Options{}).Client("other"); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestCallsAreTimedAndErrorsCountedByAmazonsCode(t *testing.T) {
+	k := generate()
+	w := build(t, &api{accepted: &k[2].PublicKey}, &keys{kept: pemOf(k[0]), current: pemOf(k[0])})
+	_ = w.get() // refused, which is what is counted
+	w.api.accepted, w.api.status = &k[0].PublicKey, http.StatusBadGateway
+	_ = w.get()
+	w.m.Flush()
+	for _, want := range []string{
+		`"account":"main","reason":"InvalidRequestSignature","APIErrors":1`,
+		`"account":"main","reason":"http_502","APIErrors":1`,
+		`"account":"main","APILatency":[0,0]`,
+	} {
+		if !strings.Contains(w.out.String(), want) {
+			t.Errorf("%s is not in\n%s", want, w.out)
+		}
+	}
+}

@@ -1,0 +1,282 @@
+package config
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
+
+	"walletsync/internal/wallet"
+)
+
+// Secret is a text that must not be seen. However it is printed, logged or
+// encoded, it shows as hidden; Reveal returns it. (It holds a pointer because
+// fmt calls no methods of what it finds in unexported fields.)
+type Secret struct{ text *string }
+
+const hidden = "[hidden]"
+
+// NewSecret hides a text.
+func NewSecret(text string) Secret { return Secret{&text} }
+
+// Reveal returns the text.
+func (s Secret) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
+
+// Format writes a word in place of the secret, whatever the verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(hidden)) }
+
+// MarshalText does likewise for JSON and other encodings.
+func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
+// MarshalZerologObject does likewise for logs.
+func (Secret) MarshalZerologObject(e *zerolog.Event) { e.Bool("hidden", true) }
+
+// SecretsManager is what the secrets need of AWS Secrets Manager's client.
+type SecretsManager interface {
+	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
+}
+
+const (
+	// keepFor is how long a secret is used before it is read again.
+	keepFor = 5 * time.Minute
+	// againAfter is how soon one that was refused, or could not be read, is
+	// read again: whoever knocks with a wrong word must not be able to spend
+	// calls to Secrets Manager.
+	againAfter = 10 * time.Second
+	// readTimeout bounds a read with its retries. SNS waits 15 s for an answer.
+	readTimeout = 5 * time.Second
+)
+
+// The stages of a secret (AWS Secrets Manager User Guide, "Secret versions").
+const (
+	current  = "AWSCURRENT"
+	previous = "AWSPREVIOUS"
+)
+
+// Secrets reads secrets when they are first needed, once however many wait for
+// it, and keeps them for five minutes. One that is older stays in use while
+// Secrets Manager cannot be reached. It is safe for concurrent use.
+type Secrets struct {
+	client SecretsManager
+	now    func() time.Time
+
+	flights singleflight.Group
+	mu      sync.Mutex
+	kept    map[version]read
+}
+
+type version struct{ arn, stage string }
+
+// read is what came of reading a version of a secret.
+type read struct {
+	text   string
+	absent bool      // the secret has no version at this stage
+	at     time.Time // of the last read that succeeded; zero: none has
+	failed time.Time // of the last read that failed, if none succeeded since
+	err    error
+}
+
+// NewSecrets returns the secrets that the client can read.
+func NewSecrets(client SecretsManager, now func() time.Time) *Secrets {
+	return &Secrets{client: client, now: now, kept: map[version]read{}}
+}
+
+// errAbsent means that the secret has no version at this stage.
+var errAbsent = errors.New("there is no such version")
+
+// get returns the text of a version. With again, the kept one has been refused:
+// an older one than againAfter will not do.
+func (s *Secrets) get(ctx context.Context, v version, again bool) (string, error) {
+	s.mu.Lock()
+	r, now := s.kept[v], s.now()
+	s.mu.Unlock()
+	fresh := keepFor
+	if again {
+		fresh = againAfter
+	}
+	switch {
+	case !r.at.IsZero() && now.Sub(r.at) < fresh:
+		return r.value()
+	case !r.failed.IsZero() && now.Sub(r.failed) < againAfter:
+		return r.orStale(again)
+	}
+	flight := s.flights.DoChan(v.arn+"\n"+v.stage, func() (any, error) {
+		// Everyone who waits shares this read, so it does not end with the
+		// context of the one who came first.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
+		defer cancel()
+		return s.read(ctx, v), nil
+	})
+	select {
+	case done := <-flight:
+		return done.Val.(read).orStale(again)
+	case <-ctx.Done():
+		return "", fmt.Errorf("secret %s: %w", v.arn, context.Cause(ctx))
+	}
+}
+
+// read asks Secrets Manager and keeps what came of it.
+func (s *Secrets) read(ctx context.Context, v version) read {
+	out, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
+		SecretId: aws.String(v.arn), VersionStage: aws.String(v.stage),
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, now := s.kept[v], s.now()
+	_, notFound := errors.AsType[*types.ResourceNotFoundException](err)
+	switch {
+	case err == nil && out.SecretString != nil:
+		r = read{text: *out.SecretString, at: now}
+	case err == nil:
+		r.failed, r.err = now, fmt.Errorf("secret %s: it holds bytes; store it as text", v.arn)
+	case notFound && v.stage == previous:
+		r = read{absent: true, at: now}
+	default:
+		r.failed, r.err = now, fmt.Errorf("secret %s: %w", v.arn, err)
+	}
+	s.kept[v] = r
+	return r
+}
+
+func (r read) value() (string, error) {
+	if r.absent {
+		return "", errAbsent
+	}
+	return r.text, nil
+}
+
+// orStale returns what was read before a failure, unless that was refused.
+func (r read) orStale(refused bool) (string, error) {
+	if r.failed.IsZero() || (!r.at.IsZero() && !refused) {
+		return r.value()
+	}
+	return "", r.err
+}
+
+// ipnSecret is fit for a path and hard to guess.
+var ipnSecret = regexp.MustCompile(`^[A-Za-z0-9._~-]{16,256}$`)
+
+// Doors are the secrets of the accounts' IPN paths.
+type Doors struct {
+	secrets *Secrets
+	arns    map[wallet.AccountID]string
+}
+
+// Doors returns the secrets of the accounts' IPN paths.
+func (c Receiver) Doors(s *Secrets) Doors {
+	d := Doors{s, map[wallet.AccountID]string{}}
+	for _, a := range c.Accounts {
+		d.arns[a.ID] = a.DoorSecret
+	}
+	return d
+}
+
+// DoorSecrets returns the secrets that open an account's path: the current one
+// and the one before it, so that a rotation leaves time to change the path in
+// Seller Central. Again says that the ones kept did not match.
+func (d Doors) DoorSecrets(ctx context.Context, account wallet.AccountID, again bool) ([]string, error) {
+	arn, ok := d.arns[account]
+	if !ok {
+		return nil, fmt.Errorf("account %q is not configured", account)
+	}
+	var found [2]string
+	var g errgroup.Group
+	for i, stage := range []string{current, previous} {
+		g.Go(func() (err error) {
+			if found[i], err = d.secrets.get(ctx, version{arn, stage}, again); errors.Is(err, errAbsent) {
+				return nil
+			}
+			return err
+		})
+	}
+	err := g.Wait()
+	var open []string
+	for _, text := range found {
+		var door struct {
+			IPNSecret string `json:"ipnSecret"`
+		}
+		if json.Unmarshal([]byte(text), &door) == nil && ipnSecret.MatchString(door.IPNSecret) {
+			open = append(open, door.IPNSecret)
+		}
+	}
+	switch {
+	case err != nil && (again || len(open) == 0):
+		return nil, err // one that could not be read may be the one that matches
+	case len(open) == 0:
+		return nil, fmt.Errorf(`secret %s: it is not of the form {"ipnSecret":"…"} with 16 to 256 letters, digits, dots, dashes, underscores and tildes`, arn)
+	}
+	return open, nil
+}
+
+// Key returns an account's private key in PEM, from the secret at arn; with
+// again, one refused before will not do.
+func (s *Secrets) Key(ctx context.Context, arn string, again bool) (Secret, error) {
+	return s.key(ctx, version{arn, current}, again)
+}
+
+// PreviousKey returns the private key that the current one replaced, and false
+// if there is none. Amazon Pay may still expect it after a rotation.
+func (s *Secrets) PreviousKey(ctx context.Context, arn string) (Secret, bool, error) {
+	key, err := s.key(ctx, version{arn, previous}, true)
+	if errors.Is(err, errAbsent) {
+		return Secret{}, false, nil
+	}
+	return key, err == nil, err
+}
+
+func (s *Secrets) key(ctx context.Context, v version, again bool) (Secret, error) {
+	text, err := s.get(ctx, v, again)
+	if err != nil {
+		return Secret{}, err
+	}
+	var key struct {
+		PrivateKey string `json:"privateKey"`
+	}
+	if json.Unmarshal([]byte(text), &key) != nil || key.PrivateKey == "" {
+		return Secret{}, fmt.Errorf(`secret %s: it is not of the form {"privateKey":"-----BEGIN …"}`, v.arn)
+	}
+	return NewSecret(key.PrivateKey), nil
+}
+
+// Database is where the data is.
+type Database struct {
+	URL Secret
+	// DirectURL leads to the server itself where URL leads to a pooler; it is
+	// URL where none is set. Migrations need it.
+	DirectURL Secret
+}
+
+// Database returns what the secret at arn says; with again, what it said before
+// has been refused.
+func (s *Secrets) Database(ctx context.Context, arn string, again bool) (Database, error) {
+	text, err := s.get(ctx, version{arn, current}, again)
+	if err != nil {
+		return Database{}, err
+	}
+	var d struct {
+		URL       string `json:"url"`
+		DirectURL string `json:"directUrl"`
+	}
+	if json.Unmarshal([]byte(text), &d) != nil || d.URL == "" {
+		return Database{}, fmt.Errorf(`secret %s: it is not of the form {"url":"postgres://…"}`, arn)
+	}
+	if d.DirectURL == "" {
+		d.DirectURL = d.URL
+	}
+	return Database{NewSecret(d.URL), NewSecret(d.DirectURL)}, nil
+}

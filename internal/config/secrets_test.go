@@ -1,0 +1,313 @@
+package config
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/rs/zerolog"
+
+	"walletsync/internal/wallet"
+)
+
+// manager is a Secrets Manager in memory.
+type manager struct {
+	mu    sync.Mutex
+	texts map[string]string // ARN and stage → text
+	down  error
+	delay time.Duration
+	calls int
+}
+
+func (m *manager) GetSecretValue(ctx context.Context, in *secretsmanager.GetSecretValueInput, _ ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error) {
+	m.mu.Lock()
+	m.calls++
+	delay, down := m.delay, m.down
+	text, ok := m.texts[*in.SecretId+" "+*in.VersionStage]
+	m.mu.Unlock()
+	select {
+	case <-time.After(delay):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	switch {
+	case down != nil:
+		return nil, down
+	case !ok:
+		return nil, &types.ResourceNotFoundException{Message: aws.String("Secrets Manager can't find the specified secret value")}
+	}
+	return &secretsmanager.GetSecretValueOutput{SecretString: &text}, nil
+}
+
+func (m *manager) put(key, text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.texts[key] = text
+}
+
+func (m *manager) setDown(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.down = err
+}
+
+func (m *manager) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.calls
+}
+
+const (
+	oldDoor = "aaaaaaaaaaaaaaaaaaaaaaaa"
+	newDoor = "bbbbbbbbbbbbbbbbbbbbbbbb"
+)
+
+func doorJSON(secret string) string { return `{"ipnSecret":"` + secret + `"}` }
+
+func doors(m *manager) Doors {
+	return Receiver{Accounts: []Account{{ID: "main", DoorSecret: "door"}}}.Doors(NewSecrets(m, time.Now))
+}
+
+func open(t *testing.T, d Doors, again bool) []string {
+	t.Helper()
+	s, err := d.DoorSecrets(t.Context(), "main", again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestBothDoorSecretsOpenDuringARotation(t *testing.T) {
+	m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(newDoor), "door AWSPREVIOUS": doorJSON(oldDoor)}}
+	if got := open(t, doors(m), false); !slices.Equal(got, []string{newDoor, oldDoor}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestSecretThatWasNeverRotatedHasOneVersion(t *testing.T) {
+	m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(newDoor)}}
+	if got := open(t, doors(m), false); !slices.Equal(got, []string{newDoor}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestPreviousVersionOfAnotherFormIsNoDoor(t *testing.T) {
+	m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(newDoor), "door AWSPREVIOUS": `{"ipnSecret":""}`}}
+	if got := open(t, doors(m), false); !slices.Equal(got, []string{newDoor}) {
+		t.Errorf("got %q: an empty secret must open nothing", got)
+	}
+}
+
+func TestDoorWithoutASecretFitForAPathIsAnErrorThatDoesNotQuoteIt(t *testing.T) {
+	for _, text := range []string{`{"ipnSecret":"short"}`, `{"ipnSecret":"with/slash/with/slash/"}`, `{"other":"confidential"}`, `confidential`, ``} {
+		m := &manager{texts: map[string]string{"door AWSCURRENT": text}}
+		_, err := doors(m).DoorSecrets(t.Context(), "main", false)
+		if err == nil {
+			t.Errorf("%q was accepted", text)
+		} else if strings.Contains(err.Error(), "confidential") || strings.Contains(err.Error(), "slash/") {
+			t.Errorf("the error quotes the secret: %v", err)
+		}
+	}
+}
+
+func TestSecretIsKeptForFiveMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(oldDoor)}}
+		d := doors(m)
+		open(t, d, false)
+		first := m.count()
+		m.put("door AWSCURRENT", doorJSON(newDoor))
+		time.Sleep(5*time.Minute - time.Second)
+		if got := open(t, d, false); m.count() != first || got[0] != oldDoor {
+			t.Errorf("read again within five minutes: %d calls, %q", m.count(), got)
+		}
+		time.Sleep(time.Second)
+		if got := open(t, d, false); got[0] != newDoor {
+			t.Errorf("not read again after five minutes: %q", got)
+		}
+	})
+}
+
+func TestRefusedSecretIsReadAgainButNotForEachGuess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(oldDoor)}}
+		d := doors(m)
+		open(t, d, false)
+		first := m.count()
+		time.Sleep(11 * time.Second)
+		m.put("door AWSCURRENT", doorJSON(newDoor))
+		if got := open(t, d, true); got[0] != newDoor {
+			t.Errorf("not read again: %q", got)
+		}
+		for range 100 {
+			open(t, d, true)
+		}
+		if n := m.count() - first; n != 2 { // current and previous, once
+			t.Errorf("%d calls for 101 guesses, want 2", n)
+		}
+	})
+}
+
+func TestOldSecretServesWhileSecretsManagerIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(oldDoor)}}
+		d := doors(m)
+		open(t, d, false)
+		m.setDown(errors.New("down"))
+		time.Sleep(time.Hour)
+		before := m.count()
+		for range 50 {
+			if got := open(t, d, false); got[0] != oldDoor {
+				t.Errorf("got %q", got)
+			}
+		}
+		if n := m.count() - before; n > 2 {
+			t.Errorf("%d calls while it is down, want one for each version", n)
+		}
+		// What was refused cannot be judged: neither right nor wrong.
+		if _, err := d.DoorSecrets(t.Context(), "main", true); err == nil {
+			t.Error("a refusal was confirmed with old secrets")
+		}
+		m.setDown(nil)
+		m.put("door AWSCURRENT", doorJSON(newDoor))
+		time.Sleep(11 * time.Second)
+		if got := open(t, d, false); got[0] != newDoor {
+			t.Errorf("not read again when it was back: %q", got)
+		}
+	})
+}
+
+func TestManyWaitForOneRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &manager{texts: map[string]string{"key AWSCURRENT": `{"privateKey":"PEM"}`}, delay: time.Second}
+		s := NewSecrets(m, time.Now)
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				if k, err := s.Key(t.Context(), "key", false); err != nil || k.Reveal() != "PEM" {
+					t.Errorf("got %q, %v", k.Reveal(), err)
+				}
+			})
+		}
+		wg.Wait()
+		if m.count() != 1 {
+			t.Errorf("%d calls, want 1", m.count())
+		}
+	})
+}
+
+func TestWhoGivesUpDoesNotEndTheReadOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &manager{texts: map[string]string{"key AWSCURRENT": `{"privateKey":"PEM"}`}, delay: 2 * time.Second}
+		s := NewSecrets(m, time.Now)
+		impatient, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := s.Key(impatient, "key", false); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("err = %v", err)
+			}
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			if _, err := s.Key(t.Context(), "key", false); err != nil {
+				t.Errorf("the one who waits: %v", err)
+			}
+		})
+		wg.Wait()
+		if m.count() != 1 {
+			t.Errorf("%d calls, want 1", m.count())
+		}
+	})
+}
+
+func TestReadIsBoundedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSecrets(&manager{delay: time.Hour}, time.Now)
+		start := time.Now()
+		if _, err := s.Key(t.Context(), "key", false); err == nil {
+			t.Error("no error")
+		}
+		if took := time.Since(start); took > readTimeout {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+func TestPreviousKeyIsAbsentOrThere(t *testing.T) {
+	m := &manager{texts: map[string]string{"key AWSCURRENT": `{"privateKey":"new"}`}}
+	if _, ok, err := NewSecrets(m, time.Now).PreviousKey(t.Context(), "key"); ok || err != nil {
+		t.Errorf("ok %v, err %v; want none", ok, err)
+	}
+	m.put("key AWSPREVIOUS", `{"privateKey":"old"}`)
+	if k, ok, err := NewSecrets(m, time.Now).PreviousKey(t.Context(), "key"); !ok || err != nil || k.Reveal() != "old" {
+		t.Errorf("%q, %v, %v", k.Reveal(), ok, err)
+	}
+}
+
+func TestDirectURLIsTheURLWhereNoneIsSet(t *testing.T) {
+	m := &manager{texts: map[string]string{
+		"one AWSCURRENT": `{"url":"postgres://a"}`,
+		"two AWSCURRENT": `{"url":"postgres://pooler","directUrl":"postgres://server"}`,
+		"bad AWSCURRENT": `{"url":""}`,
+	}}
+	s := NewSecrets(m, time.Now)
+	if d, err := s.Database(t.Context(), "one", false); err != nil || d.URL.Reveal() != "postgres://a" || d.DirectURL.Reveal() != "postgres://a" {
+		t.Errorf("%q %q %v", d.URL.Reveal(), d.DirectURL.Reveal(), err)
+	}
+	if d, err := s.Database(t.Context(), "two", false); err != nil || d.DirectURL.Reveal() != "postgres://server" {
+		t.Errorf("%q %v", d.DirectURL.Reveal(), err)
+	}
+	if _, err := s.Database(t.Context(), "bad", false); err == nil {
+		t.Error("an empty URL was accepted")
+	}
+}
+
+func TestUnknownAccountHasNoDoor(t *testing.T) {
+	if _, err := doors(&manager{}).DoorSecrets(t.Context(), wallet.AccountID("other"), false); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestSecretIsNeverPrinted(t *testing.T) {
+	const word = "swordfish"
+	s := NewSecret(word)
+	type outer struct {
+		Public  Secret
+		private Secret
+	}
+	o := outer{s, s}
+	db := Database{s, s}
+	var log bytes.Buffer
+	logger := zerolog.New(&log)
+	logger.Info().Interface("a", s).Interface("b", o).Interface("c", &db).Str("d", fmt.Sprint(o)).Object("e", s).Any("f", []Secret{s}).Send()
+	encoded, err := json.Marshal(map[string]any{"a": s, "b": o, "c": []Database{db}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := []string{log.String(), string(encoded)}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T"} {
+		for _, v := range []any{s, &s, o, &o, db, []Secret{s}, map[string]Secret{"k": s}} {
+			shown = append(shown, fmt.Sprintf(verb, v))
+		}
+	}
+	for _, text := range shown {
+		if strings.Contains(text, word) || strings.Contains(text, fmt.Sprintf("%x", word)) {
+			t.Errorf("shows it: %s", text)
+		}
+	}
+	if s.Reveal() != word || (Secret{}).Reveal() != "" {
+		t.Error("Reveal does not return it")
+	}
+}

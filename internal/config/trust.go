@@ -1,0 +1,55 @@
+package config
+
+import (
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+	"sync"
+)
+
+// Trust says whom to trust beside the system's certificate authorities when
+// talking to Amazon Pay and SNS: a proxy that opens TLS connections needs it.
+// The zero value trusts the system's alone.
+type Trust struct {
+	File string // PEM; TLS_CA_FILE
+}
+
+// Client returns the client that build makes of the trusted roots; nil stands
+// for the system's. With a file of our own, build runs at the first request:
+// reading the system's roots takes longer than the rest of a cold start.
+func (t Trust) Client(build func(roots *x509.CertPool) *http.Client) *http.Client {
+	if t.File == "" {
+		return build(nil)
+	}
+	return &http.Client{Transport: &late{build: sync.OnceValues(func() (http.RoundTripper, error) {
+		roots, err := x509.SystemCertPool()
+		if err != nil {
+			return nil, fmt.Errorf("the system's certificate authorities: %w", err)
+		}
+		pem, err := os.ReadFile(t.File)
+		if err != nil {
+			return nil, fmt.Errorf("TLS_CA_FILE: %w", err)
+		}
+		if !roots.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("TLS_CA_FILE: %s holds no certificate in PEM", t.File)
+		}
+		return build(roots).Transport, nil
+	})}}
+}
+
+// late is a transport that is built at the first request.
+type late struct {
+	build func() (http.RoundTripper, error)
+}
+
+func (l *late) RoundTrip(r *http.Request) (*http.Response, error) {
+	transport, err := l.build()
+	if err != nil {
+		if r.Body != nil {
+			_ = r.Body.Close() // as http.RoundTripper asks; nothing was read
+		}
+		return nil, err
+	}
+	return transport.RoundTrip(r)
+}

@@ -1,0 +1,223 @@
+package ipn
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"walletsync/internal/sns"
+	"walletsync/internal/telemetry"
+	"walletsync/internal/wallet"
+)
+
+// Queue takes what the receiver accepts.
+type Queue interface {
+	Send(ctx context.Context, m Message) error
+}
+
+// Doors gives the secrets that open an account's path: the current one and the
+// one before it.
+type Doors interface {
+	DoorSecrets(ctx context.Context, account wallet.AccountID, again bool) ([]string, error)
+}
+
+// Receiver is the door. Once it has answered 200, the notification is on the
+// queue.
+type Receiver struct {
+	Accounts Accounts
+	Opener   Opener
+	Doors    Doors
+	Queue    Queue
+	Metrics  *telemetry.Metrics
+	Now      func() time.Time
+}
+
+// maxBody bounds a delivery: SNS's 256 KiB, each byte escaped.
+const maxBody = 512 << 10
+
+// refusal is an answer that is not 200.
+type refusal struct {
+	status int
+	reason string // for metrics and logs
+	err    error
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("%s: %v", r.reason, r.err) }
+func (r *refusal) Unwrap() error { return r.err }
+
+// Final reports whether coming again would change nothing.
+func Final(err error) bool {
+	var r *refusal
+	return errors.As(err, &r) && r.status < http.StatusInternalServerError
+}
+
+// Handler answers POST /ipn/{account}/{secret}.
+func (r *Receiver) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /ipn/{account}/{secret}", func(w http.ResponseWriter, q *http.Request) {
+		err := r.deliver(q.Context(), wallet.AccountID(q.PathValue("account")), q.PathValue("secret"), q.Body)
+		var refused *refusal
+		switch {
+		case err == nil:
+			w.WriteHeader(http.StatusOK)
+		case errors.As(err, &refused):
+			http.Error(w, refused.reason, refused.status)
+		default:
+			http.Error(w, "unavailable", http.StatusServiceUnavailable)
+		}
+	})
+	return mux
+}
+
+// deliver takes an HTTP delivery on an account's path.
+func (r *Receiver) deliver(ctx context.Context, id wallet.AccountID, secret string, body io.Reader) error {
+	a, known := r.Accounts.byID(id)
+	if !known {
+		// One path answers for all that are not ours: who guesses learns nothing.
+		return r.refuse(ctx, "", http.StatusForbidden, "path", errors.New("no account has this path"))
+	}
+	ok, err := r.opens(ctx, a.ID, secret)
+	if err != nil {
+		return r.refuse(ctx, a.ID, http.StatusServiceUnavailable, "door_secret_unavailable", err)
+	}
+	if !ok {
+		return r.refuse(ctx, a.ID, http.StatusForbidden, "path",
+			errors.New("wrong secret in the path; the URL in Seller Central must be the one that the deployment prints"))
+	}
+	envelope, err := io.ReadAll(io.LimitReader(body, maxBody+1))
+	if err != nil {
+		return r.refuse(ctx, a.ID, http.StatusServiceUnavailable, "body", err)
+	}
+	if len(envelope) > maxBody {
+		return r.refuse(ctx, a.ID, http.StatusRequestEntityTooLarge, "too_large", fmt.Errorf("more than %d bytes", maxBody))
+	}
+	m, err := r.open(ctx, a.ID, envelope)
+	if err != nil {
+		return err
+	}
+	return r.accept(ctx, a, m)
+}
+
+// Record takes a delivery without a path: SNS invoked the function itself. The
+// account is the one that the topic belongs to.
+func (r *Receiver) Record(ctx context.Context, envelope []byte) error {
+	m, err := r.open(ctx, "", envelope)
+	if err != nil {
+		return err
+	}
+	a, known := r.Accounts.byTopic(m.TopicARN)
+	if !known {
+		// Without a path nothing else says whose it is; the first account's
+		// name stands in, and the topic's ARN tells the operator.
+		return r.divert(ctx, r.Accounts[0], m, ReasonForeignTopic)
+	}
+	return r.accept(ctx, a, m)
+}
+
+// opens compares in constant time, whatever the lengths.
+func (r *Receiver) opens(ctx context.Context, a wallet.AccountID, secret string) (bool, error) {
+	given := sha256.Sum256([]byte(secret))
+	for _, again := range []bool{false, true} {
+		secrets, err := r.Doors.DoorSecrets(ctx, a, again)
+		if err != nil {
+			return false, err
+		}
+		for _, s := range secrets {
+			want := sha256.Sum256([]byte(s))
+			if s != "" && subtle.ConstantTimeCompare(given[:], want[:]) == 1 {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+func (r *Receiver) open(ctx context.Context, a wallet.AccountID, envelope []byte) (sns.Message, error) {
+	r.Metrics.Count(telemetry.Received, 1, telemetry.Labels{Account: string(a)})
+	m, err := r.Opener.Open(ctx, envelope)
+	switch {
+	case err == nil:
+		return m, nil
+	case sns.Forged(err):
+		status := http.StatusForbidden
+		switch sns.Reason(err) {
+		case "malformed":
+			status = http.StatusBadRequest
+		case "too_large":
+			status = http.StatusRequestEntityTooLarge
+		}
+		return m, r.refuse(ctx, a, status, sns.Reason(err), err)
+	}
+	return m, r.refuse(ctx, a, http.StatusServiceUnavailable, sns.Reason(err), err)
+}
+
+// accept acts on a verified message of an account.
+func (r *Receiver) accept(ctx context.Context, a Account, m sns.Message) error {
+	ok, unpinned := a.welcome(m.TopicARN)
+	if !ok {
+		return r.divert(ctx, a, m, ReasonForeignTopic)
+	}
+	labels := telemetry.Labels{Account: string(a.ID)}
+	if unpinned {
+		r.Metrics.Count(telemetry.Unpinned, 1, labels)
+		zerolog.Ctx(ctx).Warn().Str("account", string(a.ID)).Str("topic", m.TopicARN).
+			Msg("accepted from a topic that is not pinned: add its ARN to the account's topics")
+	}
+	switch m.Type {
+	case sns.SubscriptionConfirmation:
+		if err := r.Opener.Confirm(ctx, m); err != nil {
+			if sns.Unavailable(err) {
+				return r.refuse(ctx, a.ID, http.StatusServiceUnavailable, sns.Reason(err), err)
+			}
+			return r.refuse(ctx, a.ID, http.StatusForbidden, sns.Reason(err), err)
+		}
+		r.Metrics.Count(telemetry.Confirmed, 1, labels)
+		zerolog.Ctx(ctx).Info().Str("account", string(a.ID)).Str("topic", m.TopicARN).Msg("subscription confirmed")
+		return nil
+	case sns.UnsubscribeConfirmation:
+		r.Metrics.Count(telemetry.SubscriptionEnded, 1, labels)
+		zerolog.Ctx(ctx).Error().Str("account", string(a.ID)).Str("topic", m.TopicARN).
+			Msg("the subscription has ended: no notification comes until the endpoint is set again in Seller Central")
+		return nil
+	}
+	n, reason := parse(a, m, r.Now())
+	if reason != "" {
+		return r.divert(ctx, a, m, reason)
+	}
+	if err := r.Queue.Send(ctx, MessageOf(n)); err != nil {
+		return r.refuse(ctx, a.ID, http.StatusServiceUnavailable, "queue", err)
+	}
+	r.Metrics.Count(telemetry.Queued, 1, labels)
+	zerolog.Ctx(ctx).Info().Str("account", string(a.ID)).Str("notification", n.NotificationID).Str("message", n.MessageID).
+		Str("charge_permission", string(n.ChargePermission)).Str("object_type", n.ObjectType).Msg("queued")
+	return nil
+}
+
+// divert queues what verifies and cannot be acted upon; the worker takes it to
+// the dead-letter queue, where it can be seen and redriven.
+func (r *Receiver) divert(ctx context.Context, a Account, m sns.Message, reason string) error {
+	if err := r.Queue.Send(ctx, divertedMessage(a.ID, m, reason, r.Now())); err != nil {
+		return r.refuse(ctx, a.ID, http.StatusServiceUnavailable, "queue", err)
+	}
+	r.Metrics.Count(telemetry.Diverted, 1, telemetry.Labels{Account: string(a.ID), Reason: reason})
+	zerolog.Ctx(ctx).Error().Str("account", string(a.ID)).Str("reason", reason).Str("message", m.ID).Str("topic", m.TopicARN).
+		Msg("verified, but cannot be acted upon; see the dead-letter queue")
+	return nil
+}
+
+func (r *Receiver) refuse(ctx context.Context, a wallet.AccountID, status int, reason string, err error) error {
+	name := telemetry.Refused
+	if status >= http.StatusInternalServerError {
+		name = telemetry.Unavailable
+	}
+	r.Metrics.Count(name, 1, telemetry.Labels{Account: string(a), Reason: reason})
+	zerolog.Ctx(ctx).Warn().Err(err).Str("account", string(a)).Str("reason", reason).Int("status", status).Msg("refused")
+	return &refusal{status, reason, err}
+}

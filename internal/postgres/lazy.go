@@ -1,0 +1,89 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"walletsync/internal/refresh"
+)
+
+// LazyStore is a Store that learns its URL when it is first used, and asks for
+// it again when the server refuses the password: it may have been rotated.
+type LazyStore struct {
+	url     func(ctx context.Context, again bool) (string, error)
+	options Options
+
+	mu    sync.Mutex
+	known string
+	store *Store
+}
+
+// Lazy returns a store for the database whose URL the function tells; again
+// says that the one told before was refused.
+func Lazy(url func(ctx context.Context, again bool) (string, error), o Options) *LazyStore {
+	return &LazyStore{url: url, options: o}
+}
+
+func (l *LazyStore) open(ctx context.Context, again bool) (*Store, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.store != nil && !again {
+		return l.store, nil
+	}
+	url, err := l.url(ctx, again)
+	if err != nil {
+		return nil, fmt.Errorf("database URL: %w", err)
+	}
+	if l.store != nil && url == l.known {
+		return l.store, nil
+	}
+	store, err := Open(context.WithoutCancel(ctx), url, l.options)
+	if err != nil {
+		return nil, err
+	}
+	if l.store != nil {
+		l.store.Close()
+	}
+	l.store, l.known = store, url
+	return store, nil
+}
+
+// withStore runs do, and once more with the URL asked for again if the server
+// refused the password.
+func withStore[T any](ctx context.Context, l *LazyStore, do func(*Store) (T, error)) (T, error) {
+	var none T
+	s, err := l.open(ctx, false)
+	if err != nil {
+		return none, err
+	}
+	out, err := do(s)
+	if !passwordRefused(err) {
+		return out, err
+	}
+	if s, err = l.open(ctx, true); err != nil {
+		return none, err
+	}
+	return do(s)
+}
+
+// passwordRefused reports whether the server does not know the role or refuses
+// its password (class 28).
+func passwordRefused(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && strings.HasPrefix(refused.Code, "28")
+}
+
+// Claim is Store.Claim.
+func (l *LazyStore) Claim(ctx context.Context, q refresh.ClaimRequest) (refresh.Claimed, error) {
+	return withStore(ctx, l, func(s *Store) (refresh.Claimed, error) { return s.Claim(ctx, q) })
+}
+
+// Commit is Store.Commit.
+func (l *LazyStore) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Committed, error) {
+	return withStore(ctx, l, func(s *Store) (refresh.Committed, error) { return s.Commit(ctx, q) })
+}

@@ -1,0 +1,209 @@
+package telemetry
+
+import (
+	"cmp"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Namespace is where CloudWatch shows the metrics.
+const Namespace = "walletsync"
+
+// Metric names what is counted or timed.
+type Metric string
+
+// The metrics of the door, the queue and the Amazon Pay API.
+const (
+	Received          Metric = "Received"          // deliveries from SNS, or messages from the queue
+	Refused           Metric = "Refused"           // by reason: cannot be verified; answered 4xx, which is final
+	Unavailable       Metric = "Unavailable"       // by reason: our own trouble; answered 503, SNS comes again
+	Queued            Metric = "Queued"            // notifications put on the queue
+	Diverted          Metric = "Diverted"          // by reason: verified, but on its way to the dead-letter queue
+	Confirmed         Metric = "Confirmed"         // subscriptions confirmed
+	SubscriptionEnded Metric = "SubscriptionEnded" // alarm: notifications stop coming until someone subscribes again
+	Unpinned          Metric = "Unpinned"          // alarm: accepted from a topic that the configuration does not name yet
+	DeadLettered      Metric = "DeadLettered"      // alarm, by reason: put on the dead-letter queue
+	Retried           Metric = "Retried"           // by reason: messages left to the queue to be delivered again
+	APILatency        Metric = "APILatency"        // of one call, milliseconds
+	APIErrors         Metric = "APIErrors"         // by Amazon's reason code, or what stands for it
+	Notifications     Metric = "Notifications"     // by outcome: wanted, covered, confirming, duplicate …
+	Fetched           Metric = "Fetched"           // by cause: calls of Get Charge Permission
+	Results           Metric = "Results"           // by what came of them: read, gone, failed …
+	Changes           Metric = "Changes"           // by facet: change rows appended
+	Unchanged         Metric = "Unchanged"         // reads that differed in nothing
+	Confirmations     Metric = "Confirmations"     // early reads, wanted once more
+	Held              Metric = "Held"              // reads not stored, as they may be older than what is
+	FenceDropped      Metric = "FenceDropped"      // results whose lease had ended
+	WakeUps           Metric = "WakeUps"           // sent
+	Panics            Metric = "Panics"            // alarm: a fault in the code
+)
+
+// Labels tell the counts of one metric apart. They must come from short, fixed
+// lists: each combination is a metric of its own to CloudWatch, and is paid for.
+type Labels struct {
+	Account string // as the configuration names it
+	Reason  string
+}
+
+// maxSeries bounds the combinations of labels that a process tells apart.
+// What comes later is counted under the reason Other.
+const maxSeries = 200
+
+// Other stands for reasons that are no short word, or one too many.
+const Other = "other"
+
+// maxValues is how many values a metric may have in one line ("Specification:
+// Embedded metric format", CloudWatch User Guide).
+const maxValues = 100
+
+// Metrics gathers counts and times until Flush writes them. A nil *Metrics
+// takes everything and keeps nothing. It is safe for concurrent use.
+type Metrics struct {
+	log      zerolog.Logger
+	function string
+	now      func() time.Time
+
+	mu      sync.Mutex
+	known   map[Labels]bool // for the life of the process
+	pending map[Labels]*series
+}
+
+// series are the metrics of one combination of labels.
+type series struct {
+	counts map[Metric]int
+	times  map[Metric][]float64 // milliseconds
+}
+
+// NewMetrics returns metrics that Flush writes to out, one JSON line for each
+// combination of labels.
+func NewMetrics(out io.Writer, function string, now func() time.Time) *Metrics {
+	return &Metrics{
+		log:      zerolog.New(out),
+		function: function,
+		now:      now,
+		known:    map[Labels]bool{},
+		pending:  map[Labels]*series{},
+	}
+}
+
+// Count adds n to a count.
+func (m *Metrics) Count(name Metric, n int, l Labels) {
+	if m == nil || n == 0 {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.series(l).counts[name] += n
+}
+
+// Time adds one duration to a metric of times.
+func (m *Metrics) Time(name Metric, d time.Duration, l Labels) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.series(l)
+	s.times[name] = append(s.times[name], float64(d.Microseconds())/1000)
+}
+
+// series returns what is pending for the labels, made fit for a dimension.
+func (m *Metrics) series(l Labels) *series {
+	l = Labels{word(l.Account), word(l.Reason)}
+	if !m.known[l] {
+		if len(m.known) >= maxSeries {
+			l = Labels{Reason: Other}
+		}
+		m.known[l] = true
+	}
+	s := m.pending[l]
+	if s == nil {
+		s = &series{counts: map[Metric]int{}, times: map[Metric][]float64{}}
+		m.pending[l] = s
+	}
+	return s
+}
+
+// word returns s if it is empty or a short word, and Other if not.
+func word(s string) string {
+	if len(s) > 64 {
+		return Other
+	}
+	for _, c := range []byte(s) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-', c == '.':
+		default:
+			return Other
+		}
+	}
+	return s
+}
+
+// Flush writes what was gathered. Values of one dimension cannot differ within
+// a line of the format, so there is a line for each combination of labels: one
+// for an invocation in which nothing is out of the ordinary.
+func (m *Metrics) Flush() {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range slices.SortedFunc(maps.Keys(m.pending), func(a, b Labels) int {
+		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Reason, b.Reason))
+	}) {
+		for s := m.pending[l]; !s.empty(); {
+			m.write(l, s)
+		}
+	}
+	clear(m.pending)
+}
+
+func (s *series) empty() bool { return len(s.counts) == 0 && len(s.times) == 0 }
+
+// write writes one line of the series, and takes what it wrote out of it.
+func (m *Metrics) write(l Labels, s *series) {
+	line := m.log.Log()
+	metrics := zerolog.Arr()
+	line.Str("function", m.function)
+	all := []string{"function"}
+	if l.Account != "" {
+		line.Str("account", l.Account)
+		all = append(all, "account")
+	}
+	if l.Reason != "" {
+		line.Str("reason", l.Reason)
+		all = append(all, "reason")
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.counts)) {
+		line.Int(string(name), s.counts[name])
+		metrics.Dict(zerolog.Dict().Str("Name", string(name)).Str("Unit", "Count"))
+	}
+	clear(s.counts)
+	for _, name := range slices.Sorted(maps.Keys(s.times)) {
+		values := s.times[name]
+		n := min(len(values), maxValues)
+		line.Floats64(string(name), values[:n])
+		metrics.Dict(zerolog.Dict().Str("Name", string(name)).Str("Unit", "Milliseconds"))
+		if s.times[name] = values[n:]; len(values) == n {
+			delete(s.times, name)
+		}
+	}
+	// The function alone is there as well, for alarms: they cannot add up
+	// metrics that they would have to search for.
+	dimensions := zerolog.Arr().Interface(all[:1])
+	if len(all) > 1 {
+		dimensions.Interface(all)
+	}
+	line.Dict("_aws", zerolog.Dict().
+		Int64("Timestamp", m.now().UnixMilli()).
+		Array("CloudWatchMetrics", zerolog.Arr().Dict(zerolog.Dict().
+			Str("Namespace", Namespace).
+			Array("Dimensions", dimensions).
+			Array("Metrics", metrics)))).
+		Send()
+}
