@@ -14,6 +14,10 @@ TESTFLAGS ?=
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+.PHONY: run
+run: ## the whole of walletsync on this machine (RUN_DIR, STATUS_ADDR, VERBOSE=1); Ctrl-C stops it
+	@go build -buildvcs=false -o "$${TMPDIR:-/tmp}/walletsync-local.$$$$" ./internal/local && trap 'rm -f "$${TMPDIR:-/tmp}/walletsync-local.$$$$"' EXIT INT && "$${TMPDIR:-/tmp}/walletsync-local.$$$$"
+
 .PHONY: test
 test: ## all tests, with what they need installed first (TESTFLAGS for go test)
 	@.ci/tools

@@ -48,7 +48,8 @@ type Config struct {
 	// Retry decides what follows when attempt n (1 for the first) has failed
 	// with err: how long to wait before the next, or a negative duration to
 	// give up, whereupon the call returns err. A wait that would outlast the
-	// context's deadline also gives up, without waiting.
+	// context's deadline also gives up, without waiting; once the context has
+	// ended, Retry is not asked.
 	//
 	// nil tries up to three times more when Temporary(err) holds. It waits a
 	// random time of up to 1, 2 and 4 s ("full jitter"), plus what Amazon's
@@ -56,6 +57,10 @@ type Config struct {
 	//
 	// Every attempt is signed anew. Completing a Checkout Session repeats its
 	// idempotency key, so that Amazon acts once.
+	//
+	// Whatever Retry says, net/http itself repeats a request, as it is, when a
+	// kept connection turns out to have been closed by the server before it
+	// answered.
 	Retry func(n int, err error) time.Duration
 
 	// UserAgent is sent with each request, unsigned; empty means "walletsync".

@@ -128,7 +128,7 @@ func Temporary(err error) bool {
 // of the response if the code says nothing, and 0 if there was no answer.
 func status(err error) int {
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Err != nil {
+	if !ok {
 		return 0
 	}
 	if s, ok := statusOf[e.ReasonCode]; ok {

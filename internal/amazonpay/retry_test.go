@@ -253,7 +253,12 @@ func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 func TestCancelledCallIsNotTriedAgain(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var attempts []sent
-	c := newClient(t, defaultRetry, record(&attempts, func(*http.Request) (*http.Response, error) {
+	c := newClient(t, func(c *Config) {
+		c.Retry = func(int, error) time.Duration {
+			t.Error("Retry was asked")
+			return 0
+		}
+	}, record(&attempts, func(*http.Request) (*http.Response, error) {
 		cancel()
 		return nil, ctx.Err()
 	}))

@@ -132,24 +132,40 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 	}
 }
 
-// A kept connection that the server has closed meanwhile, as after a function
-// was frozen, is replaced without a failure, for the POST too.
+// A kept connection that the server closes without an answer, as one that idled
+// for long may be, is replaced without a failure, for the POST too.
 func TestClosedConnectionIsReplaced(t *testing.T) {
-	s, roots, _ := server(t, func(w http.ResponseWriter, r *http.Request) {
-		_, _ = fmt.Fprint(w, session)
-		if _, sent := r.Header["Idempotency-Key"]; sent {
-			t.Error("a header for net/http alone was sent")
-		}
-	})
-	c, connections := dialled(t, s, roots, 1)
-	for range 3 {
-		if _, err := c.CompleteCheckoutSession(t.Context(), sessionID, "key"); err != nil {
-			t.Error(err)
-		}
-		s.CloseClientConnections()
-	}
-	if n := connections.Load(); n < 2 {
-		t.Errorf("%d connections, so none was closed", n)
+	for name, call := range map[string]func(*Client) error{
+		"GET":  func(c *Client) error { _, err := c.GetCheckoutSession(t.Context(), sessionID); return err },
+		"POST": func(c *Client) error { _, err := c.CompleteCheckoutSession(t.Context(), sessionID, "key"); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var requests atomic.Int64
+			s, roots, _ := server(t, func(w http.ResponseWriter, r *http.Request) {
+				if _, sent := r.Header["Idempotency-Key"]; sent {
+					t.Error("a header for net/http alone was sent")
+				}
+				if requests.Add(1) != 2 {
+					_, _ = io.WriteString(w, session)
+					return
+				}
+				connection, _, err := w.(http.Hijacker).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = connection.Close()
+			})
+			c, connections := dialled(t, s, roots, 1)
+			for range 2 {
+				if err := call(c); err != nil {
+					t.Error(err)
+				}
+			}
+			if requests.Load() != 3 || connections.Load() != 2 {
+				t.Errorf("%d requests by %d connections", requests.Load(), connections.Load())
+			}
+		})
 	}
 }
 

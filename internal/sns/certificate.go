@@ -54,17 +54,23 @@ type missing struct {
 	until time.Time
 }
 
+// outcome is what asking for a certificate came to.
+type outcome struct {
+	certificate certificate
+	err         error
+}
+
 // certificate returns the one at the URL, which parse has checked.
 func (o *Opener) certificate(ctx context.Context, url string) (certificate, error) {
-	if c, err, ok := o.remembered(url); ok {
-		return c, err
+	if known, ok := o.remembered(url); ok {
+		return known.certificate, known.err
 	}
 	// The fetch is everyone's who waits for it, so it does not end with the
 	// context of the one who came first.
 	shared := context.WithoutCancel(ctx)
 	flight := o.flights.DoChan(url, func() (any, error) {
-		if c, err, ok := o.remembered(url); ok { // another flight landed meanwhile
-			return c, err
+		if known, ok := o.remembered(url); ok { // another flight landed meanwhile
+			return known, nil
 		}
 		ctx, cancel := context.WithTimeout(shared, o.timeout)
 		defer cancel()
@@ -75,26 +81,26 @@ func (o *Opener) certificate(ctx context.Context, url string) (certificate, erro
 		case Forged(err):
 			o.missing.put(url, missing{err, o.now().Add(missingFor)})
 		}
-		return c, err
+		return outcome{c, err}, nil
 	})
 	select {
 	case result := <-flight:
-		return result.Val.(certificate), result.Err
+		fetched := result.Val.(outcome)
+		return fetched.certificate, fetched.err
 	case <-ctx.Done():
-		return certificate{}, fail(reasonCertificateMissing, "while it was fetched: %w", context.Cause(ctx))
+		return certificate{}, fail(reasonCertificateUnavailable, "while it was fetched: %w", context.Cause(ctx))
 	}
 }
 
-// remembered returns what is known of the certificate at the URL, ok false if
-// nothing is.
-func (o *Opener) remembered(url string) (c certificate, err error, ok bool) { //nolint:revive // the error is a result, not a failure
+// remembered returns what is known of the certificate at the URL, if anything.
+func (o *Opener) remembered(url string) (outcome, bool) {
 	if c, ok := o.known.get(url); ok {
-		return c, nil, true
+		return outcome{certificate: c}, true
 	}
 	if m, ok := o.missing.get(url); ok && o.now().Before(m.until) {
-		return certificate{}, m.err, true
+		return outcome{err: m.err}, true
 	}
-	return certificate{}, nil, false
+	return outcome{}, false
 }
 
 func (o *Opener) fetch(ctx context.Context, url string) (certificate, error) {
@@ -102,16 +108,16 @@ func (o *Opener) fetch(ctx context.Context, url string) (certificate, error) {
 	case o.fetches <- struct{}{}:
 		defer func() { <-o.fetches }()
 	case <-ctx.Done():
-		return certificate{}, fail(reasonCertificateMissing, "while waiting to fetch it: %w", ctx.Err())
+		return certificate{}, fail(reasonCertificateUnavailable, "while waiting to fetch it: %w", ctx.Err())
 	}
 	status, body, err := o.get(ctx, url)
 	switch {
 	case err != nil:
-		return certificate{}, &failure{reasonCertificateMissing, err}
+		return certificate{}, &failure{reasonCertificateUnavailable, err}
 	case status == http.StatusForbidden, status == http.StatusNotFound:
 		return certificate{}, fail(reasonCertificate, "it does not exist (HTTP status %d)", status)
 	case status != http.StatusOK:
-		return certificate{}, fail(reasonCertificateMissing, "HTTP status %d", status)
+		return certificate{}, fail(reasonCertificateUnavailable, "HTTP status %d", status)
 	case len(body) > maxResponse:
 		return certificate{}, fail(reasonCertificate, "larger than %d bytes", maxResponse)
 	}

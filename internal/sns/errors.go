@@ -8,15 +8,15 @@ import (
 
 // The reasons that Reason returns.
 const (
-	reasonMalformed          = "malformed"
-	reasonTooLarge           = "too_large"
-	reasonSignature          = "signature"
-	reasonCertificateURL     = "certificate_url"
-	reasonCertificate        = "certificate"
-	reasonCertificateTime    = "certificate_time"
-	reasonCertificateMissing = "certificate_unavailable"
-	reasonConfirmRefused     = "confirmation_refused"
-	reasonConfirmUnavailable = "confirmation_unavailable"
+	reasonMalformed              = "malformed"
+	reasonTooLarge               = "too_large"
+	reasonSignature              = "signature"
+	reasonCertificateURL         = "certificate_url"
+	reasonCertificate            = "certificate"
+	reasonCertificateTime        = "certificate_time"
+	reasonCertificateUnavailable = "certificate_unavailable"
+	reasonConfirmRefused         = "confirmation_refused"
+	reasonConfirmUnavailable     = "confirmation_unavailable"
 )
 
 // failure is every error of Open and Confirm. Its text holds nothing of a
@@ -49,7 +49,7 @@ func Forged(err error) bool {
 // worth trying again.
 func Unavailable(err error) bool {
 	switch Reason(err) {
-	case reasonCertificateMissing, reasonConfirmUnavailable:
+	case reasonCertificateUnavailable, reasonConfirmUnavailable:
 		return true
 	}
 	return false

@@ -340,7 +340,7 @@ func TestMalformedEnvelopeIsRefused(t *testing.T) {
 		"Message":   {nil},
 		"MessageId": {nil, "", "a b", "a\nb", strings.Repeat("a", 2049)},
 		"TopicArn": {nil, "", "arn:aws:sqs:eu-west-1:291180941288:q", "arn:aws:sns:eu-west-1:291180941288:a\nb",
-			"arn:aws:sns:eu-west-1:1:a", "arn:aws:sns::291180941288:a", "arn:aws:sns:s3-us-west-2:291180941288:a",
+			"arn:aws:sns:eu-west-1:1:a", "arn:aws:sns::291180941288:a", "arn:aws:sns:s3-us-west-2:291180941288:a", "arn:aws:sns:eu-west-1-evil:291180941288:a",
 			"arn:aws:sns:eu-west-1.evil.example:291180941288:a", "arn:aws-cn:sns:eu-west-1:291180941288:a",
 			"arn:aws:sns:cn-north-1:291180941288:a", testTopic + ":6b0e71bd-7e97-4d97-80ce-4a0994e55286"},
 		"Timestamp": {nil, "", "yesterday", "2026-02-03 04:05:06Z", "2026-02-03T04:05:06.789Z\n"},

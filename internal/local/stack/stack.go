@@ -1,0 +1,442 @@
+// Package stack puts the whole of walletsync on one machine: real Postgres, the
+// local queue and secrets, the functions' real binaries behind the Lambda
+// Runtime API, and the twin of Amazon Pay and SNS. `make run` and the end-to-end
+// tests start the same.
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/rs/zerolog"
+
+	"walletsync/internal/local/lambda"
+	"walletsync/internal/local/pg"
+	"walletsync/internal/local/secrets"
+	"walletsync/internal/local/sqs"
+	"walletsync/internal/local/status"
+	"walletsync/internal/local/twin"
+)
+
+// Options of a stack. The zero value, with a Dir, is what `make run` starts.
+type Options struct {
+	// Dir is where stack.json and what goes with it stand while the stack
+	// runs; it is removed at the end.
+	Dir string
+	// Progress is told in a few words what is being done.
+	Progress func(string)
+	// Output gets the functions' and the twin's logs; nil discards them.
+	Output io.Writer
+	// Margin is how far Amazon's reads may lag; 0: a second.
+	Margin time.Duration
+	// Quota replaces the raised quota of Get Charge Permission, and is all
+	// walletsync's own.
+	Quota *twin.Quota
+	// Environment is added to that of every function.
+	Environment map[string]string
+	// DatabaseURL, if set, leads the functions to the database another way,
+	// such as through a proxy; it is given the server's own.
+	DatabaseURL func(url string) (string, error)
+	// StatusAddr is where the status page listens; empty: a free port.
+	StatusAddr string
+	// NoSeed leaves the twin without buyers.
+	NoSeed bool
+}
+
+// Description is stack.json: how scripts reach the stack.
+type Description struct {
+	StatusURL          string `json:"statusUrl"`
+	IPNURL             string `json:"ipnUrl"`
+	AmazonPayURL       string `json:"amazonPayUrl"`
+	ProxyURL           string `json:"proxyUrl"`
+	CAFile             string `json:"caFile"`
+	ControlURL         string `json:"controlUrl"`
+	DatabaseURL        string `json:"databaseUrl"`
+	QueueURL           string `json:"queueUrl"`
+	DeadLetterQueueURL string `json:"deadLetterQueueUrl"`
+	MerchantID         string `json:"merchantId"`
+	PublicKeyID        string `json:"publicKeyId"`
+	PrivateKeyFile     string `json:"privateKeyFile"`
+	TopicARN           string `json:"topicArn"`
+}
+
+// Stack is a running one.
+type Stack struct {
+	Description
+	Postgres *pg.Server
+	Queue    *sqs.Queue
+	DLQ      *sqs.Queue
+	SQS      *sqs.Server
+	Secrets  *secrets.Server
+	Twin     *twin.Twin
+	Receiver *lambda.Function
+	Worker   *lambda.Function
+	Migrator *lambda.Function
+	DB       *pgxpool.Pool
+
+	options Options
+	closers []func()
+	servers sync.WaitGroup
+}
+
+// The one account of a stack.
+const (
+	account    = "main"
+	ipnSecret  = "local-path-secret" //nolint:gosec // of a stack that only loopback reaches
+	visibility = 180 * time.Second
+)
+
+// Start starts everything and returns when all is up. Close stops it; so does
+// the end of ctx, but for what Close removes.
+func Start(ctx context.Context, o Options) (_ *Stack, err error) {
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	if o.Output == nil {
+		o.Output = io.Discard
+	}
+	if o.Margin == 0 {
+		o.Margin = time.Second
+	}
+	s := &Stack{options: o}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("run folder: %w", err)
+	}
+	s.onClose(func() { _ = os.RemoveAll(o.Dir) })
+
+	var bin string
+	var both sync.WaitGroup
+	var buildErr, pgErr error
+	both.Go(func() { bin, buildErr = s.build(ctx) })
+	both.Go(func() { pgErr = s.startPostgres(ctx) })
+	both.Wait()
+	if err := errors.Join(buildErr, pgErr); err != nil {
+		return nil, err
+	}
+	gateway, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	s.IPNURL = "http://" + gateway.Addr().String() + "/ipn/" + account + "/" + ipnSecret
+	if err := s.startAmazon(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.startAWS(ctx, bin); err != nil {
+		return nil, err
+	}
+	o.Progress("migrating the database")
+	if _, err := s.Migrator.Invoke(ctx, []byte(`{}`)); err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	s.serve(gateway, (&lambda.Gateway{Routes: map[string]*lambda.Function{"POST /ipn/{account}/{secret}": s.Receiver}}).Handler())
+	o.Progress("subscribing to notifications")
+	if err := s.subscribe(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.seed(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.startStatus(ctx); err != nil {
+		return nil, err
+	}
+	return s, s.describe()
+}
+
+func (s *Stack) onClose(f func()) { s.closers = append(s.closers, f) }
+
+// Close stops everything and removes what was made.
+func (s *Stack) Close() {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		s.closers[i]()
+	}
+	s.closers = nil
+	s.servers.Wait()
+}
+
+// build compiles the functions as they are deployed, for this machine.
+func (s *Stack) build(ctx context.Context) (string, error) {
+	s.options.Progress("compiling the functions")
+	root, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env GOMOD: %w", err)
+	}
+	dir, err := filepath.Abs(s.options.Dir)
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "bin")
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w",
+		"-o", bin+string(filepath.Separator), "./functions/...")
+	build.Dir = filepath.Dir(strings.TrimSpace(string(root)))
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("compile the functions: %w\n%s", err, out)
+	}
+	return bin, nil
+}
+
+func (s *Stack) startPostgres(ctx context.Context) error {
+	o, err := pg.FromEnvironment(os.Getenv)
+	if err != nil {
+		return err
+	}
+	o.Progress = s.options.Progress
+	s.options.Progress("starting Postgres")
+	if s.Postgres, err = pg.Start(ctx, o); err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	s.onClose(func() { _ = s.Postgres.Stop() })
+	if s.DatabaseURL, err = s.Postgres.CreateDatabase(ctx, "walletsync"); err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	if s.DB, err = pgxpool.New(ctx, s.DatabaseURL); err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	s.onClose(s.DB.Close)
+	return nil
+}
+
+func (s *Stack) startAmazon(ctx context.Context) error {
+	s.options.Progress("starting the twin of Amazon Pay")
+	// Pressing buttons must never be throttled.
+	quota := twin.Quota{Burst: 1000, PerSecond: 1000}
+	if s.options.Quota != nil {
+		quota = *s.options.Quota
+	}
+	s.CAFile = filepath.Join(s.options.Dir, "ca.pem")
+	var err error
+	if s.CAFile, err = filepath.Abs(s.CAFile); err != nil {
+		return err
+	}
+	s.Twin, err = twin.New(twin.Options{
+		Accounts: []twin.Account{{Endpoint: s.IPNURL, Quotas: map[twin.Call]twin.Quota{twin.GetChargePermission: quota}}},
+		CAFile:   s.CAFile,
+		Log:      zerolog.New(zerolog.SyncWriter(s.options.Output)).With().Timestamp().Str("function", "twin").Logger(),
+		SNS:      twin.SNS{RetryAfter: 2 * time.Second},
+	})
+	if err != nil {
+		return err
+	}
+	a := s.Twin.Accounts()[0]
+	s.MerchantID, s.PublicKeyID, s.TopicARN = a.MerchantID, a.PublicKeyID, a.TopicARN
+	key, _ := s.Twin.PrivateKeyPEM(a.PublicKeyID)
+	s.PrivateKeyFile = filepath.Join(filepath.Dir(s.CAFile), "amazon-pay-private-key.pem")
+	return os.WriteFile(s.PrivateKeyFile, key, 0o600)
+}
+
+func (s *Stack) startAWS(ctx context.Context, bin string) error {
+	s.options.Progress("starting queue, secrets and functions")
+	s.SQS = sqs.New(sqs.Options{})
+	settings := sqs.DefaultSettings()
+	settings.Retention = 14 * 24 * time.Hour
+	var err error
+	if s.DLQ, err = s.SQS.CreateQueue("walletsync-dead-letters", settings); err != nil {
+		return err
+	}
+	settings.VisibilityTimeout, settings.DeadLetters, settings.MaxReceives = visibility, s.DLQ, 1000
+	if s.Queue, err = s.SQS.CreateQueue("walletsync", settings); err != nil {
+		return err
+	}
+	sqsURL, err := s.listen(ctx, s.SQS)
+	if err != nil {
+		return err
+	}
+	s.QueueURL = sqsURL + "/000000000000/" + s.Queue.Name()
+	s.DeadLetterQueueURL = sqsURL + "/000000000000/" + s.DLQ.Name()
+
+	s.Secrets = secrets.New()
+	secretsURL, err := s.listen(ctx, s.Secrets)
+	if err != nil {
+		return err
+	}
+	key, err := os.ReadFile(s.PrivateKeyFile)
+	if err != nil {
+		return err
+	}
+	url := s.DatabaseURL
+	if s.options.DatabaseURL != nil {
+		if url, err = s.options.DatabaseURL(url); err != nil {
+			return err
+		}
+	}
+	keySecret := s.Secrets.Put("walletsync-key", encode(map[string]string{"privateKey": string(key)}))
+	doorSecret := s.Secrets.Put("walletsync-door", encode(map[string]string{"ipnSecret": ipnSecret}))
+	database := s.Secrets.Put("walletsync-database", encode(map[string]string{"url": url, "directUrl": s.DatabaseURL}))
+
+	if err := s.Twin.Start(ctx); err != nil {
+		return err
+	}
+	s.onClose(func() { _ = s.Twin.Close() })
+	s.AmazonPayURL, s.ProxyURL, s.ControlURL = s.Twin.APIURL(), s.Twin.ProxyURL(), s.Twin.ControlURL()
+
+	share := 1.0
+	environment := map[string]string{
+		"ACCOUNTS": encode([]map[string]any{{
+			"id": account, "merchantId": s.MerchantID, "environment": "sandbox", "region": "EU", "publicKeyId": s.PublicKeyID,
+			"storeId": "amzn1.application-oa2-client.0123456789abcdef0123456789abcdef", "ledgerCurrency": "EUR", "topics": []string{s.TopicARN},
+			"share": share, "keySecret": keySecret, "doorSecret": doorSecret}}),
+		"DATABASE_SECRET": database, "QUEUE_URL": s.QueueURL, "DEAD_LETTER_QUEUE_URL": s.DeadLetterQueueURL,
+		"MARGIN": s.options.Margin.String(), "TLS_CA_FILE": s.CAFile, "HTTPS_PROXY": s.ProxyURL,
+		"AWS_ENDPOINT_URL_SQS": sqsURL, "AWS_ENDPOINT_URL_SECRETS_MANAGER": secretsURL,
+	}
+	for k, v := range s.options.Environment {
+		environment[k] = v
+	}
+	for _, f := range []struct {
+		to      **lambda.Function
+		name    string
+		timeout time.Duration
+	}{{&s.Receiver, "ipn-receiver", 10 * time.Second}, {&s.Worker, "ipn-worker", 30 * time.Second}, {&s.Migrator, "migrator", 5 * time.Minute}} {
+		*f.to, err = lambda.Start(ctx, lambda.Config{Name: f.name, Binary: filepath.Join(bin, f.name), Environment: environment,
+			Timeout: f.timeout, Wait: 5 * time.Second, Output: s.options.Output})
+		if err != nil {
+			return err
+		}
+		s.onClose((*f.to).Close)
+	}
+	polling, stop := context.WithCancel(ctx)
+	var source sync.WaitGroup
+	source.Go(func() { _ = lambda.QueueSource{Queue: s.Queue, Function: s.Worker}.Run(polling) })
+	s.onClose(func() { stop(); source.Wait() })
+	return nil
+}
+
+// listen serves h on a free port of loopback.
+func (s *Stack) listen(ctx context.Context, h http.Handler) (url string, err error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	s.serve(l, h)
+	return "http://" + l.Addr().String(), nil
+}
+
+func (s *Stack) serve(l net.Listener, h http.Handler) {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	s.servers.Go(func() { _ = server.Serve(l) })
+	s.onClose(func() { _ = server.Close() })
+}
+
+// subscribe waits until the receiver has confirmed the subscription.
+func (s *Stack) subscribe(ctx context.Context) error {
+	return Until(ctx, 30*time.Second, "the subscription to be confirmed", func() (bool, error) {
+		return s.Twin.Subscribed(s.TopicARN), nil
+	})
+}
+
+// seed gives the twin its buyers and lets their notifications come the whole way.
+func (s *Stack) seed(ctx context.Context) error {
+	if s.options.NoSeed {
+		return nil
+	}
+	s.options.Progress("introducing the buyers")
+	ids, err := s.Twin.Seed()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, err := s.Twin.Change(id, []byte(`{}`), twin.Notify{}); err != nil {
+			return err
+		}
+	}
+	return Until(ctx, 30*time.Second, "the buyers' rows", func() (bool, error) {
+		var n int
+		err := s.DB.QueryRow(ctx, `select count(*) from walletsync.charge_permissions`).Scan(&n)
+		return n >= len(ids), err
+	})
+}
+
+func (s *Stack) startStatus(ctx context.Context) error {
+	addr := s.options.StatusAddr
+	if addr == "" {
+		addr = "127.0.0.1:0"
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("status page: %w", err)
+	}
+	page := &status.Page{DB: s.DB, Poll: 100 * time.Millisecond, Vitals: s.vitals,
+		Act: func(_ context.Context, id, do string) error {
+			_, err := s.Twin.Act(id, do, twin.Notify{})
+			return err
+		}}
+	s.serve(l, page.Handler())
+	s.StatusURL = "http://" + l.Addr().String() + "/"
+	return nil
+}
+
+func (s *Stack) vitals(context.Context) []status.Vital {
+	t := s.Twin.Stats()
+	calls := 0
+	for _, n := range t.Calls[twin.GetChargePermission] {
+		calls += n
+	}
+	dead := s.DLQ.Stats().Visible
+	q := s.Queue.Stats()
+	number := func(n int) string { return fmt.Sprint(n) }
+	return []status.Vital{
+		{Name: "Notifications", Value: number(t.IPNs.Published)},
+		{Name: "Get Charge Permission", Value: number(calls)},
+		{Name: "Throttled", Value: number(t.Throttled), Bad: t.Throttled > 0},
+		{Name: "In the queue", Value: number(q.Visible + q.InFlight)},
+		{Name: "Wake-ups under way", Value: number(q.Delayed)},
+		{Name: "Dead letters", Value: number(dead), Bad: dead > 0},
+	}
+}
+
+// describe writes stack.json, at once and whole.
+func (s *Stack) describe() error {
+	b, err := json.MarshalIndent(s.Description, "", "  ")
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(s.options.Dir, "stack.json")
+	if err := os.WriteFile(name+".new", append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(name+".new", name)
+}
+
+// Until polls until done, for at most the given time.
+func Until(ctx context.Context, most time.Duration, what string, done func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, err := done()
+		if ok {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waited %v for %s: %w", most, what, errors.Join(ctx.Err(), err))
+		case <-tick.C:
+		}
+	}
+}
+
+func encode(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // strings and numbers
+	}
+	return string(b)
+}

@@ -1,0 +1,164 @@
+package twin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
+const maxControlBody = 1 << 20
+
+// controlHandler is the control API; internal/local/README.md has its table.
+func (t *Twin) controlHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /charge-permissions", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, t.List()) })
+	mux.HandleFunc("GET /charge-permissions/{id}", func(w http.ResponseWriter, r *http.Request) {
+		p, err := t.Get(r.PathValue("id"))
+		reply(w, p, err)
+	})
+	mux.HandleFunc("POST /charge-permissions/{id}", func(w http.ResponseWriter, r *http.Request) {
+		n, err := notifyOf(r.URL.Query())
+		if err != nil {
+			reply(w, nil, err)
+			return
+		}
+		patch, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxControlBody))
+		if err != nil {
+			reply(w, nil, err)
+			return
+		}
+		c, err := t.Change(r.PathValue("id"), patch, n)
+		reply(w, c.Now, err)
+	})
+	mux.HandleFunc("POST /charge-permissions/{id}/act", func(w http.ResponseWriter, r *http.Request) {
+		n, err := notifyOf(r.URL.Query())
+		if err != nil {
+			reply(w, nil, err)
+			return
+		}
+		c, err := t.Act(r.PathValue("id"), r.URL.Query().Get("do"), n)
+		reply(w, c.Now, err)
+	})
+	mux.HandleFunc("POST /notifications", t.controlPublish)
+	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, t.Faults()) })
+	mux.HandleFunc("POST /faults", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxControlBody))
+		var f Faults
+		if err == nil {
+			f, err = ParseFaults(body)
+		}
+		if err == nil {
+			err = t.SetFaults(f)
+		}
+		reply(w, f, err)
+	})
+	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, t.Stats()) })
+	mux.HandleFunc("POST /reset-stats", func(w http.ResponseWriter, _ *http.Request) {
+		t.ResetStats()
+		writeJSON(w, http.StatusOK, t.Stats())
+	})
+	return localOnly(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// localOnly refuses requests that address the listener by another name than a
+// loopback one: a web page that rebinds its name must not reach it.
+func localOnly(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := hostOnly(r.Host)
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			http.Error(w, "address the control API as 127.0.0.1", http.StatusForbidden)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// controlPublish sends a given message signed: any JSON, or with raw=true any text.
+func (t *Twin) controlPublish(w http.ResponseWriter, r *http.Request) {
+	n, err := notifyOf(r.URL.Query())
+	if err != nil {
+		reply(w, nil, err)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxControlBody))
+	if err != nil {
+		reply(w, nil, err)
+		return
+	}
+	if r.URL.Query().Get("raw") != "true" && !json.Valid(body) {
+		reply(w, nil, errors.New("the body is not JSON; add ?raw=true to send any text"))
+		return
+	}
+	var named struct{ ChargePermissionID string }
+	_ = json.Unmarshal(body, &named) // only tells faults which notification it is
+	sent := []string{}
+	for range max(1, n.Times) {
+		id, err := t.Publish(string(body), named.ChargePermissionID, n)
+		if err != nil {
+			reply(w, nil, err)
+			return
+		}
+		sent = append(sent, id)
+	}
+	writeJSON(w, http.StatusAccepted, map[string][]string{"messageIds": sent})
+}
+
+// notifyOf reads the options of a notification from the query.
+func notifyOf(q url.Values) (n Notify, err error) {
+	for name := range q {
+		v := q.Get(name)
+		switch name {
+		case "notify":
+			n.Silent = v == "false"
+		case "type":
+			n.Type = v
+		case "objectType":
+			n.ObjectType = v
+		case "objectId":
+			n.ObjectID = v
+		case "account":
+			n.Account = v
+		case "topic":
+			n.Topic = v
+		case "signatureVersion":
+			n.Version = v
+		case "times":
+			n.Times, err = strconv.Atoi(v)
+		case "delay":
+			n.Delay, err = parseDuration(v)
+		case "do", "raw":
+		default:
+			err = fmt.Errorf("there is no option %q", clip(name, 40))
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, n.check()
+}
+
+func reply(w http.ResponseWriter, v any, err error) {
+	switch {
+	case err == nil:
+		writeJSON(w, http.StatusOK, v)
+	case errors.Is(err, ErrUnknown):
+		writeJSON(w, http.StatusNotFound, map[string]string{"error": err.Error()})
+	case errors.Is(err, ErrFinal):
+		writeJSON(w, http.StatusConflict, map[string]string{"error": err.Error()})
+	default:
+		writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v)
+}

@@ -1,0 +1,199 @@
+package twin
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	crand "crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+// network is the twin's listeners.
+type network struct {
+	api, proxy, control net.Listener
+	servers             []*http.Server
+	caPEM               []byte
+	caFile              string
+}
+
+// serve returns the handlers by host name.
+func (t *Twin) serve() map[string]http.Handler {
+	hosts := map[string]http.Handler{}
+	api := http.HandlerFunc(t.serveAPI)
+	for _, h := range apiHosts {
+		hosts[h] = api
+	}
+	for _, h := range []string{"localhost", "127.0.0.1"} {
+		hosts[h] = api
+	}
+	sns := http.HandlerFunc(t.serveSNS)
+	for _, a := range t.accounts {
+		if region, err := parseTopic(a.TopicARN); err == nil {
+			hosts["sns."+region+".amazonaws.com"] = sns
+		}
+	}
+	return hosts
+}
+
+func (t *Twin) listen(ctx context.Context) (*network, error) {
+	n := &network{caFile: t.options.CAFile}
+	certificate, err := n.certificates(t.hosts, t.now())
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range []struct {
+		to   *net.Listener
+		addr string
+	}{{&n.api, t.options.APIAddr}, {&n.proxy, t.options.ProxyAddr}, {&n.control, t.options.ControlAddr}} {
+		if l.addr == "" {
+			l.addr = "127.0.0.1:0"
+		}
+		var c net.ListenConfig
+		if *l.to, err = c.Listen(ctx, "tcp", l.addr); err != nil {
+			return nil, errors.Join(fmt.Errorf("listen: %w", err), n.close())
+		}
+	}
+	if n.caFile != "" {
+		if err := os.WriteFile(n.caFile, n.caPEM, 0o644); err != nil { //nolint:gosec // a certificate is public
+			return nil, errors.Join(fmt.Errorf("write the CA: %w", err), n.close())
+		}
+	}
+	n.run(tls.NewListener(n.api, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}),
+		http.HandlerFunc(t.byHost))
+	n.run(n.proxy, http.HandlerFunc(t.connect))
+	n.run(n.control, t.controlHandler())
+	return n, nil
+}
+
+func (n *network) run(l net.Listener, h http.Handler) {
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	n.servers = append(n.servers, s)
+	go func() { _ = s.Serve(l) }() // ends with close
+}
+
+func (n *network) close() error {
+	for _, s := range n.servers {
+		_ = s.Close()
+	}
+	for _, l := range []net.Listener{n.api, n.proxy, n.control} {
+		if l != nil {
+			_ = l.Close() // closed with its server already, if it has one
+		}
+	}
+	if n.caFile == "" {
+		return nil
+	}
+	if err := os.Remove(n.caFile); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	return nil
+}
+
+// certificates makes the CA and the certificate of all hosts.
+func (n *network) certificates(hosts map[string]http.Handler, now time.Time) (tls.Certificate, error) {
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("make the CA: %w", err)
+	}
+	from, to := now.Add(-24*time.Hour), now.Add(365*24*time.Hour)
+	ca := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "walletsync local twin"},
+		NotBefore: from, NotAfter: to, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	caDER, err := x509.CreateCertificate(crand.Reader, ca, ca, &caKey.PublicKey, caKey)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("make the CA: %w", err)
+	}
+	n.caPEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER})
+	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("make the certificate: %w", err)
+	}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano() + 1), Subject: pkix.Name{CommonName: "walletsync local twin"},
+		NotBefore: from, NotAfter: to, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	for h := range hosts {
+		if net.ParseIP(h) == nil {
+			leaf.DNSNames = append(leaf.DNSNames, h)
+		}
+	}
+	der, err := x509.CreateCertificate(crand.Reader, leaf, ca, &key.PublicKey, caKey)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("make the certificate: %w", err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der, caDER}, PrivateKey: key}, nil
+}
+
+// byHost hands a request to the host that it addresses.
+func (t *Twin) byHost(w http.ResponseWriter, r *http.Request) {
+	h := t.hosts[hostOnly(r.Host)]
+	if h == nil {
+		http.Error(w, "this twin is not "+clip(r.Host, 100), http.StatusMisdirectedRequest)
+		return
+	}
+	h.ServeHTTP(w, r)
+}
+
+func hostOnly(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return strings.ToLower(host)
+}
+
+// connect is the proxy: it leads Amazon's hosts to the twin and refuses every
+// other.
+func (t *Twin) connect(w http.ResponseWriter, r *http.Request) {
+	host, port, err := net.SplitHostPort(r.Host)
+	if r.Method != http.MethodConnect || err != nil || port != "443" || t.hosts[strings.ToLower(host)] == nil {
+		http.Error(w, "the twin's proxy leads to Amazon Pay and SNS alone", http.StatusForbidden)
+		return
+	}
+	var d net.Dialer
+	up, err := d.DialContext(r.Context(), "tcp", t.network.api.Addr().String())
+	if err != nil {
+		http.Error(w, "the twin does not listen", http.StatusBadGateway)
+		return
+	}
+	defer up.Close()
+	down, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer down.Close()
+	if _, err := io.WriteString(down, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+		return
+	}
+	done := make(chan struct{}, 2)
+	pipe := func(to io.Writer, from io.Reader) { _, _ = io.Copy(to, from); done <- struct{}{} }
+	go pipe(up, buffered)
+	go pipe(down, up)
+	select { // the end of either side ends both
+	case <-done:
+	case <-t.ctx.Done():
+	}
+}
+
+// APIURL is where the API listens; ProxyURL leads Amazon's own host names
+// there; ControlURL is the control API.
+func (t *Twin) APIURL() string { return "https://" + t.network.api.Addr().String() }
+
+// ProxyURL is the value for HTTPS_PROXY.
+func (t *Twin) ProxyURL() string { return "http://" + t.network.proxy.Addr().String() }
+
+// ControlURL is the control API.
+func (t *Twin) ControlURL() string { return "http://" + t.network.control.Addr().String() }
+
+// CAPEM is the certificate of the authority that the twin's hosts have theirs
+// from.
+func (t *Twin) CAPEM() []byte { return t.network.caPEM }

@@ -1,0 +1,71 @@
+package twin
+
+import "time"
+
+// Quota is a token bucket: Burst calls at once, restored at PerSecond a second.
+type Quota struct {
+	Burst     float64 `json:"burst"`
+	PerSecond float64 `json:"perSecond"`
+}
+
+// documentedQuota returns what Amazon Pay documents for a merchant account
+// ("Amazon Pay API v2: throttling limits"); ok is false for a call without.
+func documentedQuota(environment string, call Call) (q Quota, ok bool) {
+	q, ok = map[string]map[Call]Quota{
+		"live":    {GetChargePermission: {20, 4}},
+		"sandbox": {GetChargePermission: {10, 1}},
+	}[environment][call]
+	return q, ok
+}
+
+func (a *account) quota(call Call) (Quota, bool) {
+	if q, ok := a.Quotas[call]; ok {
+		return q, true
+	}
+	return documentedQuota(a.Environment, call)
+}
+
+type bucketKey struct {
+	account string
+	call    Call
+}
+
+// bucket holds what is left of a quota at a time.
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+// take takes a token at now, and reports false if there is none.
+func (b *bucket) take(q Quota, now time.Time) bool {
+	if d := now.Sub(b.at); d > 0 {
+		b.tokens = min(q.Burst, b.tokens+d.Seconds()*q.PerSecond)
+		b.at = now
+	}
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
+// allow takes a token for a call of an account from its bucket.
+func (t *Twin) allow(a *account, call Call) bool {
+	q, limited := a.quota(call)
+	if !limited {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	key, now := bucketKey{a.name(), call}, t.now()
+	b := t.buckets[key]
+	if b == nil {
+		b = &bucket{tokens: q.Burst, at: now}
+		t.buckets[key] = b
+	}
+	if !b.take(q, now) {
+		t.stats.Throttled++
+		return false
+	}
+	return true
+}
