@@ -16,7 +16,7 @@ help: ## show this
 
 .PHONY: run
 run: ## the whole of walletsync on this machine (RUN_DIR, STATUS_ADDR, VERBOSE=1); Ctrl-C stops it
-	@go build -buildvcs=false -o "$${TMPDIR:-/tmp}/walletsync-local.$$$$" ./internal/local && trap 'rm -f "$${TMPDIR:-/tmp}/walletsync-local.$$$$"' EXIT INT && "$${TMPDIR:-/tmp}/walletsync-local.$$$$"
+	@go run -buildvcs=false ./internal/local
 
 .PHONY: test
 test: ## all tests, with what they need installed first (TESTFLAGS for go test)
