@@ -1,0 +1,152 @@
+package postgres_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"walletsync/internal/amazonpay"
+	"walletsync/internal/local/pg/wire"
+	"walletsync/internal/postgres"
+	"walletsync/internal/refresh"
+	"walletsync/internal/wallet"
+)
+
+// amazon answers every charge permission alike.
+type amazon struct{ calls chan string }
+
+func (a amazon) GetChargePermission(_ context.Context, id string) (*amazonpay.ChargePermission, error) {
+	a.calls <- id
+	body := fmt.Sprintf(`{"chargePermissionId":%q,"chargePermissionType":"PaymentMethodOnFile","statusDetails":{"state":"Chargeable"}}`, id)
+	got := &amazonpay.ChargePermission{Raw: json.RawMessage(body)}
+	err := json.Unmarshal([]byte(body), got)
+	got.Response.Date = time.Now().Truncate(time.Second)
+	return got, err
+}
+
+type noWaker struct{}
+
+func (noWaker) Wake(context.Context, wallet.AccountID, time.Time, time.Duration) error { return nil }
+
+func runner(store refresh.Store, api refresh.API) *refresh.Runner {
+	return &refresh.Runner{
+		Store: store, Waker: noWaker{}, Settings: refresh.Defaults(), Jitter: func() float64 { return 0 },
+		API:      func(context.Context, wallet.AccountID) (refresh.API, error) { return api, nil },
+		Follow:   func(wallet.AccountID) wallet.Followed { return wallet.DefaultFollowed() },
+		NewLease: func() (l refresh.Lease) { _, _ = rand.Read(l[:]); return l },
+	}
+}
+
+// batch is n notifications of n charge permissions, or of one.
+func batch(first, n int, age time.Duration, one bool) (b wallet.Batch) {
+	for i := range n {
+		id := wallet.ChargePermissionID(fmt.Sprintf("S01-0000000-%07d", first+i))
+		if one {
+			id = wallet.ChargePermissionID(fmt.Sprintf("S01-0000000-%07d", first))
+		}
+		b.Notifications = append(b.Notifications, wallet.Notification{
+			Account: "main", MessageID: fmt.Sprintf("m%d", first+i), NotificationID: "n", ObjectType: wallet.ObjectChargePermission,
+			ObjectID: string(id), ChargePermission: id, Type: "STATE_CHANGE", Published: time.Now().Add(-age), Arrived: time.Now()})
+	}
+	return b
+}
+
+func TestABatchIsTwoRoundTripsOnTheWire(t *testing.T) {
+	proxy, err := wire.Listen(database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	store := open(t, proxy.URL(), postgres.Options{})
+	r := runner(store, amazon{make(chan string, 1000)})
+	refreshed := func(b wallet.Batch) int64 {
+		before := proxy.Stats().RoundTrips
+		if again, err := r.Refresh(t.Context(), b); again || err != nil {
+			t.Fatal(again, err)
+		}
+		return proxy.Stats().RoundTrips - before
+	}
+	refreshed(batch(1, 1, time.Minute, false)) // opens the connection
+	for i, n := range []int{1, 10, 100} {
+		if got := refreshed(batch(1000*(i+1), n, time.Minute, false)); got != 2 {
+			t.Errorf("%d messages: %d round trips", n, got)
+		}
+	}
+	if got := proxy.Stats().Connections; got != 1 {
+		t.Errorf("%d connections", got)
+	}
+}
+
+func TestAHundredNotificationsOfOneAreOneCall(t *testing.T) {
+	a := amazon{make(chan string, 1000)}
+	r := runner(open(t, database(t), postgres.Options{}), a)
+	age := refresh.Defaults().ConfirmAfter()
+	for i := range 10 {
+		b := batch(1, 100, age, true)
+		b.Notifications = b.Notifications[i*10 : i*10+10]
+		if again, err := r.Refresh(t.Context(), b); again || err != nil {
+			t.Fatal(again, err)
+		}
+	}
+	if n := len(a.calls); n != 1 {
+		t.Errorf("%d calls", n)
+	}
+}
+
+func TestAnAnswerLostAtCommitIsMadeGood(t *testing.T) {
+	for _, at := range []wire.Point{wire.Requested, wire.Answered} {
+		for _, trip := range []string{"walletsync trip 1", "walletsync trip 2"} {
+			proxy, err := wire.Listen(database(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			url := proxy.URL()
+			db := connect(t, url)
+			r := runner(open(t, url, postgres.Options{}), amazon{make(chan string, 10)})
+			proxy.On(at, wire.SQL(trip), wire.DoNth(1, wire.Cut))
+			if again, err := r.Refresh(t.Context(), batch(1, 1, time.Minute, false)); again || err != nil {
+				t.Fatalf("cut at %v of %s: %v, %v", at, trip, again, err)
+			}
+			var rows, changes, open int
+			if err := db.QueryRow(t.Context(), `select (select count(*) from walletsync.charge_permissions),
+				(select count(*) from walletsync.charge_permission_changes),
+				(select count(*) from walletsync.refreshes where wanted > done or lease is not null)`).Scan(&rows, &changes, &open); err != nil {
+				t.Fatal(err)
+			}
+			if rows != 1 || changes != 1 || open != 0 {
+				t.Errorf("cut at %v of %s: %d rows, %d changes, %d open", at, trip, rows, changes, open)
+			}
+			db.Close()
+			proxy.Close()
+		}
+	}
+}
+
+func TestWhatTheServerRefusesDoesNotHoldUpTheRest(t *testing.T) {
+	url := database(t)
+	store, db := open(t, url, postgres.Options{}), connect(t, url)
+	r := runner(store, amazon{make(chan string, 10)})
+	r.Store = poisoned{store}
+	if again, err := r.Refresh(t.Context(), batch(1, 3, time.Minute, false)); again || err != nil {
+		t.Fatal(again, err)
+	}
+	var stored, failing int
+	if err := db.QueryRow(t.Context(), `select (select count(*) from walletsync.charge_permissions),
+		(select count(*) from walletsync.refreshes where attempts = 1 and last_error like 'the database refuses%')`).Scan(&stored, &failing); err != nil {
+		t.Fatal(err)
+	}
+	if stored != 2 || failing != 1 {
+		t.Errorf("%d stored, %d failing", stored, failing)
+	}
+}
+
+// poisoned gives the first result a state that no column takes.
+type poisoned struct{ refresh.Store }
+
+func (p poisoned) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Committed, error) {
+	q.Results[0].State.LimitAmount = "not a number"
+	return p.Store.Commit(ctx, q)
+}
