@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -86,7 +87,7 @@ func same(a, b any) bool {
 	if x, ok := a.(expiryFacet); ok {
 		return x.ExpiresAt.Equal(b.(expiryFacet).ExpiresAt)
 	}
-	return reflect.DeepEqual(a, b) || string(encode(a)) == string(encode(b))
+	return reflect.DeepEqual(a, b) || bytes.Equal(encode(a), encode(b))
 }
 
 // encode returns v as JSON, and nil for a value that holds nothing.
@@ -98,6 +99,9 @@ func encode(v any) json.RawMessage {
 	if err != nil {
 		// Strings, lists of strings and times: there is nothing that could fail.
 		panic(fmt.Sprintf("wallet: facet %T: %v", v, err))
+	}
+	if string(b) == "{}" { // an empty list in it, which holds no more than none
+		return nil
 	}
 	return b
 }

@@ -102,6 +102,17 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+func TestNoPaymentMethodIsNoneHoweverItIsWritten(t *testing.T) {
+	stored, read := permission(), permission()
+	stored.PaymentDescriptors, read.PaymentDescriptors = []string{}, nil
+	if got := Diff(&stored, &read); got != nil {
+		t.Errorf("%+v", got)
+	}
+	if got := Diff(&read, &stored); got != nil {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestFirstReadIsOneChange(t *testing.T) {
 	p := ChargePermission{ID: "S01-0000000-0000001", State: State{State: Chargeable}}
 	got := Diff(nil, &p)

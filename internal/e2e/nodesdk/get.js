@@ -2,12 +2,12 @@
 // Arguments: a JSON object with the SDK's path, its settings, and the id.
 'use strict';
 const { sdk, settings, id, payload } = JSON.parse(process.argv[2]);
-const { AmazonPayClient } = require(sdk);
+const { WebStoreClient } = require(sdk);
 const fs = require('fs');
 
 settings.privateKey = fs.readFileSync(settings.privateKeyFile);
 delete settings.privateKeyFile;
-const client = new AmazonPayClient(settings);
+const client = new WebStoreClient(settings);
 const call = payload
   ? client.apiCall({ method: 'POST', urlFragment: `checkoutSessions/${id}/complete`, payload, headers: { 'x-amz-pay-idempotency-key': 'k1' } })
   : client.getChargePermission(id);

@@ -356,10 +356,13 @@ func (s *Stack) seed(ctx context.Context) error {
 			return err
 		}
 	}
+	// A change within the margin of the first read would wait for its
+	// confirmation; so the page is shown when that is over.
 	return Until(ctx, 30*time.Second, "the buyers' rows", func() (bool, error) {
-		var n int
-		err := s.DB.QueryRow(ctx, `select count(*) from walletsync.charge_permissions`).Scan(&n)
-		return n >= len(ids), err
+		var all bool
+		err := s.DB.QueryRow(ctx, `select count(*) >= $1 and max(stored_at) < clock_timestamp() - $2::interval
+			from walletsync.charge_permissions`, len(ids), s.options.Margin).Scan(&all)
+		return all, err
 	})
 }
 

@@ -1,0 +1,88 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// browser returns a context of headless Chromium, of the size of a desktop.
+func browser(t *testing.T, scheme string) context.Context {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		t.Skip("no Chromium — apt-get install chromium fonts-noto-cjk")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1200, 900))
+	if scheme == "dark" {
+		options = append(options, chromedp.Flag("blink-settings", "preferredColorScheme=0"))
+	}
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// do makes the browser do something.
+func do[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// screenshot keeps a picture of the page among the test's artefacts.
+func screenshot(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	picture := do(t, ctx, chromedp.FullScreenshot(100))
+	dir := filepath.Join("..", "..", ".test", "screenshots")
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // pictures of fictitious buyers
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPressingAButtonChangesTheRowOnThePage(t *testing.T) {
+	s := running(t)
+	for _, scheme := range []string{"light", "dark"} {
+		t.Run(scheme, func(t *testing.T) {
+			ctx := browser(t, scheme)
+			const id = "S01-1000004-1000004"
+			do(t, ctx, chromedp.Navigate(s.StatusURL))
+			do(t, ctx, chromedp.WaitVisible("#live.good"))
+			before := do(t, ctx, chromedp.Text("#"+id+" .card"))
+			do(t, ctx, chromedp.Click("#"+id+` [data-do="card"]`))
+			// The page is not loaded again: the row itself changes.
+			do(t, ctx, chromedp.Poll[bool](fmt.Sprintf(`document.querySelector("#%s .card").innerText.trim() !== %q`, id, before)))
+			if after := do(t, ctx, chromedp.Text("#"+id+" .card")); after == before {
+				t.Errorf("the card is still %s", after)
+			}
+			if focused := do(t, ctx, chromedp.Evaluate[string](`document.activeElement.dataset.do ?? ""`)); focused != "card" {
+				t.Errorf("the focus went to %q when the row was replaced", focused)
+			}
+			screenshot(t, ctx, "status-"+scheme)
+			do(t, ctx, chromedp.EmulateViewport(390, 844))
+			screenshot(t, ctx, "status-mobile-"+scheme)
+		})
+	}
+}
