@@ -173,6 +173,7 @@ func TestAWorkerThatDiesLosesNothing(t *testing.T) {
 	}
 	s.Worker.Kill()
 	hold.Close()
+	until(t, "the worker to be gone", func() (bool, error) { return s.Worker.Stats().Running == 0, nil })
 	// The lease and the visibility time-out are the protocol's own way back;
 	// a second notification of the same state must not need to wait for them
 	// to be recorded, and the lease's end brings the fetch.

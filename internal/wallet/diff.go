@@ -13,7 +13,7 @@ import (
 // left out.
 type (
 	paymentMethodFacet struct {
-		Descriptors []string `json:"descriptors"`
+		Descriptors []string `json:"descriptors,omitempty"`
 	}
 	stateFacet struct {
 		State   string   `json:"state,omitempty"`
