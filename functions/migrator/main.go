@@ -13,7 +13,7 @@ import (
 
 	"walletsync/internal/awslambda"
 	"walletsync/internal/config"
-	"walletsync/internal/postgres"
+	"walletsync/internal/postgres/migrate"
 	"walletsync/internal/telemetry"
 )
 
@@ -31,9 +31,9 @@ func main() {
 	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
-	accounts := make([]postgres.Account, len(c.Accounts))
+	accounts := make([]migrate.Account, len(c.Accounts))
 	for i, a := range c.Accounts {
-		accounts[i] = postgres.Account{ID: a.ID, MerchantID: a.MerchantID, Environment: a.Environment, Region: a.Region,
+		accounts[i] = migrate.Account{ID: a.ID, MerchantID: a.MerchantID, Environment: a.Environment, Region: a.Region,
 			LedgerCurrency: a.LedgerCurrency, Follow: a.Follow, Share: a.Share}
 	}
 	client := &http.Client{Timeout: 10 * time.Second}
@@ -42,7 +42,7 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		done, err := postgres.Migrate(ctx, db.DirectURL.Reveal(), accounts)
+		done, err := migrate.Run(ctx, db.DirectURL.Reveal(), accounts)
 		log.Info().Interface("migrated", done).Err(err).Msg("migrate")
 		return done, err
 	}))

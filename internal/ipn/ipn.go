@@ -122,7 +122,7 @@ func word(s string) string {
 		}
 		return r
 	}, s)
-	return s[:min(len(s), 128)]
+	return strings.ToValidUTF8(s[:min(len(s), 128)], "") // the cut may split a character
 }
 
 // welcome reports whether a topic may speak for the account, and whether that is

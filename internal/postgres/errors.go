@@ -25,9 +25,3 @@ func unstorable(err error) bool {
 	var refused *pgconn.PgError
 	return errors.As(err, &refused) && (strings.HasPrefix(refused.Code, "22") || strings.HasPrefix(refused.Code, "23"))
 }
-
-// alreadyExists reports whether something to be created is there.
-func alreadyExists(err error) bool {
-	var refused *pgconn.PgError
-	return errors.As(err, &refused) && (refused.Code == "42P06" || refused.Code == "23505")
-}

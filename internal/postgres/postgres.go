@@ -1,5 +1,5 @@
 // Package postgres keeps walletsync's state in PostgreSQL 15 or newer. One file
-// serves one room: refresh.go the convergent refresh, migrate.go the schema.
+// serves one room: refresh.go the convergent refresh.
 // The SQL stands in sql/, one statement a file, each with its locks and indexes.
 //
 // Every transaction locks in this order: notifications, refreshes,

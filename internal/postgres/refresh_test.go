@@ -12,6 +12,7 @@ import (
 
 	"walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/postgres"
+	"walletsync/internal/postgres/migrate"
 	"walletsync/internal/refresh"
 	"walletsync/internal/refresh/storetest"
 	"walletsync/internal/wallet"
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 // database returns a fresh one with the accounts of the suite.
 func database(t testing.TB) string {
 	return pgtest.New(t, func(ctx context.Context, url string) error {
-		_, err := postgres.Migrate(ctx, url, []postgres.Account{
+		_, err := migrate.Run(ctx, url, []migrate.Account{
 			{ID: "main", MerchantID: "M1", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR", Follow: wallet.DefaultFollowed(), Share: 1},
 			{ID: "known", MerchantID: "M2", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
 				Follow: wallet.Followed{Types: []string{"PaymentMethodOnFile"}, KnownOnly: true}, Share: 1},

@@ -1,21 +1,30 @@
-package postgres
+// Package migrate brings the schema up to date. It stands apart from package
+// postgres so that only the migrator links goose.
+package migrate
 
 import (
 	"context"
 	"database/sql"
+	_ "embed"
 	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
-	"github.com/jackc/pgx/v5"
-
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
 )
+
+//go:embed account.sql
+var sqlAccount string
+
+//go:embed quota.sql
+var sqlQuota string
 
 // Account is what the database knows of an account: what is not secret.
 type Account struct {
@@ -39,17 +48,18 @@ type Migrated struct {
 // oldestServer is the oldest PostgreSQL that the statements run on.
 const oldestServer = 150000
 
-// Migrate brings the schema of the database at url up to date and copies the
+// Run brings the schema of the database at url up to date and copies the
 // accounts into it. It is idempotent, and safe to run twice at once: a session
 // lock makes the second wait. The url must lead to the server directly, as a
 // pooler in transaction mode would lose that lock.
 //
 // A schema newer than this code knows is left as it is: after a rollback, the
 // older code runs on it.
-func Migrate(ctx context.Context, url string, accounts []Account) (Migrated, error) {
+func Run(ctx context.Context, url string, accounts []Account) (Migrated, error) {
 	c, err := pgx.ParseConfig(url)
 	if err != nil {
-		return Migrated{}, errURL
+		// pgx's own error quotes the URL.
+		return Migrated{}, errors.New("the database URL cannot be read; it must look like postgres://user:password@host:5432/database?sslmode=verify-full")
 	}
 	db := stdlib.OpenDB(*c)
 	defer db.Close()
@@ -117,16 +127,22 @@ func putAccounts(ctx context.Context, db *sql.DB, accounts []Account) error {
 	}
 	defer func() { _ = tx.Rollback() }()
 	for _, a := range accounts {
-		if _, err := tx.ExecContext(ctx, statement("account"),
+		if _, err := tx.ExecContext(ctx, sqlAccount,
 			a.ID, a.MerchantID, a.Environment, a.Region, a.LedgerCurrency, a.Follow.Types, a.Follow.KnownOnly); err != nil {
 			return fmt.Errorf("%s: %w", a.ID, err)
 		}
 		for _, q := range wallet.Quotas(a.Environment) {
 			q = q.Share(a.Share)
-			if _, err := tx.ExecContext(ctx, statement("quota"), a.ID, q.Call, q.Burst, q.PerSecond); err != nil {
+			if _, err := tx.ExecContext(ctx, sqlQuota, a.ID, q.Call, q.Burst, q.PerSecond); err != nil {
 				return fmt.Errorf("%s: quota of %s: %w", a.ID, q.Call, err)
 			}
 		}
 	}
 	return tx.Commit()
+}
+
+// alreadyExists reports whether something to be created is there.
+func alreadyExists(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && (refused.Code == "42P06" || refused.Code == "23505")
 }

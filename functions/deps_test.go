@@ -1,0 +1,126 @@
+// Package functions_test holds the house to its plan: what each binary must not
+// link, and who may import whom.
+package functions_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mustNotLink says what a binary must not link, and why.
+var mustNotLink = map[string]map[string]string{
+	"ipn-receiver": {
+		"github.com/jackc/pgx/v5":        "the receiver touches no database",
+		"walletsync/internal/postgres":   "the receiver touches no database",
+		"walletsync/internal/amazonpay":  "the receiver calls no Amazon Pay",
+		"walletsync/internal/config/pay": "the receiver must never hold the private key",
+		"html/template":                  "it switches the linker's dead code elimination off",
+		"net/http/httptest":              "test code",
+	},
+	"ipn-worker": {
+		"html/template":               "it switches the linker's dead code elimination off",
+		"github.com/pressly/goose/v3": "only the migrator migrates",
+		"net/http/httptest":           "test code",
+	},
+	"migrator": {
+		"walletsync/internal/amazonpay": "the migrator calls no Amazon Pay",
+		"html/template":                 "it switches the linker's dead code elimination off",
+		"net/http/httptest":             "test code",
+	},
+}
+
+// mayImport says whom of ours a package may import. Dependencies point inwards:
+// rooms declare the interfaces that they need, adapters fill them.
+var mayImport = map[string][]string{
+	"internal/wallet":             {},
+	"internal/sns":                {},
+	"internal/amazonpay":          {},
+	"migrations":                  {},
+	"internal/telemetry":          {},
+	"internal/ipn":                {"internal/wallet", "internal/sns", "internal/telemetry"},
+	"internal/refresh":            {"internal/wallet", "internal/amazonpay", "internal/telemetry"},
+	"internal/postgres/migrate":   {"internal/wallet", "migrations"},
+	"internal/postgres":           {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay"},
+	"internal/queue":              {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
+	"internal/awslambda":          {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
+	"internal/config":             {"internal/wallet", "internal/telemetry"},
+	"internal/config/pay":         {"internal/wallet", "internal/config", "internal/amazonpay", "internal/telemetry"},
+	"internal/local/twin":         {}, // what it shares with what it tests are the facts alone
+	"internal/local/sqs":          {"internal/local/sqs/awsjson"},
+	"internal/local/lambda":       {"internal/local/sqs", "internal/local/sqs/awsjson"},
+	"internal/local/pg":           {},
+	"internal/local/status":       {},
+	"internal/refresh/storetest":  {"internal/wallet", "internal/refresh", "internal/amazonpay", "internal/telemetry"},
+	"internal/local/sqs/awsjson":  {},
+	"internal/local/sqs/mototest": {},
+	"internal/local/testreport":   {},
+	"internal/local/pg/wire":      {},
+	"internal/local/pg/pgtest":    {"internal/local/pg"},
+	"internal/local/secrets":      {"internal/local/sqs/awsjson"},
+}
+
+type pkg struct {
+	ImportPath string
+	Deps       []string
+	Name       string
+}
+
+func list(t *testing.T, args ...string) []pkg {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", append([]string{"list", "-buildvcs=false", "-json=ImportPath,Deps,Name"}, args...)...).Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	d := json.NewDecoder(strings.NewReader(string(out)))
+	for d.More() {
+		var p pkg
+		if err := d.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+func TestBinariesLinkNothingTheyMustNot(t *testing.T) {
+	for _, p := range list(t, "-tags", "lambda.norpc", "walletsync/functions/...") {
+		if p.Name != "main" {
+			continue
+		}
+		name := p.ImportPath[strings.LastIndex(p.ImportPath, "/")+1:]
+		rules, ok := mustNotLink[name]
+		if !ok {
+			t.Errorf("functions/%s has no rule of what it must not link", name)
+		}
+		for _, dep := range p.Deps {
+			if why := rules[dep]; why != "" {
+				t.Errorf("%s links %s: %s", name, dep, why)
+			}
+			if strings.HasPrefix(dep, "walletsync/internal/local") {
+				t.Errorf("%s links %s: only laptops and tests know it", name, dep)
+			}
+		}
+	}
+}
+
+func TestPackagesImportOnlyInwards(t *testing.T) {
+	for _, p := range list(t, "walletsync/internal/...", "walletsync/migrations") {
+		path := strings.TrimPrefix(p.ImportPath, "walletsync/")
+		allowed, ok := mayImport[path]
+		if !ok {
+			if strings.HasPrefix(path, "internal/local") || strings.HasPrefix(path, "internal/e2e") {
+				continue // it puts everything together
+			}
+			t.Errorf("%s has no rule of whom it may import", path)
+		}
+		for _, dep := range p.Deps {
+			if dep, own := strings.CutPrefix(dep, "walletsync/"); own && !slices.Contains(allowed, dep) {
+				t.Errorf("%s depends on %s", path, dep)
+			}
+		}
+	}
+}

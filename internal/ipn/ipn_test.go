@@ -1,0 +1,307 @@
+package ipn
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"walletsync/internal/sns"
+	"walletsync/internal/wallet"
+)
+
+const (
+	topic    = "arn:aws:sns:eu-west-1:123456789012:ours"
+	foreign  = "arn:aws:sns:eu-west-1:999999999999:foreign"
+	relay    = "arn:aws:sns:eu-west-1:123456789012:second"
+	good     = `{"MerchantID":"M1","ObjectType":"CHARGE_PERMISSION","ObjectId":"S01-0000000-0000001","ChargePermissionId":"S01-0000000-0000001","NotificationType":"STATE_CHANGE","NotificationId":"n1","NotificationVersion":"V2"}`
+	lower    = `{"merchantID":"M1","objectType":"CHARGE_PERMISSION","objectId":"S01-0000000-0000001","chargePermissionId":"S01-0000000-0000001","notificationType":"ATTRIBUTE_CHANGE","notificationId":"n1","notificationVersion":"V2"}`
+	charge   = `{"MerchantID":"M1","ObjectType":"CHARGE","ObjectId":"S01-0000000-0000001-C056351","NotificationType":"STATE_CHANGE","NotificationId":"n2","NotificationVersion":"V2"}`
+	unknown  = `{"MerchantID":"M1","ObjectType":"SOMETHING_NEW","ObjectId":"x","ChargePermissionId":"S01-0000000-0000001","NotificationType":"NEW","NotificationId":"n3","NotificationVersion":"V2"}`
+	old      = `{"NotificationReferenceId":"r","NotificationData":"<xml/>"}`
+	stranger = `{"MerchantID":"M9","ObjectType":"CHARGE_PERMISSION","ObjectId":"S01-0000000-0000001","NotificationVersion":"V2"}`
+)
+
+var (
+	arrival   = time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
+	published = arrival.Add(-time.Second)
+	accounts  = Accounts{{ID: "main", MerchantID: "M1", Topics: []string{topic}}, {ID: "second", MerchantID: "M1", Topics: []string{relay}}}
+)
+
+// opener opens as told.
+type opener struct {
+	message sns.Message
+	err     error
+	confirm error
+}
+
+func (o opener) Open(context.Context, []byte) (sns.Message, error) { return o.message, o.err }
+func (o opener) Confirm(context.Context, sns.Message) error        { return o.confirm }
+
+type queued struct {
+	sent []Message
+	err  error
+}
+
+func (q *queued) Send(_ context.Context, m Message) error {
+	if q.err == nil {
+		q.sent = append(q.sent, m)
+	}
+	return q.err
+}
+
+type doors struct{ err error }
+
+func (d doors) DoorSecrets(_ context.Context, a wallet.AccountID, _ bool) ([]string, error) {
+	return []string{"secret-of-" + string(a), "previous"}, d.err
+}
+
+func message(body string) sns.Message {
+	return sns.Message{Type: sns.Notification, ID: "m1", TopicARN: topic, Body: body, Timestamp: published}
+}
+
+// failing returns an error of package sns, got from a real opener.
+func failing(t *testing.T, envelope string) error {
+	t.Helper()
+	_, err := sns.NewOpener(sns.Options{HTTPClient: &http.Client{Transport: down{}}}).Open(t.Context(), []byte(envelope))
+	if err == nil {
+		t.Fatal("it opened")
+	}
+	return err
+}
+
+type down struct{}
+
+func (down) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("no network") }
+
+const unfetched = `{"Type":"Notification","MessageId":"m","TopicArn":"` + topic + `","Message":"{}","Timestamp":"2026-02-03T04:05:06.000Z",
+	"SignatureVersion":"2","Signature":"AAAA","SigningCertURL":"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0.pem"}`
+
+func TestTheDoor(t *testing.T) {
+	forged := failing(t, strings.Replace(unfetched, "sns.eu-west-1.amazonaws.com", "sns.eu-west-1.amazonaws.com.example.com", 1))
+	for _, c := range []struct {
+		name   string
+		path   string
+		body   string
+		open   opener
+		queue  error
+		doors  error
+		status int
+		kind   string // of the message queued, if any
+		reason string // in the answer, or of the message
+	}{
+		{name: "a notification", open: opener{message: message(good)}, status: 200, kind: KindIPN},
+		{name: "lower-case members", open: opener{message: message(lower)}, status: 200, kind: KindIPN},
+		{name: "of a charge", open: opener{message: message(charge)}, status: 200, kind: KindIPN},
+		{name: "of types not known yet", open: opener{message: message(unknown)}, status: 200, kind: KindIPN},
+		{name: "old version", open: opener{message: message(old)}, status: 200, kind: KindIPN},
+		{name: "the previous path secret", path: "/ipn/main/previous", open: opener{message: message(good)}, status: 200, kind: KindIPN},
+		{name: "replay of an old message", open: opener{message: sns.Message{Type: sns.Notification, ID: "m", TopicARN: topic, Body: good, Timestamp: arrival.AddDate(-1, 0, 0)}}, status: 200, kind: KindIPN},
+		{name: "wrong path secret", path: "/ipn/main/wrong", status: 403, reason: "path"},
+		{name: "the secret of another account", path: "/ipn/main/secret-of-second", status: 403, reason: "path"},
+		{name: "no such account", path: "/ipn/none/secret-of-main", status: 403, reason: "path"},
+		{name: "another path", path: "/", status: 404},
+		{name: "door secret not to be had", doors: errors.New("down"), status: 503, reason: "door_secret_unavailable"},
+		{name: "not an envelope", open: opener{err: failing(t, `hello`)}, status: 400, reason: "malformed"},
+		{name: "foreign certificate host", open: opener{err: forged}, status: 403, reason: "certificate_url"},
+		{name: "certificate server down", open: opener{err: failing(t, unfetched)}, status: 503, reason: "certificate_unavailable"},
+		{name: "oversized body", body: strings.Repeat("x", maxBody+1), status: 413, reason: "too_large"},
+		{name: "queue refusing", open: opener{message: message(good)}, queue: errors.New("down"), status: 503, reason: "queue"},
+		{name: "wrong merchant", open: opener{message: message(stranger)}, status: 200, kind: KindUnreadable, reason: ReasonWrongMerchant},
+		{name: "not JSON", open: opener{message: message("hello")}, status: 200, kind: KindUnreadable, reason: ReasonUnreadable},
+		{name: "no charge permission in it", open: opener{message: message(`{"MerchantID":"M1","NotificationVersion":"V2","ObjectId":"x"}`)}, status: 200, kind: KindUnreadable, reason: ReasonUnreadable},
+		{name: "unpinned topic", open: opener{message: sns.Message{Type: sns.Notification, ID: "m", TopicARN: foreign, Body: good, Timestamp: published}}, status: 200, kind: KindUnreadable, reason: ReasonForeignTopic},
+		{name: "diverted, and the queue refuses", open: opener{message: message("hello")}, queue: errors.New("down"), status: 503, reason: "queue"},
+		{name: "subscription", open: opener{message: sns.Message{Type: sns.SubscriptionConfirmation, TopicARN: topic}}, status: 200},
+		{name: "subscription that cannot be confirmed", open: opener{message: sns.Message{Type: sns.SubscriptionConfirmation, TopicARN: topic}, confirm: errors.New("refused")}, status: 403},
+		{name: "subscription of a foreign topic", open: opener{message: sns.Message{Type: sns.SubscriptionConfirmation, TopicARN: foreign, Timestamp: published}}, status: 200, kind: KindUnreadable, reason: ReasonForeignTopic},
+		{name: "end of a subscription", open: opener{message: sns.Message{Type: sns.UnsubscribeConfirmation, TopicARN: topic}}, status: 200},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			q := &queued{err: c.queue}
+			r := &Receiver{Accounts: accounts, Opener: c.open, Doors: doors{c.doors}, Queue: q, Now: func() time.Time { return arrival }}
+			if c.path == "" {
+				c.path = "/ipn/main/secret-of-main"
+			}
+			w := httptest.NewRecorder()
+			r.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, c.path, strings.NewReader(c.body)))
+			if w.Code != c.status {
+				t.Errorf("answered %d %s", w.Code, w.Body)
+			}
+			if c.kind == "" {
+				if len(q.sent) > 0 {
+					t.Errorf("queued %+v", q.sent)
+				}
+				if !strings.Contains(w.Body.String(), c.reason) {
+					t.Errorf("answered %q, want %q", w.Body, c.reason)
+				}
+				return
+			}
+			if len(q.sent) != 1 || q.sent[0].Kind != c.kind || q.sent[0].Reason != c.reason {
+				t.Fatalf("queued %+v", q.sent)
+			}
+			if _, err := decode(q.sent[0].Encode()); c.kind == KindIPN && err != nil {
+				t.Errorf("our own message does not decode: %v", err)
+			}
+		})
+	}
+}
+
+func TestWhileNoTopicIsPinnedTheSecretPathIsEnough(t *testing.T) {
+	q := &queued{}
+	r := &Receiver{Accounts: Accounts{{ID: "main", MerchantID: "M1"}}, Doors: doors{}, Queue: q, Now: time.Now,
+		Opener: opener{message: sns.Message{Type: sns.Notification, ID: "m", TopicARN: foreign, Body: good, Timestamp: published}}}
+	if err := r.deliver(t.Context(), "main", "secret-of-main", strings.NewReader("{}")); err != nil || len(q.sent) != 1 || q.sent[0].Kind != KindIPN {
+		t.Errorf("%v, %+v", err, q.sent)
+	}
+}
+
+func TestDeliveriesWithoutAPathAreMatchedByTopic(t *testing.T) {
+	q := &queued{}
+	m := message(good)
+	m.TopicARN = relay
+	r := &Receiver{Accounts: accounts, Doors: doors{}, Queue: q, Now: time.Now, Opener: opener{message: m}}
+	if err := r.Record(t.Context(), nil); err != nil || len(q.sent) != 1 || q.sent[0].Account != "second" {
+		t.Errorf("%v, %+v", err, q.sent)
+	}
+	r.Opener = opener{err: failing(t, `{}`)}
+	if err := r.Record(t.Context(), nil); !Final(err) {
+		t.Errorf("a forged record would come again: %v", err)
+	}
+	r.Opener = opener{err: failing(t, unfetched)}
+	if err := r.Record(t.Context(), nil); err == nil || Final(err) {
+		t.Errorf("a record that cannot be verified now would be lost: %v", err)
+	}
+}
+
+func TestAnOldVersionIsRecordedOnly(t *testing.T) {
+	n, reason := parse(accounts[0], message(old), arrival)
+	if reason != "" || n.ChargePermission != "" || n.ObjectType != oldKind {
+		t.Errorf("%+v, %q", n, reason)
+	}
+}
+
+// refresher takes batches.
+type refresher struct {
+	got   wallet.Batch
+	again bool
+	err   error
+}
+
+func (r *refresher) Refresh(_ context.Context, b wallet.Batch) (bool, error) {
+	r.got = b
+	return r.again, r.err
+}
+
+type dead struct {
+	reasons []string
+	err     error
+}
+
+func (d *dead) DeadLetter(_ context.Context, _, reason string, _ wallet.AccountID) error {
+	if d.err == nil {
+		d.reasons = append(d.reasons, reason)
+	}
+	return d.err
+}
+
+func ours(id string) string {
+	return MessageOf(wallet.Notification{Account: "main", MessageID: id, ObjectType: "CHARGE_PERMISSION", ObjectID: "S01-0000000-0000001",
+		ChargePermission: "S01-0000000-0000001", Published: published, Arrived: arrival}).Encode()
+}
+
+func diverted(arn, body string) string {
+	return divertedMessage("main", sns.Message{ID: "m", TopicARN: arn, Body: body, Timestamp: published}, ReasonForeignTopic, arrival).Encode()
+}
+
+const enveloped = `{"Type":"Notification","MessageId":"m"}`
+
+func TestTheWorker(t *testing.T) {
+	broken := errors.New("broken")
+	for _, c := range []struct {
+		name      string
+		bodies    []string
+		receives  int
+		open      opener
+		refresher refresher
+		dlq       error
+		failed    []string
+		reasons   []string // in the dead-letter queue
+		want      int      // notifications refreshed
+	}{
+		{name: "all well", bodies: []string{ours("1"), ours("2")}, want: 2},
+		{name: "nothing committed: all come again", bodies: []string{ours("1"), ours("2")}, refresher: refresher{err: broken}, failed: []string{"0", "1"}, want: 2},
+		{name: "to be decided again: one comes again", bodies: []string{ours("1"), ours("2")}, refresher: refresher{again: true}, failed: []string{"0"}, want: 2},
+		{name: "delivered before", bodies: []string{ours("1")}, receives: 2, want: 1},
+		{name: "waited a day for Postgres", bodies: []string{strings.Replace(ours("1"), "2026-02-03", "2026-02-02", 1)}, receives: 480, want: 1},
+		{name: "bad ones fail alone", bodies: []string{"hello", ours("1")}, reasons: []string{ReasonUnknownKind}, want: 1},
+		{name: "a newer release's message", bodies: []string{strings.Replace(ours("1"), `"v":1`, `"v":2`, 1)}, reasons: []string{ReasonUnknownKind}},
+		{name: "an account that is gone", bodies: []string{strings.Replace(ours("1"), `"main"`, `"gone"`, 1)}, reasons: []string{ReasonUnknownAccount}},
+		{name: "the dead-letter queue refuses: it comes again", bodies: []string{"hello"}, dlq: broken, failed: []string{"0"}},
+		{name: "from a topic that is not pinned", bodies: []string{diverted(foreign, good)}, reasons: []string{ReasonForeignTopic}},
+		{name: "redriven after the topic was pinned", bodies: []string{diverted(topic, good)}, want: 1},
+		{name: "redriven and still unreadable", bodies: []string{diverted(topic, "hello")}, reasons: []string{ReasonUnreadable}},
+		{name: "an envelope that SNS put there", bodies: []string{enveloped}, open: opener{message: message(good)}, want: 1},
+		{name: "an envelope that SNS did not sign", bodies: []string{enveloped}, open: opener{err: failing(t, `{}`)}, reasons: []string{ReasonForged}},
+		{name: "an envelope whose certificate is not to be had now", bodies: []string{enveloped, ours("1")}, open: opener{err: failing(t, unfetched)}, failed: []string{"0"}, want: 1},
+		{name: "an envelope of a foreign topic", bodies: []string{enveloped}, open: opener{message: sns.Message{TopicARN: foreign}}, reasons: []string{ReasonForeignTopic}},
+		{name: "a wake-up", bodies: []string{WakeMessage(wallet.Wake{Account: "main", At: arrival}).Encode()}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := &dead{err: c.dlq}
+			w := &Worker{Accounts: accounts, Opener: c.open, Refresher: &c.refresher, DeadLetters: d, Now: func() time.Time { return arrival }}
+			var in []Delivery
+			for i, b := range c.bodies {
+				in = append(in, Delivery{ID: string(rune('0' + i)), Body: b, Receives: max(1, c.receives)})
+			}
+			if diff := cmp.Diff(c.failed, w.Batch(t.Context(), in)); diff != "" {
+				t.Errorf("failed: %s", diff)
+			}
+			if diff := cmp.Diff(c.reasons, d.reasons); diff != "" {
+				t.Errorf("dead letters: %s", diff)
+			}
+			if got := len(c.refresher.got.Notifications); got != c.want {
+				t.Errorf("%d notifications refreshed", got)
+			}
+			if c.refresher.got.Redelivered != (c.receives > 1) {
+				t.Error("redelivered", c.refresher.got.Redelivered)
+			}
+		})
+	}
+}
+
+func FuzzParseNotification(f *testing.F) {
+	for _, s := range []string{good, lower, charge, unknown, old, stranger, `{"MerchantID":null}`, "\x00"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		n, reason := parse(accounts[0], message(body), arrival)
+		if reason != "" {
+			return
+		}
+		again, err := decode(MessageOf(n).Encode())
+		if err != nil {
+			t.Fatalf("accepted at the door and refused by the worker: %v", err)
+		}
+		if d := cmp.Diff(n, again.notification()); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+func FuzzDecodeQueueMessage(f *testing.F) {
+	for _, s := range []string{ours("1"), diverted(topic, good), `{"v":1,"kind":"wake","account":"main","at":"2026-02-03T04:05:06Z"}`, `{}`, enveloped} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		w := &Worker{Accounts: accounts, Opener: opener{err: failing(t, `{}`)}, Refresher: &refresher{}, DeadLetters: &dead{}, Now: time.Now}
+		if failed := w.Batch(t.Context(), []Delivery{{ID: "0", Body: body}}); failed != nil {
+			t.Errorf("%v would come again for ever", failed)
+		}
+	})
+}
