@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +69,7 @@ func FuzzCheckoutSession(f *testing.F) {
 func checkSilent(t *testing.T, err error) {
 	t.Helper()
 	switch text := err.Error(); {
-	case err == errOtherID, text == "the response is empty", text == "the response is not JSON":
+	case errors.Is(err, errOtherID), text == "the response is empty", text == "the response is not JSON":
 	case strings.HasPrefix(text, "the response's field ") && !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII }):
 	default:
 		t.Errorf("an error says too much: %v", err)

@@ -54,7 +54,7 @@ func screenshot(t *testing.T, ctx context.Context, name string) {
 	t.Helper()
 	picture := do(t, ctx, chromedp.FullScreenshot(100))
 	dir := filepath.Join("..", "..", ".test", "screenshots")
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // pictures of fictitious buyers
+	if err := os.MkdirAll(dir, 0o755); err != nil { // pictures of fictitious buyers
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o600); err != nil {

@@ -58,7 +58,7 @@ func until(t *testing.T, what string, done func() (bool, error)) {
 
 func post(t *testing.T, url, body string) (int, string) {
 	t.Helper()
-	got, err := http.Post(url, "application/json", strings.NewReader(body)) //nolint:gosec // of the stack
+	got, err := http.Post(url, "application/json", strings.NewReader(body)) // of the stack
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func nodeModules(t *testing.T) string {
 	if was, err := os.ReadFile(filepath.Join(dir, "installed.json")); err == nil && bytes.Equal(was, pinned) {
 		return modules
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // a cache of public packages
+	if err := os.MkdirAll(dir, 0o755); err != nil { // a cache of public packages
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "package.json"), pinned, 0o600); err != nil {
@@ -119,7 +119,7 @@ func TestTheOfficialSDKTalksToTheTwin(t *testing.T) {
 // relayTo passes requests on after tampering with them.
 func relayTo(t *testing.T, to string, tamper func(*http.Request, []byte) []byte) string {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // the twin's own certificate
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // the twin's own certificate
 	relay := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
 		body, err := io.ReadAll(in.Body)
 		if err != nil {

@@ -18,7 +18,7 @@ import (
 // are in reach. What does not fit is left out here and stays in raw.
 func permissionOf(id wallet.ChargePermissionID, a *amazonpay.ChargePermission) (wallet.ChargePermission, error) {
 	if a.ID != "" && a.ID != string(id) {
-		return wallet.ChargePermission{}, fmt.Errorf("Amazon Pay answered with charge permission %q instead of %s", a.ID, id)
+		return wallet.ChargePermission{}, fmt.Errorf("answered with charge permission %q instead of %s", a.ID, id)
 	}
 	p := wallet.ChargePermission{
 		ID:                 id,

@@ -132,7 +132,7 @@ ignore_startup_parameters = extra_float_digits
 			}
 			return fmt.Errorf("start pgbouncer: %w; its log:\n%s", b.proc.err, text)
 		case <-ctx.Done():
-			b.proc.stop(syscall.SIGKILL, stopTimeout)
+			_ = b.proc.stop(syscall.SIGKILL, stopTimeout)
 			return fmt.Errorf("start pgbouncer: %w", ctx.Err())
 		}
 	}

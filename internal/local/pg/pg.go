@@ -278,7 +278,7 @@ func (s *Server) launch(ctx context.Context) error {
 			}
 			return fmt.Errorf("start postgres: %w; its log:\n%s", p.err, text)
 		case <-ctx.Done():
-			p.stop(syscall.SIGKILL, stopTimeout)
+			_ = p.stop(syscall.SIGKILL, stopTimeout)
 			return fmt.Errorf("start postgres: %w", ctx.Err())
 		}
 	}

@@ -94,7 +94,7 @@ type Stack struct {
 // The one account of a stack.
 const (
 	account    = "main"
-	ipnSecret  = "local-path-secret" //nolint:gosec // of a stack that only loopback reaches
+	ipnSecret  = "local-path-secret" // of a stack that only loopback reaches
 	visibility = 180 * time.Second
 )
 

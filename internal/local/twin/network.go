@@ -66,7 +66,7 @@ func (t *Twin) listen(ctx context.Context) (*network, error) {
 		}
 	}
 	if n.caFile != "" {
-		if err := os.WriteFile(n.caFile, n.caPEM, 0o644); err != nil { //nolint:gosec // a certificate is public
+		if err := os.WriteFile(n.caFile, n.caPEM, 0o644); err != nil { // a certificate is public
 			return nil, errors.Join(fmt.Errorf("write the CA: %w", err), n.close())
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"crypto"
 	crand "crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // signature version 1 of SNS is SHA-1
+	"crypto/sha1" // signature version 1 of SNS is SHA-1
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -481,7 +481,7 @@ func (s *snsSigner) sign(e envelope) (string, error) {
 	kind, sum := crypto.SHA256, sha256.Sum256([]byte(b.String()))
 	digest := sum[:]
 	if e.SignatureVersion == "1" {
-		old := sha1.Sum([]byte(b.String())) //nolint:gosec // as above
+		old := sha1.Sum([]byte(b.String())) // as above
 		kind, digest = crypto.SHA1, old[:]
 	}
 	signature, err := rsa.SignPKCS1v15(nil, s.key, kind, digest)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // signature version 1 of SNS
+	"crypto/sha1" // signature version 1 of SNS
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -203,7 +203,7 @@ func TestBothSignatureVersionsVerify(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			new, old := sha256.Sum256([]byte(signed)), sha1.Sum([]byte(signed)) //nolint:gosec // version 1
+			new, old := sha256.Sum256([]byte(signed)), sha1.Sum([]byte(signed)) // version 1
 			if m.SignatureVersion == "1" {
 				err = rsa.VerifyPKCS1v15(certificate.PublicKey.(*rsa.PublicKey), crypto.SHA1, old[:], signature)
 			} else {

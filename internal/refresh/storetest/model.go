@@ -455,7 +455,7 @@ func (m *Model) sorted() []*Row {
 	for _, r := range m.rows {
 		rows = append(rows, r)
 	}
-	slices.SortFunc(rows, func(a, b *Row) int { return a.Key.compare(b.Key) })
+	slices.SortFunc(rows, func(a, b *Row) int { return a.compare(b.Key) })
 	return rows
 }
 

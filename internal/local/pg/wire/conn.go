@@ -172,7 +172,7 @@ func (c *conn) serverToClient(in *bufio.Reader) {
 		m, err := readMessage(in)
 		if err != nil {
 			if !c.dark.Load() { // the server's last words
-				out.Write(kept)
+				_, _ = out.Write(kept)
 				out.Flush()
 			}
 			return
@@ -202,7 +202,7 @@ func (c *conn) serverToClient(in *bufio.Reader) {
 		}
 		c.heard(m.kind())
 		if len(kept) > 0 {
-			out.Write(kept)
+			_, _ = out.Write(kept)
 			kept = kept[:0]
 		}
 		if _, err := out.Write(m); err != nil {

@@ -370,7 +370,7 @@ func (p *Proxy) passCancel(client net.Conn, request []byte) {
 	}
 	defer server.Close()
 	if _, err := server.Write(request); err == nil {
-		io.Copy(client, server)
+		_, _ = io.Copy(client, server)
 	}
 }
 
@@ -403,7 +403,7 @@ func (p *Proxy) serveSession(client net.Conn, in *bufio.Reader, startup []byte) 
 	case Cut:
 		return
 	case BlackHole:
-		io.Copy(io.Discard, in)
+		_, _ = io.Copy(io.Discard, in)
 		return
 	}
 	server, err := p.dial()

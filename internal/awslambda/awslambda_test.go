@@ -1,0 +1,164 @@
+package awslambda
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+
+	"walletsync/internal/ipn"
+)
+
+func event(t *testing.T, v any) json.RawMessage {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestAnHTTPEventIsTheRequestThatItDescribes(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /ipn/{account}/{secret}", func(w http.ResponseWriter, q *http.Request) {
+		body, _ := io.ReadAll(q.Body)
+		http.SetCookie(w, &http.Cookie{Name: "a", Value: "1"})
+		http.SetCookie(w, &http.Cookie{Name: "b", Value: "2"})
+		w.Header().Set("Content-Type", "text/plain")
+		w.WriteHeader(http.StatusAccepted)
+		c, _ := q.Cookie("seen")
+		fmt.Fprintf(w, "%s %s %s %s %s %s", q.PathValue("account"), q.PathValue("secret"), q.URL.Query().Get("x"), q.Header.Get("X-Amz-Sns-Message-Type"), c.Value, body)
+	})
+	e := events.APIGatewayV2HTTPRequest{
+		Version: "2.0", RawPath: "/ipn/main/s%2Fecret", RawQueryString: "x=1%202", Body: "aGVsbG8=", IsBase64Encoded: true,
+		Headers: map[string]string{"x-amz-sns-message-type": "Notification", "host": "example.com"}, Cookies: []string{"seen=yes"},
+	}
+	e.RequestContext.HTTP.Method = http.MethodPost
+	got, err := HTTP(mux)(t.Context(), event(t, e))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := events.APIGatewayV2HTTPResponse{StatusCode: 202, Headers: map[string]string{"content-type": "text/plain"},
+		Body: "main s/ecret 1 2 Notification yes hello", Cookies: []string{"a=1", "b=2"}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestHTTPEventsThatAreNotFit(t *testing.T) {
+	h := HTTP(http.NotFoundHandler())
+	for name, c := range map[string]struct {
+		event  events.APIGatewayV2HTTPRequest
+		status int
+	}{
+		"not base64":  {events.APIGatewayV2HTTPRequest{RawPath: "/", Body: "%", IsBase64Encoded: true}, 400},
+		"not a path":  {events.APIGatewayV2HTTPRequest{RawPath: "x"}, 400},
+		"too large":   {events.APIGatewayV2HTTPRequest{RawPath: "/", Body: strings.Repeat("x", maxBody+1)}, 413},
+		"not a route": {events.APIGatewayV2HTTPRequest{RawPath: "/"}, 404},
+	} {
+		got, err := h(t.Context(), event(t, c.event))
+		if err != nil || got.(events.APIGatewayV2HTTPResponse).StatusCode != c.status {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+func TestSNSRecordsReachTheDoorAsTheyCame(t *testing.T) {
+	const record = `{"Type": "Notification",  "Subject": null, "SigningCertUrl":"u"}`
+	body := json.RawMessage(`{"Records":[{"EventSource":"aws:sns","Sns":` + record + `}]}`)
+	var got []string
+	var answer error
+	h := Door(HTTP(http.NotFoundHandler()), func(_ context.Context, e []byte) error {
+		got = append(got, string(e))
+		return answer
+	})
+	if _, err := h(t.Context(), body); err != nil || len(got) != 1 || got[0] != record {
+		t.Errorf("%q, %v", got, err)
+	}
+	answer = errors.New("our own trouble")
+	if _, err := h(t.Context(), body); err == nil {
+		t.Error("our own trouble would lose the record")
+	}
+	if _, err := h(t.Context(), json.RawMessage(`{"Records":[{"EventSource":"aws:s3"}]}`)); err == nil {
+		t.Error("took an event of another source")
+	}
+	e := events.APIGatewayV2HTTPRequest{RawPath: "/"}
+	if got, err := h(t.Context(), event(t, e)); err != nil || got.(events.APIGatewayV2HTTPResponse).StatusCode != 404 {
+		t.Errorf("an HTTP event: %+v, %v", got, err)
+	}
+}
+
+func TestOnlyWhatFailedIsReported(t *testing.T) {
+	e := events.SQSEvent{Records: []events.SQSMessage{
+		{MessageId: "1", Body: "a", Attributes: map[string]string{"ApproximateReceiveCount": "3"}},
+		{MessageId: "2", Body: "b"},
+	}}
+	var got []ipn.Delivery
+	h := Batch(func(_ context.Context, d []ipn.Delivery) []string { got = d; return []string{"2"} })
+	answer, err := h(t.Context(), event(t, e))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]ipn.Delivery{{ID: "1", Body: "a", Receives: 3}, {ID: "2", Body: "b", Receives: 1}}, got); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(`{"batchItemFailures":[{"itemIdentifier":"2"}]}`, string(event(t, answer))); d != "" {
+		t.Error(d)
+	}
+	none, _ := Batch(func(context.Context, []ipn.Delivery) []string { return nil })(t.Context(), event(t, e))
+	if d := cmp.Diff(`{"batchItemFailures":[]}`, string(event(t, none))); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestAPanicFailsItsInvocationAlone(t *testing.T) {
+	var log strings.Builder
+	_, err := invoke(t.Context(), zerolog.New(&log), nil, func(context.Context, json.RawMessage) (any, error) { panic("a name and an address") }, nil)
+	if err == nil || strings.Contains(err.Error(), "address") || strings.Contains(log.String(), "a name and an address") {
+		t.Errorf("%v; log %s", err, log.String())
+	}
+}
+
+// s3 keeps what CloudFormation would read.
+type s3 struct{ got string }
+
+func (s *s3) RoundTrip(q *http.Request) (*http.Response, error) {
+	b, err := io.ReadAll(q.Body)
+	s.got = q.Method + " " + q.Header.Get("Content-Type") + string(b)
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, err
+}
+
+func TestCloudFormationIsAlwaysAnswered(t *testing.T) {
+	const bucket = "https://cloudformation-custom-resource-response-euwest1.s3-eu-west-1.amazonaws.com/x?Signature=1"
+	for _, c := range []struct {
+		name, request, url string
+		fails              error
+		ran                bool
+		says               string
+		err                bool
+	}{
+		{"create", "Create", bucket, nil, true, `"Status":"SUCCESS"`, false},
+		{"update that fails", "Update", bucket, errors.New("no such column"), true, `"Reason":"no such column"`, false},
+		{"delete touches nothing", "Delete", bucket, errors.New("must not run"), false, `"Status":"SUCCESS"`, false},
+		{"an answer to elsewhere", "Delete", "https://s3.amazonaws.com.example.com/x", nil, false, "", true},
+		{"by hand", "", "", nil, true, "", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			to := &s3{}
+			ran := false
+			h := Resource(&http.Client{Transport: to}, func(context.Context) (any, error) { ran = true; return nil, c.fails })
+			_, err := h(t.Context(), event(t, map[string]string{"RequestType": c.request, "ResponseURL": c.url, "LogicalResourceId": "Migration", "StackId": "s", "RequestId": "r"}))
+			if (err != nil) != c.err || ran != c.ran || !strings.Contains(to.got, c.says) {
+				t.Errorf("ran %v, said %s, %v", ran, to.got, err)
+			}
+		})
+	}
+}
