@@ -34,7 +34,7 @@ func main() {
 	accounts := make([]migrate.Account, len(c.Accounts))
 	for i, a := range c.Accounts {
 		accounts[i] = migrate.Account{ID: a.ID, MerchantID: a.MerchantID, Environment: a.Environment, Region: a.Region,
-			LedgerCurrency: a.LedgerCurrency, Follow: a.Follow, Share: a.Share}
+			LedgerCurrency: a.LedgerCurrency, Follow: a.Follow, Quotas: a.Quotas, Share: a.Share}
 	}
 	client := &http.Client{Timeout: 10 * time.Second}
 	awslambda.Start(log, metrics, awslambda.Resource(client, func(ctx context.Context) (any, error) {

@@ -249,9 +249,12 @@ type Account struct {
 	Algorithm      string   // of signatures
 	Topics         []string // ARNs; none: the topic is not pinned yet
 	Share          float64  // of Amazon Pay's quota, in (0, 1]
-	Follow         wallet.Followed
-	KeySecret      string // ARN of the secret with the private key
-	DoorSecret     string // ARN of the secret with the IPN path's
+	// Quotas are those of the merchant account, all of them: what Amazon Pay
+	// documents, unless Amazon has granted others.
+	Quotas     []wallet.Quota
+	Follow     wallet.Followed
+	KeySecret  string // ARN of the secret with the private key
+	DoorSecret string // ARN of the secret with the IPN path's
 }
 
 // secretNeeded says which of an account's two secrets a function cannot do
@@ -276,7 +279,11 @@ type accountJSON struct {
 	Algorithm      string   `json:"algorithm"`
 	Topics         []string `json:"topics"`
 	Share          *float64 `json:"share"`
-	Follow         *struct {
+	Quotas         map[wallet.Call]struct {
+		Burst     float64 `json:"burst"`
+		PerSecond float64 `json:"perSecond"`
+	} `json:"quotas"`
+	Follow *struct {
 		Types     []string `json:"types"`
 		KnownOnly bool     `json:"knownOnly"`
 	} `json:"follow"`
@@ -367,6 +374,16 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 		if !topicARN.MatchString(t) {
 			add(fmt.Sprintf("topics[%d]", i), fmt.Sprintf("%q is not the ARN of an SNS topic", clip(t)), "copy it from the alarm that asked for the pin")
 		}
+	}
+	out.Quotas = wallet.Quotas(out.Environment)
+	for call, q := range a.Quotas {
+		i := slices.IndexFunc(out.Quotas, func(k wallet.Quota) bool { return k.Call == call })
+		if i < 0 || !(q.Burst >= 1) || !(q.PerSecond > 0) {
+			add("quotas", fmt.Sprintf("%s with a burst of %v and %v a second is none", call, q.Burst, q.PerSecond),
+				"name get_charge_permission, get_checkout_session or complete_checkout_session, each with burst (1 or more) and perSecond (above 0), or leave it out for what Amazon Pay documents")
+			continue
+		}
+		out.Quotas[i].Burst, out.Quotas[i].PerSecond = q.Burst, q.PerSecond
 	}
 	if a.Share != nil {
 		if out.Share = *a.Share; out.Share <= 0 || out.Share > 1 {

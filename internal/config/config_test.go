@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +61,7 @@ func TestLeastConfigurationHasTheDesignsDefaults(t *testing.T) {
 		Accounts: []Account{{
 			ID: "main", MerchantID: "A1BCDEFGHIJKL", Environment: wallet.Sandbox, Region: "EU",
 			PublicKeyID: "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", StoreID: "amzn1.application-oa2-client.0", LedgerCurrency: "EUR",
-			Algorithm: "AMZN-PAY-RSASSA-PSS-V2", Share: 0.5, Follow: wallet.DefaultFollowed(),
+			Algorithm: "AMZN-PAY-RSASSA-PSS-V2", Share: 0.5, Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Sandbox),
 			KeySecret:  "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key",
 			DoorSecret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:door",
 		}},
@@ -78,7 +79,7 @@ func TestWhatIsSetReplacesTheDefaults(t *testing.T) {
 	got, err := LoadWorker(workerEnv(map[string]string{
 		"ACCOUNTS": "[" + account(map[string]any{
 			"environment": "LIVE", "publicKeyId": "LIVE-X", "region": "uk", "ledgerCurrency": "GBP",
-			"algorithm": "AMZN-PAY-RSASSA-PSS", "topics": []string{topic}, "share": 1,
+			"algorithm": "AMZN-PAY-RSASSA-PSS", "topics": []string{topic}, "share": 1, "quotas": map[string]any{"get_charge_permission": map[string]any{"burst": 100, "perSecond": 50}},
 			"follow": map[string]any{"types": []string{"OneTime"}, "knownOnly": true},
 		}) + "]",
 		"AWS_LAMBDA_FUNCTION_NAME": "prod-worker", "LOG_LEVEL": "DEBUG",
@@ -88,6 +89,10 @@ func TestWhatIsSetReplacesTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := got.Accounts[0]
+	wanted := wallet.Quota{Call: wallet.GetChargePermission, Burst: 100, PerSecond: 50}
+	if !slices.Contains(a.Quotas, wanted) || len(a.Quotas) != 3 {
+		t.Errorf("quotas: %+v", a.Quotas)
+	}
 	if a.Environment != wallet.Live || a.Region != "EU" || a.Algorithm != "AMZN-PAY-RSASSA-PSS" || a.Share != 1 ||
 		!cmp.Equal(a.Topics, []string{topic}) || !cmp.Equal(a.Follow, wallet.Followed{Types: []string{"OneTime"}, KnownOnly: true}) {
 		t.Errorf("account: %+v", a)
@@ -138,6 +143,8 @@ func TestEachProblemIsReportedWithItsVariable(t *testing.T) {
 		{"key of the other environment", one(map[string]any{"publicKeyId": "live-ABC"}), "ACCOUNTS[0].publicKeyId"},
 		{"algorithm", one(map[string]any{"algorithm": "RSA"}), "ACCOUNTS[0].algorithm"},
 		{"topic", one(map[string]any{"topics": []string{topic, "A1_topic"}}), "ACCOUNTS[0].topics[1]"},
+		{"a quota of nothing", one(map[string]any{"quotas": map[string]any{"get_charge_permission": map[string]any{"burst": 0, "perSecond": 1}}}), "ACCOUNTS[0].quotas"},
+		{"a quota of no call", one(map[string]any{"quotas": map[string]any{"get": map[string]any{"burst": 1, "perSecond": 1}}}), "ACCOUNTS[0].quotas"},
 		{"share of nothing", one(map[string]any{"share": 0}), "ACCOUNTS[0].share"},
 		{"share of more than all", one(map[string]any{"share": 1.5}), "ACCOUNTS[0].share"},
 		{"empty type", one(map[string]any{"follow": map[string]any{"types": []string{""}}}), "ACCOUNTS[0].follow.types"},

@@ -86,6 +86,7 @@ type Stack struct {
 	Migrator *lambda.Function
 	DB       *pgxpool.Pool
 
+	bin     string
 	options Options
 	closers []func()
 	servers sync.WaitGroup
@@ -138,6 +139,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err := s.startAmazon(ctx); err != nil {
 		return nil, err
 	}
+	s.bin = bin
 	if err := s.startAWS(ctx, bin); err != nil {
 		return nil, err
 	}
@@ -158,6 +160,9 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	}
 	return s, s.describe()
 }
+
+// Binary is the file of a function's binary.
+func (s *Stack) Binary(function string) string { return filepath.Join(s.bin, function) }
 
 func (s *Stack) onClose(f func()) { s.closers = append(s.closers, f) }
 
@@ -216,10 +221,7 @@ func (s *Stack) startPostgres(ctx context.Context) error {
 func (s *Stack) startAmazon(ctx context.Context) error {
 	s.options.Progress("starting the twin of Amazon Pay")
 	// Pressing buttons must never be throttled.
-	quota := twin.Quota{Burst: 1000, PerSecond: 1000}
-	if s.options.Quota != nil {
-		quota = *s.options.Quota
-	}
+	quota := s.quota()
 	s.CAFile = filepath.Join(s.options.Dir, "ca.pem")
 	var err error
 	if s.CAFile, err = filepath.Abs(s.CAFile); err != nil {
@@ -239,6 +241,14 @@ func (s *Stack) startAmazon(ctx context.Context) error {
 	key, _ := s.Twin.PrivateKeyPEM(a.PublicKeyID)
 	s.PrivateKeyFile = filepath.Join(filepath.Dir(s.CAFile), "amazon-pay-private-key.pem")
 	return os.WriteFile(s.PrivateKeyFile, key, 0o600)
+}
+
+// quota is Amazon Pay's for the account, all of it walletsync's.
+func (s *Stack) quota() twin.Quota {
+	if s.options.Quota != nil {
+		return *s.options.Quota
+	}
+	return twin.Quota{Burst: 1000, PerSecond: 1000}
 }
 
 func (s *Stack) startAWS(ctx context.Context, bin string) error {
@@ -286,12 +296,11 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	s.onClose(func() { _ = s.Twin.Close() })
 	s.AmazonPayURL, s.ProxyURL, s.ControlURL = s.Twin.APIURL(), s.Twin.ProxyURL(), s.Twin.ControlURL()
 
-	share := 1.0
 	environment := map[string]string{
 		"ACCOUNTS": encode([]map[string]any{{
 			"id": account, "merchantId": s.MerchantID, "environment": "sandbox", "region": "EU", "publicKeyId": s.PublicKeyID,
 			"storeId": "amzn1.application-oa2-client.0123456789abcdef0123456789abcdef", "ledgerCurrency": "EUR", "topics": []string{s.TopicARN},
-			"share": share, "keySecret": keySecret, "doorSecret": doorSecret}}),
+			"quotas": map[string]twin.Quota{"get_charge_permission": s.quota()}, "share": 1, "keySecret": keySecret, "doorSecret": doorSecret}}),
 		"DATABASE_SECRET": database, "QUEUE_URL": s.QueueURL, "DEAD_LETTER_QUEUE_URL": s.DeadLetterQueueURL,
 		"MARGIN": s.options.Margin.String(), "TLS_CA_FILE": s.CAFile, "HTTPS_PROXY": s.ProxyURL,
 		"AWS_ENDPOINT_URL_SQS": sqsURL, "AWS_ENDPOINT_URL_SECRETS_MANAGER": secretsURL,

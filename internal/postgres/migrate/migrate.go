@@ -34,7 +34,8 @@ type Account struct {
 	Region         string // NA, EU or JP
 	LedgerCurrency string
 	Follow         wallet.Followed
-	Share          float64 // of Amazon Pay's documented quotas, in (0, 1]
+	Quotas         []wallet.Quota // of the merchant account
+	Share          float64        // of them, in (0, 1]
 }
 
 // Migrated is what a migration did.
@@ -131,7 +132,7 @@ func putAccounts(ctx context.Context, db *sql.DB, accounts []Account) error {
 			a.ID, a.MerchantID, a.Environment, a.Region, a.LedgerCurrency, a.Follow.Types, a.Follow.KnownOnly); err != nil {
 			return fmt.Errorf("%s: %w", a.ID, err)
 		}
-		for _, q := range wallet.Quotas(a.Environment) {
+		for _, q := range a.Quotas {
 			q = q.Share(a.Share)
 			if _, err := tx.ExecContext(ctx, sqlQuota, a.ID, q.Call, q.Burst, q.PerSecond); err != nil {
 				return fmt.Errorf("%s: quota of %s: %w", a.ID, q.Call, err)
