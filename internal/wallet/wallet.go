@@ -124,6 +124,7 @@ type Priority int16
 // The order in which the quota is spent.
 const (
 	PriorityReturn       Priority = 10 // a buyer waits on the return page
+	PriorityRefresh      Priority = 15 // someone in the back-office waits
 	PriorityNotification Priority = 20 // a charge permission notification
 	PriorityUnknown      Priority = 30 // one of a charge permission never read
 	PriorityConfirm      Priority = 40 // an early read, read once more
@@ -150,6 +151,8 @@ func CauseOf(p Priority) Cause {
 	switch p {
 	case PriorityReturn:
 		return CauseReturn
+	case PriorityRefresh:
+		return CauseRefresh
 	case PriorityConfirm:
 		return CauseConfirm
 	case PrioritySweep:
@@ -177,6 +180,34 @@ type Notification struct {
 // ObjectChargePermission is the object type of the notifications that say that
 // a charge permission itself has changed. Others say that money moved.
 const ObjectChargePermission = "CHARGE_PERMISSION"
+
+// Want is a reason to read a charge permission that is no notification: a buyer
+// has returned, someone in the back-office asks.
+type Want struct {
+	Account          AccountID
+	ChargePermission ChargePermissionID
+	Priority         Priority
+	// At is the moment, by Amazon's clock, of the change that the reason speaks
+	// of, as the Timestamp of a notification would be: of a completed return
+	// its answer's Date and a second. Zero: it speaks of none.
+	At time.Time
+}
+
+// Refreshed is what came of a Want that was to be met at once.
+type Refreshed struct {
+	// Settled: a read that began after the want has been stored, or has shown
+	// that nothing differs. Otherwise it stays wanted, and the worker meets it.
+	Settled bool
+	// Confirm: the read was early, and will be confirmed after the margin.
+	Confirm bool
+	// Kind says what came of the read, in the words of package refresh (read,
+	// gone, not_followed, failed …); empty if there was none.
+	Kind string
+	// Changes are what the read changed.
+	Changes []Change
+	// State is what is stored now, nil if nothing is.
+	State *ChargePermission
+}
 
 // Batch is what one delivery of the queue asks of the refresh.
 type Batch struct {
