@@ -17,7 +17,9 @@ var (
 	sqlInbox   = statement("inbox")
 	sqlLock    = statement("lock")
 	sqlWant    = statement("want")
+	sqlAsk     = statement("ask")
 	sqlClaim   = statement("claim")
+	sqlTake    = statement("take")
 	sqlClaimed = statement("claimed")
 	sqlFence   = statement("fence")
 	sqlCommit  = statement("commit")
@@ -35,12 +37,17 @@ func (s *Store) Claim(ctx context.Context, q refresh.ClaimRequest) (refresh.Clai
 		if len(q.Asks) > 0 {
 			queueAsks(b, q, now, &out)
 		}
-		for _, a := range q.Accounts {
-			b.Queue(sqlClaim, a, q.Limit, uuid(q.Lease), q.Settings.Lease.Seconds(), now)
+		var account, id *string
+		if w := q.Want; w != nil {
+			account, id = (*string)(&w.Account), (*string)(&w.ChargePermission)
+			queueWant(b, q, now, &out)
+		} else {
+			for _, a := range q.Accounts {
+				b.Queue(sqlClaim, a, q.Limit, uuid(q.Lease), q.Settings.Lease.Seconds(), now)
+			}
 		}
-		b.Queue(sqlClaimed, uuid(q.Lease), q.Margin.Seconds(), now).Query(func(rows pgx.Rows) (err error) {
-			out.Claims, err = pgx.CollectRows(rows, scanClaim)
-			return err
+		b.Queue(sqlClaimed, uuid(q.Lease), q.Margin.Seconds(), now, account, id).Query(func(rows pgx.Rows) error {
+			return scanClaims(rows, &out)
 		})
 		s.queueWakes(b, q.Accounts, q.Woken, q.Force, q.Lease, now, &out.Wakes)
 	})
@@ -78,22 +85,47 @@ func queueAsks(b *pgx.Batch, q refresh.ClaimRequest, now *time.Time, out *refres
 	})
 }
 
-func scanClaim(row pgx.CollectableRow) (refresh.Claim, error) {
+// queueWant asks for the one charge permission that is wanted at once, and
+// claims it.
+func queueWant(b *pgx.Batch, q refresh.ClaimRequest, now *time.Time, out *refresh.Claimed) {
+	w := q.Want
+	var at *time.Time
+	if !w.At.IsZero() {
+		at = &w.At
+	}
+	b.Queue(sqlAsk, w.Account, w.ChargePermission, w.Priority, at, q.Margin.Seconds(), now).
+		Exec(func(tag pgconn.CommandTag) error {
+			out.Covered = tag.RowsAffected() == 0
+			return nil
+		})
+	b.Queue(sqlTake, w.Account, w.ChargePermission, uuid(q.Lease), q.Settings.Lease.Seconds(), at, q.Margin.Seconds(), now)
+}
+
+// scanClaims reads what the lease holds, and of Want what is stored if it does
+// not.
+func scanClaims(rows pgx.Rows, out *refresh.Claimed) error {
 	var c refresh.Claim
+	var ours bool
 	var recent []string
 	var state []byte
-	if err := row.Scan(&c.Account, &c.ID, &c.Priority, &c.Attempts, &c.Message, &recent, &state); err != nil {
-		return c, err
-	}
-	for _, f := range recent {
-		c.Recent = append(c.Recent, wallet.Facet(f))
-	}
-	if state != nil {
-		if err := json.Unmarshal(state, &c.Stored); err != nil {
-			return c, fmt.Errorf("stored state of %s: %w", c.ID, err)
+	_, err := pgx.ForEachRow(rows, []any{&c.Account, &c.ID, &c.Priority, &c.Attempts, &c.Message, &ours, &recent, &state}, func() error {
+		one := c
+		for _, f := range recent {
+			one.Recent = append(one.Recent, wallet.Facet(f))
 		}
-	}
-	return c, nil
+		if state != nil {
+			if err := json.Unmarshal(state, &one.Stored); err != nil {
+				return fmt.Errorf("stored state of %s: %w", c.ID, err)
+			}
+		}
+		if ours {
+			out.Claims = append(out.Claims, one)
+		} else {
+			out.Stored = one.Stored
+		}
+		return nil
+	})
+	return err
 }
 
 // queueWakes asks for each account whether a wake-up is needed.

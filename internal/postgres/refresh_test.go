@@ -51,11 +51,17 @@ func open(t testing.TB, url string, o postgres.Options) *postgres.Store {
 	return s
 }
 
-func TestPostgresDecidesAsTheModelDoes(t *testing.T) {
-	url := database(t)
+func TestPostgresDecidesAsTheModelDoes(t *testing.T) { storetest.Run(t, subjects(t, database(t))) }
+
+func TestScenarios(t *testing.T) {
+	storetest.Scenarios(t, "../refresh/storetest/testdata", subjects(t, database(t)))
+}
+
+// subjects returns what empties the database at url for each subject.
+func subjects(t testing.TB, url string) func(testing.TB, *storetest.Clock) storetest.Subject {
 	db := connect(t, url)
 	var store *postgres.Store
-	storetest.Run(t, func(t testing.TB, clock *storetest.Clock) storetest.Subject {
+	return func(_ testing.TB, clock *storetest.Clock) storetest.Subject {
 		if store != nil {
 			store.Close()
 		}
@@ -64,7 +70,7 @@ func TestPostgresDecidesAsTheModelDoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		return storetest.Subject{Store: store, Snapshot: func(ctx context.Context) (storetest.State, error) { return snapshot(ctx, db) }}
-	})
+	}
 }
 
 // empty brings the database back to where the migrator left it.

@@ -70,6 +70,11 @@ func TestABatchIsTwoRoundTripsOnTheWire(t *testing.T) {
 		return proxy.Stats().RoundTrips - before
 	}
 	refreshed(batch(1, 1, time.Minute, false)) // opens the connection
+	before := proxy.Stats().RoundTrips
+	out, err := r.Now(t.Context(), wallet.Want{Account: "main", ChargePermission: "S01-0000000-0000001", Priority: wallet.PriorityReturn, At: time.Now()})
+	if got := proxy.Stats().RoundTrips - before; err != nil || !out.Settled || got != 2 {
+		t.Errorf("now: %+v, %v after %d round trips", out, err, got)
+	}
 	for i, n := range []int{1, 10, 100} {
 		if got := refreshed(batch(1000*(i+1), n, time.Minute, false)); got != 2 {
 			t.Errorf("%d messages: %d round trips", n, got)

@@ -104,7 +104,9 @@ func refused(c Claim, err error, s Settings, jitter float64) (Result, *Closing) 
 	if amazonpay.Misconfigured(err) {
 		return left(c, err), &Closing{Account: c.Account, For: s.Pause, Why: "Amazon Pay refuses the account's key or signature"}
 	}
-	return failed(c, err, jitter), nil
+	r := failed(c, err, jitter)
+	r.Temporary = amazonpay.Temporary(err)
+	return r, nil
 }
 
 func left(c Claim, err error) Result {
@@ -125,6 +127,39 @@ const (
 // jitter is in [0, 1).
 func backoff(n int, jitter float64) time.Duration {
 	d := time.Duration(math.Min(float64(MostBackoff), float64(firstBackoff)*math.Pow(2, float64(min(n, 30)))))
+	return d/2 + time.Duration(jitter*float64(d/2))
+}
+
+// refreshed says what came of a want whose claim had this result; settled is
+// nil if the fence dropped it.
+func refreshed(r Result, settled *Settled) wallet.Refreshed {
+	out := wallet.Refreshed{Kind: string(r.Kind), State: r.Stored}
+	if settled == nil {
+		return out // another has taken over, after us: what it reads is newer
+	}
+	out.Confirm = settled.Confirm
+	switch {
+	case settled.Stored:
+		out.Settled, out.Changes, out.State = true, r.Changes, &r.State
+	case r.Kind == Gone:
+		out.Settled = !settled.Early
+	case r.Kind == NotFollowed:
+		out.Settled, out.State = true, nil
+	}
+	return out
+}
+
+// Now tries a call as often as the default policy of package amazonpay, with
+// shorter waits: someone is looking at a page.
+const (
+	tries    = 4
+	firstTry = 250 * time.Millisecond
+)
+
+// between returns how long Now waits after its try n, 1 for the first: doubled
+// each time, between half and all of it; jitter is in [0, 1).
+func between(n int, jitter float64) time.Duration {
+	d := firstTry << (n - 1)
 	return d/2 + time.Duration(jitter*float64(d/2))
 }
 

@@ -79,7 +79,10 @@ type ClaimRequest struct {
 	Lease    Lease
 	Asks     []Ask // distinct message ids
 	Accounts []wallet.AccountID
-	Woken    []wallet.Wake
+	// Want, if not nil, is wanted at once. It alone is claimed, if its account
+	// has a token: from whoever holds it, and however long it was to wait.
+	Want  *wallet.Want
+	Woken []wallet.Wake
 	// Force decides on wake-ups as if none were under way: a redelivery may
 	// mean that one got lost.
 	Force bool
@@ -105,6 +108,11 @@ type Claimed struct {
 	Claims   []Claim
 	Outcomes map[string]int // notifications by outcome; "duplicate" for those known before
 	Wakes    []Wake         // if nothing was claimed
+	// Covered: what is stored was read long enough after the moment that Want
+	// speaks of. It asked for nothing.
+	Covered bool
+	// Stored is the state now stored of Want where it was not claimed.
+	Stored *wallet.ChargePermission
 }
 
 // Wake is a wake-up that has to be sent.
@@ -139,7 +147,10 @@ type Result struct {
 	// the older of the two. It is not stored; a confirmation decides.
 	Held    bool
 	Backoff time.Duration
-	Error   string // for the operator; without personal data
+	// Temporary: another try a little later may well succeed. Who can wait for
+	// it makes one, with a claim of its own.
+	Temporary bool
+	Error     string // for the operator; without personal data
 }
 
 // Closing rests an account's calls.

@@ -13,7 +13,7 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Runner refreshes what batches ask for.
+// Runner refreshes what batches ask for, and what is wanted at once.
 type Runner struct {
 	Store Store
 	// API returns the client of an account. It may fetch a secret, and fail.
@@ -24,7 +24,10 @@ type Runner struct {
 	// NewLease returns a fresh random token.
 	NewLease func() Lease
 	// Jitter returns a number in [0, 1).
-	Jitter   func() float64
+	Jitter func() float64
+	// Wait waits between the tries of Now, and reports whether it did: not if
+	// ctx ends first, or is going to. Nil waits by the clock.
+	Wait     func(ctx context.Context, d time.Duration) bool
 	Settings Settings
 	Metrics  *telemetry.Metrics
 }
@@ -41,41 +44,128 @@ func (r *Runner) Refresh(ctx context.Context, b wallet.Batch) (again bool, err e
 	if len(accs) == 0 {
 		return false, nil
 	}
-	lease := r.NewLease()
-	claimed, err := r.Store.Claim(ctx, ClaimRequest{
-		Lease: lease, Asks: asks(b.Notifications, r.Settings), Accounts: accs,
-		Woken: b.Woken, Force: b.Redelivered, Settings: r.Settings,
+	got, err := r.round(ctx, ClaimRequest{
+		Asks: asks(b.Notifications, r.Settings), Accounts: accs, Woken: b.Woken, Force: b.Redelivered,
 	})
 	if err != nil {
-		return false, fmt.Errorf("claim: %w", err)
+		return false, err
 	}
-	for outcome, n := range claimed.Outcomes {
+	for outcome, n := range got.claimed.Outcomes {
 		r.count(telemetry.Notifications, n, outcome)
 	}
-	wakes := claimed.Wakes
-	if len(claimed.Claims) > 0 {
-		results, closings := r.fetch(ctx, claimed.Claims)
-		committed, err := r.Store.Commit(ctx, CommitRequest{
-			Lease: lease, Results: results, Closings: closings, Accounts: accs,
-			Woken: b.Woken, Force: b.Redelivered, Settings: r.Settings,
+	return got.again, nil
+}
+
+// Now reads one charge permission at once, for someone who waits: it takes it
+// over from whoever is reading it, and however long it was to wait. A failure
+// that may pass is tried again while ctx allows, a token each.
+//
+// An error means that nothing is known to be committed: ask again. Otherwise
+// what w asks for is settled, or stays wanted at its priority and is met by the
+// worker: without a token, after failures, or when ctx ends first.
+func (r *Runner) Now(ctx context.Context, w wallet.Want) (wallet.Refreshed, error) {
+	var out wallet.Refreshed
+	for n := 1; ; n++ {
+		got, err := r.round(ctx, ClaimRequest{Want: &w, Accounts: []wallet.AccountID{w.Account}})
+		switch {
+		case err != nil && n == 1:
+			return out, fmt.Errorf("refresh %s: %w", w.ChargePermission, err)
+		case err != nil:
+			zerolog.Ctx(ctx).Error().Err(err).Msg("could not try again to read what is wanted at once; it stays wanted")
+			return out, nil
+		case len(got.results) == 0:
+			return wallet.Refreshed{Settled: got.claimed.Covered, State: got.claimed.Stored}, nil
+		}
+		res := got.results[0]
+		out = refreshed(res, got.settled(res))
+		if !res.Temporary || n == tries || !r.wait(ctx, between(n, r.Jitter())) {
+			return out, nil
+		}
+	}
+}
+
+// wait is Wait, or the clock's.
+func (r *Runner) wait(ctx context.Context, d time.Duration) bool {
+	if r.Wait != nil {
+		return r.Wait(ctx, d)
+	}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+		return false
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// grace is how long the second trip may take when our own time has run out: it
+// gives the leases back, so that nobody has to wait for their end.
+const grace = 2 * time.Second
+
+// round is what came of one claim, its calls and its commit.
+type round struct {
+	claimed   Claimed
+	results   []Result
+	committed Committed
+	// again: all is committed, done or wanted, but the time at which the rest
+	// is due may be known to nobody.
+	again bool
+}
+
+// settled returns what became of a result, nil if the fence dropped it.
+func (r round) settled(of Result) *Settled {
+	for i, s := range r.committed.Settled {
+		if s.Account == of.Account && s.ID == of.ID {
+			return &r.committed.Settled[i]
+		}
+	}
+	return nil
+}
+
+// round makes the two round trips and the calls in between. An error means that
+// nothing is known to be committed.
+func (r *Runner) round(ctx context.Context, q ClaimRequest) (round, error) {
+	var out round
+	var err error
+	q.Lease, q.Settings = r.NewLease(), r.Settings
+	if out.claimed, err = r.Store.Claim(ctx, q); err != nil {
+		return out, fmt.Errorf("claim: %w", err)
+	}
+	wakes := out.claimed.Wakes
+	if len(out.claimed.Claims) > 0 {
+		var closings []Closing
+		out.results, closings = r.fetch(ctx, out.claimed.Claims)
+		if ctx.Err() != nil {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), grace)
+			defer cancel()
+		}
+		out.committed, err = r.Store.Commit(ctx, CommitRequest{
+			Lease: q.Lease, Results: out.results, Closings: closings, Accounts: q.Accounts,
+			Woken: q.Woken, Force: q.Force, Settings: r.Settings,
 		})
 		if err != nil {
-			zerolog.Ctx(ctx).Error().Err(err).Int("claims", len(results)).
+			zerolog.Ctx(ctx).Error().Err(err).Int("claims", len(out.results)).
 				Msg("could not store what was read; it stays wanted and is fetched again when its lease has ended")
-			return true, nil
+			out.again = true
+			return out, nil
 		}
-		r.tell(results, committed)
-		wakes = committed.Wakes
+		r.tell(out.results, out.committed)
+		wakes = out.committed.Wakes
 	}
 	r.count(telemetry.WakeUps, len(wakes), "")
 	for _, w := range wakes {
 		if err := r.Waker.Wake(ctx, w.Account, w.At, w.Delay); err != nil {
 			zerolog.Ctx(ctx).Error().Err(err).Str("account", string(w.Account)).
-				Msg("could not send a wake-up; a redelivery decides again")
-			again = true
+				Msg("could not send a wake-up; a redelivery, or the reconciler, decides again")
+			out.again = true
 		}
 	}
-	return again, nil
+	return out, nil
 }
 
 // fetch makes one call for each claim, all at once: there are at most

@@ -1,7 +1,9 @@
 -- walletsync trip 1: what was claimed, each with the state now stored. A statement of its own, so that its snapshot is
 -- one that the rows' locks protect: nobody else can store until the lease has ended.
--- $1 lease, $2 margin in seconds, $3 now (null: the clock). Locks: none. Indexes: refreshes_lease, charge_permission_changes_of_one.
-select r.account, r.id, r.priority, r.attempts, coalesce(r.notified_by, ''),
+-- $1 lease, $2 margin in seconds, $3 now (null: the clock), $4 and $5 account and id of a charge permission that is told
+-- of even if that lease does not hold it (null: none). Locks: none.
+-- Indexes: refreshes_lease, the primary key for $4 and $5, charge_permission_changes_of_one.
+select r.account, r.id, r.priority, r.attempts, coalesce(r.notified_by, ''), coalesce(r.lease = $1::uuid, false),
     array(select distinct h.facet from walletsync.charge_permission_changes h
           where h.account = r.account and h.charge_permission = r.id
             and h.stored_at > coalesce($3::timestamptz, clock_timestamp()) - make_interval(secs => $2::float8)),
@@ -25,5 +27,5 @@ select r.account, r.id, r.priority, r.attempts, coalesce(r.notified_by, ''),
     end
 from walletsync.refreshes r
 left join walletsync.charge_permissions c on c.account = r.account and c.id = r.id
-where r.lease = $1::uuid
+where r.lease = $1::uuid or r.account = $4::text and r.id = $5::text
 order by r.account, r.id

@@ -131,12 +131,21 @@ func (m *Model) Claim(_ context.Context, q refresh.ClaimRequest) (refresh.Claime
 	defer m.mu.Unlock()
 	now := m.Now()
 	out := refresh.Claimed{Outcomes: m.want(q, now)}
-	for _, a := range q.Accounts {
-		m.claim(a, q, now)
+	if q.Want != nil {
+		if m.buckets[q.Want.Account] == nil {
+			return refresh.Claimed{}, fmt.Errorf("account %s is not there", q.Want.Account)
+		}
+		out.Covered = m.ask(q, now)
+	} else {
+		for _, a := range q.Accounts {
+			m.claim(a, q, now)
+		}
 	}
 	for _, r := range m.sorted() {
 		if r.Lease == q.Lease {
 			out.Claims = append(out.Claims, m.claimOf(r, q.Margin, now))
+		} else if q.Want != nil && r.Key == (Key{q.Want.Account, q.Want.ChargePermission}) {
+			out.Stored = m.claimOf(r, q.Margin, now).Stored
 		}
 	}
 	if len(out.Claims) == 0 {
@@ -224,19 +233,49 @@ func (m *Model) want(q refresh.ClaimRequest, now time.Time) map[string]int {
 		if g.reasons == 0 {
 			continue
 		}
-		at := now.Add(g.delay)
-		switch {
-		case r.Wanted == r.Done:
-			r.Since, r.Priority, r.NotBefore = now, g.priority, at
-		case r.Attempts > 0: // a back-off stays
-			r.Priority = min(r.Priority, g.priority)
-		default:
-			r.Priority, r.NotBefore = min(r.Priority, g.priority), earlier(r.NotBefore, at)
-		}
-		r.Wanted += g.reasons
-		r.Confirms = 0
+		r.raise(g.reasons, g.priority, now, g.delay)
 	}
 	return outcomes
+}
+
+// raise merges new reasons into a row.
+func (r *Row) raise(reasons int64, priority wallet.Priority, now time.Time, delay time.Duration) {
+	at := now.Add(delay)
+	switch {
+	case r.Wanted == r.Done:
+		r.Since, r.Priority, r.NotBefore = now, priority, at
+	case r.Attempts > 0: // a back-off stays
+		r.Priority = min(r.Priority, priority)
+	default:
+		r.Priority, r.NotBefore = min(r.Priority, priority), earlier(r.NotBefore, at)
+	}
+	r.Wanted += reasons
+	r.Confirms = 0
+}
+
+// ask raises wanted for what is wanted at once, and claims it if there is a
+// token. It reports whether it was covered.
+func (m *Model) ask(q refresh.ClaimRequest, now time.Time) (covered bool) {
+	w := q.Want
+	k := Key{w.Account, w.ChargePermission}
+	if m.rows[k] == nil {
+		m.rows[k] = &Row{Key: k, Priority: 99}
+	}
+	r := m.rows[k]
+	if !w.At.IsZero() && !r.ReadAt.IsZero() && !w.At.Add(q.Margin).After(r.ReadAt) {
+		return true
+	}
+	if r.NotifiedAt.Before(w.At) {
+		r.NotifiedAt, r.NotifiedBy = w.At, ""
+	}
+	r.raise(1, w.Priority, now, 0)
+	b := m.buckets[w.Account]
+	b.refill(now)
+	if !b.ClosedUntil.After(now) && b.Tokens >= 1 {
+		b.Tokens--
+		r.Lease, r.LeaseUntil, r.Claimed = q.Lease, now.Add(q.Settings.Lease), r.Wanted
+	}
+	return false
 }
 
 func (m *Model) claim(a wallet.AccountID, q refresh.ClaimRequest, now time.Time) {

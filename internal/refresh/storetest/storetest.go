@@ -61,6 +61,7 @@ func Run(t *testing.T, fresh func(testing.TB, *Clock) Subject) {
 		rt.Repeat(map[string]func(*rapid.T){
 			"wait":   w.wait,
 			"claim":  w.claim,
+			"now":    w.now,
 			"commit": w.commit,
 			"":       w.check,
 		})
@@ -112,23 +113,40 @@ func (w *world) claim(rt *rapid.T) {
 			asks = append(asks, a)
 		}
 	}
-	var lease refresh.Lease
-	binary.BigEndian.PutUint64(lease[8:], uint64(len(w.leases)+1))
+	w.claimed(rt, refresh.ClaimRequest{
+		Asks: asks, Accounts: []wallet.AccountID{"known", "main"}, Woken: w.woken(rt),
+		Force: rapid.IntRange(0, 4).Draw(rt, "force") == 0,
+	})
+}
+
+// now is the first trip of refresh.Now.
+func (w *world) now(rt *rapid.T) {
+	want := wallet.Want{
+		Account:          rapid.SampledFrom([]wallet.AccountID{"main", "main", "known"}).Draw(rt, "account"),
+		ChargePermission: rapid.SampledFrom(ids).Draw(rt, "id"),
+		Priority:         rapid.SampledFrom([]wallet.Priority{wallet.PriorityReturn, wallet.PriorityRefresh, wallet.PrioritySweep}).Draw(rt, "priority"),
+	}
+	if rapid.IntRange(0, 2).Draw(rt, "of a moment") > 0 {
+		want.At = w.clock.Now().Add(time.Duration(rapid.IntRange(-40, 4).Draw(rt, "moment")) * 250 * time.Millisecond)
+	}
+	w.claimed(rt, refresh.ClaimRequest{Want: &want, Accounts: []wallet.AccountID{want.Account}})
+}
+
+// claimed makes the first trip.
+func (w *world) claimed(rt *rapid.T, q refresh.ClaimRequest) {
+	binary.BigEndian.PutUint64(q.Lease[8:], uint64(len(w.leases)+1))
 	if len(w.leases) > 0 && rapid.IntRange(0, 9).Draw(rt, "repeat") == 0 {
-		lease = w.leases[len(w.leases)-1] // as after an unknown outcome
+		q.Lease = w.leases[len(w.leases)-1] // as after an unknown outcome
 	} else {
-		w.leases = append(w.leases, lease)
+		w.leases = append(w.leases, q.Lease)
 	}
-	q := refresh.ClaimRequest{
-		Lease: lease, Asks: asks, Accounts: []wallet.AccountID{"known", "main"}, Woken: w.woken(rt),
-		Force: rapid.IntRange(0, 4).Draw(rt, "force") == 0, Settings: w.settings,
-	}
+	q.Settings = w.settings
 	want, err := w.model.Claim(context.Background(), q)
 	no(rt, err)
 	got, err := w.subject.Store.Claim(context.Background(), q)
 	no(rt, err)
 	same(rt, "claimed", normal(want), normal(got))
-	w.held[lease] = want.Claims
+	w.held[q.Lease] = want.Claims
 	w.sent(want.Wakes)
 }
 

@@ -1,0 +1,26 @@
+-- walletsync trip 1 of refresh.Now: claim that charge permission alone, if the account has a token: from whoever holds it
+-- (the fence drops what the old holder brings) and whatever its not_before says. Who is covered claims nothing.
+-- $1 account, $2 charge permission, $3 lease, $4 lease in seconds, $5 the reason's moment (null: none), $6 margin in
+-- seconds, $7 now (null: the clock).
+-- Locks: the row of refreshes is locked by ask.sql; then the quota row, last, whose clock is read after its lock.
+-- granted is left alone: of the tokens that it counts, one in ten goes to the longest wanted; this one passes the order by.
+with asked as materialized (
+    select account, id from walletsync.refreshes
+    where account = $1::text and id = $2::text
+      and not coalesce($5::timestamptz + make_interval(secs => $6::float8) <= read_at, false)
+), q as (
+    update walletsync.api_quota q
+    set (tokens, refilled_at, last_grant) = (
+        select b.tokens - g.n, t.now, g.n
+        from (select greatest(q.refilled_at, coalesce($7::timestamptz, clock_timestamp())) as now) t,
+             lateral (select least(q.burst, q.tokens + q.per_second * extract(epoch from t.now - q.refilled_at)::float8) as tokens) b,
+             lateral (select (q.closed_until <= t.now and b.tokens >= 1)::int as n) g)
+    from asked
+    where q.account = $1::text and q.call = 'get_charge_permission'
+    returning q.last_grant
+)
+update walletsync.refreshes r
+set lease = $3::uuid, claimed = r.wanted,
+    lease_until = coalesce($7::timestamptz, clock_timestamp()) + make_interval(secs => $4::float8)
+from asked, q
+where q.last_grant = 1 and r.account = asked.account and r.id = asked.id
