@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,20 +29,25 @@ type QueueSource struct {
 	Concurrency int
 }
 
-// Run polls until ctx ends, and returns when the last invocation has.
-func (s QueueSource) Run(ctx context.Context) error {
-	if s.BatchSize == 0 {
-		s.BatchSize = 10
-	}
-	if s.Concurrency == 0 {
-		s.Concurrency = 2
-	}
+// Check returns what Lambda would refuse of the source's settings.
+func (s QueueSource) Check() error {
 	switch {
-	case s.BatchSize < 1 || s.BatchSize > 10000:
+	case s.BatchSize < 0 || s.BatchSize > 10000:
 		return fmt.Errorf("lambda: batch size %d is not between 1 and 10000", s.BatchSize)
 	case s.BatchSize > 10 && s.Window < time.Second:
 		return fmt.Errorf("lambda: a batch size of %d needs a batching window of a second or more", s.BatchSize)
+	case s.Concurrency < 0:
+		return fmt.Errorf("lambda: concurrency %d", s.Concurrency)
 	}
+	return nil
+}
+
+// Run polls until ctx ends, and returns when the last invocation has.
+func (s QueueSource) Run(ctx context.Context) error {
+	if err := s.Check(); err != nil {
+		return err
+	}
+	s.BatchSize, s.Concurrency = cmp.Or(s.BatchSize, 10), cmp.Or(s.Concurrency, 2)
 	var pollers sync.WaitGroup
 	for range s.Concurrency {
 		pollers.Go(func() {

@@ -44,6 +44,11 @@ type Options struct {
 	// Quota replaces the raised quota of Get Charge Permission, and is all
 	// walletsync's own.
 	Quota *twin.Quota
+	// Visibility replaces the queue's visibility time-out.
+	Visibility time.Duration
+	// Source has the size and window of the worker's batches, and how many
+	// there are at once; the stack gives it queue and function.
+	Source lambda.QueueSource
 	// Environment is added to that of every function.
 	Environment map[string]string
 	// DatabaseURL, if set, leads the functions to the database another way,
@@ -110,6 +115,9 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	}
 	if o.Margin == 0 {
 		o.Margin = time.Second
+	}
+	if o.Visibility == 0 {
+		o.Visibility = visibility
 	}
 	s := &Stack{options: o}
 	defer func() {
@@ -260,7 +268,7 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	if s.DLQ, err = s.SQS.CreateQueue("walletsync-dead-letters", settings); err != nil {
 		return err
 	}
-	settings.VisibilityTimeout, settings.DeadLetters, settings.MaxReceives = visibility, s.DLQ, 1000
+	settings.VisibilityTimeout, settings.DeadLetters, settings.MaxReceives = s.options.Visibility, s.DLQ, 1000
 	if s.Queue, err = s.SQS.CreateQueue("walletsync", settings); err != nil {
 		return err
 	}
@@ -320,10 +328,15 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 		}
 		s.onClose((*f.to).Close)
 	}
+	source := s.options.Source
+	source.Queue, source.Function = s.Queue, s.Worker
+	if err := source.Check(); err != nil {
+		return err
+	}
 	polling, stop := context.WithCancel(ctx)
-	var source sync.WaitGroup
-	source.Go(func() { _ = lambda.QueueSource{Queue: s.Queue, Function: s.Worker}.Run(polling) })
-	s.onClose(func() { stop(); source.Wait() })
+	var running sync.WaitGroup
+	running.Go(func() { _ = source.Run(polling) }) // it was checked, and ends with its context
+	s.onClose(func() { stop(); running.Wait() })
 	return nil
 }
 

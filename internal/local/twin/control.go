@@ -131,6 +131,8 @@ func notifyOf(q url.Values) (n Notify, err error) {
 			n.Times, err = strconv.Atoi(v)
 		case "delay":
 			n.Delay, err = parseDuration(v)
+		case "age":
+			n.Age, err = parseDuration(v)
 		case "do", "raw":
 		default:
 			err = fmt.Errorf("there is no option %q", clip(name, 40))

@@ -83,11 +83,16 @@ type Notify struct {
 	ObjectID   string        // empty: the charge permission's, with a suffix for other objects
 	Times      int           // different notifications; 0: one
 	Delay      time.Duration // before the first attempt
+	Age        time.Duration // how long ago it was published: its signed Timestamp is so much earlier
 	Topic      string        // ARN; empty: the account's
 	Version    string        // signature version; empty: as SNS says
 }
 
 const maxTimes = 10000
+
+// certificateAge is how old the certificate of SNS is when the twin starts; no
+// message may be older.
+const certificateAge = 24 * time.Hour
 
 func (n Notify) check() error {
 	switch {
@@ -97,6 +102,8 @@ func (n Notify) check() error {
 		return fmt.Errorf("signature version %q is neither 1 nor 2", clip(n.Version, 10))
 	case n.Delay < 0 || n.Delay > time.Hour:
 		return errors.New("delay is 0 to 1h")
+	case n.Age < 0 || n.Age >= certificateAge:
+		return fmt.Errorf("age is 0 to less than %s", certificateAge)
 	}
 	return nil
 }
@@ -163,7 +170,7 @@ func (t *Twin) Publish(message, id string, n Notify) (messageID string, err erro
 	if n.Topic == "" {
 		n.Topic = owner.TopicARN
 	}
-	e, err := t.signer.envelope("Notification", n.Topic, t.uuid(), message, "", t.now(), n.Version)
+	e, err := t.signer.envelope("Notification", n.Topic, t.uuid(), message, "", t.now().Add(-n.Age), n.Version)
 	if err != nil {
 		return "", err
 	}
@@ -425,7 +432,7 @@ func newSNSSigner(s SNS, now time.Time) (*snsSigner, error) {
 	// SNS serves the leaf alone, under this name.
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "sns.amazonaws.com"},
-		NotBefore: now.Add(-24 * time.Hour), NotAfter: now.Add(365 * 24 * time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
+		NotBefore: now.Add(-certificateAge), NotAfter: now.Add(365 * 24 * time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
 	}
 	der, err := x509.CreateCertificate(crand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {

@@ -1,6 +1,10 @@
 package twin
 
-import "time"
+import (
+	"fmt"
+	"maps"
+	"time"
+)
 
 // Quota is a token bucket: Burst calls at once, restored at PerSecond a second.
 type Quota struct {
@@ -49,14 +53,36 @@ func (b *bucket) take(q Quota, now time.Time) bool {
 	return true
 }
 
+// SetQuota gives an account another quota from now on, with a full bucket, as
+// Amazon does when it grants a merchant more. "" is the first account.
+func (t *Twin) SetQuota(account string, call Call, q Quota) error {
+	a, err := t.accountNamed(account)
+	if err != nil {
+		return fmt.Errorf("twin: %w", err)
+	}
+	if !(q.Burst >= 1) || !(q.PerSecond > 0) {
+		return fmt.Errorf("twin: a burst of %v and %v a second is no quota", q.Burst, q.PerSecond)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	quotas := maps.Clone(a.Quotas) // the caller of New may still read its own
+	if quotas == nil {
+		quotas = map[Call]Quota{}
+	}
+	quotas[call] = q
+	a.Quotas = quotas
+	t.buckets[bucketKey{a.name(), call}] = &bucket{tokens: q.Burst, at: t.now()}
+	return nil
+}
+
 // allow takes a token for a call of an account from its bucket.
 func (t *Twin) allow(a *account, call Call) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	q, limited := a.quota(call)
 	if !limited {
 		return true
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	key, now := bucketKey{a.name(), call}, t.now()
 	b := t.buckets[key]
 	if b == nil {

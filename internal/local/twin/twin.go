@@ -261,6 +261,8 @@ func (t *Twin) openAccount(given Account) (*account, error) {
 
 // Accounts returns the accounts with all that New has filled in.
 func (t *Twin) Accounts() []Account {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	all := make([]Account, 0, len(t.accounts))
 	for _, a := range t.accounts {
 		all = append(all, a.Account)

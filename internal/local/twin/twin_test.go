@@ -222,6 +222,27 @@ func TestBothSignatureVersionsVerify(t *testing.T) {
 	})
 }
 
+func TestAnOldNotificationIsSignedAsOld(t *testing.T) {
+	e := &endpoint{}
+	sending(t, e, func(t *testing.T, tw *Twin) {
+		if _, err := tw.Change(known, []byte(`{}`), Notify{Age: time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+		if err := tw.Idle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if want := tw.now().Add(-time.Minute).UTC().Format(snsTime); e.got[0].Timestamp != want {
+			t.Errorf("published %s, want %s", e.got[0].Timestamp, want)
+		}
+		if signature, err := tw.signer.sign(e.got[0]); err != nil || signature != e.got[0].Signature {
+			t.Errorf("another signature than of what was sent: %v", err)
+		}
+		if _, err := tw.Change(known, []byte(`{}`), Notify{Age: certificateAge}); err == nil {
+			t.Error("a notification older than the certificate that signs it")
+		}
+	})
+}
+
 func TestSNSRetriesAsItsPolicySays(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -338,6 +359,8 @@ func TestTheControlAPI(t *testing.T) {
 		{"a new one", "POST", "/charge-permissions/S01-1234567-1234567?notify=false", `{}`, "", 200, "S01-1234567-1234567"},
 		{"not an id", "POST", "/charge-permissions/x", `{}`, "", 400, "not a charge permission id"},
 		{"closed is final", "POST", "/charge-permissions/S01-1000005-1000005", `{"statusDetails":{"state":"Chargeable"}}`, "", 409, "closed"},
+		{"an old notification", "POST", "/charge-permissions/" + known + "?age=1m", `{}`, "", 200, known},
+		{"older than its certificate", "POST", "/charge-permissions/" + known + "?age=24h", `{}`, "", 400, "age"},
 		{"an act", "POST", "/charge-permissions/" + known + "/act?do=card", "", "", 200, known},
 		{"no such act", "POST", "/charge-permissions/" + known + "/act?do=dance", "", "", 400, "dance"},
 		{"a message", "POST", "/notifications?times=2&signatureVersion=1", `{"a":1}`, "", 202, "messageIds"},
@@ -411,6 +434,15 @@ func TestThrottling(t *testing.T) {
 	now = now.Add(3 * time.Second)
 	if n := allowed(); n != 12 {
 		t.Errorf("%d after three seconds, documented are 4 a second", n)
+	}
+	if err := tw.SetQuota("", GetChargePermission, Quota{Burst: 3, PerSecond: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if n := allowed(); n != 3 {
+		t.Errorf("a burst of %d of a quota of 3", n)
+	}
+	if err := tw.SetQuota("", GetChargePermission, Quota{}); err == nil {
+		t.Error("no quota was taken for one")
 	}
 }
 
