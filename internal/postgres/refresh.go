@@ -31,7 +31,7 @@ var (
 // after an unknown outcome, it returns what that lease holds.
 func (s *Store) Claim(ctx context.Context, q refresh.ClaimRequest) (refresh.Claimed, error) {
 	var out refresh.Claimed
-	err := s.trip(ctx, func(b *pgx.Batch) {
+	err := s.trip(ctx, func(b *pgx.Batch, again bool) {
 		out = refresh.Claimed{Outcomes: map[string]int{}}
 		now := s.at()
 		if len(q.Asks) > 0 {
@@ -49,7 +49,7 @@ func (s *Store) Claim(ctx context.Context, q refresh.ClaimRequest) (refresh.Clai
 		b.Queue(sqlClaimed, uuid(q.Lease), q.Margin.Seconds(), now, account, id).Query(func(rows pgx.Rows) error {
 			return scanClaims(rows, &out)
 		})
-		s.queueWakes(b, q.Accounts, q.Woken, q.Force, q.Lease, now, &out.Wakes)
+		s.queueWakes(b, q.Accounts, q.Woken, q.Force || again, q.Lease, now, &out.Wakes)
 	})
 	if err != nil {
 		return refresh.Claimed{}, err
@@ -128,7 +128,9 @@ func scanClaims(rows pgx.Rows, out *refresh.Claimed) error {
 	return err
 }
 
-// queueWakes asks for each account whether a wake-up is needed.
+// queueWakes asks for each account whether a wake-up is needed. A trip made
+// again forces the decision: the first may have noted a wake-up as under way,
+// and nobody learnt that it was to be sent.
 func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wallet.Wake, force bool, unlessHeld refresh.Lease, now *time.Time, out *[]refresh.Wake) {
 	var lease *string
 	if unlessHeld != (refresh.Lease{}) {
@@ -194,7 +196,7 @@ func (s *Store) commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 		return refresh.Committed{}, fmt.Errorf("results: %w", err)
 	}
 	var out refresh.Committed
-	err = s.trip(ctx, func(b *pgx.Batch) {
+	err = s.trip(ctx, func(b *pgx.Batch, again bool) {
 		out = refresh.Committed{}
 		now := s.at()
 		b.Queue(sqlFence, uuid(q.Lease))
@@ -209,7 +211,7 @@ func (s *Store) commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 		for _, c := range q.Closings {
 			b.Queue(sqlClose, c.Account, wallet.GetChargePermission, c.For.Seconds(), c.Why, now)
 		}
-		s.queueWakes(b, q.Accounts, q.Woken, q.Force, refresh.Lease{}, now, &out.Wakes)
+		s.queueWakes(b, q.Accounts, q.Woken, q.Force || again, refresh.Lease{}, now, &out.Wakes)
 	})
 	if err != nil {
 		return refresh.Committed{}, err

@@ -27,13 +27,17 @@ func (a amazon) GetChargePermission(_ context.Context, id string) (*amazonpay.Ch
 	return got, err
 }
 
-type noWaker struct{}
+// waker counts the wake-ups sent.
+type waker struct{ sent int }
 
-func (noWaker) Wake(context.Context, wallet.AccountID, time.Time, time.Duration) error { return nil }
+func (w *waker) Wake(context.Context, wallet.AccountID, time.Time, time.Duration) error {
+	w.sent++
+	return nil
+}
 
 func runner(store refresh.Store, api refresh.API) *refresh.Runner {
 	return &refresh.Runner{
-		Store: store, Waker: noWaker{}, Settings: refresh.Defaults(), Jitter: func() float64 { return 0 },
+		Store: store, Waker: &waker{}, Settings: refresh.Defaults(), Jitter: func() float64 { return 0 },
 		API:      func(context.Context, wallet.AccountID) (refresh.API, error) { return api, nil },
 		Follow:   func(wallet.AccountID) wallet.Followed { return wallet.DefaultFollowed() },
 		NewLease: func() (l refresh.Lease) { _, _ = rand.Read(l[:]); return l },
@@ -127,6 +131,40 @@ func TestAnAnswerLostAtCommitIsMadeGood(t *testing.T) {
 			db.Close()
 			proxy.Close()
 		}
+	}
+}
+
+// TestAWakeUpWhoseDecisionWasLostIsSentAllTheSame: the transaction that was
+// committed, and whose answer was lost, has noted a wake-up as under way.
+func TestAWakeUpWhoseDecisionWasLostIsSentAllTheSame(t *testing.T) {
+	for _, c := range []struct {
+		name, trip string
+		tokens     float64
+	}{
+		{"no token: the first trip decides", "walletsync trip 1", 0},
+		{"an early read: the second trip decides", "walletsync trip 2", 10},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			proxy, err := wire.Listen(database(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer proxy.Close()
+			db := connect(t, proxy.URL())
+			if _, err := db.Exec(t.Context(), `update walletsync.api_quota set tokens = $1, refilled_at = clock_timestamp(), per_second = 0.01`, c.tokens); err != nil {
+				t.Fatal(err)
+			}
+			w := &waker{}
+			r := runner(open(t, proxy.URL(), postgres.Options{}), amazon{make(chan string, 10)})
+			r.Waker = w
+			proxy.On(wire.Answered, wire.SQL(c.trip), wire.DoNth(1, wire.Cut))
+			if again, err := r.Refresh(t.Context(), batch(1, 1, 0, false)); again || err != nil {
+				t.Fatal(again, err)
+			}
+			if w.sent != 1 {
+				t.Errorf("%d wake-ups sent", w.sent)
+			}
+		})
 	}
 }
 
