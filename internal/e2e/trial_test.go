@@ -1,0 +1,492 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"walletsync/internal/local/pg/wire"
+	"walletsync/internal/local/stack"
+	"walletsync/internal/local/twin"
+)
+
+// trial is a stack of a test's own, with a proxy before its database that sees
+// the worker's round trips, and a book of the calls that the twin answered.
+type trial struct {
+	*stack.Stack
+	tb     testing.TB
+	wire   *wire.Proxy
+	book   *book
+	ids    []string // charge permissions made so far
+	margin time.Duration
+	sent   int // notifications published, distinct ones
+	round  int
+}
+
+// tried is how long a trial waits for what must come: more than a busy machine
+// takes.
+const tried = 2 * time.Minute
+
+// try starts a trial. Leases and visibility time-outs are short, so that what a
+// crash leaves behind is soon picked up; else it is as deployed.
+func try(tb testing.TB, o stack.Options) *trial {
+	tb.Helper()
+	w := &trial{tb: tb, book: &book{}}
+	environment := map[string]string{"API_TIMEOUT": "1900ms", "LEASE": "2s"}
+	for k, v := range o.Environment {
+		environment[k] = v
+	}
+	o.Dir, o.NoSeed, o.Output, o.Environment = tb.TempDir(), true, w.book, environment
+	if o.Visibility == 0 {
+		o.Visibility = 3 * time.Second
+	}
+	o.DatabaseURL = func(url string) (string, error) {
+		var err error
+		if w.wire, err = wire.Listen(url); err != nil {
+			return "", err
+		}
+		return w.wire.URL(), nil
+	}
+	if o.Margin == 0 {
+		o.Margin = time.Second
+	}
+	w.margin = o.Margin
+	var err error
+	w.Stack, err = stack.Start(context.Background(), o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Log("the last troubles:\n" + w.book.troubles())
+		}
+		_ = w.wire.Close() // first: what a test still holds there must not hold up the end
+		w.Close()
+	})
+	return w
+}
+
+// in is the trial as a subtest sees it.
+func (w *trial) in(tb testing.TB) *trial {
+	was := w.tb
+	w.tb = tb
+	tb.Cleanup(func() { w.tb = was })
+	return w
+}
+
+func (w *trial) ctx() context.Context { return w.tb.Context() }
+
+func (w *trial) until(what string, done func() (bool, error)) {
+	w.tb.Helper()
+	if err := stack.Until(w.ctx(), tried, what, done); err != nil {
+		w.tb.Fatal(err)
+	}
+}
+
+func (w *trial) count(sql string, args ...any) (n int) {
+	w.tb.Helper()
+	if err := w.DB.QueryRow(w.ctx(), sql, args...).Scan(&n); err != nil {
+		w.tb.Fatal(err)
+	}
+	return n
+}
+
+// buyers makes n charge permissions at the twin and returns their ids. With a
+// silent notify nobody hears of them.
+func (w *trial) buyers(n int, notify twin.Notify) []string {
+	w.tb.Helper()
+	first := len(w.ids)
+	for i := range n {
+		id := permissionID(first + i)
+		address := fmt.Sprintf(`{"name":"Ada Example","addressLine1":"%d Example Way","city":"Exampleton","county":null,"postalCode":"EX%d","countryCode":"GB","phoneNumber":"01632960001"}`, first+i, first+i)
+		w.change(id, fmt.Sprintf(`{"buyer":{"buyerId":"amzn1.account.%d","name":"Ada Example","email":"ada%d@example.com"},"shippingAddress":%s,"billingAddress":%s,
+			"paymentPreferences":[{"paymentDescriptor":"Visa ****1111 (Amazon Pay)"}],"expirationTimestamp":"20300101T000000Z",
+			"limits":{"amountLimit":{"amount":"500.00","currencyCode":"EUR"},"amountBalance":{"amount":"500.00","currencyCode":"EUR"}},
+			"merchantMetadata":{"merchantReferenceId":"r-%d"},"notDocumented":{"since":"today"}}`, first+i, first+i, address, address, first+i), notify)
+		w.ids = append(w.ids, id)
+	}
+	return w.ids[first:]
+}
+
+// move lets each buyer move house and take another card.
+func (w *trial) move(ids []string, notify twin.Notify) {
+	w.tb.Helper()
+	w.round++
+	for i, id := range ids {
+		w.change(id, fmt.Sprintf(`{"shippingAddress":{"city":"Newtown-%d-%d"},"paymentPreferences":[{"paymentDescriptor":"Visa ****%04d (Amazon Pay)"}]}`,
+			w.round, i, w.round), notify)
+	}
+}
+
+func (w *trial) change(id, patch string, notify twin.Notify) {
+	w.tb.Helper()
+	c, err := w.Twin.Change(id, []byte(patch), notify)
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	w.sent += len(c.MessageIDs)
+}
+
+// known makes n charge permissions that are stored, and long enough for the
+// next change not to be held back as one from a lagging replica.
+func (w *trial) known(n int) []string {
+	w.tb.Helper()
+	ids := w.buyers(n, twin.Notify{Age: time.Minute})
+	w.settle()
+	w.until("the margin to be over", func() (bool, error) {
+		var over bool
+		err := w.DB.QueryRow(w.ctx(), `select max(stored_at) < clock_timestamp() - $1::interval from walletsync.charge_permissions`, w.margin).Scan(&over)
+		return over, err
+	})
+	return ids
+}
+
+// gather does something while the queue looks empty, waits until the receiver
+// has put all of it there, and then lets the worker at it.
+func (w *trial) gather(do func()) {
+	w.tb.Helper()
+	w.Queue.Hold()
+	before := w.Queue.Stats().Sent
+	sent := w.sent
+	do()
+	w.until("the notifications to be in the queue", func() (bool, error) {
+		return w.Queue.Stats().Sent-before >= w.sent-sent, nil
+	})
+	w.Queue.Release()
+}
+
+// settle waits until nothing is under way any more and nothing wanted.
+func (w *trial) settle() {
+	w.tb.Helper()
+	w.until("all to be done", func() (bool, error) {
+		if err := w.Twin.Idle(w.ctx()); err != nil {
+			return false, err
+		}
+		q := w.Queue.Stats()
+		if n := q.Visible + q.InFlight + q.Delayed; n > 0 {
+			return false, fmt.Errorf("the queue still has %d messages", n)
+		}
+		var open string
+		err := w.DB.QueryRow(w.ctx(), `select coalesce(string_agg(r::text, ' '), '') from (
+			select * from walletsync.refreshes where wanted > done or lease is not null limit 3) r`).Scan(&open)
+		if err == nil && open != "" {
+			err = fmt.Errorf("still wanted: %s", open)
+		}
+		return err == nil, err
+	})
+}
+
+// crash kills the worker's processes as kill -9 does, and waits until they are
+// gone.
+func (w *trial) crash() {
+	w.tb.Helper()
+	dead := w.Worker.PIDs()
+	if w.Worker.Kill() == 0 {
+		w.tb.Fatal("there was no worker to kill")
+	}
+	w.until("the worker to be gone", func() (bool, error) {
+		for _, pid := range w.Worker.PIDs() {
+			if slices.Contains(dead, pid) {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+}
+
+// from says where a column of charge_permissions comes from in Amazon's answer.
+// A column that is neither here nor in ours fails the comparison.
+var from = map[string]string{
+	"id": "chargePermissionId", "type": "chargePermissionType", "release_environment": "releaseEnvironment",
+	"state": "statusDetails.state", "state_updated_at": "statusDetails.lastUpdatedTimestamp",
+	"buyer_id": "buyer.buyerId", "buyer_name": "buyer.name", "buyer_email": "buyer.email", "buyer_phone": "buyer.phoneNumber",
+	"limit_amount": "limits.amountLimit.amount", "balance_amount": "limits.amountBalance.amount", "limit_currency": "limits.amountLimit.currencyCode",
+	"created_at": "creationTimestamp", "expires_at": "expirationTimestamp",
+	"reasons": "statusDetails.reasons", "payment_descriptors": "paymentPreferences", "raw": "",
+}
+
+// addressMembers says what Amazon calls the lines of an address.
+var addressMembers = map[string]string{
+	"name": "name", "line1": "addressLine1", "line2": "addressLine2", "line3": "addressLine3", "city": "city", "county": "county",
+	"district": "district", "state_or_region": "stateOrRegion", "postal_code": "postalCode", "country_code": "countryCode", "phone": "phoneNumber",
+}
+
+// ours are the columns that Amazon's answer does not hold.
+var ours = []string{"account", "followed", "read_at", "request_id", "stored_at", "changed_at"}
+
+func init() {
+	for column, member := range addressMembers {
+		from["shipping_"+column] = "shippingAddress." + member
+		from["billing_"+column] = "billingAddress." + member
+	}
+}
+
+// lookUp follows a path of members; null and nothing are the same.
+func lookUp(v any, path string) any {
+	for member := range strings.SplitSeq(path, ".") {
+		if path == "" {
+			break
+		}
+		object, _ := v.(map[string]any)
+		v = object[member]
+	}
+	return v
+}
+
+func decoded(tb testing.TB, b []byte) (v map[string]any) {
+	tb.Helper()
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		tb.Fatalf("%v: %s", err, b)
+	}
+	return v
+}
+
+// translated is Amazon's value as a column writes it in JSON.
+func translated(column string, v any) any {
+	switch column {
+	case "reasons":
+		all := []any{}
+		list, _ := v.([]any)
+		for _, r := range list {
+			reason := map[string]any{"code": lookUp(r, "reasonCode")}
+			if d := lookUp(r, "reasonDescription"); d != nil {
+				reason["description"] = d
+			}
+			all = append(all, reason)
+		}
+		return all
+	case "payment_descriptors":
+		all := []any{}
+		list, _ := v.([]any)
+		for _, p := range list {
+			if d := lookUp(p, "paymentDescriptor"); d != nil {
+				all = append(all, d)
+			}
+		}
+		return all
+	case "limit_amount", "balance_amount":
+		if s, ok := v.(string); ok {
+			return json.Number(s)
+		}
+	case "state_updated_at", "created_at", "expires_at":
+		if s, ok := v.(string); ok {
+			at, err := time.Parse("20060102T150405Z", s)
+			if err != nil {
+				return err
+			}
+			return at.Format(time.RFC3339)
+		}
+	}
+	return v
+}
+
+// facetsOf are the sides of a charge permission as the history keeps them, made
+// of Amazon's answer.
+func facetsOf(truth map[string]any) map[string]any {
+	facets := map[string]any{}
+	set := func(name string, members map[string]any) {
+		for k, v := range members {
+			if v == nil || reflect.DeepEqual(v, []any{}) {
+				delete(members, k)
+			}
+		}
+		if len(members) > 0 {
+			facets[name] = members
+		}
+	}
+	for name, object := range map[string]string{"address": "shippingAddress", "billing_address": "billingAddress"} {
+		lines := map[string]any{}
+		for column, member := range addressMembers {
+			lines[column] = lookUp(truth, object+"."+member)
+		}
+		set(name, lines)
+	}
+	reasons := []any{}
+	for _, r := range translated("reasons", lookUp(truth, "statusDetails.reasons")).([]any) {
+		reasons = append(reasons, lookUp(r, "code"))
+	}
+	set("state", map[string]any{"state": lookUp(truth, "statusDetails.state"), "reasons": reasons})
+	set("payment_method", map[string]any{"descriptors": translated("payment_descriptors", truth["paymentPreferences"])})
+	set("buyer", map[string]any{"id": lookUp(truth, "buyer.buyerId"), "name": lookUp(truth, "buyer.name"), "email": lookUp(truth, "buyer.email"), "phone": lookUp(truth, "buyer.phoneNumber")})
+	set("limit", map[string]any{"amount": lookUp(truth, "limits.amountLimit.amount"), "currency": lookUp(truth, "limits.amountLimit.currencyCode")})
+	set("expiry", map[string]any{"expires_at": translated("expires_at", truth["expirationTimestamp"])})
+	return facets
+}
+
+// check holds the database to the twin's truth, from outside: every column of
+// every row, a history without double or gap that leads to it, no notification
+// lost, nothing wanted, nothing failing, no dead letter.
+func (w *trial) check() {
+	w.tb.Helper()
+	truths := w.Twin.List()
+	if n := w.count(`select count(*) from walletsync.charge_permissions`); n != len(truths) {
+		w.tb.Errorf("%d rows, Amazon has %d charge permissions", n, len(truths))
+	}
+	history := w.history()
+	for _, b := range truths {
+		truth := decoded(w.tb, b)
+		id := truth["chargePermissionId"].(string)
+		var row []byte
+		if err := w.DB.QueryRow(w.ctx(), `select to_jsonb(c) from walletsync.charge_permissions c where id = $1`, id).Scan(&row); err != nil {
+			w.tb.Errorf("%s: %v", id, err)
+			continue
+		}
+		w.compare(id, decoded(w.tb, row), truth)
+		if d := cmp.Diff(facetsOf(truth), history[id]); d != "" {
+			w.tb.Errorf("%s: the history does not lead to Amazon's state: %s", id, d)
+		}
+	}
+	if n := w.count(`select count(*) from walletsync.notifications`); n != w.sent {
+		w.tb.Errorf("%d notifications recorded of %d", n, w.sent)
+	}
+	if n := w.count(`select count(*) from walletsync.refreshes where wanted <> done or lease is not null or attempts > 0 or last_error is not null`); n > 0 {
+		w.tb.Errorf("%d charge permissions are wanted, held or failing", n)
+	}
+	for _, m := range w.DLQ.Messages() {
+		w.tb.Errorf("a dead letter, for %s: %s", m.Attributes["reason"].StringValue, m.Body)
+	}
+}
+
+func (w *trial) compare(id string, row, truth map[string]any) {
+	w.tb.Helper()
+	for column, got := range row {
+		if slices.Contains(ours, column) {
+			continue
+		}
+		path, ok := from[column]
+		if !ok {
+			w.tb.Errorf("column %s is compared with nothing: say in from where Amazon tells it, or in ours that Amazon does not", column)
+			continue
+		}
+		if at, isTime := got.(string); isTime && strings.HasSuffix(column, "_at") {
+			if parsed, err := time.Parse(time.RFC3339, at); err == nil {
+				got = parsed.UTC().Format(time.RFC3339)
+			}
+		}
+		if d := cmp.Diff(translated(column, lookUp(truth, path)), got); d != "" {
+			w.tb.Errorf("%s: %s is not what Amazon has: %s", id, column, d)
+		}
+	}
+	if row["read_at"] == nil || row["request_id"] == nil || row["followed"] != true {
+		w.tb.Errorf("%s: read at %v by request %v, followed %v", id, row["read_at"], row["request_id"], row["followed"])
+	}
+}
+
+// history returns the facets that each charge permission's changes lead to, and
+// fails at a position missing, a row doubled, or a before that is not the after
+// of the change before it.
+func (w *trial) history() map[string]map[string]any {
+	w.tb.Helper()
+	rows, err := w.DB.Query(w.ctx(), `select position, charge_permission, facet, coalesce(before, 'null'), coalesce(after, 'null')
+		from walletsync.charge_permission_changes order by position`)
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	defer rows.Close()
+	all := map[string]map[string]any{}
+	last := 0
+	for rows.Next() {
+		var position int
+		var id, facet string
+		var before, after any
+		if err := rows.Scan(&position, &id, &facet, &before, &after); err != nil {
+			w.tb.Fatal(err)
+		}
+		if last++; position != last {
+			w.tb.Errorf("position %d follows %d", position, last-1)
+			last = position
+		}
+		facets := all[id]
+		switch {
+		case facet == "first_read" && facets == nil:
+			all[id], _ = after.(map[string]any)
+			continue
+		case facet == "first_read":
+			w.tb.Errorf("%s was first read twice", id)
+			continue
+		case facets == nil:
+			w.tb.Errorf("%s changed its %s before it was read", id, facet)
+			continue
+		}
+		if d := cmp.Diff(facets[facet], before); d != "" {
+			w.tb.Errorf("change %d of %s: before is not what the change before left: %s", position, id, d)
+		}
+		if cmp.Equal(before, after) {
+			w.tb.Errorf("change %d of %s changes nothing in %s: it is doubled", position, id, facet)
+		}
+		if delete(facets, facet); after != nil {
+			facets[facet] = after
+		}
+	}
+	if err := rows.Err(); err != nil {
+		w.tb.Fatal(err)
+	}
+	if n := w.count(`select n from walletsync.feed`); n != last {
+		w.tb.Errorf("the feed's counter is at %d, the last position is %d", n, last)
+	}
+	return all
+}
+
+// book takes the logs of a stack, and keeps the calls that the twin answered
+// and the troubles that were told.
+type book struct {
+	mu    sync.Mutex
+	calls []called
+	told  []string
+}
+
+// called is one call of Get Charge Permission, and when it was answered.
+type called struct {
+	id     string
+	status int
+	at     time.Time
+}
+
+func (b *book) Write(line []byte) (int, error) {
+	var l struct {
+		Level, Function, Message, Call, ID string
+		Status                             int
+	}
+	if json.Unmarshal(line, &l) != nil {
+		l.Level = "error" // a panic's, or a line of none of ours
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l.Function == "twin" && l.Call == string(twin.GetChargePermission) {
+		b.calls = append(b.calls, called{l.ID, l.Status, time.Now()})
+	}
+	if l.Level == "error" || l.Level == "warn" {
+		b.told = append(b.told, string(line))
+	}
+	return len(line), nil
+}
+
+// since returns the calls since the n-th.
+func (b *book) since(n int) []called {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.calls[n:])
+}
+
+func (b *book) len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.calls)
+}
+
+func (b *book) troubles() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Join(b.told[max(0, len(b.told)-30):], "")
+}
