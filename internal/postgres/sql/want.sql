@@ -1,6 +1,8 @@
 -- walletsync trip 1: raise wanted for what the new notifications ask, and note what each led to.
 -- $1 message ids, $2 delays in seconds (charges and refunds wait, so that a billing run merges), $3 priorities,
 -- $4 margin in seconds, $5 now (null: the clock).
+-- Confirming: a read that is wanted or under way for a notification no older answers for this one too. It settles the row
+-- if it is late enough for the newest, and is confirmed if it is not; if it fails, the row stays wanted.
 -- Locks: none new; the rows of refreshes were locked before, so what is read here stays true.
 with n as materialized (
     select i.message_id, m.account, m.charge_permission as id, m.published_at, i.delay, r.id is not null as has_row,
@@ -10,8 +12,9 @@ with n as materialized (
                when c.type <> '' and not exists (
                    select from unnest(a.follow_types) t where lower(t) = lower(c.type)) then 'not_followed'
                when m.published_at + make_interval(secs => $4::float8) <= r.read_at then 'covered'
-               when r.wanted > r.done and r.priority = 40
-                   and m.published_at <= greatest(r.notified_at, r.read_at) then 'confirming'
+               when r.wanted > r.done and (
+                   r.priority = 40 and m.published_at <= greatest(r.notified_at, r.read_at)
+                   or r.lease_until > coalesce($5::timestamptz, clock_timestamp()) and m.published_at <= r.notified_at) then 'confirming'
                else 'wanted'
            end as outcome
     from unnest($1::text[], $2::float8[], $3::int[]) as i (message_id, delay, priority)

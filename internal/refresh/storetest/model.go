@@ -196,7 +196,8 @@ func (m *Model) want(q refresh.ClaimRequest, now time.Time) map[string]int {
 			outcome = "not_followed"
 		case !r.ReadAt.IsZero() && !a.Published.Add(q.Margin).After(r.ReadAt):
 			outcome = "covered"
-		case r.Wanted > r.Done && r.Priority == wallet.PriorityConfirm && !a.Published.After(later(r.NotifiedAt, r.ReadAt)):
+		case r.Wanted > r.Done && r.Priority == wallet.PriorityConfirm && !a.Published.After(later(r.NotifiedAt, r.ReadAt)),
+			r.Wanted > r.Done && r.LeaseUntil.After(now) && !a.Published.After(r.NotifiedAt):
 			outcome = "confirming"
 		}
 		m.inbox[a.MessageID] = outcome
