@@ -81,7 +81,7 @@ type Notify struct {
 	Type       string        // NotificationType
 	ObjectType string        // empty: CHARGE_PERMISSION
 	ObjectID   string        // empty: the charge permission's, with a suffix for other objects
-	Times      int           // different notifications; 0: one
+	Times      int           // different notifications of one moment; 0: one
 	Delay      time.Duration // before the first attempt
 	Age        time.Duration // how long ago it was published: its signed Timestamp is so much earlier
 	Topic      string        // ARN; empty: the account's
@@ -134,6 +134,7 @@ func (t *Twin) notify(id string, n Notify) ([]string, error) {
 		n.Topic = owner.TopicARN
 	}
 	var sent []string
+	published := t.now().Add(-n.Age)
 	for range n.Times {
 		names := []string{"MerchantID", "ObjectType", "ObjectId", "ChargePermissionId", "NotificationType", "NotificationId", "NotificationVersion"}
 		values := []string{owner.MerchantID, n.ObjectType, n.ObjectID, id, n.Type, t.uuid(), "V2"}
@@ -148,7 +149,7 @@ func (t *Twin) notify(id string, n Notify) ([]string, error) {
 		if err != nil {
 			return sent, err
 		}
-		got, err := t.Publish(string(message), id, n)
+		got, err := t.publish(string(message), id, n, published)
 		if err != nil {
 			return sent, err
 		}
@@ -163,6 +164,10 @@ func (t *Twin) Publish(message, id string, n Notify) (messageID string, err erro
 	if err := n.check(); err != nil {
 		return "", err
 	}
+	return t.publish(message, id, n, t.now().Add(-n.Age))
+}
+
+func (t *Twin) publish(message, id string, n Notify, at time.Time) (messageID string, err error) {
 	owner, err := t.accountNamed(n.Account)
 	if err != nil {
 		return "", err
@@ -170,7 +175,7 @@ func (t *Twin) Publish(message, id string, n Notify) (messageID string, err erro
 	if n.Topic == "" {
 		n.Topic = owner.TopicARN
 	}
-	e, err := t.signer.envelope("Notification", n.Topic, t.uuid(), message, "", t.now().Add(-n.Age), n.Version)
+	e, err := t.signer.envelope("Notification", n.Topic, t.uuid(), message, "", at, n.Version)
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,181 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"walletsync/internal/local/lambda"
+	"walletsync/internal/local/stack"
+	"walletsync/internal/local/twin"
+)
+
+// unhurried is a stack in which no lease and no visibility time-out ends early:
+// what is counted must not come from that.
+func unhurried(margin time.Duration, concurrency int) stack.Options {
+	return stack.Options{Margin: margin, Visibility: time.Minute, Source: lambda.QueueSource{Concurrency: concurrency},
+		Environment: map[string]string{"LEASE": "35s", "API_TIMEOUT": "8s"}}
+}
+
+// TestALaggingReadIsMadeGoodSoonAfterTheMargin: by the cause of the change one
+// sees which read brought it, with no clock.
+func TestALaggingReadIsMadeGoodSoonAfterTheMargin(t *testing.T) {
+	t.Parallel()
+	const lag = 3 * time.Second
+	w := try(t, unhurried(lag+time.Second, 2))
+	ids := w.known(4)
+	for _, c := range []struct {
+		name  string
+		reads *twin.StaleReads
+		cause string
+	}{
+		{"no lag: the first read shows it", nil, "ipn"},
+		{"every read lags by 3 s: the confirmation shows it", &twin.StaleReads{Lag: twin.Duration(lag)}, "confirm"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := w.in(t)
+			if err := w.Twin.SetFaults(twin.Faults{Reads: c.reads}); err != nil {
+				t.Fatal(err)
+			}
+			made, changes := w.book.len(), w.count(`select n from walletsync.feed`)
+			w.move(ids, twin.Notify{})
+			w.until("the change to be stored", func() (bool, error) {
+				return w.count(`select n from walletsync.feed`) >= changes+2*len(ids), nil
+			})
+			for _, facet := range []string{"address", "payment_method"} {
+				if n := w.count(`select count(*) from walletsync.charge_permission_changes where position > $1 and facet = $2 and cause = $3`, changes, facet, c.cause); n != len(ids) {
+					t.Errorf("%d of %d changes of %s came by %s", n, len(ids), facet, c.cause)
+				}
+			}
+			w.settle()
+			w.check()
+			if calls := w.book.len() - made; calls != 2*len(ids) {
+				t.Errorf("%d calls for %d changes", calls, len(ids))
+			}
+		})
+	}
+	t.Run("replicas that go back in time", func(t *testing.T) {
+		w := w.in(t)
+		if err := w.Twin.SetFaults(twin.Faults{Reads: &twin.StaleReads{Lag: twin.Duration(lag), Replicas: 3}}); err != nil {
+			t.Fatal(err)
+		}
+		w.move(ids, twin.Notify{Times: 2})
+		w.settle()
+		w.check()
+	})
+}
+
+func TestAHundredNotificationsOfOneBuyerAreOneCall(t *testing.T) {
+	t.Parallel()
+	w := try(t, unhurried(time.Second, 10))
+	ids := w.known(2)
+	aged := twin.Notify{Times: 100, Age: w.margin + 2*time.Second}
+
+	t.Run("over ten concurrent batches", func(t *testing.T) {
+		w := w.in(t)
+		made := w.book.len()
+		w.gather(func() { w.move(ids[:1], aged) })
+		w.settle()
+		w.check()
+		if calls := w.book.len() - made; calls != 1 {
+			t.Errorf("%d calls", calls)
+		}
+	})
+	t.Run("in one batch, and none when it is delivered again", func(t *testing.T) {
+		w := w.in(t)
+		made := w.book.len()
+		w.gather(func() {
+			w.move(ids[1:], aged)
+			w.until("the notifications to be in the queue", func() (bool, error) { return w.Queue.Stats().Visible == 100, nil })
+			var batch events.SQSEvent
+			for _, m := range w.Queue.Messages() {
+				batch.Records = append(batch.Records, events.SQSMessage{MessageId: m.ID, Body: m.Body, EventSource: "aws:sqs",
+					Attributes: map[string]string{"ApproximateReceiveCount": "1"}})
+			}
+			event, err := json.Marshal(batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := w.Worker.Invoke(t.Context(), event)
+			if err != nil || string(answer) != `{"batchItemFailures":[]}` {
+				t.Fatalf("%s, %v", answer, err)
+			}
+			if calls := w.book.len() - made; calls != 1 {
+				t.Errorf("%d calls", calls)
+			}
+			w.check()
+		}) // now the queue delivers them all
+		w.settle()
+		w.check()
+		if calls := w.book.len() - made; calls != 1 {
+			t.Errorf("%d calls after all", calls)
+		}
+	})
+}
+
+// TestTripledNotificationsCostNextToNothing: each change has three notifications
+// of its own, delivered twice each, in any order.
+func TestTripledNotificationsCostNextToNothing(t *testing.T) {
+	t.Parallel()
+	w := try(t, unhurried(time.Second, 8))
+	ids := w.known(100)
+	mix := twin.Faults{Seed: 10, IPNs: []twin.IPNFault{{Probability: 0.5, Reorder: 7}, {Duplicates: 1, Delay: twin.Duration(30 * time.Millisecond)}}}
+	for _, c := range []struct {
+		name  string
+		age   time.Duration
+		most  float64 // calls per change; design.md, "Budgets"
+		begin func(func())
+	}{
+		{"backlogged", w.margin + 2*time.Second, 1.05, w.gather},
+		{"live", 0, 2.05, func(do func()) { do() }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := w.in(t)
+			if err := w.Twin.SetFaults(mix); err != nil {
+				t.Fatal(err)
+			}
+			made := w.book.len()
+			c.begin(func() {
+				w.move(ids, twin.Notify{Times: 3, Age: c.age})
+				if err := w.Twin.SetFaults(twin.Faults{}); err != nil { // lets go what is held
+					t.Fatal(err)
+				}
+			})
+			w.settle()
+			w.check()
+			calls := w.book.since(made)
+			each := float64(len(calls)) / float64(len(ids))
+			t.Logf("%d changes, %d notifications, %d calls: %.2f a change; at most %.2f are allowed", len(ids), 3*len(ids), len(calls), each, c.most)
+			if each > c.most {
+				t.Errorf("too many calls; of each charge permission: %v", perPermission(calls))
+			}
+		})
+	}
+}
+
+// perPermission says how many charge permissions were called for how often.
+func perPermission(calls []called) map[string]int {
+	each := map[string]int{}
+	for _, c := range calls {
+		each[c.id]++
+	}
+	out := map[string]int{}
+	for _, n := range each {
+		out[fmt.Sprintf("%d calls", n)]++
+	}
+	return out
+}
+
+// spread are the quantiles of durations, for people.
+func spread(all []time.Duration) string {
+	if len(all) == 0 {
+		return "none"
+	}
+	slices.Sort(all)
+	at := func(q float64) time.Duration { return all[int(q*float64(len(all)-1))].Round(time.Millisecond) }
+	return fmt.Sprintf("%d; p50 %s, p90 %s, p99 %s, most %s", len(all), at(0.5), at(0.9), at(0.99), at(1))
+}
