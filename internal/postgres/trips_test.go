@@ -5,10 +5,12 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
 	"walletsync/internal/amazonpay"
+	"walletsync/internal/local/pg"
 	"walletsync/internal/local/pg/wire"
 	"walletsync/internal/postgres"
 	"walletsync/internal/refresh"
@@ -58,35 +60,75 @@ func batch(first, n int, age time.Duration, one bool) (b wallet.Batch) {
 	return b
 }
 
+// TestABatchIsTwoRoundTripsOnTheWire counts where the worker's connection ends:
+// at the server, or at a pooler in transaction mode.
 func TestABatchIsTwoRoundTripsOnTheWire(t *testing.T) {
-	proxy, err := wire.Listen(database(t))
+	for name, way := range map[string]func(*testing.T, string) string{
+		"direct":            func(_ *testing.T, url string) string { return url },
+		"through PgBouncer": bouncer,
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := database(t)
+			proxy, err := wire.Listen(way(t, url))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { proxy.Close() })
+			if _, err := connect(t, url).Exec(t.Context(), `update walletsync.api_quota set burst = 1000, tokens = 1000`); err != nil {
+				t.Fatal(err)
+			}
+			store := open(t, proxy.URL(), postgres.Options{})
+			a := amazon{make(chan string, 1000)}
+			r := runner(store, a)
+			refreshed := func(b wallet.Batch) int64 {
+				before := proxy.Stats().RoundTrips
+				if again, err := r.Refresh(t.Context(), b); again || err != nil {
+					t.Fatal(again, err)
+				}
+				return proxy.Stats().RoundTrips - before
+			}
+			refreshed(batch(1, 1, time.Minute, false)) // opens the connection
+			before := proxy.Stats().RoundTrips
+			out, err := r.Now(t.Context(), wallet.Want{Account: "main", ChargePermission: "S01-0000000-0000001", Priority: wallet.PriorityReturn, At: time.Now()})
+			if got := proxy.Stats().RoundTrips - before; err != nil || !out.Settled || got != 2 {
+				t.Errorf("now: %+v, %v after %d round trips", out, err, got)
+			}
+			for i, n := range []int{1, 10, 100, 1000} {
+				called := len(a.calls)
+				if got := refreshed(batch(10000*(i+1), n, time.Minute, false)); got != 2 {
+					t.Errorf("%d messages: %d round trips", n, got)
+				}
+				if len(a.calls) == called {
+					t.Errorf("%d messages: nothing was fetched, so two round trips prove nothing", n)
+				}
+			}
+			if got := proxy.Stats().Connections; got != 1 {
+				t.Errorf("%d connections", got)
+			}
+		})
+	}
+}
+
+// bouncer returns the database's URL by way of a PgBouncer in transaction mode.
+func bouncer(t *testing.T, url string) string {
+	t.Helper()
+	o, err := pg.FromEnvironment(os.Getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer proxy.Close()
-	store := open(t, proxy.URL(), postgres.Options{})
-	r := runner(store, amazon{make(chan string, 1000)})
-	refreshed := func(b wallet.Batch) int64 {
-		before := proxy.Stats().RoundTrips
-		if again, err := r.Refresh(t.Context(), b); again || err != nil {
-			t.Fatal(again, err)
+	b, err := pg.StartBouncer(t.Context(), url, o)
+	if pg.Unavailable(err) {
+		t.Skipf("%v — install pgbouncer", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Stop(); err != nil {
+			t.Error(err)
 		}
-		return proxy.Stats().RoundTrips - before
-	}
-	refreshed(batch(1, 1, time.Minute, false)) // opens the connection
-	before := proxy.Stats().RoundTrips
-	out, err := r.Now(t.Context(), wallet.Want{Account: "main", ChargePermission: "S01-0000000-0000001", Priority: wallet.PriorityReturn, At: time.Now()})
-	if got := proxy.Stats().RoundTrips - before; err != nil || !out.Settled || got != 2 {
-		t.Errorf("now: %+v, %v after %d round trips", out, err, got)
-	}
-	for i, n := range []int{1, 10, 100} {
-		if got := refreshed(batch(1000*(i+1), n, time.Minute, false)); got != 2 {
-			t.Errorf("%d messages: %d round trips", n, got)
-		}
-	}
-	if got := proxy.Stats().Connections; got != 1 {
-		t.Errorf("%d connections", got)
-	}
+	})
+	return b.URL()
 }
 
 func TestAHundredNotificationsOfOneAreOneCall(t *testing.T) {
