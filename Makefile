@@ -40,6 +40,10 @@ fuzz: ## every fuzz target for FUZZ_TIME (default 10s)
 	  go test "./$$dir" -list '^Fuzz' | grep '^Fuzz' | while read -r target; do \
 	    echo "$$dir $$target"; go test "./$$dir" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) || exit 1; done || exit 1; done
 
+.PHONY: quota
+quota: ## the quota's tests at full size: a backlog of 3,000, a billing run of 10,000
+	QUOTA_BACKLOG=300 BILLING_RUN=10000 go test -count=1 -v -timeout=9m -run 'Backlog|BillingRun|ShareTheQuota' ./internal/e2e
+
 .PHONY: bench
 bench: ## benchmarks, as ratios within one run
 	go test -run '^$$' -bench . -benchtime 1s ./...
