@@ -193,7 +193,7 @@ func (w *trial) liveBeforeSweep(begun time.Time, backlog, buyers, swept []string
 
 // TestABillingRunDelaysABuyersChangeByTenCallsAtMost: BILLING_RUN charges, each
 // of a charge permission of its own, and buyers who make changes while their
-// notifications come in and after.
+// notifications come in, and while they are spending every token.
 func TestABillingRunDelaysABuyersChangeByTenCallsAtMost(t *testing.T) {
 	t.Parallel()
 	n, before, after := size(t, "BILLING_RUN", 1000), 5, 5
@@ -211,6 +211,8 @@ func TestABillingRunDelaysABuyersChangeByTenCallsAtMost(t *testing.T) {
 	w.until("the charges to be recorded", func() (bool, error) {
 		return w.count(`select count(*) from walletsync.notifications where object_type = 'CHARGE'`) == n, nil
 	})
+	made := w.book.len()
+	w.until("the run to have used up the burst", func() (bool, error) { return w.book.len() >= made+30, nil })
 	for _, id := range buyers[before:] {
 		w.change(id, `{"shippingAddress":{"city":"Livetown"}}`, twin.Notify{})
 		w.until("a buyer's change to be stored", func() (bool, error) {
