@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -17,9 +18,19 @@ import (
 // nodeModules installs what package.json pins, once, into the cache.
 func nodeModules(t *testing.T) string {
 	t.Helper()
+	modules, why := nodeModulesOrWhy(t)
+	if why != "" {
+		t.Skip(why)
+	}
+	return modules
+}
+
+// nodeModulesOrWhy is nodeModules, but says why there are none.
+func nodeModulesOrWhy(tb testing.TB) (modules, why string) {
+	tb.Helper()
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		t.Skip("npm is not installed — apt-get install nodejs npm")
+		return "", "npm is not installed — apt-get install nodejs npm"
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -28,27 +39,27 @@ func nodeModules(t *testing.T) string {
 	dir := filepath.Join(cache, "walletsync", "e2e-npm")
 	pinned, err := os.ReadFile("package.json")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	modules := filepath.Join(dir, "node_modules")
+	modules = filepath.Join(dir, "node_modules")
 	if was, err := os.ReadFile(filepath.Join(dir, "installed.json")); err == nil && bytes.Equal(was, pinned) {
-		return modules
+		return modules, ""
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil { // a cache of public packages
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "package.json"), pinned, 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	install := exec.CommandContext(t.Context(), npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
+	install := exec.CommandContext(tb.Context(), npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
 	install.Dir = dir
 	if out, err := install.CombinedOutput(); err != nil {
-		t.Skipf("npm install failed: %v %s — check the npm registry", err, bytes.TrimSpace(out))
+		return "", fmt.Sprintf("npm install failed: %v %s — check the npm registry", err, bytes.TrimSpace(out))
 	}
 	if err := os.WriteFile(filepath.Join(dir, "installed.json"), pinned, 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return modules
+	return modules, ""
 }
 
 type sdkAnswer struct {

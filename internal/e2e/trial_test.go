@@ -143,13 +143,19 @@ func (w *trial) known(n int) []string {
 	w.tb.Helper()
 	ids := w.buyers(n, twin.Notify{Age: time.Minute})
 	w.settle()
+	w.yesterday()
+	return ids
+}
+
+// yesterday makes everything that is stored a day older.
+func (w *trial) yesterday() {
+	w.tb.Helper()
 	if _, err := w.DB.Exec(w.ctx(), `
 		update walletsync.refreshes set read_at = read_at - interval '1 day', notified_at = notified_at - interval '1 day';
 		update walletsync.charge_permissions set read_at = read_at - interval '1 day', stored_at = stored_at - interval '1 day';
 		update walletsync.charge_permission_changes set stored_at = stored_at - interval '1 day'`); err != nil {
 		w.tb.Fatal(err)
 	}
-	return ids
 }
 
 // gather does something while the queue looks empty, waits until the receiver
