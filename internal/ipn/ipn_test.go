@@ -221,6 +221,10 @@ func diverted(arn, body string) string {
 
 const enveloped = `{"Type":"Notification","MessageId":"m"}`
 
+func wake(account wallet.AccountID) string {
+	return WakeMessage(wallet.Wake{Account: account, At: arrival}).Encode()
+}
+
 func TestTheWorker(t *testing.T) {
 	broken := errors.New("broken")
 	for _, c := range []struct {
@@ -237,6 +241,7 @@ func TestTheWorker(t *testing.T) {
 		{name: "all well", bodies: []string{ours("1"), ours("2")}, want: 2},
 		{name: "nothing committed: all come again", bodies: []string{ours("1"), ours("2")}, refresher: refresher{err: broken}, failed: []string{"0", "1"}, want: 2},
 		{name: "to be decided again: one comes again", bodies: []string{ours("1"), ours("2")}, refresher: refresher{again: true}, failed: []string{"0"}, want: 2},
+		{name: "to be decided again: one of each account comes again", bodies: []string{ours("1"), wake("second"), ours("2")}, refresher: refresher{again: true}, failed: []string{"0", "1"}, want: 2},
 		{name: "delivered before", bodies: []string{ours("1")}, receives: 2, want: 1},
 		{name: "waited a day for Postgres", bodies: []string{strings.Replace(ours("1"), "2026-02-03", "2026-02-02", 1)}, receives: 480, want: 1},
 		{name: "bad ones fail alone", bodies: []string{"hello", ours("1")}, reasons: []string{ReasonUnknownKind}, want: 1},
@@ -250,7 +255,7 @@ func TestTheWorker(t *testing.T) {
 		{name: "an envelope that SNS did not sign", bodies: []string{enveloped}, open: opener{err: failing(t, `{}`)}, reasons: []string{ReasonForged}},
 		{name: "an envelope whose certificate is not to be had now", bodies: []string{enveloped, ours("1")}, open: opener{err: failing(t, unfetched)}, failed: []string{"0"}, want: 1},
 		{name: "an envelope of a foreign topic", bodies: []string{enveloped}, open: opener{message: sns.Message{TopicARN: foreign}}, reasons: []string{ReasonForeignTopic}},
-		{name: "a wake-up", bodies: []string{WakeMessage(wallet.Wake{Account: "main", At: arrival}).Encode()}},
+		{name: "a wake-up", bodies: []string{wake("main")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := &dead{err: c.dlq}

@@ -3,6 +3,8 @@ package ipn
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -44,6 +46,7 @@ type Worker struct {
 func (w *Worker) Batch(ctx context.Context, deliveries []Delivery) (failed []string) {
 	var batch wallet.Batch
 	var good []string
+	one := map[wallet.AccountID]string{} // the first of the good of each account
 	for _, d := range deliveries {
 		w.Metrics.Count(telemetry.Received, 1, telemetry.Labels{})
 		again, account, reason := w.add(ctx, &batch, d)
@@ -62,6 +65,9 @@ func (w *Worker) Batch(ctx context.Context, deliveries []Delivery) (failed []str
 			failed = append(failed, d.ID)
 		default:
 			good = append(good, d.ID)
+			if one[account] == "" {
+				one[account] = d.ID
+			}
 			batch.Redelivered = batch.Redelivered || d.Receives > 1
 		}
 	}
@@ -75,8 +81,9 @@ func (w *Worker) Batch(ctx context.Context, deliveries []Delivery) (failed []str
 		w.Metrics.Count(telemetry.Retried, len(good), telemetry.Labels{Reason: "refresh"})
 		return append(failed, good...)
 	case again:
-		w.Metrics.Count(telemetry.Retried, 1, telemetry.Labels{Reason: "wake_up"})
-		return append(failed, good[0])
+		// A batch decides for the accounts that its messages name.
+		w.Metrics.Count(telemetry.Retried, len(one), telemetry.Labels{Reason: "wake_up"})
+		return append(failed, slices.Sorted(maps.Values(one))...)
 	}
 	return failed
 }
@@ -102,28 +109,29 @@ func (w *Worker) add(ctx context.Context, b *wallet.Batch, d Delivery) (again bo
 	case KindIPN:
 		b.Notifications = append(b.Notifications, m.notification())
 	case KindUnreadable:
-		return false, a.ID, w.decideAnew(b, a, m)
+		account, reason := w.decideAnew(b, a, m)
+		return false, account, reason
 	}
 	return false, a.ID, ""
 }
 
 // decideAnew looks again at what our receiver verified and could not act upon:
 // redriven after the operator has pinned the topic, it can be.
-func (w *Worker) decideAnew(b *wallet.Batch, a Account, m Message) (reason string) {
+func (w *Worker) decideAnew(b *wallet.Batch, a Account, m Message) (account wallet.AccountID, reason string) {
 	if byTopic, known := w.Accounts.byTopic(m.Topic); known {
 		a = byTopic
 	}
 	if ok, _ := a.welcome(m.Topic); !ok {
-		return ReasonForeignTopic
+		return a.ID, ReasonForeignTopic
 	}
 	if m.Body == "" {
-		return m.Reason
+		return a.ID, m.Reason
 	}
 	n, reason := parse(a, sns.Message{ID: m.MessageID, TopicARN: m.Topic, Body: m.Body, Timestamp: m.Published}, m.Arrived)
 	if reason == "" {
 		b.Notifications = append(b.Notifications, n)
 	}
-	return reason
+	return a.ID, reason
 }
 
 // envelope reports whether a body is what SNS delivers to a queue: it has the

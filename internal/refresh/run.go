@@ -38,7 +38,8 @@ type Runner struct {
 // An error means that nothing is known to be committed: the whole batch must be
 // delivered again. Again means that all it asked for is committed, done or
 // wanted, but that the time at which the rest is due may be known to nobody:
-// one message must be delivered again, so that its batch decides anew.
+// one message of each account must be delivered again, so that its batch
+// decides anew.
 func (r *Runner) Refresh(ctx context.Context, b wallet.Batch) (again bool, err error) {
 	accs := accounts(b)
 	if len(accs) == 0 {
