@@ -11,14 +11,15 @@ with i as materialized (
     -- The verdict. Early: a replica that lags by less than the margin may not have had the change that the newest
     -- notification speaks of. Held: it differs in something stored so recently that the read may be the older one.
     select i.*, r.wanted, r.claimed, r.confirms, e.early,
-           i.kind <> 'not_followed' and (e.early or i.hold) as unsure, -- a type never changes
-           i.kind = 'read' and not i.hold as store,
+           e.held, i.kind <> 'not_followed' and (e.early or e.held) as unsure, -- a type never changes
+           i.kind = 'read' and not e.held as store,
            i.kind in ('read', 'gone', 'not_followed') as answered,
            coalesce($6::timestamptz, clock_timestamp()) as now
     from i
     join walletsync.refreshes r on r.account = i.account and r.id = i.id and r.lease = $1::uuid,
     lateral (select i.read_at is null
-                 or coalesce(i.read_at < r.notified_at + make_interval(secs => $3::float8), false) as early) e
+                 or coalesce(i.read_at < r.notified_at + make_interval(secs => $3::float8), false) as early,
+                    i.hold and r.confirms < $5::int as held) e
 ), state as (
     insert into walletsync.charge_permissions as c (
         account, id, type, followed, release_environment, state, reasons, state_updated_at,
@@ -109,4 +110,4 @@ update walletsync.refreshes r set
     lease = null, lease_until = '-infinity'
 from s
 where r.account = s.account and r.id = s.id
-returning r.account, r.id, s.store, s.confirm, s.early, s.hold
+returning r.account, r.id, s.store, s.confirm, s.early, s.held

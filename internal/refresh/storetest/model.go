@@ -348,16 +348,22 @@ func (m *Model) wakes(accounts []wallet.AccountID, woken []wallet.Wake, force bo
 				due, waiting = r.dueAt(), true
 			}
 		}
-		if b == nil || !waiting {
+		if b == nil {
+			continue
+		}
+		treated := slices.ContainsFunc(woken, func(w wallet.Wake) bool {
+			return w.Account == a && w.At.Equal(b.WakeAt)
+		})
+		if !waiting {
+			if force || treated { // none is under way, and none is needed
+				b.WakeAt = time.Time{}
+			}
 			continue
 		}
 		token := b.RefilledAt.Add(time.Duration(max(0, 1-b.Tokens) / b.PerSecond * float64(time.Second)))
 		wait := later(later(due, b.ClosedUntil), token).Sub(now)
 		seconds := max(1, min(900, int(math.Ceil(wait.Seconds()))))
 		at := now.Add(time.Duration(seconds) * time.Second)
-		treated := slices.ContainsFunc(woken, func(w wallet.Wake) bool {
-			return w.Account == a && w.At.Equal(b.WakeAt)
-		})
 		if force || !b.WakeAt.After(now) || treated || at.Before(b.WakeAt) {
 			b.WakeAt = at
 			out = append(out, refresh.Wake{Account: a, At: at, Delay: time.Duration(seconds) * time.Second})
@@ -402,10 +408,11 @@ func (b *Bucket) close(wait time.Duration, now time.Time) {
 // settle is the verdict on one result whose lease still holds.
 func (m *Model) settle(r *Row, res refresh.Result, q refresh.CommitRequest, now time.Time) refresh.Settled {
 	early := res.ReadAt.IsZero() || !r.NotifiedAt.IsZero() && res.ReadAt.Before(r.NotifiedAt.Add(q.Margin))
-	unsure := res.Kind != refresh.NotFollowed && (early || res.Held)
+	held := res.Held && r.Confirms < refresh.MaxConfirms // else the clock that says what is recent is wrong
+	unsure := res.Kind != refresh.NotFollowed && (early || held)
 	answered := res.Kind == refresh.Read || res.Kind == refresh.Gone || res.Kind == refresh.NotFollowed
-	t := refresh.Settled{Account: r.Account, ID: r.ID, Early: early, Held: res.Held,
-		Stored: res.Kind == refresh.Read && !res.Held}
+	t := refresh.Settled{Account: r.Account, ID: r.ID, Early: early, Held: held,
+		Stored: res.Kind == refresh.Read && !held}
 	t.Confirm = answered && unsure && r.Wanted == r.Claimed && r.Confirms < refresh.MaxConfirms
 	sure := answered && !unsure
 	enough := answered && unsure && r.Wanted == r.Claimed && !t.Confirm
