@@ -69,7 +69,14 @@ func subjects(t testing.TB, url string) func(testing.TB, *storetest.Clock) store
 		if err := empty(t.Context(), db, clock.Now()); err != nil {
 			t.Fatal(err)
 		}
-		return storetest.Subject{Store: store, Snapshot: func(ctx context.Context) (storetest.State, error) { return snapshot(ctx, db) }}
+		return storetest.Subject{
+			Store:    store,
+			Snapshot: func(ctx context.Context) (storetest.State, error) { return snapshot(ctx, db) },
+			Follow: func(ctx context.Context, a wallet.AccountID, f wallet.Followed) error {
+				_, err := db.Exec(ctx, `update walletsync.accounts set follow_types = $2, follow_known_only = $3 where id = $1`, a, f.Types, f.KnownOnly)
+				return err
+			},
+		}
 	}
 }
 

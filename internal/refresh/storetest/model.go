@@ -125,6 +125,15 @@ func NewModel(now func() time.Time, accounts ...Account) *Model {
 	return m
 }
 
+// Follow changes what an account follows.
+func (m *Model) Follow(id wallet.AccountID, f wallet.Followed) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.accounts[id]
+	a.Follow = f
+	m.accounts[id] = a
+}
+
 // Claim is the first round trip.
 func (m *Model) Claim(_ context.Context, q refresh.ClaimRequest) (refresh.Claimed, error) {
 	m.mu.Lock()

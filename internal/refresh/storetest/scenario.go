@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -23,16 +24,20 @@ import (
 // each what came of it. The same text must come out of every store.
 //
 //	amazon ID key=value …         Amazon Pay's truth from now on: city, card, state, type
-//	notify ID MESSAGE [age=1s] [object=CHARGE]
+//	follow ACCOUNT TYPE …         the setting changes
+//	notify ID MESSAGE [age=1s] [object=CHARGE] [account=known]
 //	                              a notification lies in the queue
 //	claim WORKER [force] [limit=n] [woken]
 //	                              the first trip, with all that lies in the queue
-//	fetch WORKER [lag=3s] [fail=500|429|404|403|reset] [nodate] [ID]
-//	                              Amazon Pay is asked; lag: a replica that is so far behind
+//	now WORKER ID [age=-1s] [priority=10] [account=known]
+//	                              the first trip of refresh.Now; age: the reason's moment is so long ago, none if not told
+//	fetch WORKER [lag=3s] [fail=500|429|404|403|reset] [after=3s] [nodate]
+//	                              Amazon Pay is asked; lag: a replica that is so far behind; after: its Retry-After
 //	commit WORKER                 the second trip
 //	wait 5s
 //	show                          every row, and what is stored
 //	history                       the changes in their order
+//	quota                         what is left of the share
 //
 // ID is a number: S1 stands for S01-0000000-0000001. Times are told from the
 // story's start. Settings are the defaults with a margin of 5 s, a lease of
@@ -41,8 +46,14 @@ func Scenarios(t *testing.T, dir string, fresh func(testing.TB, *Clock) Subject)
 	datadriven.Walk(t, dir, func(t *testing.T, path string) {
 		clock := NewClock()
 		s := &story{clock: clock, start: clock.Now(), subject: fresh(t, clock), settings: refresh.Defaults(),
-			amazon: map[wallet.ChargePermissionID][]version{}, workers: map[string]*worker{}}
+			amazon: map[wallet.ChargePermissionID][]version{}, workers: map[string]*worker{}, follow: map[wallet.AccountID]wallet.Followed{}}
 		s.settings.Limit = 10
+		for _, a := range Accounts() { // whatever the story before left
+			s.follow[a.ID] = a.Follow
+			if err := s.subject.Follow(t.Context(), a.ID, a.Follow); err != nil {
+				t.Fatal(err)
+			}
+		}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			out, err := s.do(t.Context(), d)
 			if err != nil {
@@ -63,6 +74,7 @@ type story struct {
 	queue    []wallet.Notification
 	wakes    []wallet.Wake
 	workers  map[string]*worker
+	follow   map[wallet.AccountID]wallet.Followed
 	leases   uint64
 }
 
@@ -79,6 +91,7 @@ type worker struct {
 	closings []refresh.Closing
 	woken    []wallet.Wake
 	force    bool
+	accounts []wallet.AccountID
 }
 
 func (s *story) do(ctx context.Context, d *datadriven.TestData) (string, error) {
@@ -103,24 +116,32 @@ func (s *story) do(ctx context.Context, d *datadriven.TestData) (string, error) 
 		}
 		return time.ParseDuration(options[name])
 	}
+	account := wallet.AccountID(cmp.Or(options["account"], "main"))
 	switch d.Cmd {
 	case "amazon":
 		s.change(permission(word(0)), options)
 		return "", nil
+	case "follow":
+		f := wallet.Followed{Types: words[1:], KnownOnly: word(0) == "known"}
+		s.follow[wallet.AccountID(word(0))] = f
+		return "", s.subject.Follow(ctx, wallet.AccountID(word(0)), f)
 	case "notify":
 		age, err := span("age")
-		object := options["object"]
-		if object == "" {
-			object = wallet.ObjectChargePermission
-		}
-		s.queue = append(s.queue, wallet.Notification{Account: "main", MessageID: word(1), NotificationID: word(1), ObjectType: object,
+		object := cmp.Or(options["object"], wallet.ObjectChargePermission)
+		s.queue = append(s.queue, wallet.Notification{Account: account, MessageID: word(1), NotificationID: word(1), ObjectType: object,
 			ObjectID: word(0), ChargePermission: permission(word(0)), Type: "STATE_CHANGE", Published: s.clock.Now().Add(-age), Arrived: s.clock.Now()})
 		return "", err
 	case "claim":
-		w := &worker{force: slices.Contains(words, "force")}
+		w := &worker{force: slices.Contains(words, "force"), accounts: []wallet.AccountID{"main"}}
 		if slices.Contains(words, "woken") {
 			w.woken, s.wakes = s.wakes, nil
 		}
+		for _, n := range s.queue {
+			if !slices.Contains(w.accounts, n.Account) {
+				w.accounts = append(w.accounts, n.Account)
+			}
+		}
+		slices.Sort(w.accounts)
 		s.workers[word(0)] = w
 		limit := s.settings.Limit
 		if options["limit"] != "" {
@@ -130,12 +151,35 @@ func (s *story) do(ctx context.Context, d *datadriven.TestData) (string, error) 
 			}
 		}
 		return s.claim(ctx, w, limit)
+	case "now":
+		want := wallet.Want{Account: account, ChargePermission: permission(word(1)), Priority: wallet.PriorityReturn}
+		if options["age"] != "" {
+			age, err := span("age")
+			if err != nil {
+				return "", err
+			}
+			want.At = s.clock.Now().Add(-age)
+		}
+		if options["priority"] != "" {
+			n, err := strconv.Atoi(options["priority"])
+			if err != nil {
+				return "", err
+			}
+			want.Priority = wallet.Priority(n)
+		}
+		w := &worker{accounts: []wallet.AccountID{account}}
+		s.workers[word(0)] = w
+		return s.ask(ctx, w, refresh.ClaimRequest{Want: &want, Settings: s.settings})
 	case "fetch":
 		lag, err := span("lag")
 		if err != nil {
 			return "", err
 		}
-		return s.fetch(s.workers[word(0)], lag, options["fail"], slices.Contains(words, "nodate"))
+		after, err := span("after")
+		if err != nil {
+			return "", err
+		}
+		return s.fetch(s.workers[word(0)], lag, after, options["fail"], slices.Contains(words, "nodate"))
 	case "commit":
 		return s.commit(ctx, s.workers[word(0)])
 	case "wait":
@@ -146,6 +190,8 @@ func (s *story) do(ctx context.Context, d *datadriven.TestData) (string, error) 
 		return s.show(ctx)
 	case "history":
 		return s.history(ctx)
+	case "quota":
+		return s.quota(ctx, account)
 	}
 	return "", errors.New("no such command")
 }
@@ -185,17 +231,28 @@ func (s *story) claim(ctx context.Context, w *worker, limit int) (string, error)
 		asks = append(asks, refresh.AskOf(n, s.settings))
 	}
 	s.queue = nil
-	s.leases++
-	binary.BigEndian.PutUint64(w.lease[8:], s.leases)
 	settings := s.settings
 	settings.Limit = limit
-	got, err := s.subject.Store.Claim(ctx, refresh.ClaimRequest{
-		Lease: w.lease, Asks: asks, Accounts: []wallet.AccountID{"main"}, Woken: w.woken, Force: w.force, Settings: settings})
+	return s.ask(ctx, w, refresh.ClaimRequest{Asks: asks, Woken: w.woken, Force: w.force, Settings: settings})
+}
+
+// ask makes the first trip and tells what came of it.
+func (s *story) ask(ctx context.Context, w *worker, q refresh.ClaimRequest) (string, error) {
+	s.leases++
+	binary.BigEndian.PutUint64(w.lease[8:], s.leases)
+	q.Lease, q.Accounts = w.lease, w.accounts
+	got, err := s.subject.Store.Claim(ctx, q)
 	if err != nil {
 		return "", err
 	}
 	w.claims = got.Claims
 	var b strings.Builder
+	if got.Covered {
+		fmt.Fprintln(&b, "covered")
+	}
+	if got.Stored != nil {
+		fmt.Fprintln(&b, "stored:", told(got.Stored))
+	}
 	for _, o := range []string{"duplicate", "wanted", "covered", "confirming", "not_followed", "unknown"} {
 		if n := got.Outcomes[o]; n > 0 {
 			fmt.Fprintf(&b, "%d %s\n", n, o)
@@ -223,15 +280,15 @@ func (s *story) tell(b *strings.Builder, wakes []refresh.Wake) {
 	}
 }
 
-func (s *story) fetch(w *worker, lag time.Duration, fail string, nodate bool) (string, error) {
+func (s *story) fetch(w *worker, lag, after time.Duration, fail string, nodate bool) (string, error) {
 	var b strings.Builder
 	for _, c := range w.claims {
 		response := amazonpay.Response{RequestID: "request", Date: s.clock.Now().Truncate(time.Second)}
 		if nodate {
 			response.Date = time.Time{}
 		}
-		got, err := s.read(c.ID, s.clock.Now().Add(-lag), response, fail)
-		r, closing := refresh.Decide(c, got, err, wallet.DefaultFollowed(), s.settings, 0)
+		got, err := s.read(c.ID, s.clock.Now().Add(-lag), response, fail, after)
+		r, closing := refresh.Decide(c, got, err, s.follow[c.Account], s.settings, 0)
 		w.results = append(w.results, r)
 		fmt.Fprintf(&b, "%s: %s", short(c.ID), r.Kind)
 		if r.Held {
@@ -253,7 +310,7 @@ func (s *story) fetch(w *worker, lag time.Duration, fail string, nodate bool) (s
 }
 
 // read is what Amazon's replica of a moment answers.
-func (s *story) read(id wallet.ChargePermissionID, at time.Time, response amazonpay.Response, fail string) (*amazonpay.ChargePermission, error) {
+func (s *story) read(id wallet.ChargePermissionID, at time.Time, response amazonpay.Response, fail string, after time.Duration) (*amazonpay.ChargePermission, error) {
 	var now *version
 	for i, v := range s.amazon[id] {
 		if !v.from.After(at) {
@@ -274,7 +331,7 @@ func (s *story) read(id wallet.ChargePermissionID, at time.Time, response amazon
 		}
 		reason := map[int]string{404: "ResourceNotFound", 429: "TooManyRequests", 403: "InvalidRequestSignature", 500: "InternalServerError"}[status]
 		response.StatusCode = status
-		return nil, &amazonpay.Error{StatusCode: status, ReasonCode: reason, Response: response}
+		return nil, &amazonpay.Error{StatusCode: status, ReasonCode: reason, RetryAfter: after, Response: response}
 	}
 	body := fmt.Sprintf(`{"chargePermissionId": %q, "chargePermissionType": %q, "statusDetails": {"state": %q},
 		"shippingAddress": {"city": %q}, "paymentPreferences": [{"paymentDescriptor": %q}]}`, id, now.kind, now.state, now.city, now.card)
@@ -288,7 +345,7 @@ func (s *story) read(id wallet.ChargePermissionID, at time.Time, response amazon
 
 func (s *story) commit(ctx context.Context, w *worker) (string, error) {
 	got, err := s.subject.Store.Commit(ctx, refresh.CommitRequest{
-		Lease: w.lease, Results: w.results, Closings: w.closings, Accounts: []wallet.AccountID{"main"},
+		Lease: w.lease, Results: w.results, Closings: w.closings, Accounts: w.accounts,
 		Woken: w.woken, Force: w.force, Settings: s.settings})
 	if err != nil {
 		return "", err
@@ -344,12 +401,33 @@ func (s *story) show(ctx context.Context) (string, error) {
 		}
 		for _, p := range state.Permissions {
 			if p.Key == r.Key && p.State != nil {
-				fmt.Fprintf(&b, "; stored: %s, %s, %s", p.State.Shipping.City, strings.Join(p.State.PaymentDescriptors, " "), p.State.State.State)
+				fmt.Fprintf(&b, "; stored: %s", told(p.State))
 			} else if p.Key == r.Key {
 				fmt.Fprintf(&b, "; not followed: %s", p.Type)
 			}
 		}
 		fmt.Fprintln(&b)
+	}
+	return b.String(), nil
+}
+
+func told(p *wallet.ChargePermission) string {
+	return strings.Join([]string{p.Shipping.City, strings.Join(p.PaymentDescriptors, " "), p.State.State}, ", ")
+}
+
+func (s *story) quota(ctx context.Context, account wallet.AccountID) (string, error) {
+	state, err := s.subject.Snapshot(ctx)
+	if err != nil {
+		return "", err
+	}
+	q := state.Buckets[account]
+	var b strings.Builder
+	fmt.Fprintf(&b, "%.6g tokens %v ago, %d granted\n", q.Tokens, s.clock.Now().Sub(q.RefilledAt), q.Granted)
+	if wait := q.ClosedUntil.Sub(s.clock.Now()); wait > 0 {
+		fmt.Fprintf(&b, "calls rest for %v\n", wait)
+	}
+	if wait := q.WakeAt.Sub(s.clock.Now()); wait > 0 {
+		fmt.Fprintf(&b, "a wake-up is under way, in %v\n", wait)
 	}
 	return b.String(), nil
 }

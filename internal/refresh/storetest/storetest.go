@@ -23,6 +23,8 @@ type Subject struct {
 	Store refresh.Store
 	// Snapshot tells all that the store knows.
 	Snapshot func(context.Context) (State, error)
+	// Follow changes what an account follows, as the migrator does.
+	Follow func(context.Context, wallet.AccountID, wallet.Followed) error
 }
 
 // Accounts are those that a subject must know, with full buckets.

@@ -5,11 +5,19 @@ import (
 	"testing"
 
 	"walletsync/internal/refresh/storetest"
+	"walletsync/internal/wallet"
 )
 
 func model(_ testing.TB, clock *storetest.Clock) storetest.Subject {
 	m := storetest.NewModel(clock.Now, storetest.Accounts()...)
-	return storetest.Subject{Store: m, Snapshot: func(context.Context) (storetest.State, error) { return m.Snapshot(), nil }}
+	return storetest.Subject{
+		Store:    m,
+		Snapshot: func(context.Context) (storetest.State, error) { return m.Snapshot(), nil },
+		Follow: func(_ context.Context, a wallet.AccountID, f wallet.Followed) error {
+			m.Follow(a, f)
+			return nil
+		},
+	}
 }
 
 func TestScenarios(t *testing.T) { storetest.Scenarios(t, "testdata", model) }
