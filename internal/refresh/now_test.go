@@ -324,7 +324,7 @@ func TestOfTwoAtOnceTheSecondReadsForBoth(t *testing.T) {
 func TestANotificationDuringTheReadIsNotMetByIt(t *testing.T) {
 	g := newRig(t)
 	g.during = func() {
-		g.clock.Advance(time.Second)
+		g.clock.Advance(2 * time.Second) // newer than the return
 		if again, err := g.Refresh(t.Context(), g.notified(1)); again || err != nil {
 			t.Fatal(again, err)
 		}
