@@ -22,7 +22,8 @@ import (
 	"walletsync/internal/telemetry"
 )
 
-// Handler answers one invocation. What it returns is the answer as JSON.
+// Handler answers one invocation. What it returns is written as JSON. The event
+// is the runtime's, and is used again after the invocation.
 type Handler func(ctx context.Context, event json.RawMessage) (any, error)
 
 // Start serves invocations until the process ends. Each has a logger in its
@@ -31,10 +32,20 @@ type Handler func(ctx context.Context, event json.RawMessage) (any, error)
 // A panic fails its invocation and not the process: what is in flight is lost
 // either way and comes again, but caches and connections stay.
 func Start(log zerolog.Logger, metrics *telemetry.Metrics, h Handler) {
-	lambda.Start(func(ctx context.Context, event json.RawMessage) (any, error) {
-		return invoke(ctx, log, metrics, h, event)
-	})
+	lambda.StartHandler(bytesHandler(func(ctx context.Context, event []byte) ([]byte, error) {
+		answer, err := invoke(ctx, log, metrics, h, event)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(answer)
+	}))
 }
+
+// bytesHandler is a lambda.Handler: the runtime hands it the event as it came.
+// For a function it would read the event once more, only to copy it.
+type bytesHandler func(ctx context.Context, event []byte) ([]byte, error)
+
+func (h bytesHandler) Invoke(ctx context.Context, event []byte) ([]byte, error) { return h(ctx, event) }
 
 func invoke(ctx context.Context, log zerolog.Logger, metrics *telemetry.Metrics, h Handler, event json.RawMessage) (answer any, err error) {
 	if lc, ok := lambdacontext.FromContext(ctx); ok {

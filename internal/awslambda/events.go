@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -12,18 +13,23 @@ import (
 )
 
 // Door answers HTTP API events with h, and hands each envelope of an SNS event
-// to record: the receiver may have either trigger.
-func Door(h Handler, record func(ctx context.Context, envelope []byte) error) Handler {
+// to record: the receiver may have either trigger. Which of the two an event is
+// shows in one reading of it.
+func Door(h http.Handler, record func(ctx context.Context, envelope []byte) error) Handler {
 	return func(ctx context.Context, event json.RawMessage) (any, error) {
 		var e struct {
+			events.APIGatewayV2HTTPRequest
 			Records []struct {
 				EventSource string
 				// The bytes as they came: verification is over them.
 				SNS json.RawMessage `json:"Sns"`
 			}
 		}
-		if err := json.Unmarshal(event, &e); err != nil || len(e.Records) == 0 {
-			return h(ctx, event)
+		if err := json.Unmarshal(event, &e); err != nil {
+			return nil, fmt.Errorf("an HTTP API or SNS event: %w", err)
+		}
+		if len(e.Records) == 0 {
+			return serve(ctx, h, e.APIGatewayV2HTTPRequest), nil
 		}
 		for _, r := range e.Records {
 			if r.EventSource != "aws:sns" {

@@ -24,17 +24,22 @@ func HTTP(h http.Handler) Handler {
 		if err := json.Unmarshal(event, &e); err != nil {
 			return nil, fmt.Errorf("an HTTP API event: %w", err)
 		}
-		if len(e.Body) > maxBody {
-			return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusRequestEntityTooLarge}, nil
-		}
-		q, err := request(ctx, e)
-		if err != nil {
-			return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusBadRequest}, nil
-		}
-		w := &answer{header: http.Header{}}
-		h.ServeHTTP(w, q)
-		return w.response(), nil
+		return serve(ctx, h, e), nil
 	}
+}
+
+// serve answers the request that an event describes.
+func serve(ctx context.Context, h http.Handler, e events.APIGatewayV2HTTPRequest) events.APIGatewayV2HTTPResponse {
+	if len(e.Body) > maxBody {
+		return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusRequestEntityTooLarge}
+	}
+	q, err := request(ctx, e)
+	if err != nil {
+		return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusBadRequest}
+	}
+	w := &answer{header: http.Header{}}
+	h.ServeHTTP(w, q)
+	return w.response()
 }
 
 // request builds the request that the event describes.
@@ -53,10 +58,11 @@ func request(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Reque
 		return nil, fmt.Errorf("path: %w", err)
 	}
 	target.RawQuery = e.RawQueryString
-	q, err := http.NewRequestWithContext(ctx, e.RequestContext.HTTP.Method, target.String(), strings.NewReader(body))
+	q, err := http.NewRequestWithContext(ctx, e.RequestContext.HTTP.Method, "/", strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
+	q.URL = target
 	for name, value := range e.Headers {
 		q.Header.Set(name, value)
 	}

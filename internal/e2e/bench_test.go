@@ -27,40 +27,29 @@ func started(b *testing.B) *stack.Stack {
 	return s
 }
 
-// rsaCosts measures one RSA-2048 verification and one PSS signature in this run.
-func rsaCosts(b *testing.B) (verify, sign time.Duration) {
+// pssCost measures one RSA-2048 PSS signature in this run.
+func pssCost(b *testing.B) time.Duration {
 	b.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		b.Fatal(err)
 	}
 	sum := sha256.Sum256([]byte("x"))
-	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
-	if err != nil {
-		b.Fatal(err)
-	}
 	const n = 300
 	start := time.Now()
-	for range n {
-		if err := rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, sum[:], signature); err != nil {
-			b.Fatal(err)
-		}
-	}
-	verify = time.Since(start) / n
-	start = time.Now()
 	for range n {
 		if _, err := rsa.SignPSS(rand.Reader, key, crypto.SHA256, sum[:], &rsa.PSSOptions{SaltLength: 32}); err != nil {
 			b.Fatal(err)
 		}
 	}
-	return verify, time.Since(start) / n
+	return time.Since(start) / n
 }
 
-// BenchmarkReceiverAndWorker sends notifications of different charge
-// permissions through the real binaries and counts what their processes took.
-func BenchmarkReceiverAndWorker(b *testing.B) {
+// BenchmarkWorker sends notifications of different charge permissions through
+// the real binaries and counts what the worker's process took.
+func BenchmarkWorker(b *testing.B) {
 	s := started(b)
-	verify, sign := rsaCosts(b)
+	sign := pssCost(b)
 	send := func(first, n int) {
 		for i := range n {
 			id := permissionID(first + i)
@@ -78,18 +67,16 @@ func BenchmarkReceiverAndWorker(b *testing.B) {
 	}
 	const warm, n = 200, 1000
 	send(0, warm)
-	receiver, worker := s.Receiver.Usage().CPU, s.Worker.Usage().CPU
+	worker := s.Worker.Usage().CPU
 	calls := s.Twin.Stats().Calls[twin.GetChargePermission]["200"]
 	sent := 0
 	for b.Loop() {
 		send(warm+sent, n)
 		sent += n
 	}
-	receiver, worker = s.Receiver.Usage().CPU-receiver, s.Worker.Usage().CPU-worker
+	worker = s.Worker.Usage().CPU - worker
 	calls = s.Twin.Stats().Calls[twin.GetChargePermission]["200"] - calls
-	b.ReportMetric(float64(receiver)/float64(sent)/float64(verify), "receiver-x-rsa-verify")
 	b.ReportMetric(float64(worker)/float64(calls)/float64(sign), "worker-x-pss-sign/call")
-	b.ReportMetric(float64(s.Receiver.Usage().PeakRSS)/(1<<20), "receiver-peak-MB")
 	b.ReportMetric(float64(s.Worker.Usage().PeakRSS)/(1<<20), "worker-peak-MB")
 }
 
@@ -105,7 +92,7 @@ func permissionID(n int) string {
 // BenchmarkColdStart is the time from a process's start to its first poll.
 func BenchmarkColdStart(b *testing.B) {
 	s := started(b)
-	for name, f := range map[string]*lambda.Function{"receiver": s.Receiver, "worker": s.Worker} {
+	for name, f := range map[string]*lambda.Function{"worker": s.Worker} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				f.Kill()
@@ -121,7 +108,7 @@ func BenchmarkColdStart(b *testing.B) {
 			b.ReportMetric(float64(inits[len(inits)/2].Microseconds())/1000, "ms-median-to-first-poll")
 		})
 	}
-	for name, bin := range map[string]string{"receiver": s.Binary("ipn-receiver"), "worker": s.Binary("ipn-worker"), "migrator": s.Binary("migrator")} {
+	for name, bin := range map[string]string{"worker": s.Binary("ipn-worker"), "migrator": s.Binary("migrator")} {
 		info, err := os.Stat(bin)
 		if err != nil {
 			b.Fatal(err)

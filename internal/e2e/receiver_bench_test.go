@@ -1,0 +1,263 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"walletsync/internal/local/lambda"
+	"walletsync/internal/local/secrets"
+	"walletsync/internal/local/sqs"
+	"walletsync/internal/local/stack"
+	"walletsync/internal/local/twin"
+)
+
+// budget is a line of design.md §7 and what was measured.
+type budget struct {
+	what     string
+	measured float64
+	most     float64 // 0: no budget, said to explain the others
+	unit     string
+}
+
+// report writes the lines as metrics, and as a table that tells what holds.
+func report(b *testing.B, name string, lines ...budget) {
+	b.Helper()
+	var table strings.Builder
+	fmt.Fprintf(&table, "\n%-60s %9s %8s", name, "measured", "budget")
+	for _, l := range lines {
+		fmt.Fprintf(&table, "\n  %-58s %9.2f ", l.what+", "+l.unit, l.measured)
+		switch {
+		case l.most == 0:
+			table.WriteString("       –")
+		case l.measured <= l.most:
+			fmt.Fprintf(&table, "%8.0f  holds", l.most)
+		default:
+			fmt.Fprintf(&table, "%8.0f  MISSED", l.most)
+		}
+		b.ReportMetric(l.measured, strings.NewReplacer(" ", "-", ",", "").Replace(l.what+" "+l.unit))
+	}
+	b.ReportMetric(0, "ns/op") // of a round, which means nothing
+	b.Log(table.String())
+}
+
+// collector takes what SNS delivers.
+type collector struct {
+	mu        sync.Mutex
+	envelopes [][]byte
+}
+
+func (c *collector) RoundTrip(q *http.Request) (*http.Response, error) {
+	envelope, err := io.ReadAll(q.Body)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.envelopes = append(c.envelopes, envelope)
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{}}, err
+}
+
+// envelopes has a twin sign n notifications, and returns them instead of
+// delivering them.
+func envelopes(b *testing.B, caFile string, n int) (*twin.Twin, [][]byte) {
+	b.Helper()
+	c := &collector{}
+	t, err := twin.New(twin.Options{CAFile: caFile, SNS: twin.SNS{Client: &http.Client{Transport: c}},
+		Accounts: []twin.Account{{Endpoint: "http://collector.invalid/", Subscribed: true}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := t.Start(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = t.Close() })
+	for i := range n {
+		if _, err := t.Change(permissionID(i), []byte(`{}`), twin.Notify{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := t.Idle(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	return t, c.envelopes
+}
+
+// served returns the URL at which h is served.
+func served(b *testing.B, h http.Handler) string {
+	b.Helper()
+	l, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
+	go func() { _ = s.Serve(l) }() // until Close
+	b.Cleanup(func() { _ = s.Close() })
+	return "http://" + l.Addr().String()
+}
+
+// oneInstance starts a function of one instance, so that no other one's
+// start-up or idle time is counted.
+func oneInstance(b *testing.B, binary string, environment map[string]string) *lambda.Function {
+	b.Helper()
+	f, err := lambda.Start(context.Background(), lambda.Config{Name: "measured", Binary: binary, Environment: environment,
+		Timeout: 10 * time.Second, Wait: 10 * time.Second, MaxConcurrency: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(f.Close)
+	return f
+}
+
+// take has the function answer the deliveries, with the next one always
+// waiting, and returns the CPU time that its process took for each.
+func take(b *testing.B, f *lambda.Function, deliveries [][]byte) time.Duration {
+	b.Helper()
+	h := (&lambda.Gateway{Routes: map[string]*lambda.Function{"POST /ipn/{account}/{secret}": f}}).Handler()
+	before := f.Usage().CPU
+	next := make(chan []byte)
+	var senders sync.WaitGroup
+	for range 2 {
+		senders.Go(func() {
+			for body := range next {
+				w := httptest.NewRecorder()
+				q := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/ipn/main/the-secret-of-main", bytes.NewReader(body))
+				q.Header.Set("Content-Type", "text/plain; charset=UTF-8")
+				if h.ServeHTTP(w, q); w.Code != http.StatusOK {
+					b.Errorf("answered %d %s", w.Code, w.Body)
+				}
+			}
+		})
+	}
+	for _, body := range deliveries {
+		next <- body
+	}
+	close(next)
+	senders.Wait()
+	return (f.Usage().CPU - before) / time.Duration(len(deliveries))
+}
+
+// verification is the CPU time of one RSA-2048 verification by crypto/rsa.
+func verification(b *testing.B, key *rsa.PrivateKey) time.Duration {
+	b.Helper()
+	digest := sha256.Sum256([]byte("x"))
+	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
+	if err != nil {
+		b.Fatal(err)
+	}
+	const n = 5000
+	before := ownCPU(b)
+	for range n {
+		if err := rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, digest[:], signature); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return (ownCPU(b) - before) / n
+}
+
+// ownCPU is the CPU time of this process.
+func ownCPU(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// coldStart is the median time from the process's start to its first poll.
+func coldStart(b *testing.B, binary string, environment map[string]string) time.Duration {
+	b.Helper()
+	f := oneInstance(b, binary, environment)
+	for range 21 {
+		if err := f.Provision(b.Context(), 1); err != nil {
+			b.Fatal(err)
+		}
+		f.Kill()
+		if err := stack.Until(b.Context(), time.Minute, "it to be gone", func() (bool, error) { return f.Stats().Running == 0, nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	starts := f.Stats().Inits
+	slices.Sort(starts)
+	return starts[len(starts)/2]
+}
+
+// BenchmarkReceiver holds the receiver's real binary to design.md §7. It
+// measures one process that always has the next notification waiting, and in
+// the same round a function that does nothing, and crypto/rsa. The difference
+// of the two functions is verify and enqueue; the rest is aws-lambda-go asking
+// for the invocation and answering it.
+func BenchmarkReceiver(b *testing.B) {
+	binary := started(b).Binary("ipn-receiver")
+	const n = 1000
+	caFile := filepath.Join(b.TempDir(), "ca.pem")
+	amazon, deliveries := envelopes(b, caFile, n)
+	service, vault := sqs.New(sqs.Options{}), secrets.New()
+	queue, err := service.CreateQueue("measured", sqs.DefaultSettings())
+	if err != nil {
+		b.Fatal(err)
+	}
+	sqsURL := served(b, service)
+	a := amazon.Accounts()[0]
+	door := vault.Put("door", `{"ipnSecret":"the-secret-of-main"}`)
+	environment := map[string]string{
+		"ACCOUNTS": fmt.Sprintf(`[{"id":"main","merchantId":%q,"environment":"sandbox","region":"EU","publicKeyId":%q,"storeId":"amzn1.application-oa2-client.0",
+			"ledgerCurrency":"EUR","topics":[%q],"keySecret":%q,"doorSecret":%[4]q}]`, a.MerchantID, a.PublicKeyID, a.TopicARN, door),
+		"QUEUE_URL": queue.URL(sqsURL), "TLS_CA_FILE": caFile, "HTTPS_PROXY": amazon.ProxyURL(),
+		"AWS_ENDPOINT_URL_SQS": sqsURL, "AWS_ENDPOINT_URL_SECRETS_MANAGER": served(b, vault),
+	}
+	receiver := oneInstance(b, binary, environment)
+	if err := receiver.Provision(b.Context(), 1); err != nil {
+		b.Fatal(err)
+	}
+	rest := receiver.Usage().RSS
+	nothing := filepath.Join(b.TempDir(), "nothing")
+	if out, err := exec.CommandContext(b.Context(), "go", "build", "-buildvcs=false", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", nothing, "./nothing").CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	empty := oneInstance(b, nothing, map[string]string{"GOMAXPROCS": "1"}) // as the receiver sets for itself
+	cold := coldStart(b, binary, environment)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		b.Fatal(err)
+	}
+
+	take(b, receiver, deliveries[:200])
+	take(b, empty, deliveries[:200])
+	var whole, idle, verify time.Duration
+	for b.Loop() {
+		verify += verification(b, key)
+		whole += take(b, receiver, deliveries)
+		idle += take(b, empty, deliveries)
+	}
+	info, err := os.Stat(binary)
+	if err != nil {
+		b.Fatal(err)
+	}
+	const mb = 1 << 20
+	usage := receiver.Usage()
+	const unit = "x RSA-2048 verification"
+	report(b, "ipn-receiver",
+		budget{"CPU of verify and enqueue", float64(whole-idle) / float64(verify), 12, unit},
+		budget{"CPU of Lambda's runtime beside it", float64(idle) / float64(verify), 0, unit},
+		budget{"cold start, median", float64(cold.Microseconds()) / 1000, 15, "ms"},
+		budget{"memory at rest, before the load", float64(rest) / mb, 20, "MB"},
+		budget{"memory at rest, after the load", float64(usage.RSS) / mb, 20, "MB"},
+		budget{"memory under load, peak", float64(usage.PeakRSS) / mb, 48, "MB"},
+		budget{"binary, stripped", float64(info.Size()) / mb, 16, "MB"})
+}
