@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/rs/zerolog"
 )
 
 // maxBody bounds a request's body before it is decoded; the rooms have limits
@@ -31,15 +32,21 @@ func HTTP(h http.Handler) Handler {
 // serve answers the request that an event describes.
 func serve(ctx context.Context, h http.Handler, e events.APIGatewayV2HTTPRequest) events.APIGatewayV2HTTPResponse {
 	if len(e.Body) > maxBody {
-		return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusRequestEntityTooLarge}
+		return refuse(ctx, http.StatusRequestEntityTooLarge, "too_large")
 	}
 	q, err := request(ctx, e)
-	if err != nil {
-		return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusBadRequest}
+	if err != nil { // which may quote the path, and that may hold a secret
+		return refuse(ctx, http.StatusBadRequest, "malformed")
 	}
 	w := &answer{header: http.Header{}}
 	h.ServeHTTP(w, q)
 	return w.response()
+}
+
+// refuse answers what never becomes a request.
+func refuse(ctx context.Context, status int, reason string) events.APIGatewayV2HTTPResponse {
+	zerolog.Ctx(ctx).Warn().Str("outcome", "refused").Str("reason", reason).Int("status", status).Msg("an event that describes no request")
+	return events.APIGatewayV2HTTPResponse{StatusCode: status}
 }
 
 // request builds the request that the event describes.

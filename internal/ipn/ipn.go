@@ -14,6 +14,7 @@ package ipn
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -202,14 +203,15 @@ func (m Message) Encode() string {
 // decode reads a message of ours. It fails for what this release does not know.
 func decode(body string) (Message, error) {
 	var m Message
+	// The errors quote nothing of the message: it may be anyone's.
 	if err := json.Unmarshal([]byte(body), &m); err != nil {
-		return m, fmt.Errorf("not a message of ours: %w", err)
+		return m, errors.New("not the JSON of a message of ours")
 	}
 	if m.V != version {
 		return m, fmt.Errorf("version %d of the queue's messages is not known to this release", m.V)
 	}
 	if _, err := wallet.ParseAccountID(string(m.Account)); err != nil {
-		return m, err
+		return m, errors.New("a message without an account's name")
 	}
 	switch m.Kind {
 	case KindWake:
@@ -226,10 +228,12 @@ func decode(body string) (Message, error) {
 		if m.ChargePermission == "" {
 			return m, nil
 		}
-		_, err := wallet.ParseChargePermissionID(string(m.ChargePermission))
-		return m, err
+		if _, err := wallet.ParseChargePermissionID(string(m.ChargePermission)); err != nil {
+			return m, fmt.Errorf("a %s message of what is no charge permission", m.Kind)
+		}
+		return m, nil
 	}
-	return m, fmt.Errorf("kind %q of the queue's messages is not known to this release", word(m.Kind))
+	return m, errors.New("a kind of message that is not known to this release")
 }
 
 // notification returns what an ipn message says.

@@ -62,7 +62,7 @@ func Final(err error) bool {
 func (r *Receiver) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /ipn/{account}/{secret}", func(w http.ResponseWriter, q *http.Request) {
-		err := r.deliver(q.Context(), wallet.AccountID(q.PathValue("account")), q.PathValue("secret"), q.Body)
+		err := r.deliver(r.begin(q.Context()), wallet.AccountID(q.PathValue("account")), q.PathValue("secret"), q.Body)
 		var refused *refusal
 		switch {
 		case err == nil:
@@ -108,6 +108,7 @@ func (r *Receiver) deliver(ctx context.Context, id wallet.AccountID, secret stri
 // Record takes a delivery without a path: SNS invoked the function itself. The
 // account is the one that the topic belongs to.
 func (r *Receiver) Record(ctx context.Context, envelope []byte) error {
+	ctx = r.begin(ctx)
 	m, err := r.open(ctx, "", envelope)
 	if err != nil {
 		return err
@@ -179,11 +180,11 @@ func (r *Receiver) accept(ctx context.Context, a Account, m sns.Message) error {
 			return r.refuse(ctx, a.ID, http.StatusForbidden, sns.Reason(err), err)
 		}
 		r.Metrics.Count(telemetry.Confirmed, 1, labels)
-		zerolog.Ctx(ctx).Info().Str("account", string(a.ID)).Str("topic", m.TopicARN).Msg("subscription confirmed")
+		r.line(ctx, zerolog.InfoLevel, "confirmed", a.ID).Str("topic", m.TopicARN).Msg("subscription confirmed")
 		return nil
 	case sns.UnsubscribeConfirmation:
 		r.Metrics.Count(telemetry.SubscriptionEnded, 1, labels)
-		zerolog.Ctx(ctx).Error().Str("account", string(a.ID)).Str("topic", m.TopicARN).
+		r.line(ctx, zerolog.ErrorLevel, "ended", a.ID).Str("topic", m.TopicARN).
 			Msg("the subscription has ended: no notification comes until the endpoint is set again in Seller Central")
 		return nil
 	}
@@ -195,7 +196,7 @@ func (r *Receiver) accept(ctx context.Context, a Account, m sns.Message) error {
 		return r.refuse(ctx, a.ID, http.StatusServiceUnavailable, "queue", err)
 	}
 	r.Metrics.Count(telemetry.Queued, 1, labels)
-	zerolog.Ctx(ctx).Info().Str("account", string(a.ID)).Str("notification", n.NotificationID).Str("message", n.MessageID).
+	r.line(ctx, zerolog.InfoLevel, "queued", a.ID).Str("message_id", n.MessageID).Str("notification", n.NotificationID).
 		Str("charge_permission", string(n.ChargePermission)).Str("object_type", n.ObjectType).Msg("queued")
 	return nil
 }
@@ -207,17 +208,33 @@ func (r *Receiver) divert(ctx context.Context, a Account, m sns.Message, reason 
 		return r.refuse(ctx, a.ID, http.StatusServiceUnavailable, "queue", err)
 	}
 	r.Metrics.Count(telemetry.Diverted, 1, telemetry.Labels{Account: string(a.ID), Reason: reason})
-	zerolog.Ctx(ctx).Error().Str("account", string(a.ID)).Str("reason", reason).Str("message", m.ID).Str("topic", m.TopicARN).
+	r.line(ctx, zerolog.ErrorLevel, "diverted", a.ID).Str("reason", reason).Str("message_id", m.ID).Str("topic", m.TopicARN).
 		Msg("verified, but cannot be acted upon; see the dead-letter queue")
 	return nil
 }
 
 func (r *Receiver) refuse(ctx context.Context, a wallet.AccountID, status int, reason string, err error) error {
-	name := telemetry.Refused
+	name, outcome := telemetry.Refused, "refused"
 	if status >= http.StatusInternalServerError {
-		name = telemetry.Unavailable
+		name, outcome = telemetry.Unavailable, "unavailable"
 	}
 	r.Metrics.Count(name, 1, telemetry.Labels{Account: string(a), Reason: reason})
-	zerolog.Ctx(ctx).Warn().Err(err).Str("account", string(a)).Str("reason", reason).Int("status", status).Msg("refused")
+	r.line(ctx, zerolog.WarnLevel, outcome, a).Err(err).Str("reason", reason).Int("status", status).Msg(outcome)
 	return &refusal{status, reason, err}
+}
+
+// began is the key of a delivery's beginning.
+type began struct{}
+
+func (r *Receiver) begin(ctx context.Context) context.Context {
+	return context.WithValue(ctx, began{}, r.Now())
+}
+
+// line begins the line that tells what became of a delivery. Each has one.
+func (r *Receiver) line(ctx context.Context, level zerolog.Level, outcome string, a wallet.AccountID) *zerolog.Event {
+	l := zerolog.Ctx(ctx).WithLevel(level).Str("outcome", outcome).Str("account", string(a))
+	if start, ok := ctx.Value(began{}).(time.Time); ok {
+		l.Dur("duration", r.Now().Sub(start)) // milliseconds
+	}
+	return l
 }

@@ -44,6 +44,12 @@ type Worker struct {
 // Batch processes the deliveries and returns the ids of those that must be
 // delivered again. The others are done, wanted, or in the dead-letter queue.
 func (w *Worker) Batch(ctx context.Context, deliveries []Delivery) (failed []string) {
+	start := w.Now()
+	outcome := "done"
+	defer func() {
+		zerolog.Ctx(ctx).Info().Str("outcome", outcome).Int("messages", len(deliveries)).Int("failed", len(failed)).
+			Dur("duration", w.Now().Sub(start)).Msg("batch")
+	}()
 	var batch wallet.Batch
 	var good []string
 	one := map[wallet.AccountID]string{} // the first of the good of each account
@@ -77,11 +83,13 @@ func (w *Worker) Batch(ctx context.Context, deliveries []Delivery) (failed []str
 	again, err := w.Refresher.Refresh(ctx, batch)
 	switch {
 	case err != nil:
+		outcome = "not_committed"
 		zerolog.Ctx(ctx).Error().Err(err).Int("messages", len(good)).Msg("nothing was committed; the batch comes again")
 		w.Metrics.Count(telemetry.Retried, len(good), telemetry.Labels{Reason: "refresh"})
 		return append(failed, good...)
 	case again:
 		// A batch decides for the accounts that its messages name.
+		outcome = "wake_up_unknown"
 		w.Metrics.Count(telemetry.Retried, len(one), telemetry.Labels{Reason: "wake_up"})
 		return append(failed, slices.Sorted(maps.Values(one))...)
 	}
@@ -97,7 +105,7 @@ func (w *Worker) add(ctx context.Context, b *wallet.Batch, d Delivery) (again bo
 	m, err := decode(d.Body)
 	if err != nil {
 		zerolog.Ctx(ctx).Error().Err(err).Str("queue_message", d.ID).Msg("a message that this release cannot read")
-		return false, m.Account, ReasonUnknownKind
+		return false, "", ReasonUnknownKind // its account may be anything too
 	}
 	a, known := w.Accounts.byID(m.Account)
 	if !known {

@@ -195,16 +195,16 @@ func (r *Runner) fetchOne(ctx context.Context, c Claim) (Result, *Closing) {
 	defer cancel()
 	started := time.Now()
 	got, err := api.GetChargePermission(call, string(c.ID))
-	log := zerolog.Ctx(ctx).Info()
+	log := zerolog.Ctx(ctx).Info().Str("outcome", "read")
 	if err != nil {
-		log = zerolog.Ctx(ctx).Warn().Err(err)
+		log = zerolog.Ctx(ctx).Warn().Str("outcome", "failed").Err(err)
 		if amazonpay.Misconfigured(err) {
-			log = zerolog.Ctx(ctx).Error().Err(err).Str("remedy",
+			log = zerolog.Ctx(ctx).Error().Str("outcome", "failed").Err(err).Str("remedy",
 				"check the account's public key id, private key, algorithm and environment in Seller Central and in the configuration")
 		}
 	}
 	log.Str("account", string(c.Account)).Str("charge_permission", string(c.ID)).
-		Str("cause", string(wallet.CauseOf(c.Priority))).Str("notification", c.Message).
+		Str("cause", string(wallet.CauseOf(c.Priority))).Str("message_id", c.Message).
 		Dur("duration", time.Since(started)).Msg("get charge permission")
 	if err != nil && ctx.Err() != nil {
 		return left(c, err), nil // our own time ran out
