@@ -58,6 +58,10 @@ type Options struct {
 	StatusAddr string
 	// NoSeed leaves the twin without buyers.
 	NoSeed bool
+	// Now is the clock of the twin and of the queue; nil: time.Now. The
+	// functions' and Postgres's stay what they are. Whoever moves it has the
+	// queue look by Queue.SetSettings.
+	Now func() time.Time
 }
 
 // Description is stack.json: how scripts reach the stack.
@@ -238,6 +242,7 @@ func (s *Stack) startAmazon(ctx context.Context) error {
 	s.Twin, err = twin.New(twin.Options{
 		Accounts: []twin.Account{{Endpoint: s.IPNURL, Quotas: map[twin.Call]twin.Quota{twin.GetChargePermission: quota}}},
 		CAFile:   s.CAFile,
+		Now:      s.options.Now,
 		Log:      zerolog.New(zerolog.SyncWriter(s.options.Output)).With().Timestamp().Str("function", "twin").Logger(),
 		SNS:      twin.SNS{RetryAfter: 2 * time.Second},
 	})
@@ -261,7 +266,7 @@ func (s *Stack) quota() twin.Quota {
 
 func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	s.options.Progress("starting queue, secrets and functions")
-	s.SQS = sqs.New(sqs.Options{})
+	s.SQS = sqs.New(sqs.Options{Now: s.options.Now})
 	settings := sqs.DefaultSettings()
 	settings.Retention = 14 * 24 * time.Hour
 	var err error
