@@ -219,23 +219,3 @@ func TestReceiverNeedsTheDoorSecretAlone(t *testing.T) {
 		t.Errorf("the migrator needs neither: %v", err)
 	}
 }
-
-func FuzzAccounts(f *testing.F) {
-	f.Add("[" + account(nil) + "]")
-	f.Add(`[{"id":"a","topics":["x"],"share":1e400}]`)
-	f.Add(`[null]`)
-	f.Fuzz(func(t *testing.T, text string) {
-		c, err := LoadMigrator(workerEnv(map[string]string{"ACCOUNTS": text}))
-		if err != nil {
-			return
-		}
-		for _, a := range c.Accounts {
-			if _, err := wallet.ParseAccountID(string(a.ID)); err != nil {
-				t.Error(err)
-			}
-			if a.Share <= 0 || a.Share > 1 || a.MerchantID == "" || a.Region == "" {
-				t.Errorf("accepted %+v", a)
-			}
-		}
-	})
-}

@@ -310,3 +310,28 @@ func FuzzDecodeQueueMessage(f *testing.F) {
 		}
 	})
 }
+
+// FuzzEnvelope holds apart what SNS puts on the queue and what we do: a message
+// of ours is never verified as SNS's, nor SNS's taken for ours unverified.
+func FuzzEnvelope(f *testing.F) {
+	for _, s := range []string{ours("1"), diverted(topic, good), WakeMessage(wallet.Wake{Account: "main", At: arrival}).Encode(), enveloped, unfetched,
+		`{"type":"x","KIND":"ipn"}`, `{"Type":""}`, `[]`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		_, err := decode(body)
+		if is := envelope(body); is && err == nil {
+			t.Error("taken for both")
+		}
+		if err == nil {
+			return
+		}
+		// What is neither can only be a dead letter.
+		b, d := &refresher{}, &dead{}
+		w := &Worker{Accounts: accounts, Opener: opener{err: failing(t, `{}`)}, Refresher: b, DeadLetters: d, Now: time.Now}
+		w.Batch(t.Context(), []Delivery{{ID: "0", Body: body}})
+		if len(d.reasons) != 1 || len(b.got.Notifications)+len(b.got.Woken) > 0 {
+			t.Errorf("dead letters %v, refreshed %+v", d.reasons, b.got)
+		}
+	})
+}
