@@ -48,6 +48,8 @@ var mayImport = map[string][]string{
 	"internal/awslambda":          {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/config":             {"internal/wallet", "internal/telemetry"},
 	"internal/config/pay":         {"internal/wallet", "internal/config", "internal/amazonpay", "internal/telemetry"},
+	"internal/html":               {}, // it knows no page
+	"internal/update/pages":       {"internal/html"},
 	"internal/local/twin":         {}, // what it shares with what it tests are the facts alone
 	"internal/local/sqs":          {"internal/local/sqs/awsjson"},
 	"internal/local/lambda":       {"internal/local/sqs", "internal/local/sqs/awsjson"},
