@@ -163,7 +163,8 @@ type Problem struct {
 	Kind     Kind
 	// Status is the HTTP status code; 0: the kind's own.
 	Status int
-	// AgainURL starts the update again.
+	// AgainURL starts the update again; Unavailable offers the page's own URL
+	// where it is empty.
 	AgainURL     string
 	MerchantName string
 	MerchantURL  string
@@ -212,6 +213,9 @@ func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, v Problem) {
 	}
 	if v.Status == 0 {
 		v.Status = statuses[v.Kind]
+	}
+	if v.Kind == Closed || v.Kind == NotFollowed {
+		v.AgainURL = "" // it would end here again
 	}
 	says := t.Problems[v.Kind]
 	p.write(w, r, v.Status, "problem.html", html.View{

@@ -31,7 +31,10 @@ type texts struct {
 
 	Problems map[Kind]passage
 
-	Again      string
+	Again      string // the same once more
+	Anew       string // from the start
+	StartOver  string // where there is no link to do so
+	Close      string // where nothing is left to do, and no link
 	BackToShop string
 	BackTo     string // with %s for the merchant's name
 }
@@ -96,6 +99,9 @@ var translations = map[string]*texts{
 			Unavailable: {"Something went wrong on our side", "This page cannot be shown right now. Please try again in a few minutes."},
 		},
 		Again:      "Try again",
+		Anew:       "Start again",
+		StartOver:  "Please start the update again from the shop.",
+		Close:      "You can close this page now.",
 		BackToShop: "Back to the shop",
 		BackTo:     "Back to %s",
 	},
@@ -134,6 +140,9 @@ var translations = map[string]*texts{
 			Unavailable: {"Bei uns ist etwas schiefgelaufen", "Diese Seite kann gerade nicht angezeigt werden. Bitte versuchen Sie es in einigen Minuten erneut."},
 		},
 		Again:      "Erneut versuchen",
+		Anew:       "Neu beginnen",
+		StartOver:  "Bitte starten Sie die Änderung im Shop erneut.",
+		Close:      "Sie können diese Seite jetzt schließen.",
 		BackToShop: "Zurück zum Shop",
 		BackTo:     "Zurück zu %s",
 	},
@@ -172,6 +181,9 @@ var translations = map[string]*texts{
 			Unavailable: {"Un problème est survenu de notre côté", "Cette page ne peut pas être affichée pour le moment. Veuillez réessayer dans quelques minutes."},
 		},
 		Again:      "Réessayer",
+		Anew:       "Recommencer",
+		StartOver:  "Veuillez recommencer la modification depuis la boutique.",
+		Close:      "Vous pouvez maintenant fermer cette page.",
 		BackToShop: "Retour à la boutique",
 		BackTo:     "Retour à %s",
 	},
@@ -210,6 +222,9 @@ var translations = map[string]*texts{
 			Unavailable: {"Si è verificato un problema da parte nostra", "Al momento questa pagina non può essere mostrata. La preghiamo di riprovare tra qualche minuto."},
 		},
 		Again:      "Riprova",
+		Anew:       "Ricomincia",
+		StartOver:  "Avvii di nuovo la modifica dal negozio.",
+		Close:      "Ora può chiudere questa pagina.",
 		BackToShop: "Torna al negozio",
 		BackTo:     "Torna a %s",
 	},
@@ -248,6 +263,9 @@ var translations = map[string]*texts{
 			Unavailable: {"Algo ha fallado por nuestra parte", "Esta página no se puede mostrar en este momento. Inténtelo de nuevo dentro de unos minutos."},
 		},
 		Again:      "Intentar de nuevo",
+		Anew:       "Empezar de nuevo",
+		StartOver:  "Inicie de nuevo el cambio desde la tienda.",
+		Close:      "Ya puede cerrar esta página.",
 		BackToShop: "Volver a la tienda",
 		BackTo:     "Volver a %s",
 	},
@@ -286,6 +304,9 @@ var translations = map[string]*texts{
 			Unavailable: {"ただいまページを表示できません", "システムに問題が発生しました。お手数ですが、数分後にもう一度お試しください。"},
 		},
 		Again:      "もう一度試す",
+		Anew:       "はじめからやり直す",
+		StartOver:  "お手数ですが、ショップからもう一度お手続きください。",
+		Close:      "このページは閉じていただいてかまいません。",
 		BackToShop: "ショップに戻る",
 		BackTo:     "%sに戻る",
 	},
