@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"strings"
 )
 
 //go:embed layout.html style.css
@@ -29,7 +30,8 @@ type Site struct {
 type View struct {
 	// Language is the BCP 47 tag of the page's text.
 	Language string
-	// Title is the page's title, as text.
+	// Title is the page's title, as text. Zero-width spaces, where a heading may
+	// break, are left out of it.
 	Title string
 	// Data is the page's own.
 	Data any
@@ -83,6 +85,7 @@ func (s *Site) Write(w http.ResponseWriter, status int, page string, v View, pol
 	}
 	// The URL alphabet has no character that HTML escapes.
 	v.Nonce = base64.URLEncoding.EncodeToString(random)
+	v.Title = strings.ReplaceAll(v.Title, "\u200b", "")
 	var b bytes.Buffer
 	if err := t.Execute(&b, v); err != nil {
 		return fmt.Errorf("page %s: %w", page, err)

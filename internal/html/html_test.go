@@ -197,7 +197,7 @@ func FuzzLanguage(f *testing.F) {
 // The layout is one document around any page.
 func TestLayout(t *testing.T) {
 	w := httptest.NewRecorder()
-	if err := site(t).Write(w, http.StatusOK, "two.html", View{Language: "ja", Title: "</title><script>"}, Strict()); err != nil {
+	if err := site(t).Write(w, http.StatusOK, "two.html", View{Language: "ja", Title: "</title>\u200b<script>"}, Strict()); err != nil {
 		t.Fatal(err)
 	}
 	for _, part := range []string{`<html lang="ja">`, "<title>&lt;/title&gt;&lt;script&gt;</title>", "width=device-width, initial-scale=1\"", "prefers-color-scheme: dark"} {

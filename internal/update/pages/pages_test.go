@@ -520,7 +520,7 @@ func TestLanguageOfThePage(t *testing.T) {
 	}
 	w = httptest.NewRecorder()
 	p.Problem(w, r, Problem{Kind: NotFound, Language: "ja_JP"})
-	if !strings.Contains(w.Body.String(), `<html lang="ja">`) || !strings.Contains(w.Body.String(), "ページが見つかりません") {
+	if !strings.Contains(w.Body.String(), `<html lang="ja">`) || !strings.Contains(w.Body.String(), "<title>ページが見つかりません</title>") {
 		t.Error(w.Body)
 	}
 }

@@ -39,7 +39,8 @@ type texts struct {
 	BackTo     string // with %s for the merchant's name
 }
 
-// passage is a title with what follows from it.
+// passage is a title with what follows from it. A zero-width space in a Japanese
+// title is where its line may break.
 type passage struct{ Title, Body string }
 
 // byUpdate is a passage for each thing that a buyer changes.
@@ -66,9 +67,9 @@ func (t *texts) Back(merchant string) string {
 var translations = map[string]*texts{
 	"en": {
 		Ready: byUpdate{
-			Address:       passage{"Update your address", "Amazon Pay opens next. Choose the address you want to use there, and we will bring you back."},
-			PaymentMethod: passage{"Update your payment method", "Amazon Pay opens next. Choose the payment method you want to use there, and we will bring you back."},
-			Both:          passage{"Update your address and payment method", "Amazon Pay opens next. Choose the address and payment method you want to use there, and we will bring you back."},
+			Address:       passage{"Update your address", "Amazon Pay opens next. Choose your address there, and we will bring you back."},
+			PaymentMethod: passage{"Update your payment method", "Amazon Pay opens next. Choose your payment method there, and we will bring you back."},
+			Both:          passage{"Update your address and payment method", "Amazon Pay opens next. Choose your address and payment method there, and we will bring you back."},
 		},
 		FailedMessage: "The update for your address or payment method failed. Please try again.",
 		Go:            "Continue to Amazon Pay",
@@ -165,7 +166,7 @@ var translations = map[string]*texts{
 			PaymentMethod: passage{"Votre moyen de paiement a été modifié", "Votre modification est enregistrée. Vous n’avez rien d’autre à faire."},
 			Both:          passage{"Votre adresse de livraison et votre moyen de paiement sont à jour", "Votre choix est enregistré. Vous n’avez rien d’autre à faire."},
 		},
-		Pending:       passage{"Votre modification est en cours", "Amazon Pay a accepté votre modification. La boutique la recevra dans quelques minutes. Vous n’avez rien d’autre à faire."},
+		Pending:       passage{"Votre modification est en cours d’enregistrement", "Amazon Pay a accepté votre modification. La boutique la recevra dans quelques minutes. Vous n’avez rien d’autre à faire."},
 		Failed:        passage{"Votre modification n’a pas abouti", "La modification de votre adresse ou de votre moyen de paiement a échoué. Veuillez réessayer."},
 		Checking:      passage{"Nous vérifions votre modification", "Amazon Pay n’a pas encore confirmé votre modification. Nous continuons à vérifier et vous pouvez fermer cette page. Si la modification n’apparaît pas d’ici demain, veuillez recommencer depuis la boutique."},
 		CheckAgain:    "Vérifier à nouveau",
@@ -271,9 +272,9 @@ var translations = map[string]*texts{
 	},
 	"ja": {
 		Ready: byUpdate{
-			Address:       passage{"お届け先の変更", "次にAmazon Payの画面が開きます。ご希望のお届け先をお選びください。お手続きが終わると、このサイトに戻ります。"},
-			PaymentMethod: passage{"お支払い方法の変更", "次にAmazon Payの画面が開きます。ご希望のお支払い方法をお選びください。お手続きが終わると、このサイトに戻ります。"},
-			Both:          passage{"お届け先とお支払い方法の変更", "次にAmazon Payの画面が開きます。ご希望のお届け先とお支払い方法をお選びください。お手続きが終わると、このサイトに戻ります。"},
+			Address:       passage{"お届け先の\u200b変更", "次にAmazon Payの画面が開きます。ご希望のお届け先をお選びください。お手続きが終わると、このサイトに戻ります。"},
+			PaymentMethod: passage{"お支払い方法の\u200b変更", "次にAmazon Payの画面が開きます。ご希望のお支払い方法をお選びください。お手続きが終わると、このサイトに戻ります。"},
+			Both:          passage{"お届け先と\u200bお支払い方法の\u200b変更", "次にAmazon Payの画面が開きます。ご希望のお届け先とお支払い方法をお選びください。お手続きが終わると、このサイトに戻ります。"},
 		},
 		FailedMessage: "お届け先またはお支払い方法を変更できませんでした。もう一度お試しください。",
 		Go:            "Amazon Payへ進む",
@@ -284,24 +285,24 @@ var translations = map[string]*texts{
 		NoScript:      "Amazon Payを開くにはJavaScriptが必要です。ブラウザの設定でJavaScriptを有効にするか、別のブラウザで、このページをもう一度開いてください。",
 		Reload:        "このページを開き直す",
 		Success: byUpdate{
-			Address:       passage{"お届け先を変更しました", "変更内容を保存しました。これ以上のお手続きは必要ありません。"},
-			PaymentMethod: passage{"お支払い方法を変更しました", "変更内容を保存しました。これ以上のお手続きは必要ありません。"},
-			Both:          passage{"お届け先とお支払い方法を更新しました", "ご選択の内容を保存しました。これ以上のお手続きは必要ありません。"},
+			Address:       passage{"お届け先を\u200b変更しました", "変更内容を保存しました。これ以上のお手続きは必要ありません。"},
+			PaymentMethod: passage{"お支払い方法を\u200b変更しました", "変更内容を保存しました。これ以上のお手続きは必要ありません。"},
+			Both:          passage{"お届け先と\u200bお支払い方法を\u200b更新しました", "ご選択の内容を保存しました。これ以上のお手続きは必要ありません。"},
 		},
-		Pending:       passage{"変更を反映しています", "Amazon Payで変更を受け付けました。数分以内にショップに反映されます。これ以上のお手続きは必要ありません。"},
-		Failed:        passage{"変更は完了していません", "お届け先またはお支払い方法を変更できませんでした。もう一度お試しください。"},
-		Checking:      passage{"変更の結果を確認しています", "Amazon Payからの確認がまだ届いていません。引き続き確認しますので、このページは閉じていただいてかまいません。明日になっても変更が反映されない場合は、お手数ですが、ショップからもう一度お手続きください。"},
+		Pending:       passage{"変更を\u200b反映しています", "Amazon Payで変更を受け付けました。数分以内にショップに反映されます。これ以上のお手続きは必要ありません。"},
+		Failed:        passage{"変更は\u200b完了していません", "お届け先またはお支払い方法を変更できませんでした。もう一度お試しください。"},
+		Checking:      passage{"変更の結果を\u200b確認しています", "Amazon Payからの確認がまだ届いていません。引き続き確認しますので、このページは閉じていただいてかまいません。明日になっても変更が反映されない場合は、お手数ですが、ショップからもう一度お手続きください。"},
 		CheckAgain:    "もう一度確認する",
 		PaymentMethod: "お支払い方法",
 		Address:       "お届け先",
 		Problems: map[Kind]passage{
-			LinkExpired: {"リンクの有効期限が切れています", "安全のため、リンクには有効期限があります。お手数ですが、ショップからもう一度お手続きください。"},
-			LinkInvalid: {"このリンクはご利用いただけません", "リンクが途中で切れているか、別のお手続きのものである可能性があります。お手数ですが、ショップからもう一度お手続きください。"},
-			Done:        {"このお手続きは完了しています", "リンクは一度だけご利用いただけます。ほかに変更がある場合は、ショップから新しくお手続きください。"},
-			Closed:      {"Amazon Payのご契約は終了しています", "このご契約は変更できません。引き続きAmazon Payでお支払いいただくには、ショップであらためて設定してください。"},
-			NotFollowed: {"ここでは変更できません", "変更できるAmazon Payのお支払い方法が登録されていません。お手数ですが、ショップまでお問い合わせください。"},
-			NotFound:    {"ページが見つかりません", "お探しのページはありません。お手数ですが、ショップからもう一度お手続きください。"},
-			Unavailable: {"ただいまページを表示できません", "システムに問題が発生しました。お手数ですが、数分後にもう一度お試しください。"},
+			LinkExpired: {"リンクの\u200b有効期限が\u200b切れています", "安全のため、リンクには有効期限があります。お手数ですが、ショップからもう一度お手続きください。"},
+			LinkInvalid: {"このリンクは\u200bご利用いただけません", "リンクが途中で切れているか、別のお手続きのものである可能性があります。お手数ですが、ショップからもう一度お手続きください。"},
+			Done:        {"このお手続きは\u200b完了しています", "リンクは一度だけご利用いただけます。ほかに変更がある場合は、ショップから新しくお手続きください。"},
+			Closed:      {"Amazon Payの\u200bご契約は\u200b終了しています", "このご契約は変更できません。引き続きAmazon Payでお支払いいただくには、ショップであらためて設定してください。"},
+			NotFollowed: {"ここでは\u200b変更できません", "変更できるAmazon Payのお支払い方法が登録されていません。お手数ですが、ショップまでお問い合わせください。"},
+			NotFound:    {"ページが\u200b見つかりません", "お探しのページはありません。お手数ですが、ショップからもう一度お手続きください。"},
+			Unavailable: {"ただいま\u200bページを\u200b表示できません", "システムに問題が発生しました。お手数ですが、数分後にもう一度お試しください。"},
 		},
 		Again:      "もう一度試す",
 		Anew:       "はじめからやり直す",

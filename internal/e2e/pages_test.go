@@ -1,0 +1,371 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
+
+	"walletsync/internal/update/pages"
+)
+
+// scripts stand in for Amazon's: one that works, and each way of not working.
+var scripts = map[string]string{
+	// What it was called with, and its payload as bytes.
+	"records.js": `window.amazon = {Pay: {initCheckout(c) {
+		window.called = {config: c, bytes: Array.from(new TextEncoder().encode(c.createCheckoutSessionConfig.payloadJSON))};
+	}}};`,
+	// Leaves the page as the real one does.
+	"leaves.js": `window.amazon = {Pay: {initCheckout(c) {
+		const form = document.createElement("form");
+		form.method = "post";
+		form.action = window.checkoutHost;
+		const field = document.createElement("input");
+		field.type = "hidden"; field.name = "payload"; field.value = c.createCheckoutSessionConfig.payloadJSON;
+		form.append(field); document.body.append(form); form.submit();
+	}}};
+	window.checkoutHost = new URL("/checkout/initiate", document.currentScript.src).href;`,
+	"throws-string.js": `window.amazon = {Pay: {initCheckout() { throw "Missing required parameter: placement"; }}};`,
+	"throws-error.js":  `window.amazon = {Pay: {initCheckout() { throw new Error("broken"); }}};`,
+	"rejects.js":       `window.amazon = {Pay: {initCheckout() { return Promise.reject("not now"); }}};`,
+	"nothing.js":       `window.amazon = {Pay: {initCheckout() {}}};`,
+	"empty.js":         ``,
+	"broken.js":        `this is no JavaScript`,
+}
+
+// buyersPages serves the pages, and Amazon's script and checkout host from an
+// origin of their own.
+type buyersPages struct {
+	url     string
+	amazon  string
+	mended  atomic.Bool // missing.js is there after all
+	posted  chan *http.Request
+	payload atomic.Value
+}
+
+func serve(t *testing.T) *buyersPages {
+	t.Helper()
+	b := &buyersPages{posted: make(chan *http.Request, 1)}
+	b.payload.Store("{}")
+	amazon := http.NewServeMux()
+	amazon.HandleFunc("GET /{script}", func(w http.ResponseWriter, r *http.Request) {
+		source, ok := scripts[r.PathValue("script")]
+		if r.PathValue("script") == "missing.js" && b.mended.Load() {
+			source, ok = scripts["records.js"], true
+		}
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/javascript")
+		_, _ = w.Write([]byte(source))
+	})
+	amazon.HandleFunc("POST /checkout/initiate", func(w http.ResponseWriter, r *http.Request) {
+		if err := r.ParseForm(); err != nil {
+			t.Error(err)
+		}
+		b.posted <- r
+		_, _ = w.Write([]byte("<h1 id=hosted>hosted</h1>"))
+	})
+	a := httptest.NewServer(amazon)
+	t.Cleanup(a.Close)
+	b.amazon = a.URL
+
+	open := newPages(t, map[string][]string{"form-action": {a.URL}})
+	narrow := newPages(t, nil)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /update", func(w http.ResponseWriter, r *http.Request) {
+		v := ready(a.URL+"/"+r.FormValue("script"), b.payload.Load().(string))
+		if r.FormValue("script") == "unreachable" {
+			v.Checkout.ScriptURL = "http://127.0.0.1:1/checkout.js"
+		}
+		v.RetryURL = r.URL.String()
+		if r.FormValue("policy") == "narrow" {
+			narrow.Ready(w, r, v)
+			return
+		}
+		open.Ready(w, r, v)
+	})
+	mux.HandleFunc("GET /show/{page}", func(w http.ResponseWriter, r *http.Request) {
+		switch v := everyPage(a.URL, r.FormValue("language"))[r.PathValue("page")].(type) {
+		case pages.Ready:
+			open.Ready(w, r, v)
+		case pages.Result:
+			open.Result(w, r, v)
+		case pages.Problem:
+			open.Problem(w, r, v)
+		}
+	})
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	b.url = s.URL
+	return b
+}
+
+func newPages(t *testing.T, csp map[string][]string) *pages.Pages {
+	t.Helper()
+	p, err := pages.New(pages.Options{CSP: csp, Failed: func(_ *http.Request, err error) { t.Error(err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func ready(script, payload string) pages.Ready {
+	return pages.Ready{Language: "en", Update: pages.Both, MerchantURL: "https://shop.example.com/", Checkout: pages.Checkout{
+		ScriptURL: script, MerchantID: "A1EXAMPLE", PublicKeyID: "SANDBOX-EXAMPLE", LedgerCurrency: "EUR", CheckoutLanguage: "de_DE", ProductType: "PayAndShip",
+		Placement: "Other", Sandbox: true, PayloadJSON: payload, Signature: "c2lnbmF0dXJl+/==", Algorithm: "AMZN-PAY-RSASSA-PSS-V2",
+	}}
+}
+
+// everyPage is what is looked at: each page in each form that looks different.
+func everyPage(amazon, language string) map[string]any {
+	const shop = "https://shop.example.com/"
+	address := ready(amazon+"/records.js", "{}")
+	address.Language, address.Update, address.RetryURL = language, pages.Address, "/"
+	failed := address
+	failed.Update, failed.Failed = pages.Both, true
+	blocked := address
+	blocked.Checkout.ScriptURL = amazon + "/missing.js"
+	all := map[string]any{
+		"ready":         address,
+		"ready-failed":  failed,
+		"ready-blocked": blocked,
+		"result-success": pages.Result{Language: language, Update: pages.Both, Outcome: pages.Success, MerchantURL: shop, MerchantName: "Blumen Müller",
+			Descriptors: []string{"Visa ****1111 (Amazon Pay)"}, City: "渋谷区", PostalCode: "150-0002"},
+		"result-long": pages.Result{Language: language, Update: pages.Both, Outcome: pages.Success, MerchantURL: shop,
+			Descriptors: []string{strings.Repeat("W", 200), "بطاقة ****1111 שלום"}, City: strings.Repeat("Llanfair", 25), PostalCode: "1"},
+		"result-bare":     pages.Result{Language: language, Update: pages.Address, Outcome: pages.Success},
+		"result-pending":  pages.Result{Language: language, Outcome: pages.Pending, MerchantURL: shop},
+		"result-failed":   pages.Result{Language: language, Outcome: pages.Failed, AgainURL: "/", MerchantURL: shop},
+		"result-checking": pages.Result{Language: language, Outcome: pages.Checking, MerchantURL: shop},
+	}
+	for _, kind := range []pages.Kind{pages.LinkExpired, pages.LinkInvalid, pages.Done, pages.Closed, pages.NotFollowed, pages.NotFound, pages.Unavailable} {
+		all["problem-"+string(kind)] = pages.Problem{Language: language, Kind: kind, AgainURL: "/", MerchantURL: shop}
+	}
+	return all
+}
+
+// press goes to the ready page with one of the scripts, and clicks its button.
+func (b *buyersPages) press(t *testing.T, ctx context.Context, script string) {
+	t.Helper()
+	do(t, ctx, chromedp.Navigate(b.url+"/update?token=secret&script="+script))
+	do(t, ctx, chromedp.WaitVisible("#go"))
+	do(t, ctx, chromedp.Click("#go"))
+}
+
+func TestTheButtonPassesOnExactlyWhatWasSigned(t *testing.T) {
+	b := serve(t)
+	ctx := browser(t, "light")
+	for name, payload := range map[string]string{
+		"plain":           `{"chargePermissionId":"B01-0000000-0000000"}`,
+		"end of script":   `{"a":"</script><script>document.title='run'</script><!--"}`,
+		"quotes":          `{"a":"it's \"quoted\" &amp; &quot;"}`,
+		"backslashes":     `{"a":"\\u003c\\n"}`,
+		"line separators": "{\"a\":\"\u2028\u2029\u0085\"}",
+		"emoji":           `{"a":"👩‍👩‍👧‍👦🇯🇵"}`,
+		"CJK":             `{"a":"東京都渋谷区神南１丁目 髙﨑"}`,
+		"composed or not": "{\"a\":\"é e\u0301\"}",
+		"white space":     "{ \"a\" :\t\"\u00a0\u3000\"\r\n}",
+		"control":         "{\"a\":\"\u0000\u007f\ufeff\"}",
+		"numbers":         `{"b":1.0,"a":12345678901234567890,"b":1e2}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.payload.Store(payload)
+			b.press(t, ctx, "records.js")
+			var called struct {
+				Config any
+				Bytes  []int
+			}
+			if err := json.Unmarshal([]byte(do(t, ctx, chromedp.Poll[string](`window.called && JSON.stringify(window.called)`))), &called); err != nil {
+				t.Fatal(err)
+			}
+			got := make([]byte, len(called.Bytes))
+			for i, c := range called.Bytes {
+				got[i] = byte(c)
+			}
+			if diff := cmp.Diff([]byte(payload), got); diff != "" {
+				t.Errorf("the payload's bytes: %s", diff)
+			}
+			want := map[string]any{
+				"merchantId": "A1EXAMPLE", "ledgerCurrency": "EUR", "sandbox": true, "checkoutLanguage": "de_DE", "productType": "PayAndShip", "placement": "Other",
+				"createCheckoutSessionConfig": map[string]any{
+					"payloadJSON": payload, "signature": "c2lnbmF0dXJl+/==", "publicKeyId": "SANDBOX-EXAMPLE", "algorithm": "AMZN-PAY-RSASSA-PSS-V2",
+				},
+			}
+			if diff := cmp.Diff(want, called.Config); diff != "" {
+				t.Error(diff)
+			}
+			if title := do(t, ctx, chromedp.Title()); title == "run" {
+				t.Error("the payload was run")
+			}
+		})
+	}
+}
+
+func TestAmazonsFormSaysWhoseItIsAndNoMore(t *testing.T) {
+	b := serve(t)
+	const payload = `{"a":"</script>東京"}`
+	b.payload.Store(payload)
+	ctx := browser(t, "light")
+	b.press(t, ctx, "leaves.js")
+	posted := <-b.posted
+	if got := posted.Header.Get("Origin"); got != b.url {
+		t.Errorf("Origin is %q, not the page's %s", got, b.url)
+	}
+	if got := posted.Header.Get("Referer"); got != b.url+"/" {
+		t.Errorf("Referer is %q: it must not carry the token", got)
+	}
+	if got := posted.PostForm.Get("payload"); got != payload {
+		t.Errorf("payload %q", got)
+	}
+	do(t, ctx, chromedp.WaitVisible("#hosted"))
+}
+
+func TestTheBuyerIsToldWhenAmazonPayDoesNotOpen(t *testing.T) {
+	const (
+		blocked = "Amazon Pay could not be loaded."
+		refused = "Amazon Pay could not be opened."
+		stuck   = "Amazon Pay has not opened."
+	)
+	b := serve(t)
+	for _, c := range []struct{ name, script, says string }{
+		{"script is blocked", "unreachable", blocked},
+		{"script is not there", "missing.js", blocked},
+		{"script defines nothing", "empty.js", blocked},
+		{"script is broken", "broken.js", blocked},
+		{"throws a string", "throws-string.js", refused},
+		{"throws an error", "throws-error.js", refused},
+		{"rejects", "rejects.js", refused},
+		{"does nothing", "nothing.js", stuck},
+		{"form is stopped by the policy", "leaves.js&policy=narrow", refused},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx := browser(t, "light")
+			b.press(t, ctx, c.script)
+			said := do(t, ctx, chromedp.Poll[string](`document.getElementById("trouble").textContent`))
+			if !strings.HasPrefix(said, c.says) {
+				t.Errorf("the buyer is told %q, not %q", said, c.says)
+			}
+			do(t, ctx, chromedp.WaitVisible("#trouble"))
+			do(t, ctx, chromedp.WaitVisible("#reload"))
+			if got := do(t, ctx, chromedp.Text("#go")); got != "Try again" {
+				t.Errorf("the button says %q", got)
+			}
+			if got := do(t, ctx, chromedp.Evaluate[string](`document.getElementById("go").getAttribute("aria-disabled") + document.getElementById("progress").textContent`)); got != "false" {
+				t.Errorf("the button does not work again: %s", got)
+			}
+			if strings.Contains(said, "placement") {
+				t.Error("the buyer reads what is the merchant's")
+			}
+		})
+	}
+}
+
+func TestTryingAgainLoadsAmazonsScriptAgain(t *testing.T) {
+	b := serve(t)
+	ctx := browser(t, "light")
+	do(t, ctx, chromedp.Navigate(b.url+"/update?script=missing.js"))
+	// Nobody has clicked yet, and the buyer knows already.
+	do(t, ctx, chromedp.Poll[string](`document.getElementById("trouble").textContent`))
+	b.mended.Store(true)
+	// By keyboard, as some buyers do.
+	do(t, ctx, chromedp.Focus("#go"))
+	do(t, ctx, chromedp.KeyEvent("\r"))
+	do(t, ctx, chromedp.Poll[bool](`!!window.called`))
+	if said := do(t, ctx, chromedp.Evaluate[string](`document.getElementById("trouble").textContent`)); said != "" {
+		t.Errorf("the buyer is still told %q", said)
+	}
+}
+
+func TestASecondClickOpensNothingTwice(t *testing.T) {
+	b := serve(t)
+	ctx := browser(t, "light")
+	b.press(t, ctx, "records.js")
+	do(t, ctx, chromedp.Poll[bool](`!!window.called`))
+	do(t, ctx, chromedp.Evaluate[bool](`delete window.called`))
+	do(t, ctx, chromedp.Click("#go"))
+	if do(t, ctx, chromedp.Evaluate[bool](`new Promise((done) => setTimeout(() => done(!!window.called), 100))`, chromedp.EvalAwaitPromise)) {
+		t.Error("a double click opens Amazon Pay twice")
+	}
+}
+
+func TestWithoutJavaScriptTheBuyerIsToldWhatToDo(t *testing.T) {
+	b := serve(t)
+	ctx := browser(t, "light")
+	do(t, ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return err
+	}))
+	do(t, ctx, chromedp.Navigate(b.url+"/show/ready?language=en"))
+	text := do(t, ctx, chromedp.Text("main"))
+	for _, part := range []string{"This page needs JavaScript", "Open this page again", "Back to the shop"} {
+		if !strings.Contains(text, part) {
+			t.Errorf("no %q in %q", part, text)
+		}
+	}
+	if strings.Contains(text, "Continue to Amazon Pay") {
+		t.Error("it shows a button that does nothing")
+	}
+	screenshot(t, ctx, "pages-en-desktop-light-noscript")
+}
+
+// TestPagesAreAccessible has axe-core look at each page, sees that none scrolls
+// sideways on the narrowest screen of WCAG 2.2 (1.4.10: 320 CSS pixels, which
+// 1280 at a zoom of 400 % are), and keeps pictures of all.
+func TestPagesAreAccessible(t *testing.T) {
+	axe, err := os.ReadFile(filepath.Join(nodeModules(t), "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := serve(t)
+	for _, scheme := range []string{"light", "dark"} {
+		for _, language := range []string{"en", "ja"} {
+			t.Run(scheme+" "+language, func(t *testing.T) {
+				ctx := browser(t, scheme)
+				all := everyPage(b.amazon, language)
+				names := make([]string, 0, len(all))
+				for name := range all {
+					names = append(names, name)
+				}
+				slices.Sort(names)
+				for _, name := range names {
+					do(t, ctx, chromedp.EmulateViewport(1200, 900))
+					do(t, ctx, chromedp.Navigate(b.url+"/show/"+name+"?language="+language))
+					if name == "ready-blocked" {
+						do(t, ctx, chromedp.WaitVisible("#trouble"))
+					}
+					do(t, ctx, chromedp.Evaluate[bool](string(axe)+";true"))
+					found := do(t, ctx, chromedp.Evaluate[string](`axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then((r) =>
+						(r.passes.length < 5 ? "axe looked at nothing" : "") +
+						r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.failureSummary + " " + n.html).join("; ")).join("\n"))`, chromedp.EvalAwaitPromise))
+					if found != "" {
+						t.Errorf("%s: %s", name, found)
+					}
+					screenshot(t, ctx, fmt.Sprintf("pages-%s-desktop-%s-%s", language, scheme, name))
+					for _, width := range []int64{390, 320} {
+						do(t, ctx, chromedp.EmulateViewport(width, 844))
+						if wide := do(t, ctx, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)); wide > width {
+							t.Errorf("%s is %d pixels wide on a screen of %d", name, wide, width)
+						}
+						if width == 390 {
+							screenshot(t, ctx, fmt.Sprintf("pages-%s-mobile-%s-%s", language, scheme, name))
+						}
+					}
+				}
+			})
+		}
+	}
+}
