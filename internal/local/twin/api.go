@@ -12,13 +12,18 @@ import (
 // Call names what can be asked of the twin.
 type Call string
 
-// The calls that the twin answers, by Amazon's names for them. The last three
-// are SNS's, and Unknown is what fits no call.
+// The calls that the twin answers, by Amazon's names for them. CheckoutScript and
+// InitiateCheckout are a browser's: checkout.js, and the form that it posts.
+// Two are SNS's, and Unknown is what fits no call.
 const (
-	GetChargePermission   Call = "GetChargePermission"
-	GetSigningCertificate Call = "GetSigningCertificate"
-	ConfirmSubscription   Call = "ConfirmSubscription"
-	Unknown               Call = "Unknown"
+	GetChargePermission     Call = "GetChargePermission"
+	GetCheckoutSession      Call = "GetCheckoutSession"
+	CompleteCheckoutSession Call = "CompleteCheckoutSession"
+	CheckoutScript          Call = "CheckoutScript"
+	InitiateCheckout        Call = "InitiateCheckout"
+	GetSigningCertificate   Call = "GetSigningCertificate"
+	ConfirmSubscription     Call = "ConfirmSubscription"
+	Unknown                 Call = "Unknown"
 )
 
 // operation is one call of Amazon Pay's API.
@@ -33,6 +38,8 @@ type operation struct {
 func operations() []operation {
 	return []operation{
 		{GetChargePermission, http.MethodGet, []string{"chargePermissions", "*"}, (*Twin).getChargePermission},
+		{GetCheckoutSession, http.MethodGet, []string{"checkoutSessions", "*"}, (*Twin).getCheckoutSession},
+		{CompleteCheckoutSession, http.MethodPost, []string{"checkoutSessions", "*", "complete"}, (*Twin).completeCheckoutSession},
 	}
 }
 
@@ -163,6 +170,7 @@ type outcome struct {
 	answer answer
 	lost   string // "reset" or "silent": the answer never arrives
 	date   string // "none" or "garbled"
+	script string // "throws" or "nothing"
 }
 
 // perform does a call with whatever fault it meets.
@@ -170,7 +178,7 @@ func (t *Twin) perform(r *http.Request, call Call, id string, do func() answer) 
 	o := outcome{call: call, id: id}
 	fault, faulty := t.callFault(call, id)
 	if faulty {
-		o.date = fault.Date
+		o.date, o.script = fault.Date, fault.Script
 	}
 	if faulty && !fault.Applied {
 		if !t.wait(r.Context(), time.Duration(fault.Delay)) {

@@ -45,6 +45,19 @@ func (t *Twin) controlHandler() http.Handler {
 		reply(w, c.Now, err)
 	})
 	mux.HandleFunc("POST /notifications", t.controlPublish)
+	mux.HandleFunc("GET /checkout-sessions", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, t.CheckoutSessions()) })
+	mux.HandleFunc("GET /checkout-sessions/{id}", func(w http.ResponseWriter, r *http.Request) {
+		s, err := t.CheckoutSession(r.PathValue("id"))
+		reply(w, s, err)
+	})
+	mux.HandleFunc("POST /checkout-sessions", t.controlWalk)
+	mux.HandleFunc("POST /checkout-sessions/{id}/age", func(w http.ResponseWriter, r *http.Request) {
+		by, err := parseDuration(r.URL.Query().Get("by"))
+		if err == nil {
+			err = t.AgeCheckoutSession(r.PathValue("id"), by)
+		}
+		reply(w, struct{}{}, err)
+	})
 	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, t.Faults()) })
 	mux.HandleFunc("POST /faults", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxControlBody))
@@ -71,7 +84,7 @@ func localOnly(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := hostOnly(r.Host)
 		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			http.Error(w, "address the control API as 127.0.0.1", http.StatusForbidden)
+			http.Error(w, "address the twin as 127.0.0.1", http.StatusForbidden)
 			return
 		}
 		h.ServeHTTP(w, r)
@@ -150,7 +163,7 @@ func reply(w http.ResponseWriter, v any, err error) {
 		writeJSON(w, http.StatusOK, v)
 	case errors.Is(err, ErrUnknown):
 		writeJSON(w, http.StatusNotFound, map[string]string{"error": err.Error()})
-	case errors.Is(err, ErrFinal):
+	case errors.Is(err, ErrFinal), errors.Is(err, ErrOver):
 		writeJSON(w, http.StatusConflict, map[string]string{"error": err.Error()})
 	default:
 		writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
@@ -163,4 +176,42 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(v)
+}
+
+// walk is the body of POST /checkout-sessions: what the button's page gives to
+// initCheckout, in Amazon's form, and what the buyer does then.
+type walk struct {
+	Checkout struct {
+		Button
+		Config *struct {
+			PayloadJSON string `json:"payloadJSON"`
+			Signature   string `json:"signature"`
+			PublicKeyID string `json:"publicKeyId"`
+			Algorithm   string `json:"algorithm"`
+		} `json:"createCheckoutSessionConfig"`
+		ScriptURL string `json:"scriptUrl"` // of update-start's answer; not looked at
+	} `json:"checkout"`
+	Choose Choice `json:"choose"`
+}
+
+// controlWalk walks the hosted page for a test.
+func (t *Twin) controlWalk(w http.ResponseWriter, r *http.Request) {
+	var given walk
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&given); err != nil {
+		reply(w, nil, fmt.Errorf("the body is not {checkout, choose}: %w", err))
+		return
+	}
+	b := given.Checkout.Button
+	if c := given.Checkout.Config; c != nil {
+		b.PayloadJSON, b.Signature, b.PublicKeyID, b.Algorithm = c.PayloadJSON, c.Signature, c.PublicKeyID, c.Algorithm
+	}
+	walked, err := t.Walk(b, given.Choose)
+	var refused *ButtonError
+	if errors.As(err, &refused) {
+		writeJSON(w, refused.Status, refused)
+		return
+	}
+	reply(w, walked, err)
 }

@@ -187,6 +187,15 @@ func (t *Twin) paths(path string) []pathGuess {
 			all = append(all, pathGuess{prefix + "/chargePermissions/" + id, "signed for another charge permission"})
 		}
 	}
+	prefix, rest, found = strings.Cut(path, "/checkoutSessions/")
+	if found {
+		_, rest, _ = strings.Cut(rest, "/")
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		for id := range t.sessions {
+			all = append(all, pathGuess{strings.TrimSuffix(prefix+"/checkoutSessions/"+id+"/"+rest, "/"), "signed for another checkout session"})
+		}
+	}
 	return all
 }
 

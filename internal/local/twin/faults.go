@@ -23,7 +23,7 @@ type Faults struct {
 	IPNs  []IPNFault  `json:"ipns,omitempty"` // the first that matches counts
 }
 
-// CallFault befalls calls of the API and of SNS's host. Each comes in both
+// CallFault befalls calls of the API, of the checkout pages and of SNS's host. Each comes in both
 // forms: as it is, the call is not applied (no quota taken, nothing read or
 // done); with Applied, all was done and the answer is lost or replaced.
 type CallFault struct {
@@ -39,6 +39,7 @@ type CallFault struct {
 	RetryAfter string   `json:"retryAfter,omitempty"` // header Retry-After, as it stands
 	Connection string   `json:"connection,omitempty"` // "reset": broken; "silent": no answer until the caller gives up
 	Date       string   `json:"date,omitempty"`       // header Date of the answer: "none" or "garbled"
+	Script     string   `json:"script,omitempty"`     // of CheckoutScript: "throws": initCheckout throws; "nothing": it does nothing
 }
 
 // StaleReads makes Get Charge Permission lag.
@@ -114,7 +115,8 @@ func (f Faults) check() error {
 
 func (f CallFault) check() error {
 	switch {
-	case !slices.Contains([]Call{"", GetChargePermission, GetSigningCertificate, ConfirmSubscription}, f.Call):
+	case !slices.Contains([]Call{"", GetChargePermission, GetCheckoutSession, CompleteCheckoutSession,
+		CheckoutScript, InitiateCheckout, GetSigningCertificate, ConfirmSubscription}, f.Call):
 		return fmt.Errorf("call %q is none of the twin's", f.Call)
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
 		return fmt.Errorf("status %d is not of 400 to 599", f.Status)
@@ -124,8 +126,12 @@ func (f CallFault) check() error {
 		return fmt.Errorf("a connection that is %s has no status", f.Connection)
 	case f.Date != "" && f.Date != "none" && f.Date != "garbled":
 		return fmt.Errorf("date %q is neither none nor garbled", f.Date)
-	case f.Delay == 0 && f.Status == 0 && f.Connection == "" && f.Date == "":
-		return fmt.Errorf("nothing goes wrong: give delay, status, connection or date")
+	case f.Script != "" && f.Script != "throws" && f.Script != "nothing":
+		return fmt.Errorf("script %q is neither throws nor nothing", f.Script)
+	case f.Script != "" && (f.Call != CheckoutScript || f.fails()):
+		return fmt.Errorf("script is for the call CheckoutScript, which is answered then")
+	case f.Delay == 0 && f.Status == 0 && f.Connection == "" && f.Date == "" && f.Script == "":
+		return fmt.Errorf("nothing goes wrong: give delay, status, connection, date or script")
 	case strings.ContainsAny(f.RetryAfter, "\r\n"):
 		return fmt.Errorf("retryAfter has a line break")
 	}

@@ -22,10 +22,10 @@ import (
 
 // network is the twin's listeners.
 type network struct {
-	api, proxy, control net.Listener
-	servers             []*http.Server
-	caPEM               []byte
-	caFile              string
+	api, proxy, control, checkout net.Listener
+	servers                       []*http.Server
+	caPEM                         []byte
+	caFile                        string
 }
 
 // serve returns the handlers by host name.
@@ -37,6 +37,13 @@ func (t *Twin) serve() map[string]http.Handler {
 	}
 	for _, h := range []string{"localhost", "127.0.0.1"} {
 		hosts[h] = api
+	}
+	for name, of := range regions() {
+		checkout := t.checkoutHandler(name)
+		hosts[of.scriptHost] = checkout
+		for _, h := range of.CheckoutHosts {
+			hosts[h] = checkout
+		}
 	}
 	sns := http.HandlerFunc(t.serveSNS)
 	for _, a := range t.accounts {
@@ -56,7 +63,7 @@ func (t *Twin) listen(ctx context.Context) (*network, error) {
 	for _, l := range []struct {
 		to   *net.Listener
 		addr string
-	}{{&n.api, t.options.APIAddr}, {&n.proxy, t.options.ProxyAddr}, {&n.control, t.options.ControlAddr}} {
+	}{{&n.api, t.options.APIAddr}, {&n.proxy, t.options.ProxyAddr}, {&n.control, t.options.ControlAddr}, {&n.checkout, t.options.CheckoutAddr}} {
 		if l.addr == "" {
 			l.addr = "127.0.0.1:0"
 		}
@@ -74,6 +81,7 @@ func (t *Twin) listen(ctx context.Context) (*network, error) {
 		http.HandlerFunc(t.byHost))
 	n.run(n.proxy, http.HandlerFunc(t.connect))
 	n.run(n.control, t.controlHandler())
+	n.run(n.checkout, localOnly(t.checkoutHandler(t.accounts[0].Region)))
 	return n, nil
 }
 
@@ -87,7 +95,7 @@ func (n *network) close() error {
 	for _, s := range n.servers {
 		_ = s.Close()
 	}
-	for _, l := range []net.Listener{n.api, n.proxy, n.control} {
+	for _, l := range []net.Listener{n.api, n.proxy, n.control, n.checkout} {
 		if l != nil {
 			_ = l.Close() // closed with its server already, if it has one
 		}
@@ -194,6 +202,13 @@ func (t *Twin) ProxyURL() string { return "http://" + t.network.proxy.Addr().Str
 
 // ControlURL is the control API.
 func (t *Twin) ControlURL() string { return "http://" + t.network.control.Addr().String() }
+
+// CheckoutURL is where a browser finds the checkout pages, over http.
+func (t *Twin) CheckoutURL() string { return "http://" + t.network.checkout.Addr().String() }
+
+// CheckoutScriptURL is checkout.js, of the first account's region; those of
+// Amazon's own hosts are reached through the proxy.
+func (t *Twin) CheckoutScriptURL() string { return t.CheckoutURL() + "/checkout.js" }
 
 // CAPEM is the certificate of the authority that the twin's hosts have theirs
 // from.

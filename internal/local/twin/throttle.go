@@ -16,8 +16,8 @@ type Quota struct {
 // ("Amazon Pay API v2: throttling limits"); ok is false for a call without.
 func documentedQuota(environment string, call Call) (q Quota, ok bool) {
 	q, ok = map[string]map[Call]Quota{
-		"live":    {GetChargePermission: {20, 4}},
-		"sandbox": {GetChargePermission: {10, 1}},
+		"live":    {GetChargePermission: {20, 4}, GetCheckoutSession: {40, 8}, CompleteCheckoutSession: {20, 4}},
+		"sandbox": {GetChargePermission: {10, 1}, GetCheckoutSession: {10, 1}, CompleteCheckoutSession: {2, 1}},
 	}[environment][call]
 	return q, ok
 }

@@ -47,9 +47,18 @@ type Options struct {
 	// two Amazon does is not documented.
 	RememberFailures bool
 
-	// APIAddr, ProxyAddr and ControlAddr are loopback addresses to listen on.
-	// Empty: 127.0.0.1 with a free port.
-	APIAddr, ProxyAddr, ControlAddr string
+	// EffectOnConfirm makes an update take effect when its buyer confirms on
+	// the hosted page, not only by Complete Checkout Session. Whether Amazon
+	// waits for Complete is not documented.
+	EffectOnConfirm bool
+
+	// CancelURLWithSession appends the checkout session's id to the payload's
+	// checkoutCancelUrl too. Whether Amazon does is not documented.
+	CancelURLWithSession bool
+
+	// APIAddr, ProxyAddr, ControlAddr and CheckoutAddr are loopback addresses
+	// to listen on. Empty: 127.0.0.1 with a free port.
+	APIAddr, ProxyAddr, ControlAddr, CheckoutAddr string
 
 	// CAFile is where Start writes the CA's certificate as PEM; Close removes
 	// it. Empty: nowhere, see Twin.CAPEM.
@@ -66,6 +75,14 @@ type Account struct {
 	// PublicKey verifies the account's requests. nil: New makes a key pair,
 	// see Twin.PrivateKeyPEM.
 	PublicKey *rsa.PublicKey
+
+	// StoreID is the one that payloads must name; empty: any that is well
+	// formed.
+	StoreID string
+
+	// Origins are the JavaScript Origins of a live account in Seller Central:
+	// pages elsewhere cannot use its button. None: any page can.
+	Origins []string
 
 	// TopicARN is where Amazon publishes the account's notifications. Empty:
 	// a topic in a region of AWS that fits.
@@ -89,6 +106,8 @@ const DefaultMerchantID = "A3TWIN0000000"
 var (
 	ErrUnknown = errors.New("there is no such object")
 	ErrFinal   = errors.New("a closed charge permission stays closed")
+	ErrOver    = errors.New("the checkout session is over")
+	ErrChoice  = errors.New("choose another")
 )
 
 // Twin is Amazon, as far as walletsync sees it.
@@ -116,6 +135,7 @@ type Twin struct {
 	mu            sync.Mutex
 	random        *rand.Rand
 	permissions   map[string]*chargePermission
+	sessions      map[string]*session
 	buckets       map[bucketKey]*bucket
 	answered      map[idempotencyKey]rememberedAnswer
 	verified      map[string]canonical // last verified request, by key id
@@ -162,6 +182,7 @@ func New(o Options) (*Twin, error) {
 		log:           o.Log,
 		random:        rand.New(rand.NewPCG(o.Seed, 0x7477696e)), // the second half is "twin": its own stream
 		permissions:   map[string]*chargePermission{},
+		sessions:      map[string]*session{},
 		buckets:       map[bucketKey]*bucket{},
 		answered:      map[idempotencyKey]rememberedAnswer{},
 		verified:      map[string]canonical{},

@@ -1,0 +1,276 @@
+package twin
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"crypto"
+	"crypto/rsa"
+)
+
+// Button is what checkout.js posts to {checkout host}/checkout/initiate: what
+// initCheckout was given. The names of the form's fields are the twin's own;
+// Amazon does not document its script's.
+type Button struct {
+	MerchantID       string `json:"merchantId"`
+	LedgerCurrency   string `json:"ledgerCurrency"`
+	Sandbox          bool   `json:"sandbox"`
+	CheckoutLanguage string `json:"checkoutLanguage,omitempty"`
+	ProductType      string `json:"productType,omitempty"` // empty: PayAndShip
+	Placement        string `json:"placement"`
+	PayloadJSON      string `json:"payloadJSON"`
+	Signature        string `json:"signature"`
+	PublicKeyID      string `json:"publicKeyId"`
+	Algorithm        string `json:"algorithm,omitempty"` // empty: AMZN-PAY-RSASSA-PSS
+	Origin           string `json:"origin,omitempty"`    // of the page that the button is on
+}
+
+func buttonOf(form url.Values) Button {
+	return Button{
+		MerchantID: form.Get("merchantId"), LedgerCurrency: form.Get("ledgerCurrency"), Sandbox: form.Get("sandbox") == "true",
+		CheckoutLanguage: form.Get("checkoutLanguage"), ProductType: form.Get("productType"), Placement: form.Get("placement"),
+		PayloadJSON: form.Get("payloadJSON"), Signature: form.Get("signature"), PublicKeyID: form.Get("publicKeyId"),
+		Algorithm: form.Get("algorithm"), Origin: form.Get("origin"),
+	}
+}
+
+const (
+	payAndShip = "PayAndShip"
+	payOnly    = "PayOnly"
+)
+
+// ButtonError says all that is wrong with a button, each thing on its own.
+type ButtonError struct {
+	Status       int       `json:"-"`
+	Problems     []problem `json:"problems"`
+	StringToSign []string  `json:"stringToSign,omitempty"` // the twin's lines, if the signature is wrong
+}
+
+func (e *ButtonError) Error() string {
+	all := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		all[i] = strings.TrimPrefix(p.Field+": "+p.Message, ": ")
+	}
+	return strings.Join(all, "; ")
+}
+
+func refuseButton(status int, field, reasonCode, format string, args ...any) *ButtonError {
+	return &ButtonError{Status: status, Problems: []problem{{field, reasonCode, fmt.Sprintf(format, args...)}}}
+}
+
+// region is what a region's script and pages know ("Amazon Pay script").
+type region struct {
+	Name          string            `json:"name"`
+	Currencies    []string          `json:"currencies"`
+	Languages     []string          `json:"languages"`
+	CheckoutHosts map[string]string `json:"checkoutHosts"` // by currency, else by language; "": any other
+	scriptHost    string
+}
+
+func regions() map[string]region {
+	return map[string]region{
+		"na": {"na", []string{"USD"}, []string{"en_US"}, map[string]string{"": "apay-us.amazon.com"}, "static-na.payments-amazon.com"},
+		"eu": {"eu", []string{"EUR", "GBP"}, []string{"en_GB", "de_DE", "fr_FR", "it_IT", "es_ES"}, map[string]string{
+			"GBP": "payments.amazon.co.uk", "de_DE": "payments.amazon.de", "fr_FR": "payments.amazon.fr",
+			"it_IT": "payments.amazon.it", "es_ES": "payments.amazon.es", "": "payments.amazon.co.uk"}, "static-eu.payments-amazon.com"},
+		"jp": {"jp", []string{"JPY"}, []string{"ja_JP"}, map[string]string{"": "payments.amazon.co.jp"}, "static-fe.payments-amazon.com"},
+	}
+}
+
+// checkButton returns the account, the payload and the charge permission of a
+// button, or all that is wrong with it. The signature is checked before any
+// value, so that a changed byte is called what it is.
+func (t *Twin) checkButton(b Button) (*account, payload, *ButtonError) {
+	var missing []problem
+	for _, f := range []struct{ name, value string }{
+		{"merchantId", b.MerchantID}, {"ledgerCurrency", b.LedgerCurrency}, {"placement", b.Placement},
+		{"createCheckoutSessionConfig.payloadJSON", b.PayloadJSON}, {"createCheckoutSessionConfig.signature", b.Signature},
+		{"createCheckoutSessionConfig.publicKeyId", b.PublicKeyID},
+	} {
+		if f.value == "" {
+			missing = append(missing, problem{f.name, "MissingParameterValue", "it is missing"})
+		}
+	}
+	if len(missing) > 0 {
+		return nil, payload{}, &ButtonError{Status: http.StatusBadRequest, Problems: missing}
+	}
+	holders := t.holders(b.PublicKeyID)
+	if len(holders) == 0 {
+		return nil, payload{}, refuseButton(http.StatusForbidden, "publicKeyId", "InvalidAuthentication", "the key id %s is not known", clip(b.PublicKeyID, 64))
+	}
+	if refused := t.verifyButton(b, holders[0].PublicKey); refused != nil {
+		return nil, payload{}, refused
+	}
+	owner, refused := t.ownerOf(b, holders)
+	if refused != nil {
+		return nil, payload{}, refused
+	}
+	p, problems := parsePayload(b.PayloadJSON)
+	problems = append(problems, checkSurroundings(b, owner)...)
+	if len(problems) == 0 {
+		problems = t.checkPayload(b, owner, p)
+	}
+	if len(problems) > 0 {
+		return nil, payload{}, &ButtonError{Status: http.StatusBadRequest, Problems: problems}
+	}
+	return owner, p, nil
+}
+
+// ownerOf returns the account of a button: of the key, in the environment that
+// sandbox says, which is not inferred from the key.
+func (t *Twin) ownerOf(b Button, holders []*account) (*account, *ButtonError) {
+	environment := map[bool]string{true: "sandbox", false: "live"}[b.Sandbox]
+	if e := keyEnvironment(b.PublicKeyID); e != "" && e != environment {
+		return nil, refuseButton(http.StatusForbidden, "sandbox", "InvalidAuthentication",
+			"it is %t (which it also is when absent), and the key id %s is for %s", b.Sandbox, b.PublicKeyID, e)
+	}
+	i := slices.IndexFunc(holders, func(a *account) bool { return a.Environment == environment })
+	if i < 0 {
+		return nil, refuseButton(http.StatusForbidden, "sandbox", "InvalidAuthentication", "the key id %s is not known in %s", b.PublicKeyID, environment)
+	}
+	if b.MerchantID != holders[i].MerchantID {
+		return nil, refuseButton(http.StatusForbidden, "merchantId", "InvalidAuthentication", "%s is not the merchant of the key %s", clip(b.MerchantID, 40), b.PublicKeyID)
+	}
+	return holders[i], nil
+}
+
+// checkSurroundings says what is wrong around the payload.
+func checkSurroundings(b Button, owner *account) []problem {
+	var c checker
+	known := func(field, value string, all ...string) {
+		if !slices.Contains(all, value) {
+			c.wrong(field, "InvalidParameterValue", "%q is none of %s", clip(value, 40), strings.Join(all, ", "))
+		}
+	}
+	of := regions()[owner.Region]
+	known("ledgerCurrency", b.LedgerCurrency, of.Currencies...)
+	if b.CheckoutLanguage != "" {
+		known("checkoutLanguage", b.CheckoutLanguage, of.Languages...)
+	}
+	if b.ProductType != "" {
+		known("productType", b.ProductType, payAndShip, payOnly)
+	}
+	known("placement", b.Placement, "Home", "Product", "Cart", "Checkout", "Other")
+	if owner.Environment == "live" && len(owner.Origins) > 0 && !slices.Contains(owner.Origins, b.Origin) {
+		c.wrong("origin", "InvalidParameterValue", "%q is not among the account's JavaScript Origins in Seller Central", clip(b.Origin, 100))
+	}
+	return c.problems
+}
+
+// checkPayload says what is wrong with a well-formed payload for this account.
+func (t *Twin) checkPayload(b Button, owner *account, p payload) []problem {
+	var c checker
+	if owner.StoreID != "" && p.StoreID != owner.StoreID {
+		c.wrong("storeId", "InvalidParameterValue", "it is not the account's")
+	}
+	is, err := t.permissionOf(owner, p.ChargePermissionID)
+	switch {
+	case errors.Is(err, ErrUnknown):
+		c.wrong("chargePermissionId", "ResourceNotFound", "the account has no charge permission %s", p.ChargePermissionID)
+	case err != nil:
+		c.wrong("chargePermissionId", "InternalServerError", "%v", err)
+	case is.StatusDetails.State == closed:
+		c.wrong("chargePermissionId", "InvalidChargePermissionStatus", "the charge permission is Closed: its buyer sets up a new one")
+	case string(is.ChargePermissionType) != p.ChargePermissionType:
+		c.wrong("chargePermissionType", "InvalidParameterValue", "the charge permission is of the type %s", is.ChargePermissionType)
+	case b.ProductType == payOnly && is.ShippingAddress != nil:
+		c.wrong("productType", "InvalidParameterValue", "the charge permission has an address: PayAndShip, also where the payment method alone changes")
+	}
+	return c.problems
+}
+
+// verifyButton checks the signature over the payload, byte for byte. The string
+// to sign is the algorithm, a line feed, and the hex SHA-256 of the payload.
+func (t *Twin) verifyButton(b Button, pub *rsa.PublicKey) *ButtonError {
+	if b.Algorithm == "" {
+		b.Algorithm = algorithms()[0].name
+	}
+	i := slices.IndexFunc(algorithms(), func(a algorithm) bool { return a.name == b.Algorithm })
+	if i < 0 {
+		return refuseButton(http.StatusBadRequest, "algorithm", "InvalidParameterValue", "%q is none of AMZN-PAY-RSASSA-PSS, AMZN-PAY-RSASSA-PSS-V2", clip(b.Algorithm, 40))
+	}
+	text := stringToSign(b.Algorithm, b.PayloadJSON)
+	digest := sha256.Sum256([]byte(text))
+	signature, err := base64.StdEncoding.DecodeString(b.Signature)
+	if err == nil && rsa.VerifyPSS(pub, crypto.SHA256, digest[:], signature, &rsa.PSSOptions{SaltLength: algorithms()[i].salt, Hash: crypto.SHA256}) == nil {
+		return nil
+	}
+	refused := &ButtonError{Status: http.StatusForbidden, StringToSign: strings.Split(text, "\n")}
+	for _, line := range t.explainButton(b, algorithms()[i], pub, signature, err) {
+		refused.Problems = append(refused.Problems, problem{"signature", "InvalidRequestSignature", line})
+	}
+	return refused
+}
+
+// explainButton says which line of the string to sign differs, and which byte
+// of the payload, as explain does for requests.
+func (t *Twin) explainButton(b Button, alg algorithm, pub *rsa.PublicKey, signature []byte, notBase64 error) []string {
+	if notBase64 != nil {
+		return []string{fmt.Sprintf("the signature: it is not base64 (%d characters)", len(b.Signature))}
+	}
+	if s, ok := openPSS(pub, signature); ok {
+		return searchPayload(b.PayloadJSON, alg, s)
+	}
+	for _, other := range t.accounts {
+		if s, ok := openPSS(other.PublicKey, signature); ok {
+			return append([]string{fmt.Sprintf("the key id: the signature was made with the key of %s", other.PublicKeyID)}, searchPayload(b.PayloadJSON, alg, s)...)
+		}
+	}
+	return []string{signatureItself(arrival{auth: authorization{signature: signature}}, pub)}
+}
+
+// searchPayload finds the payload that a genuine signature covers.
+func searchPayload(arrived string, alg algorithm, s seal) []string {
+	const hashLine = "line 2 (SHA-256 of payloadJSON): the payload that arrived is not the signed one"
+	for _, other := range algorithms() {
+		if !s.covers([]byte(stringToSign(other.name, arrived))) {
+			continue
+		}
+		switch {
+		case other.name != alg.name:
+			return []string{fmt.Sprintf("line 1 (algorithm): signed as %s, read as %s, which it is when createCheckoutSessionConfig has no algorithm; line 2 agrees", other.name, alg.name)}
+		case len(s.salt) != alg.salt:
+			return []string{fmt.Sprintf("the salt: the signature's has %d bytes, %s has %d; both lines agree", len(s.salt), alg.name, alg.salt)}
+		}
+		return []string{"the lines agree"} // under another key
+	}
+	covers := func(p []byte) bool { return s.covers([]byte(stringToSign(alg.name, string(p)))) }
+	for _, g := range payloadGuesses(arrived) {
+		if covers([]byte(g.value)) {
+			return []string{hashLine + ": " + g.why + atByte(g.value, arrived)}
+		}
+	}
+	left := maxGuesses
+	withHash := func(p []byte) bool {
+		digest := sha256.Sum256(p)
+		return s.covers(hex.AppendEncode([]byte(alg.name+"\n"), digest[:]))
+	}
+	if signed, ok := edit(arrived, &left, withHash); ok {
+		return []string{hashLine + atByte(signed, arrived)}
+	}
+	return []string{hashLine + "; no change of a byte, and none of the usual mistakes, explains it"}
+}
+
+// payloadGuesses are what may have been signed in place of the payload that
+// arrived: what templates and encoders are known to make of it on the way.
+func payloadGuesses(arrived string) []valueGuess {
+	html := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;")
+	return []valueGuess{
+		{strings.TrimSpace(arrived), "white space was added around it"},
+		{arrived + "\n", "it was signed with a line feed at its end"},
+		{strings.ReplaceAll(arrived, "/", `\/`), `it was signed with \/ for /`},
+		{strings.NewReplacer("&", `\u0026`, "<", `\u003c`, ">", `\u003e`).Replace(arrived), `it was signed with \u0026 for & (SetEscapeHTML)`},
+		{strings.ReplaceAll(arrived, `\`, ""), "it was signed without its backslashes, as Amazon's SDK for PHP does"},
+		{html.Replace(arrived), "it was signed as the HTML source has it"},
+		{strings.ReplaceAll(html.Replace(arrived), "&#34;", "&quot;"), "it was signed as the HTML source has it"},
+		{base64.StdEncoding.EncodeToString([]byte(arrived)), "it was signed as base64"},
+		{"", "an empty payload was signed"},
+	}
+}
