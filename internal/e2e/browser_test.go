@@ -13,7 +13,7 @@ import (
 )
 
 // browser returns a context of headless Chromium, of the size of a desktop.
-func browser(t *testing.T, scheme string) context.Context {
+func browser(t *testing.T, scheme string, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -30,7 +30,7 @@ func browser(t *testing.T, scheme string) context.Context {
 	if scheme == "dark" {
 		options = append(options, chromedp.Flag("blink-settings", "preferredColorScheme=0"))
 	}
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), append(options, more...)...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)

@@ -199,7 +199,7 @@ func TestStackJSONSaysWhereEverythingIs(t *testing.T) {
 	if err := json.Unmarshal(b, &all); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"statusUrl", "ipnUrl", "amazonPayUrl", "caFile", "controlUrl", "databaseUrl", "queueUrl",
+	for _, name := range []string{"statusUrl", "ipnUrl", "amazonPayUrl", "caFile", "controlUrl", "checkoutScriptUrl", "databaseUrl", "queueUrl",
 		"deadLetterQueueUrl", "merchantId", "publicKeyId", "privateKeyFile", "topicArn"} {
 		if all[name] == "" {
 			t.Errorf("%s is missing", name)

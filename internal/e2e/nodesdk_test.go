@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"walletsync/internal/local/stack"
 )
 
 // nodeModules installs what package.json pins, once, into the cache.
@@ -109,11 +111,12 @@ func TestTheOfficialSDKTalksToTheTwin(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			relay := relayTo(t, s.AmazonPayURL, c.tamper)
+			method, args := "getChargePermission", []any{id}
+			if c.payload != "" {
+				method, args = "completeCheckoutSession", []any{id, c.payload, map[string]string{"x-amz-pay-idempotency-key": "k1"}}
+			}
 			got := callSDK(t, modules, map[string]any{
-				"id": id, "payload": c.payload,
-				"settings": map[string]any{"publicKeyId": s.PublicKeyID, "privateKeyFile": s.PrivateKeyFile, "region": "eu", "sandbox": true,
-					"algorithm": "AMZN-PAY-RSASSA-PSS-V2", "overrideServiceUrl": strings.TrimPrefix(relay, "https://")},
-			})
+				"method": method, "args": args, "settings": sdkSettings(s, "AMZN-PAY-RSASSA-PSS-V2", relay)})
 			if got.Status != c.status {
 				t.Fatalf("%d %s %s", got.Status, got.Body, got.Error)
 			}
@@ -122,6 +125,76 @@ func TestTheOfficialSDKTalksToTheTwin(t *testing.T) {
 			}
 			if c.tamper == nil && !strings.Contains(string(got.Body), id) {
 				t.Errorf("answered %s", got.Body)
+			}
+		})
+	}
+}
+
+// sdkSettings are the SDK's for a stack's account, by way of a host.
+func sdkSettings(s *stack.Stack, algorithm, host string) map[string]any {
+	return map[string]any{"publicKeyId": s.PublicKeyID, "privateKeyFile": s.PrivateKeyFile, "region": "eu", "sandbox": true,
+		"algorithm": algorithm, "overrideServiceUrl": strings.TrimPrefix(host, "https://")}
+}
+
+// TestTheOfficialSDKSignsAButton proves the twin's checkout side: what the SDK
+// signs is accepted, a byte changed is refused and named, and the SDK completes
+// the session.
+func TestTheOfficialSDKSignsAButton(t *testing.T) {
+	modules := nodeModules(t)
+	s := running(t)
+	const id = "S01-1000006-1000006"
+	const payload = `{"webCheckoutDetails":{"checkoutResultReturnUrl":"https://merchant.example/return?s=a-b_c"},"storeId":"amzn1.application-oa2-client.0123456789abcdef0123456789abcdef",` +
+		`"chargePermissionId":"` + id + `","chargePermissionType":"PaymentMethodOnFile","paymentMethodOnFileMetadata":{"setupOnly":true},` +
+		`"paymentDetails":{"paymentIntent":"Confirm","canHandlePendingAuthorization":false},"merchantMetadata":{"merchantStoreName":"Beispiel & Söhne"}}`
+	for _, algorithm := range []string{"AMZN-PAY-RSASSA-PSS", "AMZN-PAY-RSASSA-PSS-V2"} {
+		t.Run(algorithm, func(t *testing.T) {
+			settings := func() map[string]any { return sdkSettings(s, algorithm, s.AmazonPayURL) }
+			var signature string
+			signed := callSDK(t, modules, map[string]any{"method": "generateButtonSignature", "args": []any{payload}, "settings": settings()})
+			if err := json.Unmarshal(signed.Body, &signature); err != nil {
+				t.Fatalf("%v: %s %s", err, signed.Body, signed.Error)
+			}
+			walk := func(payload string) (int, map[string]any) {
+				body, err := json.Marshal(map[string]any{"choose": map[string]int{"card": 1}, "checkout": map[string]any{
+					"merchantId": s.MerchantID, "ledgerCurrency": "EUR", "sandbox": true, "checkoutLanguage": "en_GB", "productType": "PayAndShip", "placement": "Other",
+					"createCheckoutSessionConfig": map[string]string{"payloadJSON": payload, "signature": signature, "publicKeyId": s.PublicKeyID, "algorithm": algorithm}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				status, answer := post(t, s.ControlURL+"/checkout-sessions", string(body))
+				var got map[string]any
+				if err := json.Unmarshal([]byte(answer), &got); err != nil {
+					t.Fatalf("%v: %s", err, answer)
+				}
+				return status, got
+			}
+			if status, got := walk(strings.Replace(payload, "a-b_c", "a-b_d", 1)); status != http.StatusForbidden || !strings.Contains(fmt.Sprint(got), `"c" became "d"`) {
+				t.Errorf("a byte changed: %d %v", status, got)
+			}
+			status, got := walk(payload)
+			session, _ := got["checkoutSessionId"].(string)
+			if status != http.StatusOK || session == "" {
+				t.Fatalf("%d %v", status, got)
+			}
+			state := func(method string, args ...any) string {
+				got := callSDK(t, modules, map[string]any{"method": method, "args": args, "settings": settings()})
+				var body struct {
+					StatusDetails      struct{ State string }
+					ChargePermissionID string
+				}
+				if err := json.Unmarshal(got.Body, &body); err != nil {
+					t.Fatalf("%s: %v: %s %s", method, err, got.Body, got.Error)
+				}
+				return strings.TrimSpace(body.StatusDetails.State + " " + body.ChargePermissionID)
+			}
+			if got := state("getCheckoutSession", session); got != "Open" {
+				t.Errorf("Get Checkout Session: %s", got)
+			}
+			key := map[string]string{"x-amz-pay-idempotency-key": strings.ReplaceAll(session, "-", "")}
+			for range 2 { // the second has the first's answer
+				if got := state("completeCheckoutSession", session, "{}", key); got != "Completed "+id {
+					t.Errorf("Complete Checkout Session: %s", got)
+				}
 			}
 		})
 	}
@@ -168,7 +241,7 @@ func callSDK(t *testing.T, modules string, call map[string]any) sdkAnswer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := exec.CommandContext(t.Context(), "node", filepath.Join("nodesdk", "get.js"), string(argument))
+	node := exec.CommandContext(t.Context(), "node", filepath.Join("nodesdk", "call.js"), string(argument))
 	var stderr bytes.Buffer
 	node.Stderr = &stderr
 	out, err := node.Output()

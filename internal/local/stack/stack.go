@@ -72,6 +72,7 @@ type Description struct {
 	ProxyURL           string `json:"proxyUrl"`
 	CAFile             string `json:"caFile"`
 	ControlURL         string `json:"controlUrl"`
+	CheckoutScriptURL  string `json:"checkoutScriptUrl"`
 	DatabaseURL        string `json:"databaseUrl"`
 	QueueURL           string `json:"queueUrl"`
 	DeadLetterQueueURL string `json:"deadLetterQueueUrl"`
@@ -232,7 +233,6 @@ func (s *Stack) startPostgres(ctx context.Context) error {
 
 func (s *Stack) startAmazon(ctx context.Context) error {
 	s.options.Progress("starting the twin of Amazon Pay")
-	// Pressing buttons must never be throttled.
 	quota := s.quota()
 	s.CAFile = filepath.Join(s.options.Dir, "ca.pem")
 	var err error
@@ -240,11 +240,12 @@ func (s *Stack) startAmazon(ctx context.Context) error {
 		return err
 	}
 	s.Twin, err = twin.New(twin.Options{
-		Accounts: []twin.Account{{Endpoint: s.IPNURL, Quotas: map[twin.Call]twin.Quota{twin.GetChargePermission: quota}}},
-		CAFile:   s.CAFile,
-		Now:      s.options.Now,
-		Log:      zerolog.New(zerolog.SyncWriter(s.options.Output)).With().Timestamp().Str("function", "twin").Logger(),
-		SNS:      twin.SNS{RetryAfter: 2 * time.Second},
+		Accounts: []twin.Account{{Endpoint: s.IPNURL, Quotas: map[twin.Call]twin.Quota{
+			twin.GetChargePermission: quota, twin.GetCheckoutSession: raised, twin.CompleteCheckoutSession: raised}}},
+		CAFile: s.CAFile,
+		Now:    s.options.Now,
+		Log:    zerolog.New(zerolog.SyncWriter(s.options.Output)).With().Timestamp().Str("function", "twin").Logger(),
+		SNS:    twin.SNS{RetryAfter: 2 * time.Second},
 	})
 	if err != nil {
 		return err
@@ -261,8 +262,11 @@ func (s *Stack) quota() twin.Quota {
 	if s.options.Quota != nil {
 		return *s.options.Quota
 	}
-	return twin.Quota{Burst: 1000, PerSecond: 1000}
+	return raised
 }
+
+// raised is a quota that pressing buttons never reaches.
+var raised = twin.Quota{Burst: 1000, PerSecond: 1000}
 
 func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	s.options.Progress("starting queue, secrets and functions")
@@ -308,6 +312,7 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	}
 	s.onClose(func() { _ = s.Twin.Close() })
 	s.AmazonPayURL, s.ProxyURL, s.ControlURL = s.Twin.APIURL(), s.Twin.ProxyURL(), s.Twin.ControlURL()
+	s.CheckoutScriptURL = s.Twin.CheckoutScriptURL()
 
 	environment := map[string]string{
 		"ACCOUNTS": encode([]map[string]any{{
