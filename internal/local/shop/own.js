@@ -2,8 +2,9 @@
 // Amazon's script, which throws strings.
 const { scriptUrl, payloadJSON, signature, publicKeyId, algorithm, ...checkout } = JSON.parse(document.getElementById("checkout").textContent);
 const problem = document.getElementById("problem");
+const button = document.getElementById("own");
 
-document.getElementById("own").addEventListener("click", () => {
+button.addEventListener("click", () => {
   problem.hidden = true;
   try {
     amazon.Pay.initCheckout({ ...checkout, createCheckoutSessionConfig: { payloadJSON, signature, publicKeyId, algorithm } });
@@ -12,3 +13,4 @@ document.getElementById("own").addEventListener("click", () => {
     problem.hidden = false;
   }
 });
+button.disabled = false; // a press before this would do nothing

@@ -240,7 +240,7 @@ func (b Buyer) Closed() bool { return b.State == "Closed" }
 
 const sqlBuyers = `
 select c.id, coalesce(c.buyer_name, ''), coalesce(c.state, ''),
-       array_remove(array[nullif(c.shipping_name, ''), nullif(c.shipping_line1, ''), nullif(c.shipping_line2, ''), nullif(c.shipping_line3, ''),
+       array_remove(array[nullif(nullif(c.shipping_name, c.buyer_name), ''), nullif(c.shipping_line1, ''), nullif(c.shipping_line2, ''), nullif(c.shipping_line3, ''),
              nullif(concat_ws(' ', nullif(c.shipping_postal_code, ''), nullif(c.shipping_city, ''), nullif(c.shipping_state_or_region, '')), ''),
              nullif(c.shipping_country_code, '')], null),
        c.payment_descriptors

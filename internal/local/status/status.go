@@ -31,6 +31,8 @@ type Page struct {
 	Act func(ctx context.Context, id, do string) error
 	// Vitals are the figures of the page's head.
 	Vitals func(ctx context.Context) []Vital
+	// ShopURL is the demo merchant's page, to link to; may be empty.
+	ShopURL string
 	// Poll is how often the database is looked at while a page is open.
 	Poll time.Duration
 }
@@ -73,7 +75,7 @@ func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var b bytes.Buffer
-	if err := page.Execute(&b, map[string]any{"Rows": rows, "Vitals": p.Vitals(r.Context())}); err != nil {
+	if err := page.Execute(&b, map[string]any{"Rows": rows, "Vitals": p.Vitals(r.Context()), "ShopURL": p.ShopURL}); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}

@@ -91,10 +91,11 @@ func TestWhatIsWrongWithASignatureIsSaid(t *testing.T) {
 	}
 }
 
-// TestAnyChangedByteIsNamed holds for every byte of the payload.
+// TestAnyChangedByteIsNamed holds for every byte of a payload; a short one, as
+// the search is by trial.
 func TestAnyChangedByteIsNamed(t *testing.T) {
 	s := newShop(t, nil)
-	b := s.button(payloadFor(known, nil))
+	b := s.button(`{"storeId":"amzn1.application-oa2-client.1","note":"日本"}`)
 	rapid.Check(t, func(t *rapid.T) {
 		i := rapid.IntRange(0, len(b.PayloadJSON)-1).Draw(t, "at")
 		to := byte(rapid.IntRange(' ', '~').Filter(func(c int) bool { return byte(c) != b.PayloadJSON[i] }).Draw(t, "to"))

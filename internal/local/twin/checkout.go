@@ -79,6 +79,11 @@ func badMethod() []text {
 func (t *Twin) permissionOf(owner *account, id string) (permission, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.lockedPermissionOf(owner, id)
+}
+
+// lockedPermissionOf is permissionOf for a caller that holds the lock.
+func (t *Twin) lockedPermissionOf(owner *account, id string) (permission, error) {
 	p := t.permissions[id]
 	if p == nil || p.account != owner {
 		return permission{}, ErrUnknown
@@ -98,16 +103,16 @@ func (t *Twin) initiate(b Button) (*session, error) {
 		t.log.Warn().Str("merchant", clip(b.MerchantID, 40)).Int("problems", len(refused.Problems)).Str("reason", refused.Problems[0].ReasonCode).Msg("button refused")
 		return nil, refused
 	}
-	is, err := t.permissionOf(owner, p.ChargePermissionID)
-	if err != nil {
-		return nil, err
-	}
 	if b.ProductType == "" {
 		b.ProductType = payAndShip
 	}
 	s := &session{id: t.uuid(), account: owner, payload: p, product: b.ProductType, origin: b.Origin, state: open, made: t.now(), updated: t.now()}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	is, err := t.lockedPermissionOf(owner, p.ChargePermissionID)
+	if err != nil {
+		return nil, err
+	}
 	s.offer(is, t.permissions[p.ChargePermissionID].preset)
 	t.sessions[s.id] = s
 	return s, nil
@@ -331,14 +336,13 @@ func (t *Twin) takeEffect(s *session) error {
 
 // getCheckoutSession is the API's Get Checkout Session.
 func (t *Twin) getCheckoutSession(r apiRequest) answer {
-	buyers := t.buyerOf(r.id)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.session(r.id)
 	if s == nil || s.account != r.account {
 		return noSession(r.id)
 	}
-	return jsonAnswer(http.StatusOK, s.view(buyers))
+	return jsonAnswer(http.StatusOK, t.viewOf(s))
 }
 
 func noSession(id string) answer {
@@ -441,8 +445,17 @@ type constraint struct {
 	Description  text `json:"description"`
 }
 
+// viewOf returns a session as Amazon shows it now. The caller holds the lock.
+func (t *Twin) viewOf(s *session) sessionView {
+	is, err := t.lockedPermissionOf(s.account, s.payload.ChargePermissionID)
+	if err != nil {
+		return s.view(nil) // permissions do not go, and what is stored decodes
+	}
+	return s.view(&is)
+}
+
 // view returns the session as Amazon shows it: what it was made of is null once
-// it is completed. The caller holds the lock.
+// it is completed.
 func (s *session) view(of *permission) sessionView {
 	stamp := func(at time.Time) text { return text(at.UTC().Format(amazonTime)) }
 	v := sessionView{
@@ -506,21 +519,6 @@ func (s *session) show(v *sessionView, of *permission) {
 	}
 }
 
-// buyerOf returns the charge permission of a session, if both exist.
-func (t *Twin) buyerOf(id string) *permission {
-	t.mu.Lock()
-	s := t.session(id)
-	t.mu.Unlock()
-	if s == nil {
-		return nil
-	}
-	p, err := t.permissionOf(s.account, s.payload.ChargePermissionID)
-	if err != nil {
-		return nil
-	}
-	return &p
-}
-
 // reasonDescriptions are in the twin's words.
 var reasonDescriptions = map[string]string{
 	buyerCanceled: "The buyer canceled the checkout session.",
@@ -541,33 +539,34 @@ type CheckoutSession struct {
 // CheckoutSessions returns all sessions, the oldest first.
 func (t *Twin) CheckoutSessions() []CheckoutSession {
 	t.mu.Lock()
-	ids := sorted(t.sessions)
-	t.mu.Unlock()
-	all, made := []CheckoutSession{}, map[string]time.Time{}
-	for _, id := range ids {
-		if s, err := t.CheckoutSession(id); err == nil {
-			all = append(all, s)
-			t.mu.Lock()
-			made[id] = t.sessions[id].made
-			t.mu.Unlock()
+	defer t.mu.Unlock()
+	var known []*session
+	for _, id := range sorted(t.sessions) {
+		if s := t.session(id); s != nil {
+			known = append(known, s)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b CheckoutSession) int {
-		return made[string(a.Session.(sessionView).CheckoutSessionID)].Compare(made[string(b.Session.(sessionView).CheckoutSessionID)])
-	})
+	slices.SortStableFunc(known, func(a, b *session) int { return a.made.Compare(b.made) })
+	all := make([]CheckoutSession, len(known))
+	for i, s := range known {
+		all[i] = t.told(s)
+	}
 	return all
 }
 
 // CheckoutSession returns a session as it is now.
 func (t *Twin) CheckoutSession(id string) (CheckoutSession, error) {
-	of := t.buyerOf(id)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.session(id)
 	if s == nil {
 		return CheckoutSession{}, fmt.Errorf("checkout session %s: %w", clip(id, 40), ErrUnknown)
 	}
-	return CheckoutSession{s.view(of), s.payload.ChargePermissionID, s.product, s.confirmed, s.effective}, nil
+	return t.told(s), nil
+}
+
+func (t *Twin) told(s *session) CheckoutSession {
+	return CheckoutSession{t.viewOf(s), s.payload.ChargePermissionID, s.product, s.confirmed, s.effective}
 }
 
 // AgeCheckoutSession makes a session older, as if the time had passed: one

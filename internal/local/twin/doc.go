@@ -1,7 +1,8 @@
 // Package twin is a faithful local twin of Amazon Pay: its API, which verifies
 // every request's signature, throttles and remembers idempotency keys; its
-// checkout script and hosted page; the buyers behind it; and Amazon's SNS, which signs notifications with its own
-// certificate and retries them as SNS does. It is for laptops and tests.
+// checkout script and hosted page; the buyers behind it; and Amazon's SNS, which
+// signs notifications with its own certificate and retries them as SNS does. It
+// is for laptops and tests.
 //
 // The twin shares no code with what it tests, only facts and vectors: it
 // imports neither the project's Amazon Pay client nor its SNS verifier, and an
