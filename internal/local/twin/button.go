@@ -1,6 +1,8 @@
 package twin
 
 import (
+	"crypto"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -10,9 +12,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"crypto"
-	"crypto/rsa"
 )
 
 // Button is what checkout.js posts to {checkout host}/checkout/initiate: what
