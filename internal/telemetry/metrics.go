@@ -35,11 +35,18 @@ const (
 	Fetched           Metric = "Fetched"           // by cause: calls of Get Charge Permission
 	Results           Metric = "Results"           // by what came of them: read, gone, failed …
 	Changes           Metric = "Changes"           // by facet: change rows appended
-	Unchanged         Metric = "Unchanged"         // reads that differed in nothing
-	Confirmations     Metric = "Confirmations"     // early reads, wanted once more
-	Held              Metric = "Held"              // reads not stored, as they may be older than what is
-	FenceDropped      Metric = "FenceDropped"      // results whose lease had ended
+	Unchanged         Metric = "Unchanged"         // by cause: reads that differed in nothing
+	Confirmations     Metric = "Confirmations"     // by cause: early reads, wanted once more
+	Held              Metric = "Held"              // by cause: reads not stored, as they may be older than what is
+	FenceDropped      Metric = "FenceDropped"      // by cause: results whose lease had ended
 	WakeUps           Metric = "WakeUps"           // sent
+	Covered           Metric = "Covered"           // by cause: what is stored answers it already
+	BatchSize         Metric = "BatchSize"         // messages in one batch of the worker
+	Lag               Metric = "Lag"               // from a notification's Timestamp to the commit, milliseconds: Amazon's clock to ours
+	Tokens            Metric = "Tokens"            // by account: calls that its share allows at once
+	OldestWanted      Metric = "OldestWanted"      // by account: how long the longest wanted has been, seconds
+	Swept             Metric = "Swept"             // by account: marked wanted by the sweep
+	SweepPeriod       Metric = "SweepPeriod"       // by account: the shortest period that its share allows, seconds
 	Panics            Metric = "Panics"            // alarm: a fault in the code
 )
 
@@ -73,10 +80,21 @@ type Metrics struct {
 	pending map[Labels]*series
 }
 
+// Unit is what a value is measured in, as CloudWatch names it.
+type Unit string
+
+// The units in use.
+const (
+	Number       Unit = "Count"
+	Milliseconds Unit = "Milliseconds"
+	Seconds      Unit = "Seconds"
+)
+
 // series are the metrics of one combination of labels.
 type series struct {
 	counts map[Metric]int
-	times  map[Metric][]float64 // milliseconds
+	values map[Metric][]float64
+	units  map[Metric]Unit // of values
 }
 
 // NewMetrics returns metrics that Flush writes to out, one JSON line for each
@@ -103,13 +121,20 @@ func (m *Metrics) Count(name Metric, n int, l Labels) {
 
 // Time adds one duration to a metric of times.
 func (m *Metrics) Time(name Metric, d time.Duration, l Labels) {
+	m.Value(name, Milliseconds, float64(d.Microseconds())/1000, l)
+}
+
+// Value adds one value to a metric whose every value tells: a time, a size, or
+// how something stood at a moment. A metric has one unit for good.
+func (m *Metrics) Value(name Metric, unit Unit, v float64, l Labels) {
 	if m == nil {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.series(l)
-	s.times[name] = append(s.times[name], float64(d.Microseconds())/1000)
+	s.values[name] = append(s.values[name], v)
+	s.units[name] = unit
 }
 
 // series returns what is pending for the labels, made fit for a dimension.
@@ -123,7 +148,7 @@ func (m *Metrics) series(l Labels) *series {
 	}
 	s := m.pending[l]
 	if s == nil {
-		s = &series{counts: map[Metric]int{}, times: map[Metric][]float64{}}
+		s = &series{counts: map[Metric]int{}, values: map[Metric][]float64{}, units: map[Metric]Unit{}}
 		m.pending[l] = s
 	}
 	return s
@@ -163,7 +188,7 @@ func (m *Metrics) Flush() {
 	clear(m.pending)
 }
 
-func (s *series) empty() bool { return len(s.counts) == 0 && len(s.times) == 0 }
+func (s *series) empty() bool { return len(s.counts) == 0 && len(s.values) == 0 }
 
 // write writes one line of the series, and takes what it wrote out of it.
 func (m *Metrics) write(l Labels, s *series) {
@@ -181,16 +206,16 @@ func (m *Metrics) write(l Labels, s *series) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.counts)) {
 		line.Int(string(name), s.counts[name])
-		metrics.Dict(zerolog.Dict().Str("Name", string(name)).Str("Unit", "Count"))
+		metrics.Dict(zerolog.Dict().Str("Name", string(name)).Str("Unit", string(Number)))
 	}
 	clear(s.counts)
-	for _, name := range slices.Sorted(maps.Keys(s.times)) {
-		values := s.times[name]
+	for _, name := range slices.Sorted(maps.Keys(s.values)) {
+		values := s.values[name]
 		n := min(len(values), maxValues)
 		line.Floats64(string(name), values[:n])
-		metrics.Dict(zerolog.Dict().Str("Name", string(name)).Str("Unit", "Milliseconds"))
-		if s.times[name] = values[n:]; len(values) == n {
-			delete(s.times, name)
+		metrics.Dict(zerolog.Dict().Str("Name", string(name)).Str("Unit", string(s.units[name])))
+		if s.values[name] = values[n:]; len(values) == n {
+			delete(s.values, name)
 		}
 	}
 	// The function alone is there as well, for alarms: they cannot add up

@@ -123,6 +123,22 @@ func TestManyTimesAreSplitOverLinesAndNoneIsLost(t *testing.T) {
 	}
 }
 
+func TestAValueHasItsUnit(t *testing.T) {
+	var out bytes.Buffer
+	m := NewMetrics(&out, "f", at)
+	m.Value(OldestWanted, Seconds, 1.25, Labels{})
+	m.Value(Tokens, Number, 3, Labels{})
+	m.Value(OldestWanted, Seconds, 0, Labels{})
+	m.Flush()
+	l := lines(t, &out)[0]
+	if diff := cmp.Diff([]any{1.25, 0.0}, l["OldestWanted"]); diff != "" {
+		t.Error(diff)
+	}
+	if text := fmt.Sprint(l["_aws"]); !strings.Contains(text, "Name:OldestWanted Unit:Seconds") || !strings.Contains(text, "Name:Tokens Unit:Count") {
+		t.Errorf("units: %s", text)
+	}
+}
+
 func TestReasonThatIsNoWordBecomesOther(t *testing.T) {
 	for _, reason := range []string{"two words", "Grüße", "a\nb", strings.Repeat("x", 65)} {
 		var out bytes.Buffer
