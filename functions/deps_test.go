@@ -25,6 +25,11 @@ var mustNotLink = map[string]map[string]string{
 		"github.com/pressly/goose/v3": "only the migrator migrates",
 		"net/http/httptest":           "test code",
 	},
+	"reconciler": {
+		"html/template":               "it switches the linker's dead code elimination off",
+		"github.com/pressly/goose/v3": "only the migrator migrates",
+		"net/http/httptest":           "test code",
+	},
 	"migrator": {
 		"walletsync/internal/amazonpay": "the migrator calls no Amazon Pay",
 		"html/template":                 "it switches the linker's dead code elimination off",
@@ -42,8 +47,9 @@ var mayImport = map[string][]string{
 	"internal/telemetry":          {},
 	"internal/ipn":                {"internal/wallet", "internal/sns", "internal/telemetry"},
 	"internal/refresh":            {"internal/wallet", "internal/amazonpay", "internal/telemetry"},
+	"internal/reconcile":          {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay"}, // refresh brings amazonpay
 	"internal/postgres/migrate":   {"internal/wallet", "migrations"},
-	"internal/postgres":           {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay"},
+	"internal/postgres":           {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/telemetry", "internal/amazonpay"},
 	"internal/queue":              {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/awslambda":          {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/config":             {"internal/wallet", "internal/telemetry"},
@@ -56,7 +62,7 @@ var mayImport = map[string][]string{
 	"internal/local/pg":           {},
 	"internal/local/shop":         {}, // it knows what a merchant knows: update-start's HTTP interface
 	"internal/local/status":       {},
-	"internal/refresh/storetest":  {"internal/wallet", "internal/refresh", "internal/amazonpay", "internal/telemetry"},
+	"internal/refresh/storetest":  {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/amazonpay", "internal/telemetry"},
 	"internal/local/sqs/awsjson":  {},
 	"internal/local/sqs/mototest": {},
 	"internal/local/testreport":   {},

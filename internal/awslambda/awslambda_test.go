@@ -127,6 +127,17 @@ func TestAPanicFailsItsInvocationAlone(t *testing.T) {
 	}
 }
 
+func TestAScheduleRunsWhateverItsEventSays(t *testing.T) {
+	broken := errors.New("broken")
+	for _, event := range []string{`{"detail-type":"Scheduled Event"}`, `{}`, `null`} {
+		ran := 0
+		h := Schedule(func(context.Context) error { ran++; return broken })
+		if _, err := h(t.Context(), json.RawMessage(event)); !errors.Is(err, broken) || ran != 1 {
+			t.Errorf("%s: %v after %d runs", event, err, ran)
+		}
+	}
+}
+
 // s3 keeps what CloudFormation would read.
 type s3 struct{ got string }
 

@@ -68,3 +68,9 @@ func Batch(batch func(context.Context, []ipn.Delivery) (failed []string)) Handle
 		return answer, nil
 	}
 }
+
+// Schedule runs do for each event of a schedule, which says nothing but that it
+// is time. An error fails the invocation, and Lambda tries twice more.
+func Schedule(do func(context.Context) error) Handler {
+	return func(ctx context.Context, _ json.RawMessage) (any, error) { return nil, do(ctx) }
+}

@@ -61,6 +61,16 @@ type Migrator struct {
 	DatabaseSecret string // ARN
 }
 
+// Reconciler is the configuration of reconciler.
+type Reconciler struct {
+	Function
+	Accounts       []Account
+	QueueURL       string
+	DatabaseSecret string        // ARN
+	Sweep          time.Duration // how long a charge permission may go unread
+	Every          time.Duration // how often the schedule invokes the function
+}
+
 // The defaults of what need not be set.
 const (
 	DefaultMargin     = 5 * time.Second
@@ -68,7 +78,12 @@ const (
 	DefaultAPITimeout = 8 * time.Second
 	DefaultLease      = 35 * time.Second
 	DefaultShare      = 0.5
-	DefaultAlgorithm  = "AMZN-PAY-RSASSA-PSS-V2"
+	// DefaultSweepDays heals what a lost notification left behind well before a
+	// monthly subscription's next parcel, and half of the quota that Amazon Pay
+	// documents keeps it for 300,000 charge permissions (sandbox: 75,000).
+	DefaultSweepDays = 7
+	DefaultEvery     = 5 * time.Minute
+	DefaultAlgorithm = "AMZN-PAY-RSASSA-PSS-V2"
 )
 
 // LoadReceiver reads the configuration of ipn-receiver; getenv is os.Getenv.
@@ -115,6 +130,21 @@ func LoadMigrator(getenv func(string) string) (Migrator, error) {
 		Function:       r.function("migrator"),
 		Accounts:       r.accounts(noSecret),
 		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
+	}
+	return c, r.err()
+}
+
+// LoadReconciler reads the configuration of reconciler; getenv is os.Getenv. Its
+// error is Problems.
+func LoadReconciler(getenv func(string) string) (Reconciler, error) {
+	r := reader{getenv: getenv}
+	c := Reconciler{
+		Function:       r.function("reconciler"),
+		Accounts:       r.accounts(noSecret),
+		QueueURL:       r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
+		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
+		Sweep:          time.Duration(r.number("SWEEP_DAYS", DefaultSweepDays, 1, 365)) * 24 * time.Hour,
+		Every:          r.duration("RECONCILE_EVERY", DefaultEvery, time.Second, time.Hour),
 	}
 	return c, r.err()
 }

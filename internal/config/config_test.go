@@ -219,3 +219,19 @@ func TestReceiverNeedsTheDoorSecretAlone(t *testing.T) {
 		t.Errorf("the migrator needs neither: %v", err)
 	}
 }
+
+func TestReconcilerSweepsWithinAWeekAndNeedsNoSecretOfTheAccounts(t *testing.T) {
+	bare := map[string]string{"ACCOUNTS": "[" + account(map[string]any{"keySecret": nil, "doorSecret": nil}) + "]"}
+	c, err := LoadReconciler(workerEnv(bare))
+	if err != nil || c.Sweep != 7*24*time.Hour || c.Every != 5*time.Minute || c.Name != "reconciler" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	bare["SWEEP_DAYS"], bare["RECONCILE_EVERY"] = "30", "1m"
+	if c, err = LoadReconciler(workerEnv(bare)); err != nil || c.Sweep != 30*24*time.Hour || c.Every != time.Minute {
+		t.Errorf("%+v, %v", c, err)
+	}
+	bare["SWEEP_DAYS"], bare["RECONCILE_EVERY"] = "0", "2h"
+	if _, err = LoadReconciler(workerEnv(bare)); err == nil || !strings.Contains(err.Error(), "SWEEP_DAYS") || !strings.Contains(err.Error(), "RECONCILE_EVERY") {
+		t.Error(err)
+	}
+}

@@ -2,10 +2,19 @@ package postgres
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"walletsync/internal/wallet"
 )
+
+// errNoAccount is an account that the configuration knows and the database does
+// not.
+func errNoAccount(a wallet.AccountID) error {
+	return fmt.Errorf("account %s is not in the database: invoke the migrator, which copies the accounts there", a)
+}
 
 // connectionLost reports whether the connection broke, rather than that the
 // server refused: a new one may serve.

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"walletsync/internal/reconcile"
 	"walletsync/internal/refresh"
+	"walletsync/internal/wallet"
 )
 
 // LazyStore is a Store that learns its URL when it is first used, and asks for
@@ -86,4 +89,27 @@ func (l *LazyStore) Claim(ctx context.Context, q refresh.ClaimRequest) (refresh.
 // Commit is Store.Commit.
 func (l *LazyStore) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Committed, error) {
 	return withStore(ctx, l, func(s *Store) (refresh.Committed, error) { return s.Commit(ctx, q) })
+}
+
+// Backlog is Store.Backlog.
+func (l *LazyStore) Backlog(ctx context.Context, a wallet.AccountID) (refresh.Backlog, []refresh.Wake, error) {
+	type answer struct {
+		backlog refresh.Backlog
+		wakes   []refresh.Wake
+	}
+	got, err := withStore(ctx, l, func(s *Store) (out answer, err error) {
+		out.backlog, out.wakes, err = s.Backlog(ctx, a)
+		return out, err
+	})
+	return got.backlog, got.wakes, err
+}
+
+// Sweepable is Store.Sweepable.
+func (l *LazyStore) Sweepable(ctx context.Context, a wallet.AccountID) (reconcile.Sweepable, error) {
+	return withStore(ctx, l, func(s *Store) (reconcile.Sweepable, error) { return s.Sweepable(ctx, a) })
+}
+
+// MarkUnread is Store.MarkUnread.
+func (l *LazyStore) MarkUnread(ctx context.Context, a wallet.AccountID, unread time.Duration, most int) (int, error) {
+	return withStore(ctx, l, func(s *Store) (int, error) { return s.MarkUnread(ctx, a, unread, most) })
 }

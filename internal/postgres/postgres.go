@@ -107,10 +107,14 @@ func (s *Store) at() *time.Time {
 // The statements' results are read by the functions queued with them.
 //
 // A connection that broke, as idle ones do while a function is frozen, is
-// replaced and the trip made once more, which fill is told as again. Whether
-// the first one was committed is not known then, so a trip must be safe to
-// repeat.
-func (s *Store) trip(ctx context.Context, fill func(b *pgx.Batch, again bool)) error {
+// replaced and the trip made once more. Whether the first one was committed is
+// not known then, so a trip must be safe to repeat.
+func (s *Store) trip(ctx context.Context, fill func(*pgx.Batch)) error {
+	return s.tripTold(ctx, func(b *pgx.Batch, _ bool) { fill(b) })
+}
+
+// tripTold is trip for a fill that has to know whether it is made again.
+func (s *Store) tripTold(ctx context.Context, fill func(b *pgx.Batch, again bool)) error {
 	err := s.tripOnce(ctx, func(b *pgx.Batch) { fill(b, false) })
 	if err != nil && connectionLost(err) && ctx.Err() == nil {
 		err = s.tripOnce(ctx, func(b *pgx.Batch) { fill(b, true) })

@@ -25,13 +25,14 @@ var (
 	sqlCommit  = statement("commit")
 	sqlClose   = statement("close")
 	sqlWake    = statement("wake")
+	sqlBacklog = statement("backlog")
 )
 
 // Claim is the first round trip of refresh.Store. Repeated with the same lease
 // after an unknown outcome, it returns what that lease holds.
 func (s *Store) Claim(ctx context.Context, q refresh.ClaimRequest) (refresh.Claimed, error) {
 	var out refresh.Claimed
-	err := s.trip(ctx, func(b *pgx.Batch, again bool) {
+	err := s.tripTold(ctx, func(b *pgx.Batch, again bool) {
 		out = refresh.Claimed{Outcomes: map[string]int{}}
 		now := s.at()
 		if len(q.Asks) > 0 {
@@ -105,11 +106,15 @@ func queueWant(b *pgx.Batch, q refresh.ClaimRequest, now *time.Time, out *refres
 // not.
 func scanClaims(rows pgx.Rows, out *refresh.Claimed) error {
 	var c refresh.Claim
+	var notified *time.Time
 	var ours bool
 	var recent []string
 	var state []byte
-	_, err := pgx.ForEachRow(rows, []any{&c.Account, &c.ID, &c.Priority, &c.Attempts, &c.Message, &ours, &recent, &state}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&c.Account, &c.ID, &c.Priority, &c.Attempts, &c.Message, &notified, &ours, &recent, &state}, func() error {
 		one := c
+		if notified != nil {
+			one.Notified = *notified
+		}
 		for _, f := range recent {
 			one.Recent = append(one.Recent, wallet.Facet(f))
 		}
@@ -157,6 +162,22 @@ func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wa
 	}
 }
 
+// queueBacklogs asks what waits in each account.
+func queueBacklogs(b *pgx.Batch, accounts []wallet.AccountID, now *time.Time, out *[]refresh.Backlog) {
+	for _, a := range accounts {
+		b.Queue(sqlBacklog, a, now).Query(func(rows pgx.Rows) error {
+			backlogs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l refresh.Backlog, err error) {
+				var seconds float64
+				err = row.Scan(&l.Account, &l.Tokens, &seconds)
+				l.Oldest = time.Duration(seconds * float64(time.Second)).Round(time.Microsecond)
+				return l, err
+			})
+			*out = append(*out, backlogs...)
+			return err
+		})
+	}
+}
+
 // Commit is the second round trip of refresh.Store. Repeated after an unknown
 // outcome it changes nothing: the leases are free by then.
 //
@@ -186,6 +207,7 @@ func (s *Store) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 		}
 		out.Settled = append(out.Settled, got.Settled...)
 		out.Wakes = append(out.Wakes, got.Wakes...)
+		out.Backlogs = append(out.Backlogs, got.Backlogs...)
 	}
 	return out, nil
 }
@@ -196,7 +218,7 @@ func (s *Store) commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 		return refresh.Committed{}, fmt.Errorf("results: %w", err)
 	}
 	var out refresh.Committed
-	err = s.trip(ctx, func(b *pgx.Batch, again bool) {
+	err = s.tripTold(ctx, func(b *pgx.Batch, again bool) {
 		out = refresh.Committed{}
 		now := s.at()
 		b.Queue(sqlFence, uuid(q.Lease))
@@ -212,6 +234,7 @@ func (s *Store) commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 			b.Queue(sqlClose, c.Account, wallet.GetChargePermission, c.For.Seconds(), c.Why, now)
 		}
 		s.queueWakes(b, q.Accounts, q.Woken, q.Force || again, refresh.Lease{}, now, &out.Wakes)
+		queueBacklogs(b, q.Accounts, now, &out.Backlogs)
 	})
 	if err != nil {
 		return refresh.Committed{}, err

@@ -13,7 +13,6 @@ import (
 	"walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/postgres"
 	"walletsync/internal/postgres/migrate"
-	"walletsync/internal/refresh"
 	"walletsync/internal/refresh/storetest"
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
@@ -122,12 +121,12 @@ func snapshot(ctx context.Context, db *pgxpool.Pool) (storetest.State, error) {
 		s.Rows = append(s.Rows, row)
 		return err
 	})
-	read(`select account, id, type, followed, coalesce(read_at, '-infinity'), coalesce(shipping_city, ''), payment_descriptors,
+	read(`select account, id, type, followed, coalesce(read_at, '-infinity'), stored_at, coalesce(shipping_city, ''), payment_descriptors,
 	             coalesce(state, ''), state_updated_at, coalesce(limit_amount::text, ''), coalesce(balance_amount::text, ''), coalesce(limit_currency, '')
 	      from walletsync.charge_permissions order by account, id`, func(r pgx.CollectableRow) error {
 		var p storetest.Permission
 		var state wallet.ChargePermission
-		err := r.Scan(&p.Account, &p.ID, &p.Type, &p.Followed, moment{&p.ReadAt}, &state.Shipping.City, &state.PaymentDescriptors,
+		err := r.Scan(&p.Account, &p.ID, &p.Type, &p.Followed, moment{&p.ReadAt}, &p.StoredAt, &state.Shipping.City, &state.PaymentDescriptors,
 			&state.State.State, moment{&state.StateUpdatedAt}, &state.LimitAmount, &state.BalanceAmount, &state.LimitCurrency)
 		if p.Followed {
 			state.ID, state.Type = p.ID, p.Type
@@ -181,4 +180,7 @@ func text(v *any) string {
 	return string(b)
 }
 
-var _ refresh.Store = (*postgres.Store)(nil)
+var (
+	_ storetest.Store = (*postgres.Store)(nil)
+	_ storetest.Store = (*postgres.LazyStore)(nil)
+)

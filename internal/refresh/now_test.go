@@ -1,6 +1,7 @@
 package refresh_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/refresh"
 	"walletsync/internal/refresh/storetest"
+	"walletsync/internal/telemetry"
 	"walletsync/internal/wallet"
 )
 
@@ -342,5 +344,51 @@ func TestANotificationDuringTheReadIsNotMetByIt(t *testing.T) {
 	}
 	if city := g.model.Snapshot().Permissions[0].State.Shipping.City; city != "Newtown" {
 		t.Errorf("stored %s", city)
+	}
+}
+
+func TestWhatBecameOfEachReadIsCountedByItsCause(t *testing.T) {
+	g := newRig(t)
+	var out bytes.Buffer
+	g.Metrics = telemetry.NewMetrics(&out, "f", g.clock.Now)
+	if again, err := g.Refresh(t.Context(), g.notified(1)); again || err != nil {
+		t.Fatal(again, err)
+	}
+	g.clock.Advance(30 * time.Second)
+	g.during = func() { g.now(t, g.returned()) }
+	g.now(t, g.returned())
+	w := g.returned()
+	w.At = g.clock.Now().Add(-time.Minute)
+	g.now(t, w)
+	g.Metrics.Flush()
+	got := map[string]float64{}
+	values := map[string]int{}
+	d := json.NewDecoder(&out)
+	for d.More() {
+		var line map[string]any
+		if err := d.Decode(&line); err != nil {
+			t.Fatal(err)
+		}
+		for k, v := range line {
+			switch v := v.(type) {
+			case float64:
+				got[fmt.Sprint(k, " ", line["reason"])] += v
+			case []any:
+				values[k] += len(v)
+			}
+		}
+	}
+	for name, want := range map[string]float64{
+		"Fetched ipn": 1, "Fetched return": 2, "Confirmations ipn": 1, "Confirmations return": 1,
+		"Unchanged return": 1, "FenceDropped return": 1, "Covered return": 1, "Changes first_read": 1, "Notifications wanted": 1,
+	} {
+		if got[name] != want {
+			t.Errorf("%s: %v, want %v", name, got[name], want)
+		}
+	}
+	for name, want := range map[string]int{"BatchSize": 1, "Lag": 1, "Tokens": 3, "OldestWanted": 3} {
+		if values[name] != want {
+			t.Errorf("%s: %d values, want %d", name, values[name], want)
+		}
 	}
 }

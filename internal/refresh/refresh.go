@@ -96,6 +96,9 @@ type Claim struct {
 	Priority wallet.Priority
 	Attempts int    // failures so far
 	Message  string // id of the newest notification that asked; may be empty
+	// Notified is the newest notification's Timestamp, by Amazon's clock; zero
+	// if none asked.
+	Notified time.Time
 	// Recent are the facets stored less than the margin ago.
 	Recent []wallet.Facet
 	// Stored is the state now stored, nil if none.
@@ -184,8 +187,16 @@ type Settled struct {
 // Committed is what the second round trip brought. Results missing from
 // Settled were dropped by the fence: their lease had ended.
 type Committed struct {
-	Settled []Settled
-	Wakes   []Wake
+	Settled  []Settled
+	Wakes    []Wake
+	Backlogs []Backlog // of each account
+}
+
+// Backlog is what waits in an account, for those who watch.
+type Backlog struct {
+	Account wallet.AccountID
+	Tokens  float64       // calls that may be made at once
+	Oldest  time.Duration // since when the longest wanted is; zero if nothing is
 }
 
 // Store keeps what is wanted and what is stored. Both calls are one transaction

@@ -51,9 +51,11 @@ func (r *Runner) Refresh(ctx context.Context, b wallet.Batch) (again bool, err e
 	if err != nil {
 		return false, err
 	}
+	r.Metrics.Value(telemetry.BatchSize, telemetry.Number, float64(len(b.Notifications)+len(b.Woken)), telemetry.Labels{})
 	for outcome, n := range got.claimed.Outcomes {
 		r.count(telemetry.Notifications, n, outcome)
 	}
+	r.count(telemetry.Covered, got.claimed.Outcomes["covered"], string(wallet.CauseIPN))
 	return got.again, nil
 }
 
@@ -74,8 +76,11 @@ func (r *Runner) Now(ctx context.Context, w wallet.Want) (wallet.Refreshed, erro
 		case err != nil:
 			zerolog.Ctx(ctx).Error().Err(err).Msg("could not try again to read what is wanted at once; it stays wanted")
 			return out, nil
+		case got.claimed.Covered:
+			r.count(telemetry.Covered, 1, string(wallet.CauseOf(w.Priority)))
+			return wallet.Refreshed{Settled: true, State: got.claimed.Stored}, nil
 		case len(got.results) == 0:
-			return wallet.Refreshed{Settled: got.claimed.Covered, State: got.claimed.Stored}, nil
+			return wallet.Refreshed{State: got.claimed.Stored}, nil
 		}
 		res := got.results[0]
 		out = refreshed(res, got.settled(res))
@@ -155,7 +160,7 @@ func (r *Runner) round(ctx context.Context, q ClaimRequest) (round, error) {
 			out.again = true
 			return out, nil
 		}
-		r.tell(out.results, out.committed)
+		r.tell(out)
 		wakes = out.committed.Wakes
 	}
 	r.count(telemetry.WakeUps, len(wakes), "")
@@ -233,32 +238,50 @@ next:
 	return out
 }
 
-// tell counts what became of a batch's claims.
-func (r *Runner) tell(results []Result, committed Committed) {
-	settled := make(map[wallet.ChargePermissionID]Settled, len(committed.Settled))
-	for _, s := range committed.Settled {
-		settled[s.ID] = s
-		if s.Confirm {
-			r.count(telemetry.Confirmations, 1, "")
-		}
-		if s.Held {
-			r.count(telemetry.Held, 1, "")
-		}
-	}
-	for _, res := range results {
-		r.count(telemetry.Fetched, 1, string(wallet.CauseOf(res.Priority)))
+// tell counts what became of a round's claims.
+func (r *Runner) tell(done round) {
+	now := time.Now()
+	for _, res := range done.results {
+		cause := string(wallet.CauseOf(res.Priority))
+		r.count(telemetry.Fetched, 1, cause)
 		r.count(telemetry.Results, 1, string(res.Kind))
-		if !settled[res.ID].Stored {
+		s := done.settled(res)
+		if s == nil {
+			r.count(telemetry.FenceDropped, 1, cause)
 			continue
 		}
+		if s.Confirm {
+			r.count(telemetry.Confirmations, 1, cause)
+		}
+		if s.Held {
+			r.count(telemetry.Held, 1, cause)
+		}
+		if !s.Stored {
+			continue
+		}
+		// The start is Amazon's clock, the end is ours: a lag is as good as the
+		// two agree. Of several notifications that were met it is the newest's;
+		// those that waited on purpose are not asked.
+		if p := res.Priority; !res.Notified.IsZero() && (p == wallet.PriorityNotification || p == wallet.PriorityUnknown) {
+			r.Metrics.Time(telemetry.Lag, now.Sub(res.Notified), telemetry.Labels{})
+		}
 		if len(res.Changes) == 0 {
-			r.count(telemetry.Unchanged, 1, "")
+			r.count(telemetry.Unchanged, 1, cause)
 		}
 		for _, ch := range res.Changes {
 			r.count(telemetry.Changes, 1, string(ch.Facet))
 		}
 	}
-	r.count(telemetry.FenceDropped, len(results)-len(committed.Settled), "")
+	for _, b := range done.committed.Backlogs {
+		b.Tell(r.Metrics)
+	}
+}
+
+// Tell shows how an account stands.
+func (b Backlog) Tell(m *telemetry.Metrics) {
+	labels := telemetry.Labels{Account: string(b.Account)}
+	m.Value(telemetry.Tokens, telemetry.Number, b.Tokens, labels)
+	m.Value(telemetry.OldestWanted, telemetry.Seconds, b.Oldest.Seconds(), labels)
 }
 
 func (r *Runner) count(name telemetry.Metric, n int, reason string) {

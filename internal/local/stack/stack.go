@@ -54,6 +54,9 @@ type Options struct {
 	// DatabaseURL, if set, leads the functions to the database another way,
 	// such as through a proxy; it is given the server's own.
 	DatabaseURL func(url string) (string, error)
+	// ReconcileEvery is how often the reconciler runs; 0: every ten seconds,
+	// below 0: only when a test invokes it.
+	ReconcileEvery time.Duration
 	// StatusAddr is where the status page listens; empty: a free port.
 	StatusAddr string
 	// NoSeed leaves the twin without buyers.
@@ -94,7 +97,9 @@ type Stack struct {
 	Receiver *lambda.Function
 	Worker   *lambda.Function
 	Migrator *lambda.Function
-	DB       *pgxpool.Pool
+	// Reconciler runs by its schedule, and when it is invoked.
+	Reconciler *lambda.Function
+	DB         *pgxpool.Pool
 
 	bin     string
 	options Options
@@ -123,6 +128,9 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	}
 	if o.Visibility == 0 {
 		o.Visibility = visibility
+	}
+	if o.ReconcileEvery == 0 {
+		o.ReconcileEvery = 10 * time.Second
 	}
 	s := &Stack{options: o}
 	defer func() {
@@ -161,6 +169,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
 	s.serve(gateway, (&lambda.Gateway{Routes: map[string]*lambda.Function{"POST /ipn/{account}/{secret}": s.Receiver}}).Handler())
+	s.schedule(ctx)
 	o.Progress("subscribing to notifications")
 	if err := s.subscribe(ctx); err != nil {
 		return nil, err
@@ -323,6 +332,9 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 		"MARGIN": s.options.Margin.String(), "TLS_CA_FILE": s.CAFile, "HTTPS_PROXY": s.ProxyURL,
 		"AWS_ENDPOINT_URL_SQS": sqsURL, "AWS_ENDPOINT_URL_SECRETS_MANAGER": secretsURL,
 	}
+	if s.options.ReconcileEvery > 0 {
+		environment["RECONCILE_EVERY"] = s.options.ReconcileEvery.String()
+	}
 	for k, v := range s.options.Environment {
 		environment[k] = v
 	}
@@ -330,7 +342,10 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 		to      **lambda.Function
 		name    string
 		timeout time.Duration
-	}{{&s.Receiver, "ipn-receiver", 10 * time.Second}, {&s.Worker, "ipn-worker", 30 * time.Second}, {&s.Migrator, "migrator", 5 * time.Minute}} {
+	}{
+		{&s.Receiver, "ipn-receiver", 10 * time.Second}, {&s.Worker, "ipn-worker", 30 * time.Second},
+		{&s.Migrator, "migrator", 5 * time.Minute}, {&s.Reconciler, "reconciler", time.Minute},
+	} {
 		*f.to, err = lambda.Start(ctx, lambda.Config{Name: f.name, Binary: filepath.Join(bin, f.name), Environment: environment,
 			Timeout: f.timeout, Wait: 5 * time.Second, Output: s.options.Output})
 		if err != nil {
@@ -348,6 +363,17 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	running.Go(func() { _ = source.Run(polling) }) // it was checked, and ends with its context
 	s.onClose(func() { stop(); running.Wait() })
 	return nil
+}
+
+// schedule lets the reconciler run as often as the options say.
+func (s *Stack) schedule(ctx context.Context) {
+	if s.options.ReconcileEvery < 0 {
+		return
+	}
+	ticking, stop := context.WithCancel(ctx)
+	var source sync.WaitGroup
+	source.Go(func() { lambda.Schedule{Function: s.Reconciler, Every: s.options.ReconcileEvery}.Run(ticking) })
+	s.onClose(func() { stop(); source.Wait() })
 }
 
 // listen serves h on a free port of loopback.

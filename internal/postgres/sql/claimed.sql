@@ -3,7 +3,7 @@
 -- $1 lease, $2 margin in seconds, $3 now (null: the clock), $4 and $5 account and id of a charge permission that is told
 -- of even if that lease does not hold it (null: none). Locks: none.
 -- Indexes: refreshes_lease, the primary key for $4 and $5, charge_permission_changes_of_one.
-select r.account, r.id, r.priority, r.attempts, coalesce(r.notified_by, ''), coalesce(r.lease = $1::uuid, false),
+select r.account, r.id, r.priority, r.attempts, coalesce(r.notified_by, ''), r.notified_at, coalesce(r.lease = $1::uuid, false),
     array(select distinct h.facet from walletsync.charge_permission_changes h
           where h.account = r.account and h.charge_permission = r.id
             and h.stored_at > coalesce($3::timestamptz, clock_timestamp()) - make_interval(secs => $2::float8)),

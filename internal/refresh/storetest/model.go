@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"walletsync/internal/reconcile"
 	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"
 )
@@ -57,6 +58,7 @@ type Permission struct {
 	Followed bool
 	State    *wallet.ChargePermission // nil if not followed
 	ReadAt   time.Time
+	StoredAt time.Time
 }
 
 // Change is one row of the history.
@@ -331,7 +333,7 @@ func (b *Bucket) refill(now time.Time) {
 }
 
 func (m *Model) claimOf(r *Row, margin time.Duration, now time.Time) refresh.Claim {
-	c := refresh.Claim{Account: r.Account, ID: r.ID, Priority: r.Priority, Attempts: r.Attempts, Message: r.NotifiedBy}
+	c := refresh.Claim{Account: r.Account, ID: r.ID, Priority: r.Priority, Attempts: r.Attempts, Message: r.NotifiedBy, Notified: r.NotifiedAt}
 	for _, h := range m.changes {
 		if h.Key == r.Key && h.StoredAt.After(now.Add(-margin)) && !slices.Contains(c.Recent, h.Facet) {
 			c.Recent = append(c.Recent, h.Facet)
@@ -400,7 +402,72 @@ func (m *Model) Commit(_ context.Context, q refresh.CommitRequest) (refresh.Comm
 		m.buckets[c.Account].close(c.For, now)
 	}
 	out.Wakes = m.wakes(q.Accounts, q.Woken, q.Force, now)
+	for _, a := range q.Accounts {
+		out.Backlogs = append(out.Backlogs, m.backlog(a, now))
+	}
 	return out, nil
+}
+
+// Backlog is the reconciler's duty to lost wake-ups.
+func (m *Model) Backlog(_ context.Context, a wallet.AccountID) (refresh.Backlog, []refresh.Wake, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.Now()
+	wakes := m.wakes([]wallet.AccountID{a}, nil, false, now)
+	return m.backlog(a, now), wakes, nil
+}
+
+func (m *Model) backlog(a wallet.AccountID, now time.Time) refresh.Backlog {
+	b := *m.buckets[a]
+	b.refill(now)
+	out := refresh.Backlog{Account: a, Tokens: b.Tokens}
+	for _, r := range m.rows {
+		if r.Account == a && r.Wanted > r.Done {
+			out.Oldest = max(out.Oldest, now.Sub(r.Since))
+		}
+	}
+	return out
+}
+
+// Sweepable is what the reconciler's sweep asks first.
+func (m *Model) Sweepable(_ context.Context, a wallet.AccountID) (out reconcile.Sweepable, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.permissions {
+		if p.Account == a && p.sweepable() {
+			out.Total++
+		}
+	}
+	for _, r := range m.rows {
+		if r.Account == a && r.Wanted > r.Done && r.Priority == wallet.PrioritySweep {
+			out.Waiting++
+		}
+	}
+	out.PerSecond = m.buckets[a].PerSecond
+	return out, nil
+}
+
+func (p *Permission) sweepable() bool { return p.Followed && p.State.State.State != wallet.Closed }
+
+// MarkUnread is the reconciler's sweep: the longest unread, but for what is
+// wanted already and what is gone.
+func (m *Model) MarkUnread(_ context.Context, a wallet.AccountID, unread time.Duration, most int) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.Now()
+	var longest []*Permission
+	for _, p := range m.permissions {
+		r := m.rows[p.Key]
+		if p.Account == a && p.sweepable() && !p.StoredAt.After(now.Add(-unread)) && r.Wanted == r.Done && !r.Gone {
+			longest = append(longest, p)
+		}
+	}
+	slices.SortFunc(longest, func(x, y *Permission) int { return cmp.Or(x.StoredAt.Compare(y.StoredAt), cmp.Compare(x.ID, y.ID)) })
+	longest = longest[:min(len(longest), most)]
+	for _, p := range longest {
+		m.rows[p.Key].raise(1, wallet.PrioritySweep, now, 0)
+	}
+	return len(longest), nil
 }
 
 func (b *Bucket) close(wait time.Duration, now time.Time) {
@@ -427,7 +494,7 @@ func (m *Model) settle(r *Row, res refresh.Result, q refresh.CommitRequest, now 
 	enough := answered && unsure && r.Wanted == r.Claimed && !t.Confirm
 
 	if t.Stored || res.Kind == refresh.NotFollowed {
-		m.put(r.Key, res)
+		m.put(r.Key, res, now)
 	}
 	if t.Stored {
 		for _, ch := range res.Changes {
@@ -474,8 +541,8 @@ func (m *Model) settle(r *Row, res refresh.Result, q refresh.CommitRequest, now 
 	return t
 }
 
-func (m *Model) put(k Key, res refresh.Result) {
-	p := &Permission{Key: k, Type: res.State.Type, Followed: res.Kind == refresh.Read, ReadAt: res.ReadAt}
+func (m *Model) put(k Key, res refresh.Result, now time.Time) {
+	p := &Permission{Key: k, Type: res.State.Type, Followed: res.Kind == refresh.Read, ReadAt: res.ReadAt, StoredAt: now}
 	if was := m.permissions[k]; was != nil {
 		p.ReadAt = later(was.ReadAt, p.ReadAt)
 	}

@@ -34,6 +34,8 @@ import (
 //	fetch WORKER [lag=3s] [fail=500|429|404|403|reset] [after=3s] [nodate]
 //	                              Amazon Pay is asked; lag: a replica that is so far behind; after: its Retry-After
 //	commit WORKER                 the second trip
+//	sweep unread=1m most=n        the reconciler marks the longest unread
+//	reconcile                     the reconciler decides on a wake-up
 //	wait 5s
 //	show                          every row, and what is stored
 //	history                       the changes in their order
@@ -188,6 +190,25 @@ func (s *story) do(ctx context.Context, d *datadriven.TestData) (string, error) 
 		return "", err
 	case "show":
 		return s.show(ctx)
+	case "sweep":
+		unread, err := span("unread")
+		if err != nil {
+			return "", err
+		}
+		most, err := strconv.Atoi(options["most"])
+		if err != nil {
+			return "", err
+		}
+		n, err := s.subject.Store.MarkUnread(ctx, account, unread, most)
+		return fmt.Sprintf("%d marked\n", n), err
+	case "reconcile":
+		backlog, wakes, err := s.subject.Store.Backlog(ctx, account)
+		var b strings.Builder
+		if backlog.Oldest > 0 {
+			fmt.Fprintf(&b, "the longest wanted for %v\n", backlog.Oldest)
+		}
+		s.tell(&b, wakes)
+		return b.String(), err
 	case "history":
 		return s.history(ctx)
 	case "quota":

@@ -14,13 +14,22 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"walletsync/internal/reconcile"
 	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"
 )
 
+// Store is all that is decided in the store: the refresh's two round trips, and
+// the reconciler's duties.
+type Store interface {
+	refresh.Store
+	reconcile.SweepStore
+	reconcile.WakeStore
+}
+
 // Subject is a store to be held to the model.
 type Subject struct {
-	Store refresh.Store
+	Store Store
 	// Snapshot tells all that the store knows.
 	Snapshot func(context.Context) (State, error)
 	// Follow changes what an account follows, as the migrator does.
@@ -65,6 +74,8 @@ func Run(t *testing.T, fresh func(testing.TB, *Clock) Subject) {
 			"claim":  w.claim,
 			"now":    w.now,
 			"commit": w.commit,
+			"sweep":  w.sweep,
+			"wake":   w.wake,
 			"":       w.check,
 		})
 	})
@@ -178,6 +189,35 @@ func (w *world) sent(wakes []refresh.Wake) {
 	w.wakes = w.wakes[max(0, len(w.wakes)-4):]
 }
 
+// sweep is the reconciler's duty to what has gone unread.
+func (w *world) sweep(rt *rapid.T) {
+	account := rapid.SampledFrom([]wallet.AccountID{"main", "known"}).Draw(rt, "account")
+	unread := time.Duration(rapid.IntRange(0, 120).Draw(rt, "unread")) * 250 * time.Millisecond
+	most := rapid.IntRange(1, 3).Draw(rt, "most")
+	want, err := w.model.Sweepable(context.Background(), account)
+	no(rt, err)
+	got, err := w.subject.Store.Sweepable(context.Background(), account)
+	no(rt, err)
+	same(rt, "sweepable", want, got)
+	marked, err := w.model.MarkUnread(context.Background(), account, unread, most)
+	no(rt, err)
+	n, err := w.subject.Store.MarkUnread(context.Background(), account, unread, most)
+	no(rt, err)
+	same(rt, "marked", marked, n)
+}
+
+// wake is the reconciler's duty to lost wake-ups.
+func (w *world) wake(rt *rapid.T) {
+	account := rapid.SampledFrom([]wallet.AccountID{"main", "known"}).Draw(rt, "account")
+	backlog, wakes, err := w.model.Backlog(context.Background(), account)
+	no(rt, err)
+	b, k, err := w.subject.Store.Backlog(context.Background(), account)
+	no(rt, err)
+	same(rt, "backlog", backlog, b)
+	same(rt, "wakes", wakes, k)
+	w.sent(wakes)
+}
+
 func (w *world) commit(rt *rapid.T) {
 	if len(w.leases) == 0 {
 		rt.Skip("nothing claimed")
@@ -227,7 +267,8 @@ func (w *world) result(rt *rapid.T, c refresh.Claim) refresh.Result {
 	default:
 		r.Kind = refresh.Read
 		r.State = wallet.ChargePermission{ID: c.ID, Type: "PaymentMethodOnFile",
-			State:              wallet.State{State: wallet.Chargeable, StateUpdatedAt: w.clock.Now()},
+			State: wallet.State{StateUpdatedAt: w.clock.Now(),
+				State: rapid.SampledFrom([]string{wallet.Chargeable, wallet.Chargeable, "", wallet.Closed}).Draw(rt, "state")},
 			Shipping:           wallet.Address{City: rapid.SampledFrom([]string{"", "Exampleton", "東京"}).Draw(rt, "city")},
 			PaymentDescriptors: []string{}, Limits: wallet.Limits{LimitAmount: "500.00", BalanceAmount: "1.50", LimitCurrency: "EUR"},
 		}

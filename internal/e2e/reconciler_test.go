@@ -1,0 +1,60 @@
+package e2e
+
+import (
+	"testing"
+
+	"walletsync/internal/local/stack"
+	"walletsync/internal/local/twin"
+)
+
+func reconcile(t *testing.T, s *stack.Stack) {
+	t.Helper()
+	if _, err := s.Reconciler.Invoke(t.Context(), []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// settled waits until nothing is wanted of a charge permission.
+func settled(t *testing.T, s *stack.Stack, id string) {
+	t.Helper()
+	until(t, "nothing to be wanted of "+id, func() (bool, error) {
+		var done bool
+		err := s.DB.QueryRow(t.Context(), `select wanted = done from walletsync.refreshes where id = $1`, id).Scan(&done)
+		return done, err
+	})
+}
+
+func TestALostWakeUpIsMadeGood(t *testing.T) {
+	s := running(t)
+	const id = "S01-1000001-1000001"
+	// Wanted, as a batch leaves it whose worker dies before it sends the wake-up.
+	if _, err := s.DB.Exec(t.Context(), `update walletsync.refreshes
+		set wanted = wanted + 1, since = now(), priority = 20, not_before = now() where id = $1`, id); err != nil {
+		t.Fatal(err)
+	}
+	reconcile(t, s)
+	settled(t, s, id)
+}
+
+func TestTheSweepFindsWhatALostNotificationSpokeOf(t *testing.T) {
+	s := running(t)
+	const id = "S01-1000003-1000003"
+	settled(t, s, id)
+	if _, err := s.Twin.Change(id, []byte(`{"shippingAddress":{"city":"Lostville"}}`), twin.Notify{Silent: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.DB.Exec(t.Context(), `update walletsync.charge_permissions
+		set stored_at = stored_at - interval '8 days' where id = $1`, id); err != nil {
+		t.Fatal(err)
+	}
+	reconcile(t, s)
+	until(t, "the row to change", func() (bool, error) {
+		c, err := city(t, s, id)()
+		return c == "Lostville", err
+	})
+	var cause string
+	if err := s.DB.QueryRow(t.Context(), `select cause from walletsync.charge_permission_changes
+		where charge_permission = $1 and after ->> 'city' = 'Lostville'`, id).Scan(&cause); err != nil || cause != "reconcile" {
+		t.Errorf("cause %q, %v", cause, err)
+	}
+}

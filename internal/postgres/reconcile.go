@@ -1,0 +1,70 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"walletsync/internal/reconcile"
+	"walletsync/internal/refresh"
+	"walletsync/internal/wallet"
+)
+
+var (
+	sqlSweepable = statement("sweepable")
+	sqlSweep     = statement("sweep")
+)
+
+// Backlog decides on an account's wake-up as the last transaction of a batch
+// does, and tells what waits.
+func (s *Store) Backlog(ctx context.Context, account wallet.AccountID) (refresh.Backlog, []refresh.Wake, error) {
+	var backlogs []refresh.Backlog
+	var wakes []refresh.Wake
+	err := s.tripTold(ctx, func(b *pgx.Batch, again bool) {
+		backlogs, wakes = nil, nil
+		now := s.at()
+		s.queueWakes(b, []wallet.AccountID{account}, nil, again, refresh.Lease{}, now, &wakes)
+		queueBacklogs(b, []wallet.AccountID{account}, now, &backlogs)
+	})
+	if err != nil {
+		return refresh.Backlog{}, nil, err
+	}
+	if len(backlogs) == 0 {
+		return refresh.Backlog{}, nil, errNoAccount(account)
+	}
+	return backlogs[0], wakes, nil
+}
+
+// Sweepable tells what there is to sweep in an account.
+func (s *Store) Sweepable(ctx context.Context, account wallet.AccountID) (reconcile.Sweepable, error) {
+	var out []reconcile.Sweepable
+	err := s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlSweepable, account).Query(func(rows pgx.Rows) (err error) {
+			out, err = pgx.CollectRows(rows, pgx.RowToStructByPos[reconcile.Sweepable])
+			return err
+		})
+	})
+	if err == nil && len(out) == 0 {
+		err = errNoAccount(account)
+	}
+	if err != nil {
+		return reconcile.Sweepable{}, err
+	}
+	return out[0], nil
+}
+
+// MarkUnread marks what has been unread for so long as wanted at sweep
+// priority, the longest unread first and at most so many. Repeated after an
+// unknown outcome it may mark as many again.
+func (s *Store) MarkUnread(ctx context.Context, account wallet.AccountID, unread time.Duration, most int) (int, error) {
+	var marked int
+	err := s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlSweep, account, unread.Seconds(), most, s.at()).Exec(func(tag pgconn.CommandTag) error {
+			marked = int(tag.RowsAffected())
+			return nil
+		})
+	})
+	return marked, err
+}

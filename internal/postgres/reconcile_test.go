@@ -1,0 +1,85 @@
+package postgres_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"walletsync/internal/postgres"
+)
+
+// The sweep must not read what it does not mark, nor the rows themselves to count
+// them.
+func TestTheSweepReadsTheIndexAndStops(t *testing.T) {
+	url := database(t)
+	db := connect(t, url)
+	if _, err := db.Exec(t.Context(), `
+		insert into walletsync.refreshes (account, id, wanted, done)
+		select 'main', 'S01-0000000-' || lpad(i::text, 7, '0'), 1, 1 from generate_series(1, 100000) i;
+		insert into walletsync.charge_permissions (account, id, type, followed, state, stored_at, changed_at, raw)
+		select 'main', 'S01-0000000-' || lpad(i::text, 7, '0'), 'PaymentMethodOnFile', true,
+		       case when i % 3 = 0 then 'Closed' else 'Chargeable' end, now() - make_interval(secs => 60 * (i::bigint * 7919 % 100000)), now(), jsonb_build_object('pad', repeat('x', 500))
+		from generate_series(1, 100000) i`); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"refreshes", "charge_permissions"} {
+		if _, err := db.Exec(t.Context(), "vacuum analyze walletsync."+table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		statement string
+		args      []any
+	}{
+		{"sweep", []any{"main", time.Hour.Seconds(), 150, nil}},
+		{"sweepable", []any{"main"}},
+	} {
+		text, err := os.ReadFile("sql/" + c.statement + ".sql")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := db.Query(t.Context(), "explain "+string(text), append([]any{pgx.QueryExecModeExec}, c.args...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan := strings.Join(lines, "\n")
+		if !strings.Contains(plan, "charge_permissions_longest_unread") || strings.Contains(plan, "Seq Scan on charge_permissions") ||
+			strings.Contains(plan, "Seq Scan on refreshes") {
+			t.Errorf("%s:\n%s", c.statement, plan)
+		}
+	}
+	store := open(t, url, postgres.Options{})
+	there, err := store.Sweepable(t.Context(), "main")
+	if err != nil || there.Total != 100000-100000/3 || there.PerSecond != 4 {
+		t.Errorf("%+v, %v", there, err)
+	}
+	if n, err := store.MarkUnread(t.Context(), "main", time.Minute, 150); n != 150 || err != nil {
+		t.Errorf("%d marked, %v", n, err)
+	}
+	if there, err = store.Sweepable(t.Context(), "main"); err != nil || there.Waiting != 150 {
+		t.Errorf("%+v, %v", there, err)
+	}
+	var longest bool
+	if err := db.QueryRow(t.Context(), `select max(c.stored_at) filter (where r.wanted > r.done) <= min(c.stored_at) filter (where r.wanted = r.done)
+		from walletsync.charge_permissions c join walletsync.refreshes r using (account, id) where c.state <> 'Closed'`).Scan(&longest); err != nil || !longest {
+		t.Errorf("one that was read later was marked instead of one read earlier (%v)", err)
+	}
+}
+
+func TestAnAccountThatIsNotThereIsNamed(t *testing.T) {
+	store := open(t, database(t), postgres.Options{})
+	_, err := store.Sweepable(t.Context(), "other")
+	_, _, err2 := store.Backlog(t.Context(), "other")
+	for _, err := range []error{err, err2} {
+		if err == nil || !strings.Contains(err.Error(), "account other is not in the database") {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package reconcile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"pgregory.net/rapid"
+
+	"walletsync/internal/refresh"
+	"walletsync/internal/wallet"
+)
+
+type duty struct {
+	name string
+	err  error
+	done *[]string
+}
+
+func (d duty) Name() string { return d.name }
+func (d duty) Do(_ context.Context, a wallet.AccountID) error {
+	*d.done = append(*d.done, d.name+" "+string(a))
+	return d.err
+}
+
+func TestADutyThatFailsKeepsNoOtherFromBeingDone(t *testing.T) {
+	var done []string
+	broken := errors.New("broken")
+	r := Reconciler{Accounts: []wallet.AccountID{"a", "b"}, Duties: []Duty{duty{"sweep", broken, &done}, duty{"wake", nil, &done}}}
+	err := r.Run(t.Context())
+	if want := []string{"sweep a", "wake a", "sweep b", "wake b"}; !slices.Equal(done, want) {
+		t.Errorf("done: %v", done)
+	}
+	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "sweep of account b") {
+		t.Errorf("error: %v", err)
+	}
+}
+
+// store is a store whose answers are given.
+type store struct {
+	wakes     []refresh.Wake
+	sweepable Sweepable
+	err       error
+	unread    time.Duration
+	most      int
+}
+
+func (s *store) Backlog(context.Context, wallet.AccountID) (refresh.Backlog, []refresh.Wake, error) {
+	return refresh.Backlog{}, s.wakes, s.err
+}
+func (s *store) Sweepable(context.Context, wallet.AccountID) (Sweepable, error) {
+	return s.sweepable, s.err
+}
+func (s *store) MarkUnread(_ context.Context, _ wallet.AccountID, unread time.Duration, most int) (int, error) {
+	s.unread, s.most = unread, most
+	return most, nil
+}
+
+type wakerFunc func() error
+
+func (f wakerFunc) Wake(context.Context, wallet.AccountID, time.Time, time.Duration) error {
+	return f()
+}
+
+func TestAWakeUpThatCannotBeSentFailsTheInvocation(t *testing.T) {
+	broken := errors.New("broken")
+	sent := 0
+	for _, c := range []struct {
+		name  string
+		store store
+		waker error
+		want  error
+		sent  int
+	}{
+		{"none is needed", store{}, nil, nil, 0},
+		{"one is sent", store{wakes: []refresh.Wake{{Account: "a"}}}, nil, nil, 1},
+		{"one cannot be sent", store{wakes: []refresh.Wake{{Account: "a"}}}, broken, broken, 1},
+		{"the store cannot be asked", store{err: broken}, nil, broken, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sent = 0
+			w := Wake{Store: &c.store, Waker: wakerFunc(func() error { sent++; return c.waker })}
+			if err := w.Do(t.Context(), "a"); !errors.Is(err, c.want) || sent != c.sent {
+				t.Errorf("%v after %d sent", err, sent)
+			}
+		})
+	}
+}
+
+const day = 24 * time.Hour
+
+func TestTheSweepTakesAQuarterOfTheShareAtMost(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		there Sweepable
+		want  sweep
+	}{
+		{"nothing is there", Sweepable{0, 0, 2}, sweep{0, 7 * day, 150}},
+		{"a few: each waits for nearly the whole period", Sweepable{1000, 0, 2}, sweep{35 * time.Minute, 7*day - 35*time.Minute, 150}},
+		{"some were marked and not read yet", Sweepable{1000, 149, 2}, sweep{35 * time.Minute, 7*day - 35*time.Minute, 1}},
+		{"more of them than a run marks", Sweepable{1000, 200, 2}, sweep{35 * time.Minute, 7*day - 35*time.Minute, 0}},
+		{"as many as the period allows", Sweepable{302_400, 0, 2}, sweep{7 * day, 0, 150}},
+		{"too many: as fast as the share allows", Sweepable{1_000_000, 0, 2}, sweep{6667 * 5 * time.Minute, 0, 150}},
+		{"a share so small that a run has no whole call", Sweepable{10, 0, 0.004}, sweep{50 * time.Minute, 7*day - 50*time.Minute, 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := plan(c.there, 7*day, 5*time.Minute); got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+// Whatever was read when, and whatever notifications have read meanwhile,
+// nothing goes unread for longer than the period, or than the share allows, and
+// a run.
+func TestEverythingIsReadWithinThePeriod(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		const every = 5 * time.Minute
+		period := time.Duration(rapid.IntRange(1, 3).Draw(rt, "days")) * day
+		n := rapid.IntRange(1, 400).Draw(rt, "charge permissions")
+		// The share reads them all within the period, or nearly, or easily.
+		rate := float64(n) / period.Seconds() / part * rapid.Float64Range(0.5, 40).Draw(rt, "room")
+		read := make([]time.Duration, n) // when each was read last
+		for i := range read {
+			read[i] = -time.Duration(rapid.IntRange(0, int(period.Seconds())).Draw(rt, "unread for")) * time.Second
+		}
+		if rapid.Bool().Draw(rt, "all at one time") {
+			clear(read)
+		}
+		for now := every; now < 3*period; now += every {
+			if rapid.IntRange(0, 50).Draw(rt, "notified") == 0 {
+				read[rapid.IntRange(0, n-1).Draw(rt, "which")] = now
+			}
+			slices.Sort(read)
+			p := plan(Sweepable{Total: n, PerSecond: rate}, period, every)
+			// The first time round, ages stem from before there was a sweep.
+			if oldest := now - read[0]; now > p.shortest && oldest > max(period, p.shortest)+every {
+				rt.Fatalf("after %v one has been unread for %v", now, oldest)
+			}
+			for i := 0; i < min(p.most, n) && now-read[i] >= p.unread; i++ {
+				read[i] = now
+			}
+		}
+	})
+}
+
+func TestAPeriodThatCannotBeKeptIsAnErrorThatTellsWhatToDo(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		total int
+		want  string
+	}{
+		{"it can be kept", 302_400, `"level":"info"`},
+		{"it cannot", 1_000_000, `"needed_days":24`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var out bytes.Buffer
+			s := Sweep{Store: &store{sweepable: Sweepable{Total: c.total, PerSecond: 2}}, Period: 7 * day, Every: 5 * time.Minute}
+			if err := s.Do(zerolog.New(&out).WithContext(t.Context()), "main"); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(out.String(), c.want) {
+				t.Errorf("log: %s", out.String())
+			}
+			if loud := strings.Contains(out.String(), `"level":"error"`) && strings.Contains(out.String(), "SWEEP_DAYS"); loud != (c.total > 302_400) {
+				t.Errorf("log: %s", out.String())
+			}
+		})
+	}
+}
