@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"walletsync/internal/local/pg"
 	"walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/postgres"
 	"walletsync/internal/postgres/migrate"
@@ -50,21 +52,62 @@ func open(t testing.TB, url string, o postgres.Options) *postgres.Store {
 	return s
 }
 
-func TestPostgresDecidesAsTheModelDoes(t *testing.T) { storetest.Run(t, subjects(t, database(t))) }
-
-func TestScenarios(t *testing.T) {
-	storetest.Scenarios(t, "../refresh/storetest/testdata", subjects(t, database(t)))
+func TestPostgresDecidesAsTheModelDoes(t *testing.T) {
+	url := database(t)
+	storetest.Run(t, subjects(t, url, url))
 }
 
-// subjects returns what empties the database at url for each subject.
-func subjects(t testing.TB, url string) func(testing.TB, *storetest.Clock) storetest.Subject {
+func TestScenarios(t *testing.T) {
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			url := database(t)
+			storetest.Scenarios(t, "../refresh/storetest/testdata", subjects(t, url, way.to(t, url)))
+		})
+	}
+}
+
+// ways are those that lead to a database: the transaction pooler stands for RDS
+// Proxy and the like, which give each transaction whatever connection is free.
+var ways = []struct {
+	name string
+	to   func(t testing.TB, url string) string
+}{
+	{"direct", func(_ testing.TB, url string) string { return url }},
+	{"through a transaction pooler", pooled},
+}
+
+// pooled returns the URL that leads to the database by way of PgBouncer.
+func pooled(t testing.TB, url string) string {
+	t.Helper()
+	o, err := pg.FromEnvironment(os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := pg.StartBouncer(t.Context(), url, o)
+	if pg.Unavailable(err) {
+		t.Skipf("%v — install pgbouncer", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b.URL()
+}
+
+// subjects returns what empties the database at url for each subject, whose
+// store goes there by way of another URL.
+func subjects(t testing.TB, url, way string) func(testing.TB, *storetest.Clock) storetest.Subject {
 	db := connect(t, url)
 	var store *postgres.Store
 	return func(_ testing.TB, clock *storetest.Clock) storetest.Subject {
 		if store != nil {
 			store.Close()
 		}
-		store = open(t, url, postgres.Options{Now: clock.Now})
+		store = open(t, way, postgres.Options{Now: clock.Now})
 		if err := empty(t.Context(), db, clock.Now()); err != nil {
 			t.Fatal(err)
 		}

@@ -4,13 +4,16 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
+	"net/url"
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
 	"walletsync/internal/amazonpay"
-	"walletsync/internal/local/pg"
 	"walletsync/internal/local/pg/wire"
 	"walletsync/internal/postgres"
 	"walletsync/internal/refresh"
@@ -63,72 +66,125 @@ func batch(first, n int, age time.Duration, one bool) (b wallet.Batch) {
 // TestABatchIsTwoRoundTripsOnTheWire counts where the worker's connection ends:
 // at the server, or at a pooler in transaction mode.
 func TestABatchIsTwoRoundTripsOnTheWire(t *testing.T) {
-	for name, way := range map[string]func(*testing.T, string) string{
-		"direct":            func(_ *testing.T, url string) string { return url },
-		"through PgBouncer": bouncer,
-	} {
-		t.Run(name, func(t *testing.T) {
-			url := database(t)
-			proxy, err := wire.Listen(way(t, url))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { proxy.Close() })
-			if _, err := connect(t, url).Exec(t.Context(), `update walletsync.api_quota set burst = 1000, tokens = 1000`); err != nil {
-				t.Fatal(err)
-			}
-			store := open(t, proxy.URL(), postgres.Options{})
-			a := amazon{make(chan string, 1000)}
-			r := runner(store, a)
-			refreshed := func(b wallet.Batch) int64 {
-				before := proxy.Stats().RoundTrips
-				if again, err := r.Refresh(t.Context(), b); again || err != nil {
-					t.Fatal(again, err)
-				}
-				return proxy.Stats().RoundTrips - before
-			}
-			refreshed(batch(1, 1, time.Minute, false)) // opens the connection
-			before := proxy.Stats().RoundTrips
-			out, err := r.Now(t.Context(), wallet.Want{Account: "main", ChargePermission: "S01-0000000-0000001", Priority: wallet.PriorityReturn, At: time.Now()})
-			if got := proxy.Stats().RoundTrips - before; err != nil || !out.Settled || got != 2 {
-				t.Errorf("now: %+v, %v after %d round trips", out, err, got)
-			}
-			for i, n := range []int{1, 10, 100, 1000} {
-				called := len(a.calls)
-				if got := refreshed(batch(10000*(i+1), n, time.Minute, false)); got != 2 {
-					t.Errorf("%d messages: %d round trips", n, got)
-				}
-				if len(a.calls) == called {
-					t.Errorf("%d messages: nothing was fetched, so two round trips prove nothing", n)
-				}
-			}
-			if got := proxy.Stats().Connections; got != 1 {
-				t.Errorf("%d connections", got)
-			}
-		})
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) { twoRoundTrips(t, way.to(t, database(t))) })
 	}
 }
 
-// bouncer returns the database's URL by way of a PgBouncer in transaction mode.
-func bouncer(t *testing.T, url string) string {
-	t.Helper()
-	o, err := pg.FromEnvironment(os.Getenv)
+func twoRoundTrips(t *testing.T, url string) {
+	proxy, err := wire.Listen(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := pg.StartBouncer(t.Context(), url, o)
-	if pg.Unavailable(err) {
-		t.Skipf("%v — install pgbouncer", err)
-	}
-	if err != nil {
+	defer proxy.Close()
+	if _, err := connect(t, url).Exec(t.Context(), `update walletsync.api_quota set burst = 1000, tokens = 1000`); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := b.Stop(); err != nil {
-			t.Error(err)
+	store := open(t, proxy.URL(), postgres.Options{})
+	a := amazon{make(chan string, 1000)}
+	r := runner(store, a)
+	trips := func(do func() error) int64 {
+		t.Helper()
+		before := proxy.Stats().RoundTrips
+		if err := do(); err != nil {
+			t.Fatal(err)
 		}
+		return proxy.Stats().RoundTrips - before
+	}
+	refreshed := func(b wallet.Batch) int64 {
+		t.Helper()
+		return trips(func() error {
+			again, err := r.Refresh(t.Context(), b)
+			if again {
+				t.Error("one comes again")
+			}
+			return err
+		})
+	}
+	refreshed(batch(1, 1, time.Minute, false)) // opens the connection
+	now := trips(func() error {
+		out, err := r.Now(t.Context(), wallet.Want{Account: "main", ChargePermission: "S01-0000000-0000001", Priority: wallet.PriorityReturn, At: time.Now()})
+		if !out.Settled {
+			t.Errorf("now: %+v", out)
+		}
+		return err
 	})
-	return b.URL()
+	if now != 2 {
+		t.Errorf("now: %d round trips", now)
+	}
+	for i, n := range []int{1, 10, 100, 1000} {
+		called := len(a.calls)
+		if got := refreshed(batch(10000*(i+1), n, time.Minute, false)); got != 2 {
+			t.Errorf("%d messages: %d round trips", n, got)
+		}
+		if len(a.calls) == called {
+			t.Errorf("%d messages: nothing was fetched, so two round trips prove nothing", n)
+		}
+	}
+	wake := trips(func() error { _, _, err := store.Backlog(t.Context(), "main"); return err })
+	if wake != 1 {
+		t.Errorf("the reconciler's wake-up: %d round trips", wake)
+	}
+	if got := proxy.Stats().Connections; got != 1 {
+		t.Errorf("%d connections", got)
+	}
+}
+
+// Everybody who writes locks in one order, so nobody waits for one another: a
+// deadlock would be an error.
+func TestWritersOfTheSameRowsDoNotWaitInACircle(t *testing.T) {
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			url := database(t)
+			db := connect(t, url)
+			if _, err := db.Exec(t.Context(), `update walletsync.api_quota set burst = 1000, tokens = 1000, per_second = 1000`); err != nil {
+				t.Fatal(err)
+			}
+			store := open(t, way.to(t, url), postgres.Options{Connections: 8})
+			r := runner(store, amazon{make(chan string, 10000)})
+			const permissions = 12
+			one := func(n int) wallet.ChargePermissionID {
+				return wallet.ChargePermissionID(fmt.Sprintf("S01-0000000-%07d", n%permissions))
+			}
+			ctx := zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.ErrorLevel).WithContext(t.Context()) // a refused commit is logged, and comes again
+			var g errgroup.Group
+			for worker := range 8 {
+				g.Go(func() error {
+					for i := range 15 {
+						b := batch(1000*worker+permissions*i, permissions, time.Minute, false)
+						for j := range b.Notifications { // each in an order of its own
+							b.Notifications[j].ChargePermission = one(j*5 + worker + i)
+						}
+						if again, err := r.Refresh(ctx, b); again || err != nil {
+							return errors.Join(errors.New("a batch comes again"), err)
+						}
+						if _, err := r.Now(ctx, wallet.Want{Account: "main", ChargePermission: one(worker + i), Priority: wallet.PriorityReturn, At: time.Now()}); err != nil {
+							return err
+						}
+						if _, err := store.MarkUnread(t.Context(), "main", 0, permissions); err != nil {
+							return err
+						}
+						if _, _, err := store.Backlog(t.Context(), "main"); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			}
+			if err := g.Wait(); err != nil {
+				t.Fatal(err)
+			}
+			var stored, doubled, held int
+			if err := db.QueryRow(t.Context(), `select (select count(*) from walletsync.charge_permissions),
+				(select count(*) - count(distinct charge_permission) from walletsync.charge_permission_changes),
+				(select count(*) from walletsync.refreshes where lease is not null)`).Scan(&stored, &doubled, &held); err != nil {
+				t.Fatal(err)
+			}
+			if stored != permissions || doubled != 0 || held != 0 {
+				t.Errorf("%d stored, %d change rows doubled, %d leases left", stored, doubled, held)
+			}
+		})
+	}
 }
 
 func TestAHundredNotificationsOfOneAreOneCall(t *testing.T) {
@@ -148,31 +204,63 @@ func TestAHundredNotificationsOfOneAreOneCall(t *testing.T) {
 }
 
 func TestAnAnswerLostAtCommitIsMadeGood(t *testing.T) {
-	for _, at := range []wire.Point{wire.Requested, wire.Answered} {
-		for _, trip := range []string{"walletsync trip 1", "walletsync trip 2"} {
-			proxy, err := wire.Listen(database(t))
-			if err != nil {
-				t.Fatal(err)
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			front := way.to(t, database(t)) // the pooler leads to any database of the server
+			for _, at := range []wire.Point{wire.Requested, wire.Answered} {
+				for _, trip := range []string{"walletsync trip 1", "walletsync trip 2"} {
+					for _, asked := range []string{"by a batch", "at once"} {
+						t.Run(fmt.Sprintf("%v of %s %s", at, trip, asked), func(t *testing.T) {
+							lostAnswer(t, through(t, front, database(t)), at, trip, asked == "at once")
+						})
+					}
+				}
 			}
-			url := proxy.URL()
-			db := connect(t, url)
-			r := runner(open(t, url, postgres.Options{}), amazon{make(chan string, 10)})
-			proxy.On(at, wire.SQL(trip), wire.DoNth(1, wire.Cut))
-			if again, err := r.Refresh(t.Context(), batch(1, 1, time.Minute, false)); again || err != nil {
-				t.Fatalf("cut at %v of %s: %v, %v", at, trip, again, err)
-			}
-			var rows, changes, open int
-			if err := db.QueryRow(t.Context(), `select (select count(*) from walletsync.charge_permissions),
-				(select count(*) from walletsync.charge_permission_changes),
-				(select count(*) from walletsync.refreshes where wanted > done or lease is not null)`).Scan(&rows, &changes, &open); err != nil {
-				t.Fatal(err)
-			}
-			if rows != 1 || changes != 1 || open != 0 {
-				t.Errorf("cut at %v of %s: %d rows, %d changes, %d open", at, trip, rows, changes, open)
-			}
-			db.Close()
-			proxy.Close()
+		})
+	}
+}
+
+// through returns the URL of a database by way of the server of another URL.
+func through(t *testing.T, front, database string) string {
+	t.Helper()
+	f, err := url.Parse(front)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Host = f.Host
+	return d.String()
+}
+
+func lostAnswer(t *testing.T, url string, at wire.Point, trip string, now bool) {
+	proxy, err := wire.Listen(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	r := runner(open(t, proxy.URL(), postgres.Options{}), amazon{make(chan string, 10)})
+	proxy.On(at, wire.SQL(trip), wire.DoNth(1, wire.Cut))
+	if now {
+		out, err := r.Now(t.Context(), wallet.Want{Account: "main", ChargePermission: "S01-0000000-0000001", Priority: wallet.PriorityReturn, At: time.Now().Add(-time.Minute)})
+		if err != nil {
+			t.Fatal(out, err)
 		}
+	} else if again, err := r.Refresh(t.Context(), batch(1, 1, time.Minute, false)); again || err != nil {
+		t.Fatal(again, err)
+	}
+	db := connect(t, url)
+	defer db.Close()
+	var rows, changes, open int
+	if err := db.QueryRow(t.Context(), `select (select count(*) from walletsync.charge_permissions),
+		(select count(*) from walletsync.charge_permission_changes),
+		(select count(*) from walletsync.refreshes where wanted > done or lease is not null)`).Scan(&rows, &changes, &open); err != nil {
+		t.Fatal(err)
+	}
+	if rows != 1 || changes != 1 || open != 0 {
+		t.Errorf("%d rows, %d changes, %d open", rows, changes, open)
 	}
 }
 
