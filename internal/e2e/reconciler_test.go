@@ -58,3 +58,9 @@ func TestTheSweepFindsWhatALostNotificationSpokeOf(t *testing.T) {
 		t.Errorf("cause %q, %v", cause, err)
 	}
 }
+
+func TestTheReconcilerRunsByItsSchedule(t *testing.T) {
+	s := running(t)
+	before := s.Reconciler.Stats().Invocations
+	until(t, "its next run", func() (bool, error) { return s.Reconciler.Stats().Invocations > before, nil })
+}

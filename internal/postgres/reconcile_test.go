@@ -12,8 +12,8 @@ import (
 )
 
 // The sweep must not read what it does not mark, nor the rows themselves to count
-// them.
-func TestTheSweepReadsTheIndexAndStops(t *testing.T) {
+// them; a claim, with or without a row that is told of anyway, reads no other.
+func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 	url := database(t)
 	db := connect(t, url)
 	if _, err := db.Exec(t.Context(), `
@@ -30,12 +30,18 @@ func TestTheSweepReadsTheIndexAndStops(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	const lease = "00000000-0000-0000-0000-000000000001"
 	for _, c := range []struct {
 		statement string
 		args      []any
+		index     string
 	}{
-		{"sweep", []any{"main", time.Hour.Seconds(), 150, nil}},
-		{"sweepable", []any{"main"}},
+		{"sweep", []any{"main", time.Hour.Seconds(), 150, nil}, "charge_permissions_longest_unread"},
+		{"sweepable", []any{"main"}, "charge_permissions_longest_unread"},
+		{"claimed", []any{lease, 5.0, nil, nil, nil}, "refreshes_lease"},
+		{"claimed", []any{lease, 5.0, nil, "main", "S01-0000000-0000001"}, "refreshes_lease"},
+		{"take", []any{"main", "S01-0000000-0000001", lease, 35.0, nil, 5.0, nil}, "refreshes_pkey"},
+		{"backlog", []any{"main", nil}, "refreshes_longest"},
 	} {
 		text, err := os.ReadFile("sql/" + c.statement + ".sql")
 		if err != nil {
@@ -50,7 +56,7 @@ func TestTheSweepReadsTheIndexAndStops(t *testing.T) {
 			t.Fatal(err)
 		}
 		plan := strings.Join(lines, "\n")
-		if !strings.Contains(plan, "charge_permissions_longest_unread") || strings.Contains(plan, "Seq Scan on charge_permissions") ||
+		if !strings.Contains(plan, c.index) || strings.Contains(plan, "Seq Scan on charge_permissions") ||
 			strings.Contains(plan, "Seq Scan on refreshes") {
 			t.Errorf("%s:\n%s", c.statement, plan)
 		}
