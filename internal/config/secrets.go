@@ -78,6 +78,14 @@ type Secrets struct {
 	flights singleflight.Group
 	mu      sync.Mutex
 	kept    map[version]read
+	keys    map[version]keyText
+}
+
+// keyText is a private key and the secret's text that it was read from: every
+// call to Amazon Pay asks for the key.
+type keyText struct {
+	text string
+	key  Secret
 }
 
 type version struct{ arn, stage string }
@@ -93,7 +101,7 @@ type read struct {
 
 // NewSecrets returns the secrets that the client can read.
 func NewSecrets(client SecretsManager, now func() time.Time) *Secrets {
-	return &Secrets{client: client, now: now, kept: map[version]read{}}
+	return &Secrets{client: client, now: now, kept: map[version]read{}, keys: map[version]keyText{}}
 }
 
 // errAbsent means that the secret has no version at this stage.
@@ -244,13 +252,19 @@ func (s *Secrets) key(ctx context.Context, v version, again bool) (Secret, error
 	if err != nil {
 		return Secret{}, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known, ok := s.keys[v]; ok && known.text == text {
+		return known.key, nil
+	}
 	var key struct {
 		PrivateKey string `json:"privateKey"`
 	}
 	if json.Unmarshal([]byte(text), &key) != nil || key.PrivateKey == "" {
 		return Secret{}, fmt.Errorf(`secret %s: it is not of the form {"privateKey":"-----BEGIN …"}`, v.arn)
 	}
-	return NewSecret(key.PrivateKey), nil
+	s.keys[v] = keyText{text, NewSecret(key.PrivateKey)}
+	return s.keys[v].key, nil
 }
 
 // Database is where the data is.
