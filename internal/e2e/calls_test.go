@@ -69,6 +69,27 @@ func TestALaggingReadIsMadeGoodSoonAfterTheMargin(t *testing.T) {
 	})
 }
 
+// TestAChangeDuringAReadIsReadAtOnce: the first read has what Amazon said before
+// the second change, whose notification arrives before that is stored.
+func TestAChangeDuringAReadIsReadAtOnce(t *testing.T) {
+	t.Parallel()
+	w := try(t, unhurried(time.Second, 2))
+	ids := w.known(1)
+	reading := w.atCall(true)
+	w.move(ids, twin.Notify{})
+	w.wait(reading)
+	w.move(ids, twin.Notify{})
+	w.until("the second notification to be recorded", func() (bool, error) {
+		return w.count(`select count(*) from walletsync.notifications`) == w.sent, nil
+	})
+	reading.release()
+	w.settle()
+	w.check()
+	if n := w.count(`select count(*) from walletsync.charge_permission_changes where facet = 'address' and cause = 'ipn'`); n != 2 {
+		t.Errorf("%d of 2 changes came by a notification; a confirmation is later than need be", n)
+	}
+}
+
 func TestAHundredNotificationsOfOneBuyerAreOneCall(t *testing.T) {
 	t.Parallel()
 	w := try(t, unhurried(time.Second, 10))

@@ -215,5 +215,8 @@ func TestAnAmazonThatRefusesForAWhileDelaysAndLosesNothing(t *testing.T) {
 	if left := w.Twin.Faults().Calls; len(left) > 0 {
 		t.Errorf("these did not happen: %+v", left)
 	}
+	if n := w.count(`select count(*) from walletsync.api_quota where closed_why = 'Amazon Pay throttles' and closed_until > '-infinity'`); n != 1 {
+		t.Error("a 429 did not close the bucket")
+	}
 	w.check()
 }
