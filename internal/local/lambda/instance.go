@@ -190,6 +190,7 @@ func (i *instance) terminate() {
 // signal sends a signal to the process, if it runs. The caller holds f.mu.
 func (i *instance) signal(s syscall.Signal) {
 	if i.running != nil {
+		i.f.exited.PeakRSS = max(i.f.exited.PeakRSS, usageOfRunning(i.running.Pid).PeakRSS)
 		_ = i.running.Signal(s) // it may just have ended
 	}
 }

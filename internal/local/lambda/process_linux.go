@@ -15,8 +15,10 @@ func processAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// rusageUnit is the unit of ru_maxrss, in bytes (getrusage(2)).
-const rusageUnit = 1 << 10
+// peakOfExited is not to be had: ru_maxrss begins with what the parent held when
+// it started the process (execve keeps the high-water mark of the memory that it
+// replaces). So a process is asked before it is ended.
+func peakOfExited(*os.ProcessState) int64 { return 0 }
 
 // clockTick is the unit of the times in /proc/<pid>/stat: USER_HZ is 100 on
 // every platform that Go supports (proc(5)).

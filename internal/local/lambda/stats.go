@@ -3,7 +3,6 @@ package lambda
 import (
 	"os"
 	"slices"
-	"syscall"
 	"time"
 )
 
@@ -35,7 +34,8 @@ func (f *Function) Stats() Stats {
 type Usage struct {
 	CPU time.Duration // user and system time, of all processes ever
 	RSS int64         // bytes that the running ones hold now
-	// PeakRSS is the most that any one of them ever held, in bytes.
+	// PeakRSS is the most that any one of them ever held, in bytes. On Linux
+	// what one that ends by itself held in its last moments is not known.
 	PeakRSS int64
 }
 
@@ -76,9 +76,5 @@ func (f *Function) PIDs() []int {
 
 // usageOfExited is what the kernel counted for a process that was waited for.
 func usageOfExited(s *os.ProcessState) Usage {
-	u := Usage{CPU: s.UserTime() + s.SystemTime()}
-	if r, ok := s.SysUsage().(*syscall.Rusage); ok {
-		u.PeakRSS = r.Maxrss * rusageUnit
-	}
-	return u
+	return Usage{CPU: s.UserTime() + s.SystemTime(), PeakRSS: peakOfExited(s)}
 }
