@@ -7,13 +7,11 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -24,26 +22,6 @@ import (
 	"walletsync/internal/local/twin"
 	"walletsync/internal/wallet"
 )
-
-// budget prints a figure beside its budget of design.md, "Budgets".
-func budget(b *testing.B, what string, got, most float64, unit string) {
-	b.Helper()
-	verdict := "holds"
-	if got > most {
-		verdict = "EXCEEDED"
-	}
-	b.Logf("%-60s %8.2f %s, budget %.2f: %s", what, got, unit, most, verdict)
-}
-
-// ownCPU is the user and system time of this process.
-func ownCPU(b *testing.B) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
 
 // signCost is the CPU time of one RSA-2048 PSS signature by crypto/rsa. Time on
 // the clock would count what else the machine does.
@@ -141,21 +119,23 @@ func BenchmarkWorker(b *testing.B) {
 		}
 		n++
 	}
-	ours := float64(took) / float64(n*len(ids)) * float64(n) / float64(sign)
-	b.ReportMetric(ours, "worker-x-pss-sign")
-	b.ReportMetric(ours-1, "beside-x-pss-sign")
-	per := func(d time.Duration) time.Duration { return (d / time.Duration(n*len(ids))).Round(time.Microsecond) }
+	ms := func(d time.Duration) float64 { return float64(d) / float64(n*len(ids)) / float64(time.Millisecond) }
 	ownSign := sign * time.Duration(len(ids))
-	b.Logf("CPU of a notification %s, of it a signature %s", per(took), per(ownSign))
-	budget(b, "worker CPU per notification, batches of 10", ours, 1.4, "× a PSS signature")
-	budget(b, "the same beside the signature", ours-1, 0.30, "× a PSS signature")
-	if node == 0 {
-		return
+	const unit = "x RSA-2048 PSS"
+	lines := []budget{
+		{"CPU of a notification", float64(took) / float64(ownSign), 1.4, unit},
+		{"CPU beside its signature", float64(took-ownSign) / float64(ownSign), 0.30, unit},
+		{"CPU of a notification", ms(took), 0, "ms"},
+		{"CPU of a signature by crypto/rsa", ms(ownSign), 0, "ms"},
 	}
-	b.ReportMetric(float64(took)/float64(node), "worker-x-node")
-	b.Logf("CPU of a notification by Node %s, of it a signature %s", per(node), per(nodeSign))
-	budget(b, "the same against the official Node SDK with pg", float64(took)/float64(node), 0.5, "×")
-	b.Logf("%-60s %8.2f ×", "beside the signatures, Node's with the key read each time", float64(took-ownSign)/float64(node-nodeSign))
+	if node > 0 {
+		lines = append(lines,
+			budget{"CPU of a notification", float64(took) / float64(node), 0.5, "x Node SDK and pg"},
+			budget{"CPU beside the signatures", float64(took-ownSign) / float64(node-nodeSign), 0, "x Node SDK and pg"},
+			budget{"CPU of a notification by Node", ms(node), 0, "ms"},
+			budget{"CPU of a signature by Node, as the SDK makes it", ms(nodeSign), 0, "ms"})
+	}
+	report(b, "ipn-worker, batches of 10", lines...)
 }
 
 // processByNode has a worker of the official SDK and pg do the same, and returns
@@ -236,10 +216,9 @@ func BenchmarkArrivalToCommit(b *testing.B) {
 	}
 	slices.Sort(lags)
 	ms := func(q float64) float64 { return float64(lags[int(q*float64(len(lags)-1))]) / float64(time.Millisecond) }
-	b.ReportMetric(ms(0.5), "ms-p50")
-	b.ReportMetric(ms(0.99), "ms-p99")
-	b.Logf("%-60s %8.2f ms", "arrival to commit at 100/s, p50", ms(0.5))
-	budget(b, "arrival to commit at 100/s, p99", ms(0.99), 30, "ms")
+	report(b, "arrival to commit at 100 a second",
+		budget{"p50", ms(0.5), 0, "ms"},
+		budget{"p99", ms(0.99), 30, "ms"})
 }
 
 // BenchmarkWorkerAtRest measures the worker's process where it does little or
@@ -248,37 +227,38 @@ func BenchmarkWorkerAtRest(b *testing.B) {
 	w := benchTrial(b)
 	ids := w.buyers(1000, twin.Notify{Silent: true})
 	const starts = 20
-	var rest, peak float64
+	const mb = 1 << 20
+	var rest, first, peak int64
 	for b.Loop() {
 		for range starts {
 			w.restart(b)
 		}
 		time.Sleep(time.Second) // what a process does after its start is over
-		rest = float64(w.Worker.Usage().RSS) / (1 << 20)
+		rest = w.Worker.Usage().RSS
 		w.process(b, ids[:10])
-		b.Logf("%-60s %8.2f MB", "memory after a first batch of 10", float64(w.Worker.Usage().RSS)/(1<<20))
+		first = w.Worker.Usage().RSS
 		answer, err := w.Worker.Invoke(b.Context(), batchOf(b, ids))
 		if err != nil || string(answer) != `{"batchItemFailures":[]}` {
 			b.Fatalf("%s, %v", answer, err)
 		}
-		peak = float64(w.Worker.Usage().PeakRSS) / (1 << 20)
+		peak = w.Worker.Usage().PeakRSS
 	}
 	inits := w.Worker.Stats().Inits
 	slices.Sort(inits)
-	start := float64(inits[len(inits)/2]) / float64(time.Millisecond)
-	info, err := os.Stat(w.Binary("ipn-worker"))
-	if err != nil {
-		b.Fatal(err)
+	lines := []budget{
+		{"cold start, median", float64(inits[len(inits)/2].Microseconds()) / 1000, 15, "ms"},
+		{"memory at rest", float64(rest) / mb, 20, "MB"},
+		{"memory after a first batch of 10", float64(first) / mb, 0, "MB"},
+		{"memory under a batch of 1,000, peak", float64(peak) / mb, 48, "MB"},
 	}
-	size := float64(info.Size()) / (1 << 20)
-	b.ReportMetric(start, "ms-to-first-poll")
-	b.ReportMetric(rest, "MB-at-rest")
-	b.ReportMetric(peak, "MB-at-1000")
-	b.ReportMetric(size, "MB-binary")
-	budget(b, fmt.Sprintf("start to first poll, median of %d", len(inits)), start, 15, "ms")
-	budget(b, "memory at rest", rest, 20, "MB")
-	budget(b, "memory under a batch of 1,000", peak, 48, "MB")
-	budget(b, "binary, stripped", size, 16, "MB")
+	for _, name := range []string{"ipn-worker", "migrator"} {
+		info, err := os.Stat(w.Binary(name))
+		if err != nil {
+			b.Fatal(err)
+		}
+		lines = append(lines, budget{"binary of " + name + ", stripped", float64(info.Size()) / mb, 16, "MB"})
+	}
+	report(b, "ipn-worker, start, memory and size", lines...)
 }
 
 // restart ends the worker's processes and starts one.

@@ -55,8 +55,8 @@ func size(t *testing.T, variable string, small int) int {
 	return n
 }
 
-// report keeps what a test has found out among its artefacts.
-func report(t *testing.T, text string) {
+// keep keeps what a test has found out among its artefacts.
+func keep(t *testing.T, text string) {
 	t.Helper()
 	t.Log("\n" + text)
 	dir := filepath.Join("..", "..", ".test")
@@ -141,7 +141,7 @@ func TestABacklogTurnsTheQuotaIntoReads(t *testing.T) {
 		t.Errorf("%d of %d calls were throttled", throttled, len(calls))
 	}
 	text += w.liveBeforeSweep(begun, backlog, buyers, swept)
-	report(t, text)
+	keep(t, text)
 
 	w.throttle(twin.Quota{Burst: 1000, PerSecond: 1000}, 1)
 	w.settle()
@@ -242,7 +242,7 @@ func TestABillingRunDelaysABuyersChangeByTenCallsAtMost(t *testing.T) {
 			t.Errorf("%s waited for %d calls of the billing run", id, others)
 		}
 	}
-	report(t, fmt.Sprintf("%d charges\nlag of the buyers' changes, from their publication: %s\n%s", n, spread(lags), text))
+	keep(t, fmt.Sprintf("%d charges\nlag of the buyers' changes, from their publication: %s\n%s", n, spread(lags), text))
 	if got := w.count(`select count(*) from walletsync.notifications`); got != w.sent {
 		t.Errorf("%d notifications recorded of %d", got, w.sent)
 	}

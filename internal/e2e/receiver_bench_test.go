@@ -48,9 +48,9 @@ func report(b *testing.B, name string, lines ...budget) {
 		case l.most == 0:
 			table.WriteString("       –")
 		case l.measured <= l.most:
-			fmt.Fprintf(&table, "%8.0f  holds", l.most)
+			fmt.Fprintf(&table, "%8.4g  holds", l.most)
 		default:
-			fmt.Fprintf(&table, "%8.0f  MISSED", l.most)
+			fmt.Fprintf(&table, "%8.4g  MISSED", l.most)
 		}
 		b.ReportMetric(l.measured, strings.NewReplacer(" ", "-", ",", "").Replace(l.what+" "+l.unit))
 	}
@@ -203,7 +203,7 @@ func coldStart(b *testing.B, binary string, environment map[string]string) time.
 // of the two functions is verify and enqueue; the rest is aws-lambda-go asking
 // for the invocation and answering it.
 func BenchmarkReceiver(b *testing.B) {
-	binary := started(b).Binary("ipn-receiver")
+	binary := benchTrial(b).Binary("ipn-receiver")
 	const n = 1000
 	caFile := filepath.Join(b.TempDir(), "ca.pem")
 	amazon, deliveries := envelopes(b, caFile, n)

@@ -117,6 +117,9 @@ func (w *trial) buyers(n int, notify twin.Notify) []string {
 	return w.ids[first:]
 }
 
+// permissionID is the n-th charge permission of a trial.
+func permissionID(n int) string { return fmt.Sprintf("S01-2000000-%07d", n) }
+
 // move lets each buyer move house and take another card.
 func (w *trial) move(ids []string, notify twin.Notify) {
 	w.tb.Helper()
