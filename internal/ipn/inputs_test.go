@@ -493,3 +493,39 @@ func TestALineTellsWhatBecameOfADelivery(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+func TestDeliveriesAreCounted(t *testing.T) {
+	w := newWorld()
+	body := notification(ipnOf("A1MERCHANT", permission)).signed().String()
+	w.post(t, path, body, false)
+	w.post(t, path, body, false)
+	w.post(t, path, notification(ipnOf("A9OTHER", permission)).signed().String(), false)
+	w.post(t, path, notification(person).signed().with("Message", "x").String(), false)
+	w.post(t, "/ipn/main/wrong", body, false)
+	w.queueDown = true
+	w.post(t, path, body, false)
+	for _, m := range w.queue {
+		w.work(t, m)
+	}
+	w.flush()
+	got := map[string]float64{}
+	for line := range strings.Lines(w.metrics.String()) {
+		var m map[string]any
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatal(err)
+		}
+		reason, _ := m["reason"].(string)
+		for name, value := range m {
+			if n, isCount := value.(float64); isCount {
+				got[strings.TrimSpace(name+" "+reason)] += n
+			}
+		}
+	}
+	// Received counts what came to the door with the right path (5), and the
+	// worker's messages (3).
+	want := map[string]float64{"Received": 8, "Queued": 2, "Diverted wrong_merchant": 1, "DeadLettered wrong_merchant": 1,
+		"Refused signature": 1, "Refused path": 1, "Unavailable queue": 1}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
