@@ -255,6 +255,7 @@ func BenchmarkReceiver(b *testing.B) {
 	report(b, "ipn-receiver",
 		budget{"CPU of verify and enqueue", float64(whole-idle) / float64(verify), 12, unit},
 		budget{"CPU of Lambda's runtime beside it", float64(idle) / float64(verify), 0, unit},
+		budget{"CPU of the process, both together", float64(whole) / float64(verify), 0, unit},
 		budget{"cold start, median", float64(cold.Microseconds()) / 1000, 15, "ms"},
 		budget{"memory at rest, before the load", float64(rest) / mb, 20, "MB"},
 		budget{"memory at rest, after the load", float64(usage.RSS) / mb, 20, "MB"},

@@ -263,7 +263,7 @@ var inputs = []struct {
 	{"no such account", func(t *testing.T, w *world) string { return w.post(t, "/ipn/none/the-secret-of-main", person, false) }},
 	{"bad signature", overHTTP(notification(ipnOf("A1MERCHANT", permission)).signed().with("Message", ipnOf("A1MERCHANT", "S01-0000000-0000002")).String())},
 	{"unknown signature version", overHTTP(notification(person).with("SignatureVersion", "3").signed().String())},
-	{"foreign certificate host", overHTTP(notification(person).with("SigningCertURL", "https://example.com/good.pem").signed().String())},
+	{"foreign certificate host", overHTTP(notification(person).with("SigningCertURL", "https://example.com/good.pem?of="+person).signed().String())},
 	{"look-alike host: a longer one", overHTTP(notification(person).with("SigningCertURL", snsHost+".example.com/good.pem").signed().String())},
 	{"look-alike host: a bucket", overHTTP(notification(person).with("SigningCertURL", "https://sns.s3-eu-west-1.amazonaws.com/good.pem").signed().String())},
 	{"look-alike host: another region", overHTTP(notification(person).with("SigningCertURL", "https://sns.us-east-1.amazonaws.com/good.pem").signed().String())},

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -94,7 +95,7 @@ func parse(body []byte) (envelope, error) {
 		return envelope{}, fail(reasonSignature, "a signature version that is neither 1 nor 2")
 	}
 	if path, ok := strings.CutPrefix(raw.SigningCertURL, "https://"+host); !ok || len(path) > maxField || !certificatePath.MatchString(path) {
-		return envelope{}, fail(reasonCertificateURL, "it is not on https://%s, as the topic's is: %.100q", host, raw.SigningCertURL)
+		return envelope{}, fail(reasonCertificateURL, "it is no .pem file on https://%s, as the topic's is; its host is %.100q", host, hostOf(raw.SigningCertURL))
 	}
 
 	fields := []string{"Message", m.Body, "MessageId", m.ID}
@@ -146,6 +147,16 @@ func endpoint(arn string) (host string, ok bool) {
 		host += ".cn"
 	}
 	return host, true
+}
+
+// hostOf returns what an error may tell of a URL; the rest is the sender's to
+// choose.
+func hostOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // verify reports whether the certificate's key signed the envelope while the
