@@ -32,7 +32,7 @@ type Handler func(ctx context.Context, event json.RawMessage) (any, error)
 // A panic fails its invocation and not the process: what is in flight is lost
 // either way and comes again, but caches and connections stay.
 func Start(log zerolog.Logger, metrics *telemetry.Metrics, h Handler) {
-	lambda.StartHandler(bytesHandler(func(ctx context.Context, event []byte) ([]byte, error) {
+	lambda.Start(bytesHandler(func(ctx context.Context, event []byte) ([]byte, error) {
 		answer, err := invoke(ctx, log, metrics, h, event)
 		if err != nil {
 			return nil, err

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
-func main() { lambda.StartHandler(nothing{}) }
+func main() { lambda.Start(nothing{}) }
 
 type nothing struct{}
 
