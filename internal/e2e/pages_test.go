@@ -15,11 +15,24 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 
 	"walletsync/internal/update/pages"
 )
+
+const leaves = `
+	const target = new URL("PATH", document.currentScript.src).href;
+	window.amazon = {Pay: {initCheckout(c) {
+		const form = document.createElement("form");
+		form.method = "post";
+		form.action = target;
+		const field = document.createElement("input");
+		field.type = "hidden"; field.name = "payload"; field.value = c.createCheckoutSessionConfig.payloadJSON;
+		form.append(field); document.body.append(form); form.submit();
+	}}};`
 
 // scripts stand in for Amazon's: one that works, and each way of not working.
 var scripts = map[string]string{
@@ -27,16 +40,9 @@ var scripts = map[string]string{
 	"records.js": `window.amazon = {Pay: {initCheckout(c) {
 		window.called = {config: c, bytes: Array.from(new TextEncoder().encode(c.createCheckoutSessionConfig.payloadJSON))};
 	}}};`,
-	// Leaves the page as the real one does.
-	"leaves.js": `window.amazon = {Pay: {initCheckout(c) {
-		const form = document.createElement("form");
-		form.method = "post";
-		form.action = window.checkoutHost;
-		const field = document.createElement("input");
-		field.type = "hidden"; field.name = "payload"; field.value = c.createCheckoutSessionConfig.payloadJSON;
-		form.append(field); document.body.append(form); form.submit();
-	}}};
-	window.checkoutHost = new URL("/checkout/initiate", document.currentScript.src).href;`,
+	// They leave the page as the real one does, by a posted form.
+	"leaves.js":        strings.Replace(leaves, "PATH", "/checkout/initiate", 1),
+	"strays.js":        strings.Replace(leaves, "PATH", "/checkout/strays", 1),
 	"throws-string.js": `window.amazon = {Pay: {initCheckout() { throw "Missing required parameter: placement"; }}};`,
 	"throws-error.js":  `window.amazon = {Pay: {initCheckout() { throw new Error("broken"); }}};`,
 	"rejects.js":       `window.amazon = {Pay: {initCheckout() { return Promise.reject("not now"); }}};`,
@@ -65,6 +71,9 @@ func serve(t *testing.T) *buyersPages {
 		if r.PathValue("script") == "missing.js" && b.mended.Load() {
 			source, ok = scripts["records.js"], true
 		}
+		if r.PathValue("script") == "hangs.js" {
+			<-r.Context().Done()
+		}
 		if !ok {
 			http.NotFound(w, r)
 			return
@@ -78,6 +87,9 @@ func serve(t *testing.T) *buyersPages {
 		}
 		b.posted <- r
 		_, _ = w.Write([]byte("<h1 id=hosted>hosted</h1>"))
+	})
+	amazon.HandleFunc("POST /checkout/strays", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
 	})
 	a := httptest.NewServer(amazon)
 	t.Cleanup(a.Close)
@@ -161,7 +173,12 @@ func everyPage(amazon, language string) map[string]any {
 // press goes to the ready page with one of the scripts, and clicks its button.
 func (b *buyersPages) press(t *testing.T, ctx context.Context, script string) {
 	t.Helper()
-	do(t, ctx, chromedp.Navigate(b.url+"/update?token=secret&script="+script))
+	url := b.url + "/update?token=secret&script=" + script
+	if script == "hangs.js" { // which Navigate would wait for
+		do(t, ctx, chromedp.Evaluate[bool](fmt.Sprintf(`location.href = %q, true`, url)))
+	} else {
+		do(t, ctx, chromedp.Navigate(url))
+	}
 	do(t, ctx, chromedp.WaitVisible("#go"))
 	do(t, ctx, chromedp.Click("#go"))
 }
@@ -234,6 +251,58 @@ func TestAmazonsFormSaysWhoseItIsAndNoMore(t *testing.T) {
 	do(t, ctx, chromedp.WaitVisible("#hosted"))
 }
 
+// The browser may have kept the page as the buyer left it, or load it again.
+func TestTheBackButtonLeadsToAPageThatWorks(t *testing.T) {
+	b := serve(t)
+	ctx := browser(t, "light")
+	b.press(t, ctx, "leaves.js")
+	<-b.posted
+	do(t, ctx, chromedp.WaitVisible("#hosted"))
+	do(t, ctx, chromedp.Evaluate[bool](`history.back(), true`))
+	until(t, "the page to work again", func() (bool, error) {
+		works, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`(() => {
+			const go = document.getElementById("go");
+			if (!go || go.hidden || go.getAttribute("aria-disabled") === "true") return false;
+			go.click();
+			return true;
+		})()`))
+		return works && err == nil, nil // an error says that the page has just changed
+	})
+	<-b.posted
+}
+
+// A page that works has nothing to complain of, its own policy included.
+func TestTheBrowserLogsNothing(t *testing.T) {
+	b := serve(t)
+	ctx := browser(t, "light")
+	logged := make(chan string, 100)
+	if err := chromedp.Listen(ctx, func(event any) {
+		switch e := event.(type) {
+		case *log.EventEntryAdded:
+			if !strings.HasPrefix(e.Entry.Text, "Failed to load resource: the server responded with a status of") { // the pages' own
+				logged <- e.Entry.Text
+			}
+		case *runtime.EventExceptionThrown:
+			logged <- e.ExceptionDetails.Text
+		case *runtime.EventConsoleAPICalled:
+			logged <- fmt.Sprint("console.", e.Type)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for name := range everyPage(b.amazon, "en") {
+		if name == "ready-blocked" {
+			continue // there it is right to complain
+		}
+		do(t, ctx, chromedp.Navigate(b.url+"/show/"+name+"?language=en"))
+	}
+	b.press(t, ctx, "records.js")
+	do(t, ctx, chromedp.Poll[bool](`!!window.called`))
+	for len(logged) > 0 {
+		t.Error(<-logged)
+	}
+}
+
 func TestTheBuyerIsToldWhenAmazonPayDoesNotOpen(t *testing.T) {
 	const (
 		blocked = "Amazon Pay could not be loaded."
@@ -244,6 +313,7 @@ func TestTheBuyerIsToldWhenAmazonPayDoesNotOpen(t *testing.T) {
 	for _, c := range []struct{ name, script, says string }{
 		{"script is blocked", "unreachable", blocked},
 		{"script is not there", "missing.js", blocked},
+		{"script does not come", "hangs.js", blocked},
 		{"script defines nothing", "empty.js", blocked},
 		{"script is broken", "broken.js", blocked},
 		{"throws a string", "throws-string.js", refused},
@@ -251,6 +321,7 @@ func TestTheBuyerIsToldWhenAmazonPayDoesNotOpen(t *testing.T) {
 		{"rejects", "rejects.js", refused},
 		{"does nothing", "nothing.js", stuck},
 		{"form is stopped by the policy", "leaves.js&policy=narrow", refused},
+		{"form is redirected out of the policy", "strays.js", refused},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx := browser(t, "light")

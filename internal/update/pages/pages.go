@@ -234,11 +234,12 @@ func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, page s
 	}
 }
 
-// amazon are Amazon's domains. The checkout hosts that the form is posted to
-// are apay-us.amazon.com, payments.amazon.de and its sisters; their subdomains
-// are allowed as a whole, since browsers hold a form's redirects to the policy
-// too, and Amazon may send the buyer to sign in at www. or elsewhere first.
-var amazon = []string{
+// checkoutHosts are where Amazon's form may lead: apay-us.amazon.com,
+// payments.amazon.de and its sisters, with all of their domains' hosts, since
+// Chromium holds a form's redirects to the policy too, and Amazon may send the
+// buyer to sign in on another host first, or straight back to us.
+var checkoutHosts = []string{
+	"'self'",
 	"https://*.amazon.com",
 	"https://*.amazon.de", "https://*.amazon.co.uk", "https://*.amazon.fr", "https://*.amazon.it", "https://*.amazon.es",
 	"https://*.amazon.co.jp",
@@ -256,6 +257,6 @@ func checkoutPolicy(scriptURL string) html.Policy {
 		"connect-src": {"https://*.amazon.com", scripts},
 		"img-src":     {"https://*.amazon.com", scripts},
 		"frame-src":   {"https://*.amazon.com", scripts},
-		"form-action": amazon,
+		"form-action": checkoutHosts,
 	}).With(script)
 }

@@ -49,8 +49,6 @@
 
   function open() {
     stuck = setTimeout(fail, patience, "stuck");
-    const config = { payloadJSON: checkout.payloadJSON, signature: checkout.signature, publicKeyId: checkout.publicKeyId };
-    if (checkout.algorithm) config.algorithm = checkout.algorithm;
     try {
       Promise.resolve(window.amazon.Pay.initCheckout({
         merchantId: checkout.merchantId,
@@ -59,7 +57,12 @@
         checkoutLanguage: checkout.checkoutLanguage,
         productType: checkout.productType,
         placement: checkout.placement,
-        createCheckoutSessionConfig: config,
+        createCheckoutSessionConfig: {
+          payloadJSON: checkout.payloadJSON,
+          signature: checkout.signature,
+          publicKeyId: checkout.publicKeyId,
+          algorithm: checkout.algorithm,
+        },
       })).catch(refused);
     } catch (reason) {
       refused(reason);
