@@ -44,6 +44,48 @@ func (r Region) Host() string {
 	return ""
 }
 
+// CheckoutScript returns the URL of the region's checkout.js, empty for what is
+// no region (Amazon Pay Checkout, "Add the Amazon Pay script").
+func (r Region) CheckoutScript() string {
+	switch r {
+	case NA:
+		return "https://static-na.payments-amazon.com/checkout.js"
+	case EU:
+		return "https://static-eu.payments-amazon.com/checkout.js"
+	case JP:
+		return "https://static-fe.payments-amazon.com/checkout.js"
+	}
+	return ""
+}
+
+// CheckoutLanguages returns the languages that the region's checkout.js takes,
+// the usual one first. It throws when it is given another.
+func (r Region) CheckoutLanguages() []string {
+	switch r {
+	case NA:
+		return []string{"en_US"}
+	case EU:
+		return []string{"en_GB", "de_DE", "fr_FR", "it_IT", "es_ES"}
+	case JP:
+		return []string{"ja_JP"}
+	}
+	return nil
+}
+
+// LedgerCurrencies returns the currencies that the region's checkout.js takes.
+// It throws when it is given another.
+func (r Region) LedgerCurrencies() []string {
+	switch r {
+	case NA:
+		return []string{"USD"}
+	case EU:
+		return []string{"EUR", "GBP"}
+	case JP:
+		return []string{"JPY"}
+	}
+	return nil
+}
+
 // Environment is one of Amazon Pay's two.
 type Environment string
 

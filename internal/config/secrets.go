@@ -176,8 +176,43 @@ func (r read) orStale(refused bool) (string, error) {
 	return "", r.err
 }
 
-// ipnSecret is fit for a path and hard to guess.
-var ipnSecret = regexp.MustCompile(`^[A-Za-z0-9._~-]{16,256}$`)
+// word is a secret that is fit for a path and hard to guess.
+var word = regexp.MustCompile(`^[A-Za-z0-9._~-]{16,256}$`)
+
+// words returns the secret words at arn, each the given member of a JSON
+// object: the current one first, then the one before it, so that a rotation
+// leaves time to change what uses it. Again says that the ones kept did not
+// match.
+func (s *Secrets) words(ctx context.Context, arn, member string, again bool) ([]string, error) {
+	var found [2]string
+	var g errgroup.Group
+	for i, stage := range []string{current, previous} {
+		g.Go(func() (err error) {
+			if found[i], err = s.get(ctx, version{arn, stage}, again); errors.Is(err, errAbsent) {
+				return nil
+			}
+			return err
+		})
+	}
+	err := g.Wait()
+	var valid []string
+	for _, text := range found {
+		var members map[string]any
+		if json.Unmarshal([]byte(text), &members) != nil {
+			continue
+		}
+		if w, ok := members[member].(string); ok && word.MatchString(w) {
+			valid = append(valid, w)
+		}
+	}
+	switch {
+	case err != nil && (again || len(valid) == 0):
+		return nil, err // one that could not be read may be the one that matches
+	case len(valid) == 0:
+		return nil, fmt.Errorf(`secret %s: it is not of the form {"%s":"…"} with 16 to 256 letters, digits, dots, dashes, underscores and tildes`, arn, member)
+	}
+	return valid, nil
+}
 
 // Doors are the secrets of the accounts' IPN paths.
 type Doors struct {
@@ -202,33 +237,21 @@ func (d Doors) DoorSecrets(ctx context.Context, account wallet.AccountID, again 
 	if !ok {
 		return nil, fmt.Errorf("account %q is not configured", account)
 	}
-	var found [2]string
-	var g errgroup.Group
-	for i, stage := range []string{current, previous} {
-		g.Go(func() (err error) {
-			if found[i], err = d.secrets.get(ctx, version{arn, stage}, again); errors.Is(err, errAbsent) {
-				return nil
-			}
-			return err
-		})
-	}
-	err := g.Wait()
-	var open []string
-	for _, text := range found {
-		var door struct {
-			IPNSecret string `json:"ipnSecret"`
-		}
-		if json.Unmarshal([]byte(text), &door) == nil && ipnSecret.MatchString(door.IPNSecret) {
-			open = append(open, door.IPNSecret)
-		}
-	}
-	switch {
-	case err != nil && (again || len(open) == 0):
-		return nil, err // one that could not be read may be the one that matches
-	case len(open) == 0:
-		return nil, fmt.Errorf(`secret %s: it is not of the form {"ipnSecret":"…"} with 16 to 256 letters, digits, dots, dashes, underscores and tildes`, arn)
-	}
-	return open, nil
+	return d.secrets.words(ctx, arn, "ipnSecret", again)
+}
+
+// LinkSecrets returns the secrets of links and return URLs, from the secret at
+// arn: the current one, which seals, and the one before it, which still opens.
+// Again says that the ones kept did not match.
+func (s *Secrets) LinkSecrets(ctx context.Context, arn string, again bool) ([]string, error) {
+	return s.words(ctx, arn, "linkSecret", again)
+}
+
+// BearerKeys returns the keys that a merchant's server may show, from the
+// secret at arn: the current one and the one before it. Again says that the
+// ones kept did not match.
+func (s *Secrets) BearerKeys(ctx context.Context, arn string, again bool) ([]string, error) {
+	return s.words(ctx, arn, "bearerKey", again)
 }
 
 // Key returns an account's private key in PEM, from the secret at arn; with

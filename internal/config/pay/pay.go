@@ -85,34 +85,67 @@ type keyed struct {
 // GetChargePermission returns the charge permission as it now stands at Amazon.
 // Its errors are those of package amazonpay, or of reading the key.
 func (c *Client) GetChargePermission(ctx context.Context, id string) (*amazonpay.ChargePermission, error) {
+	return call(ctx, c, func(a *amazonpay.Client) (*amazonpay.ChargePermission, error) {
+		return a.GetChargePermission(ctx, id)
+	})
+}
+
+// GetCheckoutSession returns the Checkout Session as it now stands at Amazon.
+func (c *Client) GetCheckoutSession(ctx context.Context, id string) (*amazonpay.CheckoutSession, error) {
+	return call(ctx, c, func(a *amazonpay.Client) (*amazonpay.CheckoutSession, error) {
+		return a.GetCheckoutSession(ctx, id)
+	})
+}
+
+// CompleteCheckoutSession completes the Checkout Session of an update.
+func (c *Client) CompleteCheckoutSession(ctx context.Context, id, idempotencyKey string) (*amazonpay.CheckoutSession, error) {
+	return call(ctx, c, func(a *amazonpay.Client) (*amazonpay.CheckoutSession, error) {
+		return a.CompleteCheckoutSession(ctx, id, idempotencyKey)
+	})
+}
+
+// SignPayload returns the signature that checkout.js needs beside a button's
+// payload. Amazon Pay is not asked, so a key that it has ceased to accept is
+// not noticed.
+func (c *Client) SignPayload(ctx context.Context, payload []byte) (signature string, err error) {
+	k, err := c.keyed(ctx)
+	if err != nil {
+		return "", err
+	}
+	return k.client.SignPayload(payload)
+}
+
+// call makes a call, and once more with another key if the one in use was
+// refused.
+func call[T any](ctx context.Context, c *Client, do func(*amazonpay.Client) (*T, error)) (*T, error) {
 	k, err := c.keyed(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.get(ctx, k, id)
+	got, err := counted(c, k, do)
 	if !keyRefused(err) {
-		return p, err
+		return got, err
 	}
 	other := c.other(ctx, k)
 	if other == nil {
-		return p, err
+		return got, err
 	}
-	if p, err = c.get(ctx, other, id); keyRefused(err) {
+	if got, err = counted(c, other, do); keyRefused(err) {
 		c.refuse(other)
 	}
-	return p, err
+	return got, err
 }
 
-// get makes one call and counts it.
-func (c *Client) get(ctx context.Context, k *keyed, id string) (*amazonpay.ChargePermission, error) {
+// counted makes one call and counts it.
+func counted[T any](c *Client, k *keyed, do func(*amazonpay.Client) (*T, error)) (*T, error) {
 	account := string(c.account.ID)
 	start := c.options.Now()
-	p, err := k.client.GetChargePermission(ctx, id)
+	got, err := do(k.client)
 	c.options.Metrics.Time(telemetry.APILatency, c.options.Now().Sub(start), telemetry.Labels{Account: account})
 	if err != nil {
 		c.options.Metrics.Count(telemetry.APIErrors, 1, telemetry.Labels{Account: account, Reason: code(err)})
 	}
-	return p, err
+	return got, err
 }
 
 // code returns Amazon's reason code, or what stands for it.
