@@ -115,10 +115,7 @@ func LoadWorker(getenv func(string) string) (Worker, error) {
 		APITimeout:         r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute),
 		Lease:              r.duration("LEASE", DefaultLease, time.Second, 15*time.Minute),
 	}
-	if c.Lease <= c.APITimeout {
-		r.add("LEASE", fmt.Sprintf("%s is not longer than API_TIMEOUT, %s", c.Lease, c.APITimeout),
-			"a claim must outlive the call made under it: set it above the function's time-out and below the queue's visibility time-out")
-	}
+	r.outlives(c.Lease, c.APITimeout)
 	return c, r.err()
 }
 
@@ -251,6 +248,13 @@ func (r *reader) number(name string, standard, least, most int) int {
 	return n
 }
 
+func (r *reader) outlives(lease, timeout time.Duration) {
+	if lease <= timeout {
+		r.add("LEASE", fmt.Sprintf("%s is not longer than API_TIMEOUT, %s", lease, timeout),
+			"a claim must outlive the call made under it: set it above the function's time-out and below the queue's visibility time-out")
+	}
+}
+
 func (r *reader) trust() Trust {
 	const name = "TLS_CA_FILE"
 	t := Trust{File: r.getenv(name)}
@@ -285,6 +289,9 @@ type Account struct {
 	Follow     wallet.Followed
 	KeySecret  string // ARN of the secret with the private key
 	DoorSecret string // ARN of the secret with the IPN path's
+	// CheckoutScriptURL replaces the region's checkout.js, as a mirror would;
+	// empty: Amazon's own.
+	CheckoutScriptURL string
 }
 
 // secretNeeded says which of an account's two secrets a function cannot do
@@ -319,6 +326,8 @@ type accountJSON struct {
 	} `json:"follow"`
 	KeySecret  string `json:"keySecret"`
 	DoorSecret string `json:"doorSecret"`
+
+	CheckoutScriptURL string `json:"checkoutScriptUrl"`
 }
 
 func (r *reader) accounts(secret secretNeeded) []Account {
@@ -427,6 +436,12 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 		}
 		if slices.Contains(out.Follow.Types, "") {
 			add("follow.types", "one of them is empty", "list types of charge permissions, such as PaymentMethodOnFile")
+		}
+	}
+	if a.CheckoutScriptURL != "" {
+		out.CheckoutScriptURL = a.CheckoutScriptURL
+		if u, err := url.Parse(a.CheckoutScriptURL); err != nil || !secure(u) || !plainURL.MatchString(a.CheckoutScriptURL) {
+			add("checkoutScriptUrl", fmt.Sprintf("%q is not the https URL of a script", clip(a.CheckoutScriptURL)), "leave it out for Amazon's own")
 		}
 	}
 	if secret == doorSecret && a.DoorSecret == "" {

@@ -1,0 +1,204 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Refreshing is what a function needs in order to read a charge permission at
+// once: the database, the queue for what is left to the worker, and limits.
+type Refreshing struct {
+	QueueURL       string
+	DatabaseSecret string // ARN
+	Trust          Trust
+	Margin         time.Duration // how far Amazon's reads may lag behind its notifications
+	APITimeout     time.Duration // of one call to Amazon Pay
+	Lease          time.Duration // of a claim
+}
+
+// Pages is what the buyers' pages need.
+type Pages struct {
+	// PublicURL is what the paths /update and /return stand below, without a
+	// slash at the end.
+	PublicURL string
+	// ReturnOrigins are the origins of the merchant's own pages that buyers may
+	// be sent to, such as https://shop.example.
+	ReturnOrigins []string
+	LinkSecret    string // ARN of the secret that seals links and return URLs
+	// MerchantName is how buyers know the shop, MerchantURL where they can go on
+	// when nothing else is known. Both may be empty.
+	MerchantName string
+	MerchantURL  string
+	// CSP are sources that each directive of the pages' Content-Security-Policy
+	// allows besides those that Amazon's script is known to need.
+	CSP map[string][]string
+}
+
+// Start is the configuration of update-start.
+type Start struct {
+	Function
+	Accounts []Account
+	Refreshing
+	Pages
+	// IAM: API Gateway has authenticated the caller by IAM, and no bearer key is
+	// asked for.
+	IAM          bool
+	BearerSecret string // ARN; empty with IAM
+	LinkLifetime time.Duration
+	// SetupOnly is paymentMethodOnFileMetadata.setupOnly. Amazon's sources
+	// disagree: the English page of today says true; the older Japanese page
+	// says false in its prose and SDK samples, and true in its JSON example.
+	SetupOnly bool
+	// CancelURL gives Amazon a checkoutCancelUrl: buyers who cancel on its pages
+	// come back to ours at once.
+	CancelURL bool
+}
+
+// Return is the configuration of checkout-return.
+type Return struct {
+	Function
+	Accounts []Account
+	Refreshing
+	Pages
+	// Patience is how long a buyer waits for the outcome before being told that
+	// it is being checked.
+	Patience time.Duration
+}
+
+// The defaults of what need not be set.
+const (
+	DefaultLinkLifetime = 30 * time.Minute
+	DefaultPatience     = 10 * time.Second
+)
+
+// LoadStart reads the configuration of update-start; getenv is os.Getenv. Its
+// error is Problems.
+func LoadStart(getenv func(string) string) (Start, error) {
+	r := reader{getenv: getenv}
+	c := Start{
+		Function:     r.function("update-start"),
+		Accounts:     r.accounts(keySecret),
+		Refreshing:   r.refreshing(),
+		Pages:        r.pages(),
+		LinkLifetime: r.duration("LINK_LIFETIME", DefaultLinkLifetime, time.Minute, 24*time.Hour),
+		SetupOnly:    r.flag("SETUP_ONLY", true),
+		CancelURL:    r.flag("CHECKOUT_CANCEL_URL", false),
+	}
+	switch auth := r.getenv("AUTH"); auth {
+	case "", "bearer":
+		c.BearerSecret = r.needed("BEARER_SECRET", `the ARN of a secret such as {"bearerKey":"…"}; the merchant's server shows that key`)
+	case "iam":
+		c.IAM = true
+	default:
+		r.add("AUTH", fmt.Sprintf("%q is neither bearer nor iam", clip(auth)), "set one of them, or leave it out for bearer")
+	}
+	for i, a := range c.Accounts {
+		if a.StoreID == "" {
+			r.add(fmt.Sprintf("ACCOUNTS[%d].storeId", i), "it is not set", "copy the store id (amzn1.application-oa2-client.…) from Seller Central; Amazon's update page needs it")
+		}
+	}
+	return c, r.err()
+}
+
+// LoadReturn reads the configuration of checkout-return; getenv is os.Getenv.
+// Its error is Problems.
+func LoadReturn(getenv func(string) string) (Return, error) {
+	r := reader{getenv: getenv}
+	c := Return{
+		Function:   r.function("checkout-return"),
+		Accounts:   r.accounts(keySecret),
+		Refreshing: r.refreshing(),
+		Pages:      r.pages(),
+		Patience:   r.duration("RETURN_PATIENCE", DefaultPatience, time.Second, 25*time.Second),
+	}
+	return c, r.err()
+}
+
+func (r *reader) refreshing() Refreshing {
+	c := Refreshing{
+		QueueURL:       r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
+		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
+		Trust:          r.trust(),
+		Margin:         r.duration("MARGIN", DefaultMargin, 0, 10*time.Minute),
+		APITimeout:     r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute),
+		Lease:          r.duration("LEASE", DefaultLease, time.Second, 15*time.Minute),
+	}
+	r.outlives(c.Lease, c.APITimeout)
+	return c
+}
+
+func (r *reader) pages() Pages {
+	const origins = "a comma-separated list of origins such as https://shop.example"
+	p := Pages{
+		LinkSecret:   r.needed("LINK_SECRET", `the ARN of a secret such as {"linkSecret":"…"}`),
+		MerchantName: r.getenv("MERCHANT_NAME"),
+	}
+	if s := r.needed("PUBLIC_URL", "the https URL at which /update and /return are reached"); s != "" {
+		u, err := url.Parse(s)
+		if err != nil || !secure(u) || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !plainURL.MatchString(s) {
+			r.add("PUBLIC_URL", fmt.Sprintf("%q cannot be used", clip(s)), "set an https URL without user, query and fragment; http serves on loopback alone")
+		}
+		p.PublicURL = strings.TrimRight(s, "/")
+	}
+	if s := r.getenv("RETURN_ORIGINS"); s != "" {
+		for _, one := range strings.Split(s, ",") {
+			o, ok := origin(strings.TrimSpace(one))
+			if !ok {
+				r.add("RETURN_ORIGINS", fmt.Sprintf("%q is not the origin of a secure page", clip(one)), "set "+origins+", without a path; http serves on loopback alone")
+			}
+			p.ReturnOrigins = append(p.ReturnOrigins, o)
+		}
+	}
+	if p.MerchantURL = r.getenv("MERCHANT_URL"); p.MerchantURL != "" {
+		if u, err := url.Parse(p.MerchantURL); err != nil || !secure(u) {
+			r.add("MERCHANT_URL", fmt.Sprintf("%q is not an https URL", clip(p.MerchantURL)), "set the URL of the page that buyers know, or leave it out")
+		}
+	}
+	if s := r.getenv("CSP_ADDITIONS"); s != "" {
+		if err := json.Unmarshal([]byte(s), &p.CSP); err != nil {
+			r.add("CSP_ADDITIONS", fmt.Sprintf("it cannot be read: %v", err), `set an object such as {"connect-src":["https://*.example.com"]}, or leave it out`)
+		}
+	}
+	return p
+}
+
+// plainURL needs no backslash in JSON and no escape in HTML.
+var plainURL = regexp.MustCompile(`^[A-Za-z0-9:/._~\[\]-]+$`)
+
+// secure reports whether u leads to a host by https, or by http to this machine.
+func secure(u *url.URL) bool {
+	return u.Hostname() != "" && (u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()))
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+// origin returns s as a browser writes an origin.
+func origin(s string) (string, bool) {
+	u, err := url.Parse(s)
+	if err != nil || !secure(u) || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", false
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Host), true
+}
+
+func (r *reader) flag(name string, standard bool) bool {
+	switch s := strings.ToLower(r.getenv(name)); s {
+	case "":
+		return standard
+	case "true", "on":
+		return true
+	case "false", "off":
+		return false
+	default:
+		r.add(name, fmt.Sprintf("%q is neither on nor off", clip(s)), "set one of them, or leave it out")
+		return standard
+	}
+}
