@@ -30,6 +30,14 @@ var mustNotLink = map[string]map[string]string{
 		"github.com/pressly/goose/v3": "only the migrator migrates",
 		"net/http/httptest":           "test code",
 	},
+	"update-start": {
+		"github.com/pressly/goose/v3": "only the migrator migrates",
+		"net/http/httptest":           "test code",
+	},
+	"checkout-return": {
+		"github.com/pressly/goose/v3": "only the migrator migrates",
+		"net/http/httptest":           "test code",
+	},
 	"migrator": {
 		"walletsync/internal/amazonpay": "the migrator calls no Amazon Pay",
 		"html/template":                 "it switches the linker's dead code elimination off",
@@ -49,12 +57,14 @@ var mayImport = map[string][]string{
 	"internal/refresh":            {"internal/wallet", "internal/amazonpay", "internal/telemetry"},
 	"internal/reconcile":          {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay"}, // refresh brings amazonpay
 	"internal/postgres/migrate":   {"internal/wallet", "migrations"},
-	"internal/postgres":           {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/telemetry", "internal/amazonpay"},
+	"internal/postgres":           {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/update/session", "internal/telemetry", "internal/amazonpay"},
 	"internal/queue":              {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/awslambda":          {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/config":             {"internal/wallet", "internal/telemetry"},
 	"internal/config/pay":         {"internal/wallet", "internal/config", "internal/amazonpay", "internal/telemetry"},
 	"internal/html":               {}, // it knows no page
+	"internal/update":             {"internal/wallet", "internal/update/session", "internal/update/pages", "internal/html", "internal/amazonpay", "internal/telemetry"},
+	"internal/update/session":     {"internal/wallet", "internal/amazonpay", "internal/telemetry"}, // no page: the reconciler and the store need none
 	"internal/update/pages":       {"internal/html"},
 	"internal/local/twin":         {}, // what it shares with what it tests are the facts alone
 	"internal/local/sqs":          {"internal/local/sqs/awsjson"},

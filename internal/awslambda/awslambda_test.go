@@ -173,3 +173,20 @@ func TestCloudFormationIsAlwaysAnswered(t *testing.T) {
 		})
 	}
 }
+
+func TestCallerIsWhomTheIAMAuthorizerLetThrough(t *testing.T) {
+	const arn = "arn:aws:iam::123456789012:user/shop"
+	for authorizer, want := range map[string]string{
+		``: "",
+		`,"authorizer":{"iam":{"userArn":"` + arn + `"}}`:   arn,
+		`,"authorizer":{"jwt":{"claims":{"sub":"me"}}}`:     "",
+		`,"authorizer":{"lambda":{"iam":{"userArn":"me"}}}`: "",
+	} {
+		var got string
+		h := HTTP(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) { got = Caller(q) }))
+		event := `{"rawPath":"/update-sessions","headers":{"x-amzn-iam-user-arn":"forged"},"requestContext":{"http":{"method":"POST"}` + authorizer + `}}`
+		if _, err := h(t.Context(), json.RawMessage(event)); err != nil || got != want {
+			t.Errorf("%s: %q, %v", authorizer, got, err)
+		}
+	}
+}

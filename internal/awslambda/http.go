@@ -79,7 +79,19 @@ func request(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Reque
 	q.Host = q.Header.Get("Host")
 	q.RemoteAddr = e.RequestContext.HTTP.SourceIP
 	q.RequestURI = target.RequestURI()
+	if a := e.RequestContext.Authorizer; a != nil && a.IAM != nil && a.IAM.UserARN != "" {
+		q = q.WithContext(context.WithValue(ctx, callerKey{}, a.IAM.UserARN))
+	}
 	return q, nil
+}
+
+type callerKey struct{}
+
+// Caller returns the ARN of whom the HTTP API's IAM authorizer let through, and
+// nothing if the route has none.
+func Caller(q *http.Request) string {
+	arn, _ := q.Context().Value(callerKey{}).(string)
+	return arn
 }
 
 // answer gathers what a handler writes.
@@ -121,5 +133,6 @@ func (a *answer) response() events.APIGatewayV2HTTPResponse {
 }
 
 func text(contentType string) bool {
-	return strings.HasPrefix(contentType, "text/") || strings.HasPrefix(contentType, "application/json")
+	return strings.HasPrefix(contentType, "text/") || strings.HasPrefix(contentType, "application/json") ||
+		strings.HasPrefix(contentType, "application/problem+json")
 }

@@ -240,18 +240,18 @@ func (d Doors) DoorSecrets(ctx context.Context, account wallet.AccountID, again 
 	return d.secrets.words(ctx, arn, "ipnSecret", again)
 }
 
-// LinkSecrets returns the secrets of links and return URLs, from the secret at
-// arn: the current one, which seals, and the one before it, which still opens.
-// Again says that the ones kept did not match.
-func (s *Secrets) LinkSecrets(ctx context.Context, arn string, again bool) ([]string, error) {
-	return s.words(ctx, arn, "linkSecret", again)
+// Links returns the function that tells the secrets of links and return URLs,
+// from the secret at arn: the current one, which seals, and the one before it,
+// which still opens. Again says that the ones told before did not match.
+func (s *Secrets) Links(arn string) func(ctx context.Context, again bool) ([]string, error) {
+	return func(ctx context.Context, again bool) ([]string, error) { return s.words(ctx, arn, "linkSecret", again) }
 }
 
-// BearerKeys returns the keys that a merchant's server may show, from the
-// secret at arn: the current one and the one before it. Again says that the
-// ones kept did not match.
-func (s *Secrets) BearerKeys(ctx context.Context, arn string, again bool) ([]string, error) {
-	return s.words(ctx, arn, "bearerKey", again)
+// BearerKeys returns the function that tells the keys that a merchant's server
+// may show, from the secret at arn: the current one and the one before it. Again
+// says that the ones told before did not match.
+func (s *Secrets) BearerKeys(arn string) func(ctx context.Context, again bool) ([]string, error) {
+	return func(ctx context.Context, again bool) ([]string, error) { return s.words(ctx, arn, "bearerKey", again) }
 }
 
 // Key returns an account's private key in PEM, from the secret at arn; with

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -8,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"walletsync/internal/wallet"
 )
 
 // Refreshing is what a function needs in order to read a charge permission at
@@ -201,4 +204,21 @@ func (r *reader) flag(name string, standard bool) bool {
 		r.add(name, fmt.Sprintf("%q is neither on nor off", clip(s)), "set one of them, or leave it out")
 		return standard
 	}
+}
+
+// DatabaseURL returns the function that tells the URL in the secret at arn.
+func (s *Secrets) DatabaseURL(arn string) func(ctx context.Context, again bool) (string, error) {
+	return func(ctx context.Context, again bool) (string, error) {
+		db, err := s.Database(ctx, arn, again)
+		return db.URL.Reveal(), err
+	}
+}
+
+// Followed returns the function that tells what each account keeps in step.
+func Followed(accounts []Account) func(wallet.AccountID) wallet.Followed {
+	by := make(map[wallet.AccountID]wallet.Followed, len(accounts))
+	for _, a := range accounts {
+		by[a.ID] = a.Follow
+	}
+	return func(a wallet.AccountID) wallet.Followed { return by[a] }
 }

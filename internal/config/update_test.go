@@ -116,13 +116,13 @@ func TestLinkSecretsAndBearerKeysAreTwoDuringARotation(t *testing.T) {
 		"bearer AWSCURRENT": `{"bearerKey":"` + newDoor + `"}`, "bearer AWSPREVIOUS": `{"linkSecret":"` + oldDoor + `"}`,
 	}}
 	s := NewSecrets(m, time.Now)
-	if got, err := s.LinkSecrets(t.Context(), "link", false); err != nil || !slices.Equal(got, []string{newDoor, oldDoor}) {
+	if got, err := s.Links("link")(t.Context(), false); err != nil || !slices.Equal(got, []string{newDoor, oldDoor}) {
 		t.Errorf("%q, %v", got, err)
 	}
-	if got, err := s.BearerKeys(t.Context(), "bearer", false); err != nil || !slices.Equal(got, []string{newDoor}) {
+	if got, err := s.BearerKeys("bearer")(t.Context(), false); err != nil || !slices.Equal(got, []string{newDoor}) {
 		t.Errorf("%q, %v: a secret of another kind opened", got, err)
 	}
-	if _, err := s.BearerKeys(t.Context(), "link", false); err == nil || strings.Contains(err.Error(), newDoor) {
+	if _, err := s.BearerKeys("link")(t.Context(), false); err == nil || strings.Contains(err.Error(), newDoor) {
 		t.Errorf("err = %v", err)
 	}
 }

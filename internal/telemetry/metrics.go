@@ -47,6 +47,12 @@ const (
 	OldestWanted      Metric = "OldestWanted"      // by account: how long the longest wanted has been, seconds
 	Swept             Metric = "Swept"             // by account: marked wanted by the sweep
 	SweepPeriod       Metric = "SweepPeriod"       // by account: the shortest period that its share allows, seconds
+	UpdateStarted     Metric = "UpdateStarted"     // update sessions made
+	UpdateRefused     Metric = "UpdateRefused"     // by code: requests for one that were refused
+	UpdatePageRefused Metric = "UpdatePageRefused" // by problem: buyers who were shown one instead of a page
+	UpdateReturned    Metric = "UpdateReturned"    // by outcome: returns of buyers
+	UpdateEnded       Metric = "UpdateEnded"       // by outcome: attempts that got theirs, whoever ended them
+	SecurityEvents    Metric = "SecurityEvents"    // alarm, by reason: something of another buyer was shown to us
 	Panics            Metric = "Panics"            // alarm: a fault in the code
 )
 

@@ -1,0 +1,78 @@
+// Checkout-return takes the buyer back from Amazon's page: it completes the
+// Checkout Session, reads the wallet at once and tells the buyer the outcome.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"fmt"
+	mathrand "math/rand/v2"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"walletsync/internal/amazonpay"
+	"walletsync/internal/awslambda"
+	"walletsync/internal/config"
+	"walletsync/internal/config/pay"
+	"walletsync/internal/postgres"
+	"walletsync/internal/queue"
+	"walletsync/internal/refresh"
+	"walletsync/internal/telemetry"
+	"walletsync/internal/update"
+	"walletsync/internal/update/pages"
+	"walletsync/internal/update/session"
+	"walletsync/internal/wallet"
+)
+
+func main() {
+	c, err := config.LoadReturn(os.Getenv)
+	exitOn(err)
+	aws, err := config.LoadAWS(context.Background())
+	exitOn(err)
+	views, err := pages.New(pages.Options{CSP: c.CSP})
+	exitOn(err)
+	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
+	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
+	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
+	store := postgres.Lazy(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{})
+	clients := pay.New(pay.Options{
+		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
+		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
+	})
+	settings := refresh.Defaults()
+	settings.Margin, settings.Timeout, settings.Lease = c.Margin, c.APITimeout, c.Lease
+	back := &update.Return{
+		Store: store,
+		Completer: &session.Completer{
+			Store: store, Jitter: mathrand.Float64, Metrics: metrics, Pause: settings.Pause,
+			API: func(a wallet.AccountID) (session.API, error) { return clients.Client(a) },
+		},
+		Refresher: &refresh.Runner{
+			Store: store, Waker: &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, Settings: settings, Metrics: metrics,
+			API:      func(_ context.Context, a wallet.AccountID) (refresh.API, error) { return clients.Client(a) },
+			Follow:   config.Followed(c.Accounts),
+			NewLease: func() (l refresh.Lease) { _, _ = rand.Read(l[:]); return l }, // crypto/rand.Read never fails
+			Jitter:   mathrand.Float64,
+		},
+		Site: update.Site{
+			PublicURL: c.PublicURL, ReturnOrigins: c.ReturnOrigins, MerchantName: c.MerchantName, MerchantURL: c.MerchantURL, Pages: views,
+			Tokens: update.Tokens{Now: time.Now, Secrets: secrets.Links(c.LinkSecret)},
+		},
+		Patience: c.Patience,
+		NewHeld:  func() (h session.Held) { _, _ = rand.Read(h[:]); return h },
+		Now:      time.Now, Metrics: metrics,
+	}
+	awslambda.Start(log, metrics, awslambda.HTTP(back.Handler()))
+}
+
+func exitOn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,420 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"walletsync/internal/refresh"
+	"walletsync/internal/update/session"
+	"walletsync/internal/wallet"
+)
+
+var (
+	sqlUpdatePermissions = statement("update_permissions")
+	sqlUpdateCreate      = statement("update_create")
+	sqlUpdateSession     = statement("update_session")
+	sqlUpdateLock        = statement("update_lock")
+	sqlUpdateAttempt     = statement("update_attempt")
+	sqlUpdateHold        = statement("update_hold")
+	sqlUpdateAttemptOf   = statement("update_attempt_of")
+	sqlUpdateSettle      = statement("update_settle")
+	sqlUpdateCancel      = statement("update_cancel")
+	sqlUpdateStored      = statement("update_stored")
+	sqlUpdateShow        = statement("update_show")
+	sqlUpdateTake        = statement("update_take")
+	sqlUpdateOpen        = statement("update_open")
+	sqlUpdateLeft        = statement("update_left")
+	sqlUpdateExpire      = statement("update_expire")
+)
+
+// Permissions returns what is stored of a charge permission, for each account
+// that has it.
+func (s *Store) Permissions(ctx context.Context, id wallet.ChargePermissionID) (out []session.Permission, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlUpdatePermissions, id).Query(func(rows pgx.Rows) (err error) {
+			out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p session.Permission, err error) {
+				err = row.Scan(&p.Account, &p.Type, &p.Followed, &p.Gone, &p.State, &p.HasAddress)
+				return p, err
+			})
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("stored charge permission: %w", err)
+	}
+	return out, nil
+}
+
+// CreateSession stores a new update session as started.
+func (s *Store) CreateSession(ctx context.Context, u session.Session) error {
+	details, err := json.Marshal(u.Details)
+	if err != nil {
+		return fmt.Errorf("update session: %w", err)
+	}
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlUpdateCreate, u.ID.String(), u.Account, u.ChargePermission, u.Update, u.ProductType, u.Locale,
+			u.StartURL, u.ReturnTo, string(details), u.ExpiresAt, s.at())
+	})
+	if err != nil {
+		return fmt.Errorf("store update session %s: %w", u.ID, err)
+	}
+	return nil
+}
+
+// Session returns an update session, and false if there is none.
+func (s *Store) Session(ctx context.Context, id session.ID) (out session.Session, found bool, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) { queueSession(b, id, &out, &found) })
+	if err != nil {
+		return session.Session{}, false, fmt.Errorf("update session %s: %w", id, err)
+	}
+	return out, found, nil
+}
+
+func queueSession(b *pgx.Batch, id session.ID, out *session.Session, found *bool) {
+	*out, *found = session.Session{}, false
+	b.Queue(sqlUpdateSession, id.String()).Query(func(rows pgx.Rows) error {
+		all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (u session.Session, err error) {
+			var name string
+			var details []byte
+			if err := row.Scan(&name, &u.Account, &u.ChargePermission, &u.Update, &u.ProductType, &u.Locale, &u.StartURL, &u.ReturnTo,
+				&details, &u.CreatedAt, &u.ExpiresAt, &u.State, &u.Closed); err != nil {
+				return u, err
+			}
+			if u.ID, err = session.ParseID(name); err != nil {
+				return u, err
+			}
+			return u, json.Unmarshal(details, &u.Details)
+		})
+		if err == nil && len(all) == 1 {
+			*out, *found = all[0], true
+		}
+		return err
+	})
+}
+
+// Begin stores that the buyer came back with a Checkout Session and holds the
+// attempt, unless it has its outcome, somebody holds it, or it is another
+// session's. Repeated with the same token it holds what it held.
+func (s *Store) Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Held, d time.Duration) (session.Begun, error) {
+	var out session.Begun
+	var token string
+	err := s.trip(ctx, func(b *pgx.Batch) {
+		out, token = session.Begun{}, ""
+		b.Queue(sqlUpdateLock, id.String())
+		b.Queue(sqlUpdateAttempt, id.String(), checkoutSession, s.at())
+		b.Queue(sqlUpdateHold, id.String(), checkoutSession, uuid(refresh.Lease(held)), d.Seconds(), s.at())
+		queueSession(b, id, &out.Session, &out.Found)
+		s.queueAttempt(b, nil, checkoutSession, id, &out.Attempt, &token)
+	})
+	if err != nil {
+		return session.Begun{}, fmt.Errorf("hold checkout session %s: %w", checkoutSession, err)
+	}
+	out.Foreign = out.Found && out.Attempt.Session != id
+	out.Ours = out.Found && !out.Foreign && token == uuid(refresh.Lease(held))
+	return out, nil
+}
+
+func (s *Store) queueAttempt(b *pgx.Batch, a *wallet.AccountID, checkoutSession string, of session.ID, out *session.Attempt, token *string) {
+	b.Queue(sqlUpdateAttemptOf, a, checkoutSession, of.String(), s.at()).Query(func(rows pgx.Rows) error {
+		all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t session.Attempt, err error) {
+			var name string
+			var completed *time.Time
+			if err := row.Scan(&t.Account, &t.ChargePermission, &name, &t.CheckoutSession, &t.ReturnedAt, &t.Outcome,
+				&completed, &t.Key, &t.Failures, token, &t.Overdue); err != nil {
+				return t, err
+			}
+			if completed != nil {
+				t.CompletedAt = *completed
+			}
+			t.Session, err = session.ParseID(name)
+			return t, err
+		})
+		if err == nil && len(all) == 1 {
+			*out = all[0]
+		}
+		return err
+	})
+}
+
+// Attempt returns an attempt as it stands.
+func (s *Store) Attempt(ctx context.Context, a wallet.AccountID, checkoutSession string) (out session.Attempt, err error) {
+	var token string
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		out = session.Attempt{}
+		s.queueAttempt(b, &a, checkoutSession, session.ID{}, &out, &token)
+	})
+	if err == nil && out.CheckoutSession == "" {
+		err = errors.New("there is none")
+	}
+	if err != nil {
+		return session.Attempt{}, fmt.Errorf("checkout session %s: %w", checkoutSession, err)
+	}
+	return out, nil
+}
+
+// Cancel stores that the buyer came back without a Checkout Session.
+func (s *Store) Cancel(ctx context.Context, id session.ID, reason string) (state session.State, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlUpdateCancel, id.String(), reason, s.at()).QueryRow(func(row pgx.Row) error { return row.Scan(&state) })
+	})
+	if err != nil {
+		return "", fmt.Errorf("cancel update session %s: %w", id, err)
+	}
+	return state, nil
+}
+
+// Settle stores what came of working on an attempt and lets it go.
+//
+// A completion is wanted read in the same transaction, so that a crash right
+// after it loses nothing; so is one that stayed unclear, at the sweep's
+// priority. Wanted is raised before the fence is known to hold, as refreshes is
+// locked first: one read too many at worst.
+func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		ours = false
+		switch {
+		case q.Outcome == session.OutcomeCompleted:
+			s.queueLeft(b, q.Account, q.ChargePermission, wallet.PriorityReturn, q.CompletedAt)
+		case q.Reason == session.ReasonUnclear:
+			s.queueLeft(b, q.Account, q.ChargePermission, wallet.PrioritySweep, time.Time{})
+		}
+		b.Queue(sqlUpdateLock, q.Session.String())
+		b.Queue(sqlUpdateSettle, q.Account, q.CheckoutSession, uuid(refresh.Lease(q.Held)), orNull(q.Outcome), orNull(q.Reason), orNever(q.CompletedAt),
+			orNull(q.RequestID), q.Key, q.Failures, orNull(q.Error), q.Again.Seconds(), s.at()).
+			Exec(func(tag pgconn.CommandTag) error {
+				ours = tag.RowsAffected() == 1
+				return nil
+			})
+	})
+	if err != nil {
+		return false, err
+	}
+	return ours, nil
+}
+
+// queueLeft wants a read for a reason of the update's.
+func (s *Store) queueLeft(b *pgx.Batch, a wallet.AccountID, id wallet.ChargePermissionID, p wallet.Priority, at time.Time) {
+	b.Queue(sqlAsk, a, id, p, orNever(at), 0.0, s.at())
+}
+
+// Show returns what a buyer may be told of a completed attempt, and notes that
+// it has been shown.
+func (s *Store) Show(ctx context.Context, a session.Attempt) (out session.Shown, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		out = session.Shown{}
+		b.Queue(sqlUpdateStored, a.Account, a.CheckoutSession, s.at())
+		b.Queue(sqlUpdateShow, a.Account, a.CheckoutSession, s.at()).QueryRow(func(row pgx.Row) error {
+			var changes []byte
+			if err := row.Scan(&out.Any, &out.Settled, &changes); err != nil {
+				return err
+			}
+			if changes == nil {
+				return nil
+			}
+			return json.Unmarshal(changes, &out.New)
+		})
+	})
+	if err != nil {
+		return session.Shown{}, fmt.Errorf("changes of checkout session %s: %w", a.CheckoutSession, err)
+	}
+	return out, nil
+}
+
+// Take takes a token for one call. Without one, wait says when the next is
+// there.
+func (s *Store) Take(ctx context.Context, a wallet.AccountID, c wallet.Call) (ok bool, wait time.Duration, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlUpdateTake, a, c, s.at()).QueryRow(func(row pgx.Row) error {
+			var seconds float64
+			err := row.Scan(&ok, &seconds)
+			wait = time.Duration(seconds * float64(time.Second))
+			return err
+		})
+	})
+	if err != nil {
+		return false, 0, fmt.Errorf("token of account %s for %s: %w", a, c, err)
+	}
+	return ok, wait, nil
+}
+
+// Rest closes a bucket; zero: for a while that grows with each time.
+func (s *Store) Rest(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
+	return s.trip(ctx, func(b *pgx.Batch) { b.Queue(sqlClose, a, c, d.Seconds(), why, s.at()) })
+}
+
+// Open returns attempts without a clear outcome that nobody works on.
+func (s *Store) Open(ctx context.Context, most int) (out []session.Open, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlUpdateOpen, most, s.at()).Query(func(rows pgx.Rows) (err error) {
+			out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (o session.Open, err error) {
+				var name string
+				if err := row.Scan(&name, &o.CheckoutSession); err != nil {
+					return o, err
+				}
+				o.Session, err = session.ParseID(name)
+				return o, err
+			})
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open attempts: %w", err)
+	}
+	return out, nil
+}
+
+// Left returns what a read is owed to.
+func (s *Store) Left(ctx context.Context, most int) (out []session.Left, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlUpdateLeft, most, s.at()).Query(func(rows pgx.Rows) (err error) {
+			out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (l session.Left, err error) {
+				var name string
+				var completed *time.Time
+				if err := row.Scan(&name, &l.Account, &l.ChargePermission, &l.Expired, &completed); err != nil {
+					return l, err
+				}
+				if completed != nil {
+					l.CompletedAt = *completed
+				}
+				l.Session, err = session.ParseID(name)
+				return l, err
+			})
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("unfinished updates: %w", err)
+	}
+	return out, nil
+}
+
+// WantLeft wants the read that is owed, and ends the session if it expired.
+func (s *Store) WantLeft(ctx context.Context, l session.Left) error {
+	err := s.trip(ctx, func(b *pgx.Batch) {
+		if !l.Expired {
+			s.queueLeft(b, l.Account, l.ChargePermission, wallet.PriorityReturn, l.CompletedAt)
+			return
+		}
+		s.queueLeft(b, l.Account, l.ChargePermission, wallet.PrioritySweep, time.Time{})
+		b.Queue(sqlUpdateExpire, l.Session.String(), s.at())
+	})
+	if err != nil {
+		return fmt.Errorf("unfinished update session %s: %w", l.Session, err)
+	}
+	return nil
+}
+
+// NoteStored notes of the completions of the last day when their change was
+// stored.
+func (s *Store) NoteStored(ctx context.Context) error {
+	err := s.trip(ctx, func(b *pgx.Batch) { b.Queue(sqlUpdateStored, nil, nil, s.at()) })
+	if err != nil {
+		return fmt.Errorf("note when changes were stored: %w", err)
+	}
+	return nil
+}
+
+func orNull[T ~string](s T) *string {
+	if s == "" {
+		return nil
+	}
+	text := string(s)
+	return &text
+}
+
+func orNever(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// Permissions is Store.Permissions.
+func (l *LazyStore) Permissions(ctx context.Context, id wallet.ChargePermissionID) ([]session.Permission, error) {
+	return withStore(ctx, l, func(s *Store) ([]session.Permission, error) { return s.Permissions(ctx, id) })
+}
+
+// CreateSession is Store.CreateSession.
+func (l *LazyStore) CreateSession(ctx context.Context, u session.Session) error {
+	return lazily(ctx, l, func(s *Store) error { return s.CreateSession(ctx, u) })
+}
+
+// Session is Store.Session.
+func (l *LazyStore) Session(ctx context.Context, id session.ID) (out session.Session, found bool, err error) {
+	err = lazily(ctx, l, func(s *Store) (err error) {
+		out, found, err = s.Session(ctx, id)
+		return err
+	})
+	return out, found, err
+}
+
+// Begin is Store.Begin.
+func (l *LazyStore) Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Held, d time.Duration) (session.Begun, error) {
+	return withStore(ctx, l, func(s *Store) (session.Begun, error) { return s.Begin(ctx, id, checkoutSession, held, d) })
+}
+
+// Attempt is Store.Attempt.
+func (l *LazyStore) Attempt(ctx context.Context, a wallet.AccountID, checkoutSession string) (session.Attempt, error) {
+	return withStore(ctx, l, func(s *Store) (session.Attempt, error) { return s.Attempt(ctx, a, checkoutSession) })
+}
+
+// Cancel is Store.Cancel.
+func (l *LazyStore) Cancel(ctx context.Context, id session.ID, reason string) (session.State, error) {
+	return withStore(ctx, l, func(s *Store) (session.State, error) { return s.Cancel(ctx, id, reason) })
+}
+
+// Settle is Store.Settle.
+func (l *LazyStore) Settle(ctx context.Context, q session.Settlement) (bool, error) {
+	return withStore(ctx, l, func(s *Store) (bool, error) { return s.Settle(ctx, q) })
+}
+
+// Show is Store.Show.
+func (l *LazyStore) Show(ctx context.Context, a session.Attempt) (session.Shown, error) {
+	return withStore(ctx, l, func(s *Store) (session.Shown, error) { return s.Show(ctx, a) })
+}
+
+// Take is Store.Take.
+func (l *LazyStore) Take(ctx context.Context, a wallet.AccountID, c wallet.Call) (ok bool, wait time.Duration, err error) {
+	err = lazily(ctx, l, func(s *Store) (err error) {
+		ok, wait, err = s.Take(ctx, a, c)
+		return err
+	})
+	return ok, wait, err
+}
+
+// Rest is Store.Rest.
+func (l *LazyStore) Rest(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
+	return lazily(ctx, l, func(s *Store) error { return s.Rest(ctx, a, c, d, why) })
+}
+
+// Open is Store.Open.
+func (l *LazyStore) Open(ctx context.Context, most int) ([]session.Open, error) {
+	return withStore(ctx, l, func(s *Store) ([]session.Open, error) { return s.Open(ctx, most) })
+}
+
+// Left is Store.Left.
+func (l *LazyStore) Left(ctx context.Context, most int) ([]session.Left, error) {
+	return withStore(ctx, l, func(s *Store) ([]session.Left, error) { return s.Left(ctx, most) })
+}
+
+// WantLeft is Store.WantLeft.
+func (l *LazyStore) WantLeft(ctx context.Context, left session.Left) error {
+	return lazily(ctx, l, func(s *Store) error { return s.WantLeft(ctx, left) })
+}
+
+// NoteStored is Store.NoteStored.
+func (l *LazyStore) NoteStored(ctx context.Context) error {
+	return lazily(ctx, l, func(s *Store) error { return s.NoteStored(ctx) })
+}
+
+// lazily is withStore for what returns nothing else.
+func lazily(ctx context.Context, l *LazyStore, do func(*Store) error) error {
+	_, err := withStore(ctx, l, func(s *Store) (struct{}, error) { return struct{}{}, do(s) })
+	return err
+}

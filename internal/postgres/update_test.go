@@ -1,0 +1,561 @@
+package postgres_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"walletsync/internal/postgres"
+	"walletsync/internal/update"
+	"walletsync/internal/update/session"
+	"walletsync/internal/wallet"
+)
+
+var (
+	_ update.StartStore       = (*postgres.Store)(nil)
+	_ update.ReturnStore      = (*postgres.Store)(nil)
+	_ session.UnfinishedStore = (*postgres.Store)(nil)
+	_ update.StartStore       = (*postgres.LazyStore)(nil)
+	_ update.ReturnStore      = (*postgres.LazyStore)(nil)
+	_ session.UnfinishedStore = (*postgres.LazyStore)(nil)
+)
+
+const (
+	permissionOne  = wallet.ChargePermissionID("S01-0000000-0000001")
+	checkoutOne    = "bd504926-f659-4ad7-a1a9-000000000001"
+	checkoutTwo    = "bd504926-f659-4ad7-a1a9-000000000002"
+	holdForAMinute = time.Minute
+)
+
+// updates is a store with a clock that a test moves, and a way to look inside.
+type updates struct {
+	*postgres.Store
+	t   *testing.T
+	db  *pgxpool.Pool
+	now time.Time
+}
+
+func newUpdates(t *testing.T) *updates {
+	u := &updates{t: t, now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
+	url := database(t)
+	u.db = connect(t, url)
+	u.Store = open(t, url, postgres.Options{Now: func() time.Time { return u.now }, Connections: 4})
+	return u
+}
+
+func (u *updates) exec(sql string, args ...any) {
+	u.t.Helper()
+	if _, err := u.db.Exec(u.t.Context(), sql, args...); err != nil {
+		u.t.Fatal(err)
+	}
+}
+
+func (u *updates) text(sql string, args ...any) (out string) {
+	u.t.Helper()
+	if err := u.db.QueryRow(u.t.Context(), "select coalesce(("+sql+")::text, '')", args...).Scan(&out); err != nil {
+		u.t.Fatal(err)
+	}
+	return out
+}
+
+func id(n byte) session.ID      { return session.NewID([16]byte{n}) }
+func token(n byte) session.Held { return session.Held{n} }
+
+// session makes one of the account main.
+func (u *updates) session(n byte) session.Session {
+	u.t.Helper()
+	s := session.Session{
+		ID: id(n), Account: "main", ChargePermission: permissionOne, Update: "both", ProductType: "PayAndShip", Locale: "de_DE",
+		StartURL: "https://shop.example/account", ReturnTo: "https://shop.example/done",
+		Details:   session.Details{Scopes: []string{"name"}, MerchantMetadata: &session.MerchantMetadata{NoteToBuyer: "Grüße"}},
+		ExpiresAt: u.now.Add(25 * time.Hour),
+	}
+	if err := u.CreateSession(u.t.Context(), s); err != nil {
+		u.t.Fatal(err)
+	}
+	s.State, s.CreatedAt = session.Started, u.now
+	return s
+}
+
+// permission stores one as a worker would, with a city.
+func (u *updates) permission(state, city string) {
+	u.t.Helper()
+	u.exec(`insert into walletsync.charge_permissions (account, id, type, followed, state, shipping_city, stored_at, changed_at)
+		values ('main', $1, 'PaymentMethodOnFile', true, $2, nullif($3, ''), $4, $4)
+		on conflict (account, id) do update set state = excluded.state, shipping_city = excluded.shipping_city`, permissionOne, state, city, u.now)
+}
+
+// change stores a change as a worker would.
+func (u *updates) change(facet, after string) {
+	u.t.Helper()
+	u.exec(`with f as (update walletsync.feed set n = n + 1 returning n)
+		insert into walletsync.charge_permission_changes (position, account, charge_permission, facet, after, cause, stored_at)
+		select n, 'main', $1, $2, $3::jsonb, 'ipn', $4 from f`, permissionOne, facet, after, u.now)
+}
+
+func (u *updates) begin(n byte, checkout string, held session.Held) session.Begun {
+	u.t.Helper()
+	b, err := u.Begin(u.t.Context(), id(n), checkout, held, holdForAMinute)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return b
+}
+
+func (u *updates) settle(s session.Settlement) bool {
+	u.t.Helper()
+	ours, err := u.Settle(u.t.Context(), s)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return ours
+}
+
+// complete begins and completes an attempt.
+func (u *updates) complete(n byte, checkout string) session.Attempt {
+	u.t.Helper()
+	b := u.begin(n, checkout, token(9))
+	b.Attempt.Outcome, b.Attempt.CompletedAt = session.OutcomeCompleted, u.now
+	if !u.settle(session.Settlement{Attempt: b.Attempt, Held: token(9)}) {
+		u.t.Fatal("not ours")
+	}
+	return b.Attempt
+}
+
+func (u *updates) state(n byte) string {
+	u.t.Helper()
+	return u.text(`select state || coalesce(' ' || reason, '') from walletsync.update_sessions where id = $1::uuid`, id(n).String())
+}
+
+func TestSessionIsReadAsItWasMade(t *testing.T) {
+	u := newUpdates(t)
+	want := u.session(1)
+	if err := u.CreateSession(t.Context(), want); err != nil {
+		t.Errorf("made again: %v", err)
+	}
+	got, found, err := u.Session(t.Context(), id(1))
+	if err != nil || !found {
+		t.Fatal(found, err)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	u.permission("Closed", "Exampleton")
+	if got, _, _ := u.Session(t.Context(), id(1)); !got.Closed {
+		t.Error("its charge permission is closed")
+	}
+	if _, found, err := u.Session(t.Context(), id(2)); found || err != nil {
+		t.Error(found, err)
+	}
+}
+
+func TestPermissionSaysWhetherItHasAnAddress(t *testing.T) {
+	u := newUpdates(t)
+	for _, c := range []struct {
+		city string
+		want bool
+	}{{"", false}, {"Exampleton", true}} {
+		u.permission("Chargeable", c.city)
+		got, err := u.Permissions(t.Context(), permissionOne)
+		want := []session.Permission{{Account: "main", Type: "PaymentMethodOnFile", Followed: true, State: "Chargeable", HasAddress: c.want}}
+		if d := cmp.Diff(want, got); d != "" || err != nil {
+			t.Error(d, err)
+		}
+	}
+	u.exec(`insert into walletsync.refreshes (account, id, gone_at) values ('main', $1, now())`, permissionOne)
+	if got, err := u.Permissions(t.Context(), permissionOne); err != nil || !got[0].Gone {
+		t.Error(got, err)
+	}
+	if got, err := u.Permissions(t.Context(), "S01-0000000-0000009"); err != nil || len(got) != 0 {
+		t.Error(got, err)
+	}
+}
+
+func TestAttemptIsHeldByOneAtATime(t *testing.T) {
+	u := newUpdates(t)
+	u.session(1)
+	first := u.begin(1, checkoutOne, token(1))
+	if !first.Ours || first.Session.State != session.Returned || first.Attempt.ChargePermission != permissionOne {
+		t.Errorf("%+v", first)
+	}
+	if again := u.begin(1, checkoutOne, token(1)); !again.Ours {
+		t.Error("the same token repeated lost it")
+	}
+	if second := u.begin(1, checkoutOne, token(2)); second.Ours || second.Foreign || !second.Found {
+		t.Errorf("%+v", second)
+	}
+	u.now = u.now.Add(holdForAMinute)
+	if second := u.begin(1, checkoutOne, token(2)); !second.Ours {
+		t.Error("whoever held it is gone, and it cannot be taken over")
+	}
+	// The first comes late with its outcome.
+	late := first.Attempt
+	late.Outcome, late.CompletedAt = session.OutcomeCompleted, u.now
+	if u.settle(session.Settlement{Attempt: late, Held: token(1)}) {
+		t.Error("an attempt taken over was settled by its old holder")
+	}
+	if got := u.state(1); got != "returned" {
+		t.Error(got)
+	}
+}
+
+func TestOnlyOneOfManyReturnsHoldsTheAttempt(t *testing.T) {
+	u := newUpdates(t)
+	u.session(1)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	ours := 0
+	for n := range byte(20) {
+		wg.Go(func() {
+			b, err := u.Begin(t.Context(), id(1), checkoutOne, token(n+1), holdForAMinute)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				t.Error(err)
+			}
+			if b.Ours {
+				ours++
+			}
+		})
+	}
+	wg.Wait()
+	if ours != 1 {
+		t.Errorf("%d hold it", ours)
+	}
+}
+
+func TestCheckoutSessionBelongsToTheUpdateThatReturnedItFirst(t *testing.T) {
+	u := newUpdates(t)
+	u.session(1)
+	u.session(2)
+	u.begin(1, checkoutOne, token(1))
+	got := u.begin(2, checkoutOne, token(2))
+	if !got.Foreign || got.Ours || got.Session.ID != id(2) {
+		t.Errorf("%+v", got)
+	}
+	if s := u.state(2); s != "started" {
+		t.Errorf("the other session is %s", s)
+	}
+	if b := u.begin(3, checkoutOne, token(3)); b.Found {
+		t.Errorf("a session that is none: %+v", b)
+	}
+}
+
+func TestSessionFollowsItsAttempts(t *testing.T) {
+	u := newUpdates(t)
+	u.session(1)
+	one := u.begin(1, checkoutOne, token(1)).Attempt
+	two := u.begin(1, checkoutTwo, token(2)).Attempt
+	one.Outcome = session.OutcomeFailed
+	u.settle(session.Settlement{Attempt: one, Held: token(1), Reason: "BuyerCanceled"})
+	if got := u.state(1); got != "returned" {
+		t.Errorf("with one open: %s", got)
+	}
+	two.Failures, two.Key = 2, 1
+	u.settle(session.Settlement{Attempt: two, Held: token(2), Error: "no answer", Again: time.Minute})
+	if got := u.state(1); got != "returned" {
+		t.Errorf("with one unclear: %s", got)
+	}
+	again := u.begin(1, checkoutTwo, token(3))
+	if again.Attempt.Failures != 2 || again.Attempt.Key != 1 || !again.Ours {
+		t.Errorf("%+v", again)
+	}
+	two = again.Attempt
+	two.Outcome = session.OutcomeFailed
+	u.settle(session.Settlement{Attempt: two, Held: token(3), Reason: "Declined"})
+	if got := u.state(1); got != "failed Declined" {
+		t.Errorf("with both failed: %s", got)
+	}
+	if b := u.begin(1, checkoutTwo, token(4)); b.Ours || b.Attempt.Outcome != session.OutcomeFailed {
+		t.Errorf("an attempt with its outcome is held again: %+v", b)
+	}
+	third := "bd504926-f659-4ad7-a1a9-000000000003"
+	u.complete(1, third)
+	if got := u.state(1); got != "completed" {
+		t.Errorf("the third time it worked: %s", got)
+	}
+	fourth := u.begin(1, "bd504926-f659-4ad7-a1a9-000000000004", token(5)).Attempt
+	fourth.Outcome = session.OutcomeFailed
+	u.settle(session.Settlement{Attempt: fourth, Held: token(5), Reason: "BuyerCanceled"})
+	if got := u.state(1); got != "completed" {
+		t.Errorf("a completed session became %s", got)
+	}
+}
+
+func TestCompletionIsWantedReadInTheSameStep(t *testing.T) {
+	u := newUpdates(t)
+	u.session(1)
+	u.complete(1, checkoutOne)
+	if got := u.text(`select wanted || ' ' || done || ' ' || priority from walletsync.refreshes where id = $1`, permissionOne); got != "1 0 10" {
+		t.Error(got)
+	}
+}
+
+func TestReturnWithoutACheckoutSessionFailsWhatIsNotKnownBetter(t *testing.T) {
+	u := newUpdates(t)
+	u.session(1)
+	for range 2 {
+		if got, err := u.Cancel(t.Context(), id(1), session.ReasonCancelled); got != session.Failed || err != nil {
+			t.Error(got, err)
+		}
+	}
+	u.session(2)
+	u.complete(2, checkoutOne)
+	if got, err := u.Cancel(t.Context(), id(2), session.ReasonCancelled); got != session.Completed || err != nil {
+		t.Error(got, err)
+	}
+	u.session(3)
+	u.begin(3, checkoutTwo, token(1))
+	if got, err := u.Cancel(t.Context(), id(3), session.ReasonCancelled); got != session.Returned || err != nil {
+		t.Error(got, err)
+	}
+}
+
+func TestWhatChangedIsShownOnce(t *testing.T) {
+	u := newUpdates(t)
+	u.permission("Chargeable", "Oldtown")
+	u.change("address", `{"city":"Oldtown"}`)
+	u.now = u.now.Add(time.Minute)
+	u.session(1)
+	u.now = u.now.Add(time.Minute)
+	a := u.complete(1, checkoutOne)
+	show := func() session.Shown {
+		t.Helper()
+		s, err := u.Show(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if d := cmp.Diff(session.Shown{}, show()); d != "" {
+		t.Errorf("before anything is stored: %s", d)
+	}
+	u.now = u.now.Add(time.Second)
+	u.change("address", `{"city":"Midtown"}`)
+	u.change("address", `{"city":"Newtown"}`)
+	u.change("state", `{"state":"Chargeable"}`)
+	want := session.Shown{Any: true, New: []wallet.Change{{Facet: wallet.FacetAddress, After: []byte(`{"city": "Newtown"}`)}}}
+	if d := cmp.Diff(want, show()); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(session.Shown{Any: true}, show()); d != "" {
+		t.Errorf("on reload: %s", d)
+	}
+	// A second tab of the same session has changed nothing yet.
+	u.now = u.now.Add(time.Second)
+	a = u.complete(1, checkoutTwo)
+	if d := cmp.Diff(session.Shown{}, show()); d != "" {
+		t.Errorf("the second tab shows the first one's change: %s", d)
+	}
+}
+
+func TestCompletionIsSettledByAReadThatBeganAfterIt(t *testing.T) {
+	u := newUpdates(t)
+	u.session(1)
+	a := u.complete(1, checkoutOne)
+	settled := func() bool {
+		t.Helper()
+		s, err := u.Show(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Settled
+	}
+	set := func(readAt time.Time, done int) {
+		u.exec(`update walletsync.refreshes set wanted = 1, done = $2, read_at = $3 where id = $1`, permissionOne, done, readAt)
+	}
+	set(u.now.Add(-time.Second), 1)
+	if settled() {
+		t.Error("by a read before it")
+	}
+	set(u.now, 0)
+	if settled() {
+		t.Error("while a read is wanted")
+	}
+	set(u.now, 1)
+	if !settled() {
+		t.Error("not by a read after it")
+	}
+}
+
+func TestTokensRunOutComeBackAndRestWhileClosed(t *testing.T) {
+	u := newUpdates(t)
+	u.exec(`update walletsync.api_quota set burst = 2, per_second = 0.5, tokens = 2, refilled_at = $1 where account = 'main' and call = 'complete_checkout_session'`, u.now)
+	take := func() (bool, time.Duration) {
+		t.Helper()
+		ok, wait, err := u.Take(t.Context(), "main", wallet.CompleteCheckoutSession)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok, wait
+	}
+	for range 2 {
+		if ok, _ := take(); !ok {
+			t.Fatal("a full bucket gives none")
+		}
+	}
+	if ok, wait := take(); ok || wait != 2*time.Second {
+		t.Error(ok, wait)
+	}
+	u.now = u.now.Add(2 * time.Second)
+	if ok, _ := take(); !ok {
+		t.Error("none came back")
+	}
+	u.now = u.now.Add(time.Minute)
+	if err := u.Rest(t.Context(), "main", wallet.CompleteCheckoutSession, 30*time.Second, "throttled"); err != nil {
+		t.Fatal(err)
+	}
+	if ok, wait := take(); ok || wait != 30*time.Second {
+		t.Error("closed:", ok, wait)
+	}
+	u.now = u.now.Add(30 * time.Second)
+	if ok, _ := take(); !ok {
+		t.Error("it stays closed")
+	}
+	if _, _, err := u.Take(t.Context(), "nobody", wallet.CompleteCheckoutSession); err == nil {
+		t.Error("an account that is none has tokens")
+	}
+}
+
+func TestTokensAreNeverGivenTwice(t *testing.T) {
+	u := newUpdates(t)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	given := 0
+	for range 60 {
+		wg.Go(func() {
+			ok, _, err := u.Take(t.Context(), "main", wallet.CompleteCheckoutSession)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				t.Error(err)
+			}
+			if ok {
+				given++
+			}
+		})
+	}
+	wg.Wait()
+	if given != 20 {
+		t.Errorf("%d of a burst of 20", given)
+	}
+}
+
+func TestOpenAttemptsComeWhenTheirTimeHasCome(t *testing.T) {
+	u := newUpdates(t)
+	u.session(1)
+	openNow := func() int {
+		t.Helper()
+		got, err := u.Open(t.Context(), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(got)
+	}
+	a := u.begin(1, checkoutOne, token(1)).Attempt
+	if n := openNow(); n != 0 {
+		t.Errorf("%d while it is held", n)
+	}
+	u.settle(session.Settlement{Attempt: a, Held: token(1), Again: time.Minute})
+	if n := openNow(); n != 0 {
+		t.Errorf("%d before its time", n)
+	}
+	u.now = u.now.Add(time.Minute)
+	if n := openNow(); n != 1 {
+		t.Errorf("%d when its time has come", n)
+	}
+	if b := u.begin(1, checkoutOne, token(2)); b.Attempt.Overdue {
+		t.Error("overdue after a minute")
+	}
+	u.now = u.now.Add(25 * time.Hour)
+	if b := u.begin(1, checkoutOne, token(3)); !b.Attempt.Overdue {
+		t.Error("not overdue after a day and an hour")
+	}
+}
+
+func TestSessionNobodyReturnedFromExpiresAndIsRead(t *testing.T) {
+	u := newUpdates(t)
+	s := u.session(1)
+	left := func() []session.Left {
+		t.Helper()
+		got, err := u.Left(t.Context(), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := left(); len(got) != 0 {
+		t.Errorf("before its end: %+v", got)
+	}
+	u.now = s.ExpiresAt
+	got := left()
+	if d := cmp.Diff([]session.Left{{Session: id(1), Account: "main", ChargePermission: permissionOne, Expired: true}}, got); d != "" {
+		t.Fatal(d)
+	}
+	if err := u.WantLeft(t.Context(), got[0]); err != nil {
+		t.Fatal(err)
+	}
+	if got := u.state(1); got != "expired" {
+		t.Error(got)
+	}
+	if got := u.text(`select wanted || ' ' || priority from walletsync.refreshes`); got != "1 60" {
+		t.Error(got)
+	}
+	if got := left(); len(got) != 0 {
+		t.Errorf("again: %+v", got)
+	}
+	// A buyer who comes back all the same is served.
+	if b := u.begin(1, checkoutOne, token(1)); !b.Ours {
+		t.Errorf("%+v", b)
+	}
+}
+
+func TestCompletionWithoutAReadSinceIsOwedOne(t *testing.T) {
+	u := newUpdates(t)
+	u.session(1)
+	a := u.complete(1, checkoutOne)
+	a.CompletedAt = u.now
+	left := func() int {
+		t.Helper()
+		got, err := u.Left(t.Context(), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(got)
+	}
+	if n := left(); n != 0 {
+		t.Errorf("%d while a read is wanted", n)
+	}
+	u.exec(`update walletsync.refreshes set done = wanted, read_at = $1`, u.now.Add(-time.Second))
+	if n := left(); n != 1 {
+		t.Errorf("%d with a read from before", n)
+	}
+	if err := u.WantLeft(t.Context(), session.Left{Session: a.Session, Account: "main", ChargePermission: permissionOne, CompletedAt: u.now}); err != nil {
+		t.Fatal(err)
+	}
+	if n := left(); n != 0 {
+		t.Errorf("%d when wanted again", n)
+	}
+	u.exec(`update walletsync.refreshes set done = wanted, read_at = $1`, u.now)
+	if n := left(); n != 0 {
+		t.Errorf("%d with a read since", n)
+	}
+}
+
+func TestChangeThatComesLaterIsNoted(t *testing.T) {
+	u := newUpdates(t)
+	u.permission("Chargeable", "Oldtown")
+	u.session(1)
+	u.complete(1, checkoutOne)
+	u.now = u.now.Add(time.Minute)
+	u.change("payment_method", `{"descriptors":["Visa ****2222 (Amazon Pay)"]}`)
+	if err := u.NoteStored(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := u.text(`select stored_at - ended_at from walletsync.update_attempts`); got != "00:01:00" {
+		t.Error(got)
+	}
+}

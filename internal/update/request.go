@@ -1,0 +1,279 @@
+package update
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"walletsync/internal/update/pages"
+	"walletsync/internal/update/session"
+	"walletsync/internal/wallet"
+)
+
+// Amazon's product types: with an address, and without.
+const (
+	payAndShip = "PayAndShip"
+	payOnly    = "PayOnly"
+)
+
+// request is what POST /update-sessions asks for, valid.
+type request struct {
+	chargePermission wallet.ChargePermissionID
+	account          wallet.AccountID // empty: not named
+	update           string
+	locale           string
+	productType      string // empty: by the rules
+	startURL         string
+	returnTo         string
+	session.Details
+}
+
+// fieldError is a member of a request that is not as documented.
+type fieldError struct {
+	Field  string `json:"field"`
+	Detail string `json:"detail"`
+}
+
+// fieldErrors are all that is wrong with a request.
+type fieldErrors []fieldError
+
+func (e fieldErrors) Error() string {
+	parts := make([]string, len(e))
+	for i, f := range e {
+		parts[i] = f.Field + ": " + f.Detail
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (e *fieldErrors) add(field, detail string, args ...any) {
+	*e = append(*e, fieldError{field, fmt.Sprintf(detail, args...)})
+}
+
+// parseRequest reads a request and says of each member what is wrong with it.
+// origins are those that buyers may be sent to. Errors never quote what was
+// sent: it may be a buyer's.
+func parseRequest(body []byte, origins []string) (request, error) {
+	var in struct {
+		ChargePermissionID     string                          `json:"chargePermissionId"`
+		Update                 string                          `json:"update"`
+		Account                string                          `json:"account"`
+		Locale                 string                          `json:"locale"`
+		ProductType            string                          `json:"productType"`
+		StartURL               string                          `json:"startUrl"`
+		ReturnTo               string                          `json:"returnTo"`
+		DeliverySpecifications *session.DeliverySpecifications `json:"deliverySpecifications"`
+		Scopes                 []string                        `json:"scopes"`
+		MerchantMetadata       *session.MerchantMetadata       `json:"merchantMetadata"`
+	}
+	if err := decodeStrictly(body, &in); err != nil {
+		return request{}, err
+	}
+	var bad fieldErrors
+	r := request{
+		update: in.Update, locale: in.Locale, productType: in.ProductType, startURL: in.StartURL, returnTo: in.ReturnTo,
+		Details: session.Details{DeliverySpecifications: in.DeliverySpecifications, Scopes: in.Scopes, MerchantMetadata: in.MerchantMetadata},
+	}
+	var err error
+	if r.chargePermission, err = wallet.ParseChargePermissionID(in.ChargePermissionID); err != nil {
+		bad.add("chargePermissionId", "it has no form such as B01-0000000-0000000")
+	}
+	if in.Account != "" {
+		if r.account, err = wallet.ParseAccountID(in.Account); err != nil {
+			bad.add("account", "it is not the name of an account in the configuration")
+		}
+	}
+	if !slices.Contains([]string{pages.Address, pages.PaymentMethod, pages.Both}, in.Update) {
+		bad.add("update", "it is none of address, payment_method and both")
+	}
+	if in.Locale != "" && !localeForm.MatchString(in.Locale) {
+		bad.add("locale", "it has no form such as de, de_DE or de-DE")
+	}
+	if in.ProductType != "" && in.ProductType != payOnly && in.ProductType != payAndShip {
+		bad.add("productType", "it is neither %s nor %s", payAndShip, payOnly)
+	}
+	if in.ProductType == payOnly && in.Update != pages.PaymentMethod {
+		bad.add("productType", "an update of the address needs %s", payAndShip)
+	}
+	bad.url("startUrl", in.StartURL, r.chargePermission, origins)
+	bad.url("returnTo", in.ReturnTo, r.chargePermission, origins)
+	bad.scopes(in.Scopes)
+	bad.delivery(in.DeliverySpecifications)
+	bad.metadata(in.MerchantMetadata)
+	if len(bad) > 0 {
+		return request{}, bad
+	}
+	return r, nil
+}
+
+// decodeStrictly reads one JSON object whose members are all known.
+func decodeStrictly(body []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrongType):
+		field := wrongType.Field
+		if field == "" {
+			field = "body"
+		}
+		return fieldErrors{{field, "it is not a JSON " + kindOf(wrongType)}}
+	case err != nil:
+		if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
+			return fieldErrors{{strings.Trim(name, `"`), "there is no such member"}}
+		}
+		return fieldErrors{{"body", "it is not a JSON object"}}
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return fieldErrors{{"body", "something follows the object"}}
+	}
+	return nil
+}
+
+func kindOf(e *json.UnmarshalTypeError) string {
+	switch e.Type.Kind().String() {
+	case "slice":
+		return "array"
+	case "string":
+		return "string"
+	}
+	return "object"
+}
+
+// localeForm is a language and a country, as Amazon (de_DE) and browsers (de-DE)
+// write them.
+var localeForm = regexp.MustCompile(`^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$`)
+
+// url adds what is wrong with a page of the merchant's own.
+func (e *fieldErrors) url(field, s string, id wallet.ChargePermissionID, origins []string) {
+	switch {
+	case s == "":
+	case len(s) > 2000:
+		e.add(field, "it is longer than 2,000 characters")
+	case id != "" && strings.Contains(strings.ToUpper(s), string(id)):
+		e.add(field, "it holds the charge permission's id, which must be in no URL: use the update session's")
+	case !allowed(s, origins):
+		e.add(field, "it is no URL below an origin that RETURN_ORIGINS lists")
+	}
+}
+
+// allowed reports whether s leads to one of the origins, whoever reads it: what
+// browsers and net/url understand differently is refused.
+func allowed(s string, origins []string) bool {
+	if strings.ContainsFunc(s, func(r rune) bool { return r == '\\' || r == '"' || unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
+		return false
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.User != nil || u.Opaque != "" || u.Host == "" {
+		return false
+	}
+	return slices.Contains(origins, u.Scheme+"://"+strings.ToLower(u.Host))
+}
+
+// knownScopes are Amazon's; the last three are in its SDKs alone.
+var knownScopes = []string{"name", "email", "phoneNumber", "billingAddress", "shippingAddress", "postalCode", "primeStatus"}
+
+func (e *fieldErrors) scopes(scopes []string) {
+	for i, s := range scopes {
+		if !slices.Contains(knownScopes, s) || slices.Contains(scopes[:i], s) {
+			e.add(fmt.Sprintf("scopes[%d]", i), "it is there twice, or none of %s", strings.Join(knownScopes, ", "))
+		}
+	}
+}
+
+// knownSpecial are Amazon's special restrictions.
+var knownSpecial = []string{"RestrictPOBoxes", "RestrictPackstations"}
+
+func (e *fieldErrors) delivery(d *session.DeliverySpecifications) {
+	if d == nil {
+		return
+	}
+	const at = "deliverySpecifications"
+	for i, s := range d.SpecialRestrictions {
+		if !slices.Contains(knownSpecial, s) || slices.Contains(d.SpecialRestrictions[:i], s) {
+			e.add(fmt.Sprintf("%s.specialRestrictions[%d]", at, i), "it is there twice, or none of %s", strings.Join(knownSpecial, ", "))
+		}
+	}
+	a := d.AddressRestrictions
+	if a == nil {
+		return
+	}
+	if a.Type != "Allowed" && a.Type != "NotAllowed" {
+		e.add(at+".addressRestrictions.type", "it is neither Allowed nor NotAllowed")
+	}
+	const in = at + ".addressRestrictions.restrictions"
+	if len(a.Restrictions) == 0 {
+		e.add(in, "it names no country")
+	}
+	for _, country := range slices.Sorted(maps.Keys(a.Restrictions)) {
+		if !isCountry(country) {
+			e.add(in, "a member's name is no country of ISO 3166-1 alpha-2, such as DE or GB")
+			continue
+		}
+		r := a.Restrictions[country]
+		for i, s := range r.StatesOrRegions {
+			field := fmt.Sprintf("%s.%s.statesOrRegions[%d]", in, country, i)
+			switch {
+			case country == "US" && !usState.MatchString(s):
+				e.add(field, "it is no state of two letters, such as WA")
+			default:
+				e.plain(field, s, true)
+			}
+		}
+		for i, s := range r.ZipCodes {
+			if !zipCode.MatchString(s) {
+				e.add(fmt.Sprintf("%s.%s.zipCodes[%d]", in, country, i), "it is no zip code of letters, digits, spaces and dashes; a * may stand at its end")
+			}
+		}
+	}
+}
+
+var (
+	usState = regexp.MustCompile(`^[A-Z]{2}$`)
+	zipCode = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9 -]{0,18}[A-Za-z0-9])?\*?$`)
+)
+
+func (e *fieldErrors) metadata(m *session.MerchantMetadata) {
+	if m == nil {
+		return
+	}
+	const at = "merchantMetadata."
+	e.plain(at+"merchantReferenceId", m.MerchantReferenceID, false)
+	e.plain(at+"merchantStoreName", m.MerchantStoreName, false)
+	e.plain(at+"noteToBuyer", m.NoteToBuyer, false)
+	e.plain(at+"customInformation", m.CustomInformation, false)
+}
+
+// plain adds a text that JSON cannot hold without a backslash: the payload must
+// have none, see amazonpay.MarshalPayload.
+func (e *fieldErrors) plain(field, s string, needed bool) {
+	switch {
+	case s == "" && needed:
+		e.add(field, "it is empty")
+	case strings.ContainsFunc(s, func(r rune) bool {
+		return r < ' ' || r == '"' || r == '\\' || r == '\u2028' || r == '\u2029' || r == unicode.ReplacementChar
+	}):
+		e.add(field, "quotation marks, backslashes, control characters and broken UTF-8 cannot be signed")
+	}
+}
+
+// countries are the codes of ISO 3166-1 alpha-2.
+const countries = " AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ" +
+	" CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR" +
+	" GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP" +
+	" KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ" +
+	" NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW" +
+	" SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ" +
+	" UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW "
+
+func isCountry(s string) bool {
+	return len(s) == 2 && s != "  " && !strings.Contains(s, " ") && strings.Contains(countries, " "+s+" ")
+}

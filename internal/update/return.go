@@ -1,0 +1,333 @@
+package update
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"walletsync/internal/telemetry"
+	"walletsync/internal/update/pages"
+	"walletsync/internal/update/session"
+	"walletsync/internal/wallet"
+)
+
+// Return takes the buyer back from Amazon's page.
+type Return struct {
+	Store     ReturnStore
+	Completer *session.Completer
+	Refresher Refresher
+	Site      Site
+	// Patience is how long a buyer waits for the outcome.
+	Patience time.Duration
+	NewHeld  func() session.Held
+	Now      func() time.Time
+	Metrics  *telemetry.Metrics
+}
+
+// ReturnStore keeps attempts.
+type ReturnStore interface {
+	Session(ctx context.Context, id session.ID) (session.Session, bool, error)
+	// Begin stores that the buyer came back with a Checkout Session, and gives
+	// the attempt to held for the given time, unless it has its outcome,
+	// somebody holds it, or it is of another update session.
+	Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Held, d time.Duration) (session.Begun, error)
+	// Attempt returns an attempt as it stands.
+	Attempt(ctx context.Context, a wallet.AccountID, checkoutSession string) (session.Attempt, error)
+	// Cancel stores that the buyer came back without a Checkout Session, and
+	// returns the session's state: it has failed, unless an attempt says more.
+	Cancel(ctx context.Context, id session.ID, reason string) (session.State, error)
+	// Show returns what a buyer may be told of a completed attempt, and notes
+	// that New has been shown.
+	Show(ctx context.Context, a session.Attempt) (session.Shown, error)
+}
+
+// holdFor is how long an attempt is held beyond the buyer's patience, for the
+// call under way and the storing of what came of it.
+const holdFor = 15 * time.Second
+
+// refreshFor bounds the read that follows a completion; storing it included.
+const refreshFor = 6 * time.Second
+
+// lookEvery is how often whoever holds nothing looks whether the outcome is
+// there.
+const lookEvery = 150 * time.Millisecond
+
+// Handler answers GET /return.
+func (r *Return) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /return", r.serve)
+	return mux
+}
+
+// checkoutSessionForm is a UUID (RFC 9562, section 4).
+var checkoutSessionForm = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+
+// returned is what the URL of a return says.
+type returned struct {
+	token           string
+	checkoutSession string // empty: none was appended
+}
+
+// parseReturn reads the query. Amazon appends its parameter to ours; whatever
+// else is there is none of our business.
+func parseReturn(rawQuery string) (returned, error) {
+	token, err := oneValue(rawQuery, "t")
+	if err != nil {
+		return returned{}, err
+	}
+	values, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return returned{}, errQuery
+	}
+	ids := values["amazonCheckoutSessionId"]
+	switch {
+	case len(ids) == 0 || len(ids) == 1 && ids[0] == "":
+		return returned{token: token}, nil
+	case len(ids) == 1 && checkoutSessionForm.MatchString(ids[0]):
+		return returned{token, ids[0]}, nil
+	}
+	return returned{}, errQuery
+}
+
+func (r *Return) serve(w http.ResponseWriter, q *http.Request) {
+	ctx := q.Context()
+	in, err := parseReturn(q.URL.RawQuery)
+	var id session.ID
+	if err == nil {
+		id, err = r.Site.Tokens.Open(ctx, State, in.token)
+	}
+	_, expired := errors.AsType[expiredError](err)
+	switch {
+	case errors.Is(err, errForged), errors.Is(err, errQuery):
+		r.count("link_invalid")
+		r.Site.problem(w, q, pages.LinkInvalid, session.Session{}, "")
+	case expired:
+		r.late(w, q, id)
+	case err != nil:
+		r.unavailable(w, q, err)
+	case in.checkoutSession == "":
+		r.cancelled(w, q, id)
+	default:
+		r.finish(w, q, id, in.checkoutSession)
+	}
+}
+
+func (r *Return) count(outcome string) {
+	r.Metrics.Count(telemetry.UpdateReturned, 1, telemetry.Labels{Reason: outcome})
+}
+
+// unavailable offers this page again: nothing is lost by coming back.
+func (r *Return) unavailable(w http.ResponseWriter, q *http.Request, err error) {
+	zerolog.Ctx(q.Context()).Error().Err(err).Msg("the return cannot be served just now")
+	r.count("unavailable")
+	r.Site.problem(w, q, pages.Unavailable, session.Session{}, r.here(q))
+}
+
+// here is this page's URL.
+func (r *Return) here(q *http.Request) string { return r.Site.PublicURL + q.URL.RequestURI() }
+
+// late answers a state token that is too old. Amazon has cancelled what was not
+// completed by now, so our record has the last word.
+func (r *Return) late(w http.ResponseWriter, q *http.Request, id session.ID) {
+	u, found, err := r.Store.Session(q.Context(), id)
+	switch {
+	case err != nil:
+		r.unavailable(w, q, err)
+	case found && u.State == session.Completed:
+		r.count(string(pages.Success))
+		r.result(w, q, u, pages.Result{Outcome: pages.Success})
+	default:
+		r.count("link_expired")
+		r.Site.problem(w, q, pages.LinkExpired, u, "")
+	}
+}
+
+// cancelled answers a return without a Checkout Session: the buyer cancelled on
+// Amazon's page, which may append none to the checkoutCancelUrl.
+func (r *Return) cancelled(w http.ResponseWriter, q *http.Request, id session.ID) {
+	u, found, err := r.Store.Session(q.Context(), id)
+	if err == nil && found {
+		u.State, err = r.Store.Cancel(q.Context(), id, session.ReasonCancelled)
+	}
+	switch {
+	case err != nil:
+		r.unavailable(w, q, err)
+	case !found:
+		r.count("not_found")
+		r.Site.problem(w, q, pages.NotFound, session.Session{}, "")
+	case u.State == session.Completed:
+		r.count(string(pages.Success))
+		r.result(w, q, u, pages.Result{Outcome: pages.Success})
+	case u.State == session.Returned:
+		r.count(string(pages.Checking))
+		r.result(w, q, u, pages.Result{Outcome: pages.Checking})
+	default:
+		r.failed(w, q, u)
+	}
+}
+
+// finish brings the attempt to its outcome, or finds it in our record.
+func (r *Return) finish(w http.ResponseWriter, q *http.Request, id session.ID, checkoutSession string) {
+	ctx := q.Context()
+	held := r.NewHeld()
+	b, err := r.Store.Begin(ctx, id, checkoutSession, held, r.Patience+holdFor)
+	switch {
+	case err != nil:
+		r.unavailable(w, q, err)
+		return
+	case !b.Found:
+		r.count("not_found")
+		r.Site.problem(w, q, pages.NotFound, session.Session{}, "")
+		return
+	case b.Foreign:
+		zerolog.Ctx(ctx).Error().Str("event", "security").Str("update_session", id.String()).Str("checkout_session", checkoutSession).
+			Msg("the checkout session was returned by another update session before; nothing was acted upon")
+		r.Metrics.Count(telemetry.SecurityEvents, 1, telemetry.Labels{Account: string(b.Session.Account), Reason: "other_update_session"})
+		r.count("link_invalid")
+		r.Site.problem(w, q, pages.LinkInvalid, b.Session, "")
+		return
+	}
+	a := b.Attempt
+	switch {
+	case b.Ours:
+		if a, b.Ours, err = r.Completer.Finish(ctx, a, held, r.Patience); err != nil {
+			// The outcome is Amazon's, whether we could store it or not; the
+			// reconciler finds it again.
+			zerolog.Ctx(ctx).Error().Err(err).Msg("the outcome could not be stored; the reconciler asks for it again")
+			a.Outcome = ""
+		} else if !b.Ours {
+			a = r.await(ctx, a)
+		} else if a.Outcome == session.OutcomeCompleted {
+			r.refresh(ctx, a)
+		}
+	case a.Outcome == "":
+		a = r.await(ctx, a)
+	}
+	switch a.Outcome {
+	case session.OutcomeCompleted:
+		r.completed(w, q, b.Session, a)
+	case session.OutcomeFailed:
+		r.failed(w, q, b.Session)
+	default:
+		r.count(string(pages.Checking))
+		r.result(w, q, b.Session, pages.Result{Outcome: pages.Checking, AgainURL: r.here(q)})
+	}
+}
+
+// await waits for whoever holds the attempt, such as the first of two clicks.
+func (r *Return) await(ctx context.Context, a session.Attempt) session.Attempt {
+	ctx, cancel := context.WithTimeout(ctx, r.Patience)
+	defer cancel()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return a
+		case <-tick.C:
+		}
+		now, err := r.Store.Attempt(ctx, a.Account, a.CheckoutSession)
+		if err == nil && now.Outcome != "" {
+			return now
+		}
+	}
+}
+
+// refresh reads the charge permission at once. If that fails it stays wanted at
+// first priority, or the reconciler wants it again.
+func (r *Return) refresh(ctx context.Context, a session.Attempt) {
+	ctx, cancel := context.WithTimeout(ctx, refreshFor)
+	defer cancel()
+	_, err := r.Refresher.Now(ctx, wallet.Want{
+		Account: a.Account, ChargePermission: a.ChargePermission, Priority: wallet.PriorityReturn, At: a.CompletedAt,
+	})
+	if err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("update_session", a.Session.String()).Msg("the change could not be read at once; it is on its way")
+	}
+}
+
+// completed tells what changed, once, or that the change is on its way.
+func (r *Return) completed(w http.ResponseWriter, q *http.Request, u session.Session, a session.Attempt) {
+	shown, err := r.Store.Show(q.Context(), a)
+	if err != nil {
+		zerolog.Ctx(q.Context()).Error().Err(err).Str("update_session", u.ID.String()).Msg("what changed cannot be read just now")
+	}
+	v := pages.Result{Outcome: pages.Pending}
+	if shown.Any || shown.Settled {
+		v.Outcome = pages.Success
+		describe(&v, shown.New)
+	}
+	r.count(string(v.Outcome))
+	r.result(w, q, u, v)
+}
+
+// describe puts into v what may be shown of the changes: the payment methods,
+// and of an address no more than city and postcode.
+func describe(v *pages.Result, changes []wallet.Change) {
+	for _, c := range changes {
+		switch c.Facet {
+		case wallet.FacetPaymentMethod:
+			var after struct {
+				Descriptors []string `json:"descriptors"`
+			}
+			if json.Unmarshal(c.After, &after) == nil {
+				v.Descriptors = after.Descriptors
+			}
+		case wallet.FacetAddress:
+			var after wallet.Address
+			if json.Unmarshal(c.After, &after) == nil {
+				v.City, v.PostalCode = after.City, after.PostalCode
+			}
+		}
+	}
+}
+
+// result shows the outcome, or sends the buyer to the merchant's page with it.
+// A completed update whose change is not stored yet is pending there, too: the
+// merchant's page reads the same database.
+func (r *Return) result(w http.ResponseWriter, q *http.Request, u session.Session, v pages.Result) {
+	status := string(v.Outcome)
+	if v.Outcome == pages.Checking {
+		status = string(pages.Pending)
+	}
+	if to := r.Site.with(u.ReturnTo, status, u.ID); to != "" {
+		redirect(w, to)
+		return
+	}
+	v.Language, v.Update = u.Locale, u.Update
+	v.MerchantName, v.MerchantURL = r.Site.MerchantName, r.Site.wayOut(u)
+	r.Site.Pages.Result(w, q, v)
+}
+
+// failed sends the buyer back to the start of the flow, as Amazon asks for: the
+// merchant's, else the ready page, by a fresh link. Whoever has the state token
+// has been at the start before.
+func (r *Return) failed(w http.ResponseWriter, q *http.Request, u session.Session) {
+	r.count(string(pages.Failed))
+	for _, page := range []string{u.StartURL, u.ReturnTo} {
+		if to := r.Site.with(page, string(pages.Failed), u.ID); to != "" {
+			redirect(w, to)
+			return
+		}
+	}
+	if u.State == session.Completed {
+		// Another tab has completed it; its link is used up.
+		r.result(w, q, u, pages.Result{Outcome: pages.Failed})
+		return
+	}
+	link, err := r.Site.linkURL(q.Context(), u.ID, r.Now().Add(againFor))
+	if err != nil {
+		r.unavailable(w, q, err)
+		return
+	}
+	redirect(w, link)
+}
+
+// againFor is how long the link back to the ready page is good.
+const againFor = 30 * time.Minute

@@ -1,0 +1,377 @@
+package update
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"walletsync/internal/amazonpay"
+	"walletsync/internal/telemetry"
+	"walletsync/internal/update/pages"
+	"walletsync/internal/update/session"
+	"walletsync/internal/wallet"
+)
+
+// Start makes update sessions for the merchant's server, and serves the ready
+// page to buyers with a link.
+type Start struct {
+	Accounts  Accounts
+	Store     StartStore
+	Refresher Refresher
+	Signer    func(wallet.AccountID) (Signer, error)
+	Site      Site
+	// BearerKeys are the valid ones; again says that the ones told before did
+	// not match. Nil: the caller is known by IAM, see Caller.
+	BearerKeys func(ctx context.Context, again bool) ([]string, error)
+	// Caller names whom API Gateway's IAM authorizer let through, and is empty
+	// if it has not looked: a route that was deployed without it stays shut.
+	Caller       func(*http.Request) string
+	LinkLifetime time.Duration
+	// SetupOnly is paymentMethodOnFileMetadata.setupOnly, on which Amazon's
+	// sources disagree: its English page of today says true; the older Japanese
+	// page says false in its prose and SDK samples, true in its JSON example.
+	SetupOnly bool
+	CancelURL bool // give Amazon a checkoutCancelUrl
+	NewID     func() session.ID
+	Now       func() time.Time
+	Metrics   *telemetry.Metrics
+}
+
+// StartStore keeps update sessions.
+type StartStore interface {
+	// Permissions returns what is stored of a charge permission, for each
+	// account that has it.
+	Permissions(ctx context.Context, id wallet.ChargePermissionID) ([]session.Permission, error)
+	// CreateSession stores a new session as started.
+	CreateSession(ctx context.Context, s session.Session) error
+	// Session returns a session, and false if there is none.
+	Session(ctx context.Context, id session.ID) (session.Session, bool, error)
+}
+
+// maxBody bounds a request; ten thousand zip codes fit.
+const maxBody = 256 << 10
+
+// Handler answers POST /update-sessions and GET /update.
+func (s *Start) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /update-sessions", s.create)
+	mux.HandleFunc("GET /update", s.ready)
+	return mux
+}
+
+// problem is an answer that is not 201 (RFC 9457).
+type problem struct {
+	Title  string      `json:"title"`
+	Status int         `json:"status"`
+	Detail string      `json:"detail"`
+	Code   string      `json:"code"` // for programs
+	Errors fieldErrors `json:"errors,omitempty"`
+
+	retryAfter int // seconds
+	cause      error
+}
+
+func (p *problem) Error() string { return p.Code + ": " + p.Detail }
+func (p *problem) Unwrap() error { return p.cause }
+
+func refuse(status int, code, detail string) *problem {
+	return &problem{Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
+}
+
+// unavailable is for trouble that passes.
+func unavailable(cause error) *problem {
+	p := refuse(http.StatusServiceUnavailable, "unavailable", "The update cannot be started just now. Try again in a few seconds.")
+	p.retryAfter, p.cause = 5, cause
+	return p
+}
+
+// invalid is for a request that is not as documented.
+func invalid(err error) *problem {
+	p := refuse(http.StatusBadRequest, "invalid_request", "The request is not as documented; errors names each member.")
+	_ = errors.As(err, &p.Errors)
+	return p
+}
+
+// answer is what POST /update-sessions returns.
+type answer struct {
+	UpdateSessionID string         `json:"updateSessionId"`
+	URL             string         `json:"url"`
+	ExpiresAt       time.Time      `json:"expiresAt"`
+	Checkout        pages.Checkout `json:"checkout"`
+}
+
+func (s *Start) create(w http.ResponseWriter, q *http.Request) {
+	a, err := s.start(q)
+	var p *problem
+	if err != nil && !errors.As(err, &p) {
+		p = unavailable(err)
+	}
+	log := zerolog.Ctx(q.Context())
+	if p != nil {
+		event := log.Warn()
+		if p.Status >= http.StatusInternalServerError {
+			event = log.Error().AnErr("cause", p.cause)
+		}
+		event.Str("code", p.Code).Str("fields", p.Errors.Error()).Int("status", p.Status).Msg("no update session was made")
+		s.Metrics.Count(telemetry.UpdateRefused, 1, telemetry.Labels{Reason: p.Code})
+		if p.retryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
+		}
+		if p.Status == http.StatusUnauthorized {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+		}
+		writeJSON(w, "application/problem+json", p.Status, p)
+		return
+	}
+	log.Info().Str("update_session", a.UpdateSessionID).Msg("update session made")
+	s.Metrics.Count(telemetry.UpdateStarted, 1, telemetry.Labels{})
+	w.Header().Set("Location", a.URL)
+	writeJSON(w, "application/json", http.StatusCreated, a)
+}
+
+func writeJSON(w http.ResponseWriter, contentType string, status int, v any) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // the client is gone
+}
+
+// start does what POST /update-sessions asks for.
+func (s *Start) start(q *http.Request) (answer, error) {
+	ctx := q.Context()
+	if err := s.authenticate(q); err != nil {
+		return answer{}, err
+	}
+	body, err := io.ReadAll(io.LimitReader(q.Body, maxBody+1))
+	if err != nil {
+		return answer{}, invalid(fieldErrors{{"body", "it broke off"}})
+	}
+	if len(body) > maxBody {
+		return answer{}, refuse(http.StatusRequestEntityTooLarge, "too_large", "A request has 256 kB at most.")
+	}
+	r, err := parseRequest(body, s.Site.ReturnOrigins)
+	if err != nil {
+		return answer{}, invalid(err)
+	}
+	account, p, err := s.permission(ctx, r)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := updatable(p); err != nil {
+		return answer{}, err
+	}
+	kind, err := productType(r, p.HasAddress)
+	if err != nil {
+		return answer{}, invalid(err)
+	}
+	if account.Region == amazonpay.JP {
+		zerolog.Ctx(ctx).Warn().Str("account", string(account.ID)).
+			Msg("Amazon's notice says that its update page is not supported in Japan at present")
+	}
+	linkEnds := s.Now().Add(s.LinkLifetime).Truncate(time.Second)
+	u := session.Session{
+		ID: s.NewID(), Account: account.ID, ChargePermission: r.chargePermission, Update: r.update, ProductType: kind,
+		Locale: r.locale, StartURL: r.startURL, ReturnTo: r.returnTo, Details: r.Details,
+		ExpiresAt: linkEnds.Add(session.AmazonsDay), State: session.Started,
+	}
+	out := answer{UpdateSessionID: u.ID.String(), ExpiresAt: linkEnds.UTC()}
+	// Signed here for the merchant's own page, which shows it at once. The ready
+	// page signs anew, see ready.
+	if out.Checkout, err = s.checkout(ctx, account, u); err != nil {
+		return answer{}, err
+	}
+	if out.URL, err = s.Site.linkURL(ctx, u.ID, linkEnds); err != nil {
+		return answer{}, err
+	}
+	if err := s.Store.CreateSession(ctx, u); err != nil {
+		return answer{}, err
+	}
+	return out, nil
+}
+
+// authenticate lets the merchant's server in, and nobody else.
+func (s *Start) authenticate(q *http.Request) error {
+	denied := refuse(http.StatusUnauthorized, "unauthorized", "Show a valid key in the header Authorization: Bearer ….")
+	if s.BearerKeys == nil {
+		if s.Caller == nil || s.Caller(q) == "" {
+			denied.Detail = "API Gateway did not authenticate the caller: the route needs its IAM authorizer."
+			return denied
+		}
+		return nil
+	}
+	scheme, shown, _ := strings.Cut(q.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || shown == "" {
+		return denied
+	}
+	// Hashed first, so that the comparison takes as long whatever the lengths.
+	given := sha256.Sum256([]byte(shown))
+	for _, again := range []bool{false, true} {
+		keys, err := s.BearerKeys(q.Context(), again)
+		if err != nil {
+			return err
+		}
+		ok := 0
+		for _, key := range keys {
+			want := sha256.Sum256([]byte(key))
+			ok |= subtle.ConstantTimeCompare(given[:], want[:])
+		}
+		if ok == 1 {
+			return nil
+		}
+	}
+	return denied
+}
+
+// permission returns the account and the charge permission that a request
+// names. One that was never read is read first: its product type, and whether
+// there is anything to update, cannot be told otherwise.
+func (s *Start) permission(ctx context.Context, r request) (Account, session.Permission, error) {
+	stored, err := s.Store.Permissions(ctx, r.chargePermission)
+	if err != nil {
+		return Account{}, session.Permission{}, err
+	}
+	a, p, err := s.choose(r.account, stored)
+	if err != nil {
+		return Account{}, session.Permission{}, err
+	}
+	if p != nil && (p.Followed || !a.Follow.Follows(p.Type)) {
+		return a, *p, nil
+	}
+	got, err := s.Refresher.Now(ctx, wallet.Want{Account: a.ID, ChargePermission: r.chargePermission, Priority: wallet.PriorityReturn})
+	switch {
+	case err != nil:
+		return a, session.Permission{}, unavailable(err)
+	case got.State != nil:
+		return a, session.Permission{Account: a.ID, Type: got.State.Type, Followed: true, State: got.State.State.State, HasAddress: got.State.Shipping != (wallet.Address{})}, nil
+	case got.Kind == "not_followed":
+		return a, session.Permission{Account: a.ID}, nil
+	case got.Kind == "gone":
+		return a, session.Permission{Account: a.ID, Gone: true}, nil
+	}
+	return a, session.Permission{}, unavailable(errors.New("the charge permission was never read, and cannot be read just now (" + got.Kind + ")"))
+}
+
+// choose decides on the account: the one named, else the one that has the
+// charge permission, else the only one. The permission is nil if that account
+// has never read it.
+func (s *Start) choose(named wallet.AccountID, stored []session.Permission) (Account, *session.Permission, error) {
+	if named != "" {
+		a, known := s.Accounts.byID(named)
+		if !known {
+			return Account{}, nil, invalid(fieldErrors{{"account", "it is not the name of an account in the configuration"}})
+		}
+		for i := range stored {
+			if stored[i].Account == named {
+				return a, &stored[i], nil
+			}
+		}
+		if len(stored) > 0 {
+			return Account{}, nil, refuse(http.StatusConflict, "other_account", "The charge permission belongs to another account than the one named.")
+		}
+		return a, nil, nil
+	}
+	var a Account
+	var found *session.Permission
+	for i := range stored {
+		of, known := s.Accounts.byID(stored[i].Account)
+		if known && found != nil {
+			return Account{}, nil, invalid(fieldErrors{{"account", "several accounts have this charge permission: name one"}})
+		}
+		if known {
+			a, found = of, &stored[i]
+		}
+	}
+	switch {
+	case found != nil:
+		return a, found, nil
+	case len(stored) > 0:
+		return Account{}, nil, refuse(http.StatusConflict, "other_account", "The charge permission belongs to an account that is not in the configuration any more.")
+	case len(s.Accounts) == 1:
+		return s.Accounts[0], nil, nil
+	}
+	return Account{}, nil, invalid(fieldErrors{{"account", "the charge permission was never read, and there are several accounts: name its account"}})
+}
+
+// updatable says why a charge permission cannot be updated.
+func updatable(p session.Permission) error {
+	switch {
+	case p.Gone:
+		return refuse(http.StatusNotFound, "unknown_charge_permission", "Amazon Pay does not know this charge permission in this account and environment.")
+	case !p.Followed:
+		return refuse(http.StatusConflict, "not_followed", "This charge permission is of a type that is not kept in step; only Saved Wallets can be updated.")
+	case p.State == wallet.Closed:
+		return refuse(http.StatusConflict, "closed", "This charge permission is closed for good. The buyer must set up a new Saved Wallet.")
+	case p.Type != "" && p.Type != paymentMethodOnFile:
+		return refuse(http.StatusConflict, "not_updatable", "Amazon's update page takes charge permissions of the type "+paymentMethodOnFile+" alone.")
+	}
+	return nil
+}
+
+// ready serves the ready page. The payload is made and signed now, not when the
+// session was created: so a link in flight survives a rotation of the key that
+// signs, and of the secret that seals the state token in the return URL.
+func (s *Start) ready(w http.ResponseWriter, q *http.Request) {
+	ctx := q.Context()
+	deny := func(kind pages.Kind, u session.Session) {
+		s.Metrics.Count(telemetry.UpdatePageRefused, 1, telemetry.Labels{Reason: string(kind)})
+		s.Site.problem(w, q, kind, u, "")
+	}
+	failed := func(err error) {
+		zerolog.Ctx(ctx).Error().Err(err).Msg("the ready page cannot be served just now")
+		s.Metrics.Count(telemetry.UpdatePageRefused, 1, telemetry.Labels{Reason: string(pages.Unavailable)})
+		s.Site.problem(w, q, pages.Unavailable, session.Session{}, s.Site.PublicURL+q.URL.RequestURI())
+	}
+	token, err := oneValue(q.URL.RawQuery, "t")
+	var id session.ID
+	if err == nil {
+		id, err = s.Site.Tokens.Open(ctx, Link, token)
+	}
+	_, expired := errors.AsType[expiredError](err)
+	switch {
+	case errors.Is(err, errForged), errors.Is(err, errQuery):
+		deny(pages.LinkInvalid, session.Session{})
+		return
+	case err != nil && !expired:
+		failed(err)
+		return
+	}
+	u, found, err := s.Store.Session(ctx, id)
+	if err != nil {
+		failed(err)
+		return
+	}
+	a, configured := s.Accounts.byID(u.Account)
+	switch {
+	case !found || !configured:
+		deny(pages.NotFound, session.Session{})
+	case u.State == session.Completed:
+		deny(pages.Done, u)
+	case expired:
+		deny(pages.LinkExpired, u)
+	case u.Closed:
+		deny(pages.Closed, u)
+	default:
+		c, err := s.checkout(ctx, a, u)
+		if err != nil {
+			failed(err)
+			return
+		}
+		zerolog.Ctx(ctx).Info().Str("update_session", id.String()).Msg("ready page served")
+		s.Site.Pages.Ready(w, q, pages.Ready{
+			Language: u.Locale, Update: u.Update, Failed: u.State == session.Failed, Checkout: c,
+			MerchantName: s.Site.MerchantName, MerchantURL: s.Site.wayOut(u),
+		})
+	}
+}
