@@ -34,7 +34,7 @@ comment on column walletsync.update_sessions.returned_at is 'When the buyer firs
 
 create index update_sessions_of_one on walletsync.update_sessions (account, charge_permission, created_at);
 -- For the reconciler: those that nobody has returned from.
-create index update_sessions_started on walletsync.update_sessions (expires_at) where state = 'started';
+create index update_sessions_started on walletsync.update_sessions (account, expires_at) where state = 'started';
 
 create table walletsync.update_attempts (
     account          text not null references walletsync.accounts (id),
@@ -73,5 +73,5 @@ comment on column walletsync.update_attempts.shown_at is 'When the buyer was sho
 
 create index update_attempts_of_one on walletsync.update_attempts (update_session);
 -- For the reconciler: those without an outcome, and those that ended well of late.
-create index update_attempts_open on walletsync.update_attempts (not_before) where outcome is null;
-create index update_attempts_completed on walletsync.update_attempts (ended_at) where outcome = 'completed';
+create index update_attempts_open on walletsync.update_attempts (account, not_before) where outcome is null;
+create index update_attempts_completed on walletsync.update_attempts (account, ended_at) where outcome = 'completed';

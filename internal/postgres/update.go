@@ -249,9 +249,9 @@ func (s *Store) Rest(ctx context.Context, a wallet.AccountID, c wallet.Call, d t
 }
 
 // Open returns attempts without a clear outcome that nobody works on.
-func (s *Store) Open(ctx context.Context, most int) (out []session.Open, err error) {
+func (s *Store) Open(ctx context.Context, a wallet.AccountID, most int) (out []session.Open, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlUpdateOpen, most, s.at()).Query(func(rows pgx.Rows) (err error) {
+		b.Queue(sqlUpdateOpen, a, most, s.at()).Query(func(rows pgx.Rows) (err error) {
 			out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (o session.Open, err error) {
 				var name string
 				if err := row.Scan(&name, &o.CheckoutSession); err != nil {
@@ -270,9 +270,9 @@ func (s *Store) Open(ctx context.Context, most int) (out []session.Open, err err
 }
 
 // Left returns what a read is owed to.
-func (s *Store) Left(ctx context.Context, most int) (out []session.Left, err error) {
+func (s *Store) Left(ctx context.Context, a wallet.AccountID, most int) (out []session.Left, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlUpdateLeft, most, s.at()).Query(func(rows pgx.Rows) (err error) {
+		b.Queue(sqlUpdateLeft, a, most, s.at()).Query(func(rows pgx.Rows) (err error) {
 			out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (l session.Left, err error) {
 				var name string
 				var completed *time.Time
@@ -312,8 +312,8 @@ func (s *Store) WantLeft(ctx context.Context, l session.Left) error {
 
 // NoteStored notes of the completions of the last day when their change was
 // stored.
-func (s *Store) NoteStored(ctx context.Context) error {
-	err := s.trip(ctx, func(b *pgx.Batch) { b.Queue(sqlUpdateStored, nil, nil, s.at()) })
+func (s *Store) NoteStored(ctx context.Context, a wallet.AccountID) error {
+	err := s.trip(ctx, func(b *pgx.Batch) { b.Queue(sqlUpdateStored, a, nil, s.at()) })
 	if err != nil {
 		return fmt.Errorf("note when changes were stored: %w", err)
 	}
@@ -394,13 +394,13 @@ func (l *LazyStore) Rest(ctx context.Context, a wallet.AccountID, c wallet.Call,
 }
 
 // Open is Store.Open.
-func (l *LazyStore) Open(ctx context.Context, most int) ([]session.Open, error) {
-	return withStore(ctx, l, func(s *Store) ([]session.Open, error) { return s.Open(ctx, most) })
+func (l *LazyStore) Open(ctx context.Context, a wallet.AccountID, most int) ([]session.Open, error) {
+	return withStore(ctx, l, func(s *Store) ([]session.Open, error) { return s.Open(ctx, a, most) })
 }
 
 // Left is Store.Left.
-func (l *LazyStore) Left(ctx context.Context, most int) ([]session.Left, error) {
-	return withStore(ctx, l, func(s *Store) ([]session.Left, error) { return s.Left(ctx, most) })
+func (l *LazyStore) Left(ctx context.Context, a wallet.AccountID, most int) ([]session.Left, error) {
+	return withStore(ctx, l, func(s *Store) ([]session.Left, error) { return s.Left(ctx, a, most) })
 }
 
 // WantLeft is Store.WantLeft.
@@ -409,8 +409,8 @@ func (l *LazyStore) WantLeft(ctx context.Context, left session.Left) error {
 }
 
 // NoteStored is Store.NoteStored.
-func (l *LazyStore) NoteStored(ctx context.Context) error {
-	return lazily(ctx, l, func(s *Store) error { return s.NoteStored(ctx) })
+func (l *LazyStore) NoteStored(ctx context.Context, a wallet.AccountID) error {
+	return lazily(ctx, l, func(s *Store) error { return s.NoteStored(ctx, a) })
 }
 
 // lazily is withStore for what returns nothing else.

@@ -449,7 +449,7 @@ func TestOpenAttemptsComeWhenTheirTimeHasCome(t *testing.T) {
 	u.session(1)
 	openNow := func() int {
 		t.Helper()
-		got, err := u.Open(t.Context(), 10)
+		got, err := u.Open(t.Context(), "main", 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -481,7 +481,7 @@ func TestSessionNobodyReturnedFromExpiresAndIsRead(t *testing.T) {
 	s := u.session(1)
 	left := func() []session.Left {
 		t.Helper()
-		got, err := u.Left(t.Context(), 10)
+		got, err := u.Left(t.Context(), "main", 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -520,7 +520,7 @@ func TestCompletionWithoutAReadSinceIsOwedOne(t *testing.T) {
 	a.CompletedAt = u.now
 	left := func() int {
 		t.Helper()
-		got, err := u.Left(t.Context(), 10)
+		got, err := u.Left(t.Context(), "main", 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -552,7 +552,7 @@ func TestChangeThatComesLaterIsNoted(t *testing.T) {
 	u.complete(1, checkoutOne)
 	u.now = u.now.Add(time.Minute)
 	u.change("payment_method", `{"descriptors":["Visa ****2222 (Amazon Pay)"]}`)
-	if err := u.NoteStored(t.Context()); err != nil {
+	if err := u.NoteStored(t.Context(), "main"); err != nil {
 		t.Fatal(err)
 	}
 	if got := u.text(`select stored_at - ended_at from walletsync.update_attempts`); got != "00:01:00" {

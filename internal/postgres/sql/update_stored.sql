@@ -1,6 +1,6 @@
 -- Note when the change that an attempt brought was stored, whoever stored it: the first change of address or payment method
 -- since the session was created, or since that of the attempt before it in the same session.
--- $1 account and $2 Checkout Session of the attempt (null: all that ended less than a day ago), $3 now (null: the clock).
+-- $1 account, $2 Checkout Session of the attempt (null: all that ended less than a day ago), $3 now (null: the clock).
 -- Locks: update_attempts, in key order, under no other lock. Indexes: the primary key, update_attempts_completed,
 -- charge_permission_changes_of_one.
 with a as materialized (
@@ -11,8 +11,9 @@ with a as materialized (
     from walletsync.update_attempts a
     join walletsync.update_sessions s on s.id = a.update_session
     where a.outcome = 'completed' and a.stored_at is null
-      and (a.account = $1::text and a.checkout_session = $2::text
-           or $1::text is null and a.ended_at > coalesce($3::timestamptz, clock_timestamp()) - interval '1 day')
+      and a.account = $1::text
+      and (a.checkout_session = $2::text
+           or $2::text is null and a.ended_at > coalesce($3::timestamptz, clock_timestamp()) - interval '1 day')
     order by a.account, a.checkout_session
     for update of a
 ), c as materialized (

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -15,16 +14,16 @@ import (
 type UnfinishedStore interface {
 	CompleterStore
 	// Open returns attempts without a clear outcome that nobody works on.
-	Open(ctx context.Context, most int) ([]Open, error)
+	Open(ctx context.Context, a wallet.AccountID, most int) ([]Open, error)
 	// Begin is that of a return.
 	Begin(ctx context.Context, id ID, checkoutSession string, held Held, d time.Duration) (Begun, error)
 	// Left returns what a read is owed to.
-	Left(ctx context.Context, most int) ([]Left, error)
+	Left(ctx context.Context, a wallet.AccountID, most int) ([]Left, error)
 	// WantLeft wants that read, and ends the session if it expired.
 	WantLeft(ctx context.Context, l Left) error
 	// NoteStored notes of the completions of the last day when their change was
 	// stored, whoever stored it.
-	NoteStored(ctx context.Context) error
+	NoteStored(ctx context.Context, a wallet.AccountID) error
 }
 
 // Open names an attempt.
@@ -33,53 +32,55 @@ type Open struct {
 	CheckoutSession string
 }
 
-// Unfinished ends what was left open: returns without a clear outcome, sessions
-// that nobody has returned from, completions with no read since.
+// Unfinished is the reconciler's duty to end what was left open: returns without
+// a clear outcome, sessions that nobody has returned from, completions with no
+// read since.
 type Unfinished struct {
 	Store     UnfinishedStore
 	Completer *Completer
 	NewHeld   func() Held
-	// Most is how many of each kind a run takes.
+	// Most is how many of each kind a run takes for an account.
 	Most int
 }
 
 // holdOne is how long one attempt is held: two calls, and storing.
 const holdOne = 30 * time.Second
 
-// Run does what is due. It returns the accounts for which a read is wanted now,
-// so that whoever fetches can be woken, and goes on after an error: what failed
-// is due again at the next run.
-func (u *Unfinished) Run(ctx context.Context) (wanted []wallet.AccountID, err error) {
-	var all []error
-	open, err := u.Store.Open(ctx, u.Most)
-	all = append(all, err)
+// Name is that of the reconciler's duty.
+func (u *Unfinished) Name() string { return "updates" }
+
+// Do does what is due for an account. It goes on after an error: what failed is
+// due again at the next run. What it marks wanted needs a wake-up, which is for
+// who calls to send.
+func (u *Unfinished) Do(ctx context.Context, a wallet.AccountID) error {
+	var failed []error
+	open, err := u.Store.Open(ctx, a, u.Most)
+	failed = append(failed, err)
 	for _, o := range open {
 		if ctx.Err() != nil {
 			break
 		}
-		held := u.NewHeld()
-		b, err := u.Store.Begin(ctx, o.Session, o.CheckoutSession, held, holdOne)
-		if err != nil || !b.Ours {
-			all = append(all, err)
-			continue
-		}
-		a, ours, err := u.Completer.Finish(ctx, b.Attempt, held, 0)
-		all = append(all, err)
-		if ours && (a.Outcome == OutcomeCompleted || a.Overdue) {
-			wanted = append(wanted, a.Account)
-		}
+		failed = append(failed, u.finish(ctx, o))
 	}
-	left, err := u.Store.Left(ctx, u.Most)
-	all = append(all, err)
+	left, err := u.Store.Left(ctx, a, u.Most)
+	failed = append(failed, err)
 	for _, l := range left {
-		if err := u.Store.WantLeft(ctx, l); err != nil {
-			all = append(all, err)
-			continue
+		err := u.Store.WantLeft(ctx, l)
+		failed = append(failed, err)
+		if err == nil {
+			zerolog.Ctx(ctx).Info().Str("update_session", l.Session.String()).Bool("expired", l.Expired).Msg("a read was owed to it")
 		}
-		zerolog.Ctx(ctx).Info().Str("update_session", l.Session.String()).Bool("expired", l.Expired).Msg("a read is owed to it")
-		wanted = append(wanted, l.Account)
 	}
-	all = append(all, u.Store.NoteStored(ctx))
-	slices.Sort(wanted)
-	return slices.Compact(wanted), errors.Join(all...)
+	return errors.Join(append(failed, u.Store.NoteStored(ctx, a))...)
+}
+
+// finish makes one try to bring an attempt to its outcome.
+func (u *Unfinished) finish(ctx context.Context, o Open) error {
+	held := u.NewHeld()
+	b, err := u.Store.Begin(ctx, o.Session, o.CheckoutSession, held, holdOne)
+	if err != nil || !b.Ours {
+		return err // the buyer came back, and holds it
+	}
+	_, _, err = u.Completer.Finish(ctx, b.Attempt, held, 0)
+	return err
 }
