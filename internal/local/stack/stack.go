@@ -6,6 +6,7 @@ package stack
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ import (
 	"walletsync/internal/local/lambda"
 	"walletsync/internal/local/pg"
 	"walletsync/internal/local/secrets"
+	"walletsync/internal/local/shop"
 	"walletsync/internal/local/sqs"
 	"walletsync/internal/local/status"
 	"walletsync/internal/local/twin"
@@ -76,6 +78,10 @@ type Description struct {
 	CAFile             string `json:"caFile"`
 	ControlURL         string `json:"controlUrl"`
 	CheckoutScriptURL  string `json:"checkoutScriptUrl"`
+	PublicURL          string `json:"publicUrl"`         // what /update-sessions, /update and /return stand below
+	UpdateSessionsURL  string `json:"updateSessionsUrl"` // for the merchant's server, with the key in BearerKeyFile
+	BearerKeyFile      string `json:"bearerKeyFile"`
+	ShopURL            string `json:"shopUrl"`
 	DatabaseURL        string `json:"databaseUrl"`
 	QueueURL           string `json:"queueUrl"`
 	DeadLetterQueueURL string `json:"deadLetterQueueUrl"`
@@ -97,6 +103,8 @@ type Stack struct {
 	Receiver *lambda.Function
 	Worker   *lambda.Function
 	Migrator *lambda.Function
+	Start    *lambda.Function
+	Return   *lambda.Function
 	// Reconciler runs by its schedule, and when it is invoked.
 	Reconciler *lambda.Function
 	DB         *pgxpool.Pool
@@ -156,7 +164,14 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
-	s.IPNURL = "http://" + gateway.Addr().String() + "/ipn/" + account + "/" + ipnSecret
+	s.PublicURL = "http://" + gateway.Addr().String()
+	s.IPNURL = s.PublicURL + "/ipn/" + account + "/" + ipnSecret
+	s.UpdateSessionsURL = s.PublicURL + "/update-sessions"
+	shopListener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("shop: %w", err)
+	}
+	s.ShopURL = "http://" + shopListener.Addr().String() + "/"
 	if err := s.startAmazon(ctx); err != nil {
 		return nil, err
 	}
@@ -168,7 +183,9 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if _, err := s.Migrator.Invoke(ctx, []byte(`{}`)); err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
-	s.serve(gateway, (&lambda.Gateway{Routes: map[string]*lambda.Function{"POST /ipn/{account}/{secret}": s.Receiver}}).Handler())
+	s.serve(gateway, (&lambda.Gateway{Routes: map[string]*lambda.Function{
+		"POST /ipn/{account}/{secret}": s.Receiver, "POST /update-sessions": s.Start, "GET /update": s.Start, "GET /return": s.Return,
+	}}).Handler())
 	s.schedule(ctx)
 	o.Progress("subscribing to notifications")
 	if err := s.subscribe(ctx); err != nil {
@@ -178,6 +195,9 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		return nil, err
 	}
 	if err := s.startStatus(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.startShop(shopListener); err != nil {
 		return nil, err
 	}
 	return s, s.describe()
@@ -314,6 +334,13 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	}
 	keySecret := s.Secrets.Put("walletsync-key", encode(map[string]string{"privateKey": string(key)}))
 	doorSecret := s.Secrets.Put("walletsync-door", encode(map[string]string{"ipnSecret": ipnSecret}))
+	bearerKey := rand.Text()
+	s.BearerKeyFile = filepath.Join(filepath.Dir(s.CAFile), "bearer-key.txt")
+	if err := os.WriteFile(s.BearerKeyFile, []byte(bearerKey), 0o600); err != nil {
+		return err
+	}
+	bearerSecret := s.Secrets.Put("walletsync-bearer", encode(map[string]string{"bearerKey": bearerKey}))
+	linkSecret := s.Secrets.Put("walletsync-link", encode(map[string]string{"linkSecret": rand.Text()}))
 	database := s.Secrets.Put("walletsync-database", encode(map[string]string{"url": url, "directUrl": s.DatabaseURL}))
 
 	if err := s.Twin.Start(ctx); err != nil {
@@ -327,7 +354,11 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 		"ACCOUNTS": encode([]map[string]any{{
 			"id": account, "merchantId": s.MerchantID, "environment": "sandbox", "region": "EU", "publicKeyId": s.PublicKeyID,
 			"storeId": "amzn1.application-oa2-client.0123456789abcdef0123456789abcdef", "ledgerCurrency": "EUR", "topics": []string{s.TopicARN},
-			"quotas": map[string]twin.Quota{"get_charge_permission": s.quota()}, "share": 1, "keySecret": keySecret, "doorSecret": doorSecret}}),
+			"quotas": map[string]twin.Quota{"get_charge_permission": s.quota(), "get_checkout_session": raised, "complete_checkout_session": raised}, "share": 1,
+			"keySecret": keySecret, "doorSecret": doorSecret, "checkoutScriptUrl": s.CheckoutScriptURL}}),
+		"PUBLIC_URL": s.PublicURL, "RETURN_ORIGINS": strings.TrimSuffix(s.ShopURL, "/"), "LINK_SECRET": linkSecret, "BEARER_SECRET": bearerSecret,
+		"MERCHANT_NAME": "Example Shop", "MERCHANT_URL": s.ShopURL,
+		"CSP_ADDITIONS":   encode(map[string][]string{"form-action": {s.Twin.CheckoutURL()}, "connect-src": {s.Twin.CheckoutURL()}}),
 		"DATABASE_SECRET": database, "QUEUE_URL": s.QueueURL, "DEAD_LETTER_QUEUE_URL": s.DeadLetterQueueURL,
 		"MARGIN": s.options.Margin.String(), "TLS_CA_FILE": s.CAFile, "HTTPS_PROXY": s.ProxyURL,
 		"AWS_ENDPOINT_URL_SQS": sqsURL, "AWS_ENDPOINT_URL_SECRETS_MANAGER": secretsURL,
@@ -345,6 +376,7 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	}{
 		{&s.Receiver, "ipn-receiver", 10 * time.Second}, {&s.Worker, "ipn-worker", 30 * time.Second},
 		{&s.Migrator, "migrator", 5 * time.Minute}, {&s.Reconciler, "reconciler", time.Minute},
+		{&s.Start, "update-start", 15 * time.Second}, {&s.Return, "checkout-return", 30 * time.Second},
 	} {
 		*f.to, err = lambda.Start(ctx, lambda.Config{Name: f.name, Binary: filepath.Join(bin, f.name), Environment: environment,
 			Timeout: f.timeout, Wait: 5 * time.Second, Output: s.options.Output})
@@ -440,6 +472,20 @@ func (s *Stack) startStatus(ctx context.Context) error {
 		}}
 	s.serve(l, page.Handler())
 	s.StatusURL = "http://" + l.Addr().String() + "/"
+	return nil
+}
+
+// startShop serves the demo merchant's website.
+func (s *Stack) startShop(l net.Listener) error {
+	key, err := os.ReadFile(s.BearerKeyFile)
+	if err != nil {
+		return err
+	}
+	h, err := (&shop.Shop{URL: s.ShopURL, DB: s.DB, UpdateSessions: s.UpdateSessionsURL, Key: string(key), StatusURL: s.StatusURL, Poll: 100 * time.Millisecond}).Handler()
+	if err != nil {
+		return fmt.Errorf("shop: %w", err)
+	}
+	s.serve(l, h)
 	return nil
 }
 
