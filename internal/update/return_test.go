@@ -1,0 +1,378 @@
+package update
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"walletsync/internal/amazonpay"
+	"walletsync/internal/update/pages"
+	"walletsync/internal/update/session"
+	"walletsync/internal/wallet"
+)
+
+var newAddress = []wallet.Change{
+	{Facet: wallet.FacetAddress, After: json.RawMessage(`{"name":"Ada Example","line1":"1 Example Way","city":"Exampleton","postal_code":"12345"}`)},
+	{Facet: wallet.FacetPaymentMethod, After: json.RawMessage(`{"descriptors":["Visa ****2222 (Amazon Pay)"]}`)},
+}
+
+func TestReturnShowsWhatBecameOfTheUpdate(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		err   error
+		shown session.Shown
+		want  pages.Result
+		state session.State
+	}{
+		{"what changed", nil, session.Shown{Any: true, New: newAddress},
+			pages.Result{Outcome: pages.Success, City: "Exampleton", PostalCode: "12345", Descriptors: []string{"Visa ****2222 (Amazon Pay)"}}, session.Completed},
+		{"that it worked, when it was shown before", nil, session.Shown{Any: true}, pages.Result{Outcome: pages.Success}, session.Completed},
+		{"that it is on its way", nil, session.Shown{}, pages.Result{Outcome: pages.Pending}, session.Completed},
+		{"that it worked and changed nothing", nil, session.Shown{Settled: true}, pages.Result{Outcome: pages.Success}, session.Completed},
+		{"that it is being checked", &amazonpay.Error{StatusCode: 401}, session.Shown{},
+			pages.Result{Outcome: pages.Checking, AgainURL: "here"}, session.Returned},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld()
+			w.amazon.err, w.store.told = c.err, c.shown
+			s := w.session(func(s *session.Session) { s.Locale = "de_DE" })
+			if got := w.returns(t, s); got.Code != http.StatusOK || len(w.shown.results) != 1 {
+				t.Fatalf("%d, %+v", got.Code, w.shown)
+			}
+			c.want.Language, c.want.Update, c.want.MerchantURL = "de_DE", pages.Both, "https://merchant.example"
+			if c.want.AgainURL != "" {
+				c.want.AgainURL = "https://pay.example" + w.returnURL(t, s) + "&amazonCheckoutSessionId=" + checkout
+			}
+			if d := cmp.Diff(c.want, w.shown.results[0]); d != "" {
+				t.Error(d)
+			}
+			if got := w.store.sessions[some].State; got != c.state {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+func TestCompletionIsReadAtOnceAsANotificationWouldBe(t *testing.T) {
+	w := newWorld()
+	w.returns(t, w.session(nil))
+	want := []wallet.Want{{Account: "main", ChargePermission: one, Priority: wallet.PriorityReturn, At: noon.Add(time.Second)}}
+	if d := cmp.Diff(want, w.reader.told); d != "" {
+		t.Error(d)
+	}
+	// A read that fails leaves it wanted, and the buyer's page stands.
+	w = newWorld()
+	w.reader.err = errDown
+	if got := w.returns(t, w.session(nil)); got.Code != http.StatusOK || w.shown.results[0].Outcome != pages.Pending {
+		t.Errorf("%+v", w.shown)
+	}
+}
+
+// Invariant 5: what is completed must be the session's own charge permission.
+func TestReturnOfAnotherBuyerIsRefused(t *testing.T) {
+	w := newWorld()
+	w.amazon.permission = other
+	got := w.returns(t, w.session(nil))
+	if got.Code != http.StatusSeeOther || len(w.reader.told) != 0 || w.store.sessions[some].State != session.Failed ||
+		w.store.reasons[checkout] != session.ReasonOtherPermission {
+		t.Errorf("%d, read %v, %+v", got.Code, w.reader.told, w.store.attempts)
+	}
+	if !strings.Contains(w.log.String(), `"event":"security"`) {
+		t.Error(w.log.String())
+	}
+}
+
+// Invariant 5: a return is accepted only with the session's own state token.
+func TestReturnNeedsTheStateTokenOfItsSession(t *testing.T) {
+	w := newWorld()
+	s := w.session(nil)
+	own := seal(t, w.back.Site.Tokens, State, s.ID, s.ExpiresAt)
+	link := seal(t, w.back.Site.Tokens, Link, s.ID, s.ExpiresAt)
+	forged := seal(t, tokens(noon, "secret-of-nobody-here"), State, s.ID, s.ExpiresAt)
+	for name, query := range map[string]string{
+		"none":                     "",
+		"forged":                   "t=" + forged,
+		"a link's":                 "t=" + link,
+		"cut off":                  "t=" + own[:40],
+		"two":                      "t=" + own + "&t=" + own,
+		"a malformed query":        "t=" + own + "&x=%zz",
+		"two checkout sessions":    "t=" + own + "&amazonCheckoutSessionId=" + checkout,
+		"another checkout session": "t=" + own + "&amazonCheckoutSessionId=../../x#",
+	} {
+		if name != "another checkout session" {
+			query += "&amazonCheckoutSessionId=" + checkout
+		}
+		w.shown.problem = nil
+		w.get(t.Context(), "/return?"+query)
+		if len(w.shown.problem) != 1 || w.shown.problem[0].Kind != pages.LinkInvalid || w.shown.problem[0].MerchantURL == "" {
+			t.Errorf("%s: %+v", name, w.shown)
+		}
+	}
+	if w.amazon.calls != 0 || w.store.begun != 0 {
+		t.Errorf("%d calls, %d attempts", w.amazon.calls, w.store.begun)
+	}
+}
+
+func TestCheckoutSessionOfAnotherUpdateIsRefused(t *testing.T) {
+	w := newWorld()
+	first := w.session(nil)
+	w.returns(t, first)
+	second := w.session(func(s *session.Session) { s.ID = session.ID{2}; s.StartURL = shop + "/account" })
+	w.shown.problem = nil
+	w.returns(t, second)
+	if len(w.shown.problem) != 1 || w.shown.problem[0].Kind != pages.LinkInvalid || w.shown.problem[0].AgainURL != shop+"/account" || w.amazon.calls != 1 {
+		t.Errorf("%+v, %d calls", w.shown.problem, w.amazon.calls)
+	}
+	if !strings.Contains(w.log.String(), `"event":"security"`) {
+		t.Error(w.log.String())
+	}
+}
+
+func TestReloadIsAnsweredFromTheRecord(t *testing.T) {
+	w := newWorld()
+	s := w.session(nil)
+	w.store.told = session.Shown{Any: true, New: newAddress}
+	w.returns(t, s)
+	w.store.told.New = nil
+	w.returns(t, s)
+	w.returns(t, s)
+	if w.amazon.calls != 1 || len(w.reader.told) != 1 || len(w.shown.results) != 3 {
+		t.Errorf("%d completions, %d reads, %d pages", w.amazon.calls, len(w.reader.told), len(w.shown.results))
+	}
+	for i, r := range w.shown.results {
+		if r.Outcome != pages.Success || (r.City != "") != (i == 0) {
+			t.Errorf("%d: %+v", i, r)
+		}
+	}
+}
+
+func TestOfTwoClicksOneCompletesAndBothAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		s := w.session(nil)
+		w.store.told = session.Shown{Any: true}
+		w.amazon.hold = make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() { w.returns(t, s) })
+		synctest.Wait()
+		wg.Go(func() { w.returns(t, s) })
+		synctest.Wait()
+		close(w.amazon.hold)
+		wg.Wait()
+		if w.amazon.calls != 1 || len(w.shown.results) != 2 {
+			t.Fatalf("%d completions, %d pages", w.amazon.calls, len(w.shown.results))
+		}
+		for _, r := range w.shown.results {
+			if r.Outcome != pages.Success {
+				t.Errorf("%+v", r)
+			}
+		}
+	})
+}
+
+func TestWhoWaitsForAnotherGivesUpAndIsToldSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		s := w.session(nil)
+		if _, err := w.store.Begin(t.Context(), s.ID, checkout, session.Held{99}, 0); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		w.returns(t, s)
+		if w.amazon.calls != 0 || len(w.shown.results) != 1 || w.shown.results[0].Outcome != pages.Checking {
+			t.Errorf("%d calls, %+v", w.amazon.calls, w.shown.results)
+		}
+		if took := time.Since(start); took != w.back.Patience {
+			t.Errorf("waited %s", took)
+		}
+	})
+}
+
+func TestWithoutATokenTheBuyerIsToldThatItIsChecked(t *testing.T) {
+	w := newWorld()
+	w.store.noTokens = true
+	s := w.session(nil)
+	w.returns(t, s)
+	if w.amazon.calls != 0 || w.shown.results[0].Outcome != pages.Checking || w.store.sessions[some].State != session.Returned {
+		t.Errorf("%d calls, %+v", w.amazon.calls, w.shown.results)
+	}
+}
+
+func TestBuyerIsSentToTheMerchantsPageWithTheOutcome(t *testing.T) {
+	cancelled := &amazonpay.Error{StatusCode: 422, ReasonCode: "CheckoutSessionCanceled"}
+	unclear := &amazonpay.Error{StatusCode: 401}
+	query := "updateSessionId=" + some.String()
+	for _, c := range []struct {
+		name            string
+		start, returnTo string
+		err             error
+		shown           session.Shown
+		want            string // empty: our own page
+	}{
+		{"success", "", shop + "/done", nil, session.Shown{Any: true}, shop + "/done?status=success&" + query},
+		{"success keeps the page's own query", "", shop + "/done?a=b", nil, session.Shown{Any: true}, shop + "/done?a=b&status=success&" + query},
+		{"what the merchant's page calls so is replaced", "", shop + "/done?status=x", nil, session.Shown{Any: true}, shop + "/done?status=success&" + query},
+		{"on its way", "", shop + "/done", nil, session.Shown{}, shop + "/done?status=pending&" + query},
+		{"being checked", "", shop + "/done", unclear, session.Shown{}, shop + "/done?status=pending&" + query},
+		{"failed, to the start", shop + "/account", shop + "/done", cancelled, session.Shown{}, shop + "/account?status=failed&" + query},
+		{"failed, without a start", "", shop + "/done", cancelled, session.Shown{}, shop + "/done?status=failed&" + query},
+		{"success has no use for the start", shop + "/account", "", nil, session.Shown{Any: true}, ""},
+		{"an origin that has left the list", "", "https://gone.example/done", nil, session.Shown{Any: true}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld()
+			w.amazon.err, w.store.told = c.err, c.shown
+			got := w.returns(t, w.session(func(s *session.Session) { s.StartURL, s.ReturnTo = c.start, c.returnTo }))
+			to := got.Header().Get("Location")
+			if c.want == "" {
+				if got.Code != http.StatusOK || to != "" || len(w.shown.results) != 1 {
+					t.Errorf("%d to %q", got.Code, to)
+				}
+				return
+			}
+			where, err := url.Parse(to)
+			if err != nil || got.Code != http.StatusSeeOther {
+				t.Fatal(got.Code, err)
+			}
+			where.RawQuery = where.Query().Encode()
+			if where.String() != c.want {
+				t.Errorf("to %q, want %q", where, c.want)
+			}
+			if got.Header().Get("Referrer-Policy") != "no-referrer" || got.Header().Get("Cache-Control") != "no-store" {
+				t.Errorf("%v", got.Header())
+			}
+		})
+	}
+}
+
+func TestFailureLeadsBackToTheReadyPageThatSaysSo(t *testing.T) {
+	w := newWorld()
+	w.amazon.err = &amazonpay.Error{StatusCode: 422, ReasonCode: "CheckoutSessionCanceled"}
+	s := w.session(nil)
+	// The buyer took longer than the link was good for.
+	w.now = w.now.Add(2 * time.Hour)
+	to := w.returns(t, s).Header().Get("Location")
+	if !strings.HasPrefix(to, "https://pay.example/update?t=") {
+		t.Fatal(to)
+	}
+	if w.get(t.Context(), to); len(w.shown.ready) != 1 || !w.shown.ready[0].Failed {
+		t.Errorf("%+v", w.shown)
+	}
+}
+
+func TestReturnWithoutACheckoutSession(t *testing.T) {
+	for _, c := range []struct {
+		state session.State
+		want  pages.Outcome // empty: back to the start
+		after session.State
+	}{
+		{session.Started, "", session.Failed},
+		{session.Failed, "", session.Failed},
+		{session.Expired, "", session.Failed},
+		{session.Returned, pages.Checking, session.Returned},
+		{session.Completed, pages.Success, session.Completed},
+	} {
+		for _, appended := range []string{"", "&amazonCheckoutSessionId="} {
+			w := newWorld()
+			s := w.session(func(s *session.Session) { s.State = c.state })
+			got := w.get(t.Context(), w.returnURL(t, s)+appended)
+			if c.want == "" && got.Code != http.StatusSeeOther || c.want != "" && (len(w.shown.results) != 1 || w.shown.results[0].Outcome != c.want) {
+				t.Errorf("%s: %d, %+v", c.state, got.Code, w.shown)
+			}
+			if got := w.store.sessions[some].State; got != c.after || w.amazon.calls != 0 {
+				t.Errorf("%s became %s", c.state, got)
+			}
+		}
+	}
+}
+
+func TestExpiredStateTokenIsAnsweredFromTheRecord(t *testing.T) {
+	for _, c := range []struct {
+		state session.State
+		ok    bool
+	}{{session.Started, false}, {session.Failed, false}, {session.Completed, true}} {
+		w := newWorld()
+		s := w.session(func(s *session.Session) { s.State, s.StartURL = c.state, shop+"/account" })
+		to := w.returnURL(t, s) + "&amazonCheckoutSessionId=" + checkout
+		w.now = s.ExpiresAt
+		w.get(t.Context(), to)
+		switch {
+		case c.ok && (len(w.shown.results) != 1 || w.shown.results[0].Outcome != pages.Success):
+			t.Errorf("%s: %+v", c.state, w.shown)
+		case !c.ok && (len(w.shown.problem) != 1 || w.shown.problem[0].Kind != pages.LinkExpired || w.shown.problem[0].AgainURL != shop+"/account"):
+			t.Errorf("%s: %+v", c.state, w.shown)
+		}
+		if w.amazon.calls != 0 || w.store.begun != 0 {
+			t.Errorf("%s: acted upon", c.state)
+		}
+	}
+}
+
+func TestSessionThatIsGoneHasAWayOn(t *testing.T) {
+	w := newWorld()
+	s := w.session(nil)
+	w.store.sessions = nil
+	for _, to := range []string{w.returnURL(t, s), w.returnURL(t, s) + "&amazonCheckoutSessionId=" + checkout} {
+		w.shown.problem = nil
+		w.get(t.Context(), to)
+		if len(w.shown.problem) != 1 || w.shown.problem[0].Kind != pages.NotFound || w.shown.problem[0].MerchantURL == "" {
+			t.Errorf("%+v", w.shown)
+		}
+	}
+}
+
+func TestReturnWhileTheDatabaseIsDownCanBeTriedAgain(t *testing.T) {
+	w := newWorld()
+	s := w.session(nil)
+	w.store.down = errDown
+	w.returns(t, s)
+	if len(w.shown.problem) != 1 || w.shown.problem[0].Kind != pages.Unavailable || !strings.HasPrefix(w.shown.problem[0].AgainURL, "https://pay.example/return?t=") || w.amazon.calls != 0 {
+		t.Errorf("%+v", w.shown)
+	}
+}
+
+func TestReturnLogsNothingOfTheBuyerAndNoToken(t *testing.T) {
+	for _, err := range []error{nil, &amazonpay.Error{StatusCode: 422, ReasonCode: "CheckoutSessionCanceled"}, &amazonpay.Error{StatusCode: 401}} {
+		w := newWorld()
+		w.amazon.err, w.store.told = err, session.Shown{Any: true, New: newAddress}
+		s := w.session(nil)
+		w.returns(t, s)
+		log := w.log.String()
+		for _, no := range []string{string(one), "Exampleton", "Visa", "Ada", strings.TrimPrefix(w.returnURL(t, s), "/return?t=")} {
+			if strings.Contains(log, no) {
+				t.Errorf("%q is in the log: %s", no, log)
+			}
+		}
+		if !strings.Contains(log, some.String()) {
+			t.Errorf("the log does not name the session: %s", log)
+		}
+	}
+}
+
+func FuzzParseReturn(f *testing.F) {
+	for _, s := range []string{"t=a", "t=a&amazonCheckoutSessionId=" + checkout, "t=a&amazonCheckoutSessionId=..%2f", "t=a;b", "%", "t=a&t=b"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		r, err := parseReturn(query)
+		if err != nil {
+			if r != (returned{}) {
+				t.Errorf("%q: %+v with %v", query, r, err)
+			}
+			return
+		}
+		if r.token == "" || r.checkoutSession != "" && len(r.checkoutSession) != 36 {
+			t.Errorf("%q: %+v", query, r)
+		}
+		if strings.ContainsAny(r.checkoutSession, "/.%?#\\ ") {
+			t.Errorf("%q: %+v", query, r)
+		}
+	})
+}

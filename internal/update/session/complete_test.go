@@ -1,0 +1,408 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"walletsync/internal/amazonpay"
+	"walletsync/internal/wallet"
+)
+
+const (
+	permission = wallet.ChargePermissionID("S01-0000000-0000001")
+	checkout   = "bd504926-f659-4ad7-a1a9-9a747aaf5275"
+)
+
+var amazonsNow = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+// said is one answer of Amazon's.
+type said struct {
+	state, reason string // of the session
+	of            wallet.ChargePermissionID
+	err           error
+	took          time.Duration
+}
+
+// amazon gives its answers in turn, the last one without end, and notes what it
+// was asked.
+type amazon struct {
+	t             *testing.T
+	complete, get []said
+	asked         []string // "complete <key>" or "get"
+}
+
+func (a *amazon) next(list *[]said) (*amazonpay.CheckoutSession, error) {
+	if len(*list) == 0 {
+		a.t.Fatalf("not expected: %v", a.asked)
+	}
+	s := (*list)[0]
+	if len(*list) > 1 {
+		*list = (*list)[1:]
+	}
+	time.Sleep(s.took)
+	if s.err != nil {
+		return nil, s.err
+	}
+	return &amazonpay.CheckoutSession{
+		ID: checkout, ChargePermissionID: string(s.of),
+		StatusDetails: amazonpay.CheckoutSessionStatus{State: s.state, ReasonCode: s.reason},
+		Response:      amazonpay.Response{Date: amazonsNow, RequestID: "request"},
+	}, nil
+}
+
+func (a *amazon) CompleteCheckoutSession(_ context.Context, id, key string) (*amazonpay.CheckoutSession, error) {
+	if id != checkout {
+		a.t.Errorf("completes %q", id)
+	}
+	a.asked = append(a.asked, "complete "+key)
+	return a.next(&a.complete)
+}
+
+func (a *amazon) GetCheckoutSession(_ context.Context, id string) (*amazonpay.CheckoutSession, error) {
+	if id != checkout {
+		a.t.Errorf("gets %q", id)
+	}
+	a.asked = append(a.asked, "get")
+	return a.next(&a.get)
+}
+
+// calls are the names of what was asked, without keys.
+func (a *amazon) calls() string {
+	var out []string
+	for _, c := range a.asked {
+		name, _, _ := strings.Cut(c, " ")
+		out = append(out, name)
+	}
+	return strings.Join(out, " ")
+}
+
+// bucket is a store with a number of tokens; one more comes after each wait.
+type bucket struct {
+	tokens  map[wallet.Call]int
+	wait    time.Duration
+	rests   []string
+	settled []Settlement
+	lost    bool // somebody else holds the attempt
+}
+
+func (b *bucket) Take(_ context.Context, _ wallet.AccountID, c wallet.Call) (bool, time.Duration, error) {
+	if n, limited := b.tokens[c]; limited && n <= 0 {
+		b.tokens[c]++
+		return false, b.wait, nil
+	} else if limited {
+		b.tokens[c]--
+	}
+	return true, 0, nil
+}
+
+func (b *bucket) Rest(_ context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, _ string) error {
+	b.rests = append(b.rests, fmt.Sprintf("%s %s %s", a, c, d))
+	return nil
+}
+
+func (b *bucket) Settle(_ context.Context, s Settlement) (bool, error) {
+	b.settled = append(b.settled, s)
+	return !b.lost, nil
+}
+
+func refusal(status int, code string) error {
+	return fmt.Errorf("complete: %w", &amazonpay.Error{StatusCode: status, ReasonCode: code, Response: amazonpay.Response{RequestID: "refused"}})
+}
+
+var (
+	completed = said{state: "Completed", of: permission}
+	isOpen    = said{state: "Open", of: permission}
+	cancelled = said{state: "Canceled", reason: "BuyerCanceled", of: permission}
+	broken    = said{err: refusal(500, "InternalServerError")}
+	throttled = said{err: refusal(429, "TooManyRequests")}
+	isEnded   = said{err: refusal(422, "InvalidCheckoutSessionStatus")}
+	isGone    = said{err: refusal(404, "ResourceNotFound")}
+)
+
+// finished runs Finish with what Amazon says.
+func finished(t *testing.T, a *amazon, b *bucket, from Attempt, patience time.Duration) (Attempt, bool) {
+	t.Helper()
+	a.t = t
+	c := &Completer{Store: b, Jitter: func() float64 { return 0 }, Pause: time.Minute, API: func(wallet.AccountID) (API, error) { return a, nil }}
+	from.Account, from.ChargePermission, from.CheckoutSession = "main", permission, checkout
+	got, ours, err := c.Finish(t.Context(), from, Held{1}, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got, ours
+}
+
+func TestEveryAnswerOfAmazonsHasItsOutcome(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		complete, get []said
+		outcome       Outcome
+		reason        string
+		calls         string
+	}{
+		{"completed", []said{completed}, nil, OutcomeCompleted, "", "complete"},
+		{"completed, for another charge permission", []said{{state: "Completed", of: "S01-0000000-0000002"}}, nil, OutcomeFailed, ReasonOtherPermission, "complete"},
+		{"completed, for none", []said{{state: "Completed"}}, nil, OutcomeFailed, ReasonOtherPermission, "complete"},
+		{"cancelled by the buyer", []said{{err: refusal(422, "CheckoutSessionCanceled")}}, []said{cancelled}, OutcomeFailed, "BuyerCanceled", "complete get"},
+		{"cancelled, as a 400", []said{{err: refusal(400, "CheckoutSessionCanceled")}}, []said{{state: "Canceled", reason: "Declined"}}, OutcomeFailed, "Declined", "complete get"},
+		{"cancelled, and nobody knows why", []said{{err: refusal(422, "CheckoutSessionCanceled")}}, []said{broken}, OutcomeFailed, "CheckoutSessionCanceled", "complete get"},
+		{"cancelled, as an answer", []said{{state: "Canceled", reason: "Expired"}}, nil, OutcomeFailed, "Expired", "complete"},
+		{"ended before, completed", []said{isEnded}, []said{completed}, OutcomeCompleted, "", "complete get"},
+		{"ended before, cancelled", []said{isEnded}, []said{cancelled}, OutcomeFailed, "BuyerCanceled", "complete get"},
+		{"ended before, for another charge permission", []said{isEnded}, []said{{state: "Completed", of: "S01-0000000-0000002"}}, OutcomeFailed, ReasonOtherPermission, "complete get"},
+		{"ended before, and not to be looked at", []said{isEnded}, []said{broken}, "", "", "complete get"},
+		{"not known", []said{isGone}, nil, OutcomeFailed, "ResourceNotFound", "complete"},
+		{"declined", []said{{err: refusal(422, "HardDeclined")}}, nil, OutcomeFailed, "HardDeclined", "complete"},
+		{"refused for an unknown reason", []said{{err: refusal(422, "BrandNew")}}, nil, OutcomeFailed, "BrandNew", "complete"},
+		{"refused without a reason", []said{{err: refusal(400, "")}}, nil, OutcomeFailed, "http_400", "complete"},
+		{"refused for a reason that is none", []said{{err: refusal(422, strings.Repeat("x", 100))}}, nil, OutcomeFailed, "http_422", "complete"},
+		{"throttled", []said{throttled}, nil, "", "", "complete"},
+		{"broken", []said{broken}, nil, "", "", "complete"},
+		{"a 5xx with an unknown reason", []said{{err: refusal(503, "BrandNew")}}, nil, "", "", "complete"},
+		{"the key is refused", []said{{err: refusal(403, "InvalidRequestSignature")}}, nil, "", "", "complete"},
+		{"no answer that can be read", []said{{err: &amazonpay.Error{StatusCode: 200, Err: errors.New("not JSON")}}}, nil, "", "", "complete"},
+		{"the private key cannot be had", []said{{err: errors.New("secret")}}, nil, "", "", "complete"},
+		{"still open after a success", []said{isOpen}, []said{isOpen}, "", "", "complete get"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a, b := &amazon{complete: c.complete, get: c.get}, &bucket{}
+			got, ours := finished(t, a, b, Attempt{}, 0)
+			if !ours || got.Outcome != c.outcome || len(b.settled) != 1 || b.settled[0].Reason != c.reason {
+				t.Errorf("%q, %+v", got.Outcome, b.settled)
+			}
+			if a.calls() != c.calls {
+				t.Errorf("calls: %s", a.calls())
+			}
+			s := b.settled[0]
+			if wantAt := amazonsNow.Add(time.Second); (s.Outcome == OutcomeCompleted) != s.CompletedAt.Equal(wantAt) {
+				t.Errorf("completed at %s", s.CompletedAt)
+			}
+			if (s.Outcome == "") != (s.Error != "") || (s.Outcome == "") != (s.Failures == 1) {
+				t.Errorf("error %q, failures %d", s.Error, s.Failures)
+			}
+		})
+	}
+}
+
+func TestBuyerWaitsForAmazonToRecover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		a, b := &amazon{complete: []said{broken, throttled, completed}}, &bucket{}
+		got, _ := finished(t, a, b, Attempt{}, 10*time.Second)
+		if got.Outcome != OutcomeCompleted || a.calls() != "complete complete complete" {
+			t.Errorf("%q after %s", got.Outcome, a.calls())
+		}
+		if a.asked[0] != a.asked[1] || a.asked[1] != a.asked[2] {
+			t.Errorf("the idempotency key changed: %v", a.asked)
+		}
+		if took := time.Since(start); took != 1500*time.Millisecond {
+			t.Errorf("took %s", took)
+		}
+		if len(b.rests) != 1 || b.rests[0] != "main complete_checkout_session 0s" {
+			t.Errorf("the bucket was not closed after a 429: %v", b.rests)
+		}
+	})
+}
+
+func TestPatienceEndsTheTries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		a, b := &amazon{complete: []said{{err: broken.err, took: 2 * time.Second}}, get: []said{{err: broken.err, took: 2 * time.Second}}}, &bucket{}
+		got, ours := finished(t, a, b, Attempt{}, 5*time.Second)
+		if !ours || got.Outcome != "" || got.Failures == 0 {
+			t.Errorf("%+v", got)
+		}
+		if took := time.Since(start); took > 7*time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+func TestEveryCallCostsAToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// One token: the first call has it, the second waits for another.
+		a := &amazon{complete: []said{broken, completed}}
+		b := &bucket{tokens: map[wallet.Call]int{wallet.CompleteCheckoutSession: 1}, wait: 3 * time.Second}
+		start := time.Now()
+		got, _ := finished(t, a, b, Attempt{}, 10*time.Second)
+		if took := time.Since(start); got.Outcome != OutcomeCompleted || took != 3500*time.Millisecond {
+			t.Errorf("%q after %s", got.Outcome, took)
+		}
+		// None, and the buyer does not wait that long.
+		a, b = &amazon{}, &bucket{tokens: map[wallet.Call]int{wallet.CompleteCheckoutSession: 0}, wait: time.Minute}
+		if got, _ := finished(t, a, b, Attempt{}, 10*time.Second); got.Outcome != "" || got.Failures != 0 || len(a.asked) != 0 {
+			t.Errorf("%+v, %v", got, a.asked)
+		}
+	})
+}
+
+func TestReasonIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		a := &amazon{complete: []said{{err: refusal(422, "CheckoutSessionCanceled")}}}
+		b := &bucket{tokens: map[wallet.Call]int{wallet.GetCheckoutSession: 0}, wait: time.Second}
+		got, _ := finished(t, a, b, Attempt{}, 10*time.Second)
+		if got.Outcome != OutcomeFailed || b.settled[0].Reason != "CheckoutSessionCanceled" || time.Since(start) != 0 {
+			t.Errorf("%+v after %s", b.settled, time.Since(start))
+		}
+	})
+}
+
+func TestAnotherKeyAfterThreeFailuresIfTheSessionIsStillOpen(t *testing.T) {
+	from := Attempt{Progress: Progress{Key: 0, Failures: 3}}
+	a, b := &amazon{get: []said{isOpen}, complete: []said{broken}}, &bucket{}
+	got, _ := finished(t, a, b, from, 0)
+	if a.calls() != "get complete" || a.asked[1] != "complete "+idempotencyKey(checkout, 1) || got.Key != 1 || got.Failures != 1 {
+		t.Errorf("%v, %+v", a.asked, got)
+	}
+	// What a remembered 5xx hid is found.
+	a, b = &amazon{get: []said{completed}}, &bucket{}
+	if got, _ := finished(t, a, b, from, 0); got.Outcome != OutcomeCompleted || a.calls() != "get" {
+		t.Errorf("%v, %+v", a.asked, got)
+	}
+	// While it cannot be looked at, the key stays.
+	a, b = &amazon{get: []said{broken}}, &bucket{}
+	if got, _ := finished(t, a, b, from, 0); got.Key != 0 || got.Failures != 4 || a.calls() != "get" {
+		t.Errorf("%v, %+v", a.asked, got)
+	}
+}
+
+func TestKeyThatWasUsedForSomethingElseIsLeft(t *testing.T) {
+	a, b := &amazon{complete: []said{{err: refusal(400, "DuplicateIdempotencyKey")}, completed}}, &bucket{}
+	synctest.Test(t, func(t *testing.T) {
+		got, _ := finished(t, a, b, Attempt{}, 10*time.Second)
+		if got.Outcome != OutcomeCompleted || a.asked[1] != "complete "+idempotencyKey(checkout, 1) {
+			t.Errorf("%v, %+v", a.asked, got)
+		}
+	})
+}
+
+func TestWhatStaysUnclearForADayHasFailed(t *testing.T) {
+	a, b := &amazon{complete: []said{broken}}, &bucket{}
+	got, _ := finished(t, a, b, Attempt{Overdue: true}, 0)
+	if got.Outcome != OutcomeFailed || b.settled[0].Reason != ReasonUnclear {
+		t.Errorf("%+v", b.settled)
+	}
+	a, b = &amazon{complete: []said{completed}}, &bucket{}
+	if got, _ := finished(t, a, b, Attempt{Overdue: true}, 0); got.Outcome != OutcomeCompleted {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestWhoeverLostTheAttemptSaysNothing(t *testing.T) {
+	a, b := &amazon{complete: []said{completed}}, &bucket{lost: true}
+	if _, ours := finished(t, a, b, Attempt{}, 0); ours {
+		t.Error("ours")
+	}
+}
+
+func TestKeyRefusedRestsTheCall(t *testing.T) {
+	a, b := &amazon{complete: []said{{err: refusal(401, "UnauthorizedAccess")}}}, &bucket{}
+	finished(t, a, b, Attempt{}, 10*time.Second)
+	if a.calls() != "complete" || len(b.rests) != 1 || b.rests[0] != "main complete_checkout_session 1m0s" {
+		t.Errorf("%v, %v", a.asked, b.rests)
+	}
+}
+
+// Amazon Pay API, "Idempotency": 1 to 32 of these characters.
+func TestIdempotencyKeysFitAndDiffer(t *testing.T) {
+	form := regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
+	seen := map[string]bool{}
+	for _, id := range []string{checkout, strings.ToUpper(checkout), "x"} {
+		for n := range 3 {
+			key := idempotencyKey(id, n)
+			if !form.MatchString(key) || seen[key] || key != idempotencyKey(id, n) {
+				t.Errorf("%s %d: %q", id, n, key)
+			}
+			seen[key] = true
+		}
+	}
+}
+
+func TestAnotherBuyersSessionIsASecurityEvent(t *testing.T) {
+	var log strings.Builder
+	a, b := &amazon{t: t, complete: []said{{state: "Completed", of: "S01-0000000-0000002"}}}, &bucket{}
+	c := &Completer{Store: b, Jitter: func() float64 { return 0 }, API: func(wallet.AccountID) (API, error) { return a, nil }}
+	ctx := zerolog.New(&log).WithContext(t.Context())
+	if _, _, err := c.Finish(ctx, Attempt{Account: "main", ChargePermission: permission, CheckoutSession: checkout}, Held{1}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), `"event":"security"`) || !strings.Contains(log.String(), checkout) {
+		t.Error(log.String())
+	}
+	if strings.Contains(log.String(), "S01-0000000") {
+		t.Errorf("a charge permission's id is in the log: %s", log.String())
+	}
+}
+
+func FuzzReason(f *testing.F) {
+	f.Add("BuyerCanceled")
+	f.Add("x\n\"")
+	form := regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+	f.Fuzz(func(t *testing.T, s string) {
+		if got := reasonOf(s, "other"); !form.MatchString(got) {
+			t.Errorf("%q became %q", s, got)
+		}
+	})
+}
+
+// owed is the reconciler's store.
+type owed struct {
+	bucket
+	open    []Open
+	left    []Left
+	ours    bool
+	wanted  []Left
+	noted   int
+	leftErr error
+}
+
+func (o *owed) Open(context.Context, wallet.AccountID, int) ([]Open, error) { return o.open, nil }
+func (o *owed) Begin(_ context.Context, id ID, cs string, _ Held, _ time.Duration) (Begun, error) {
+	return Begun{Found: true, Ours: o.ours, Attempt: Attempt{Account: "main", ChargePermission: permission, Session: id, CheckoutSession: cs}}, nil
+}
+func (o *owed) Left(context.Context, wallet.AccountID, int) ([]Left, error) { return o.left, o.leftErr }
+func (o *owed) WantLeft(_ context.Context, l Left) error {
+	o.wanted = append(o.wanted, l)
+	return nil
+}
+func (o *owed) NoteStored(context.Context, wallet.AccountID) error {
+	o.noted++
+	return nil
+}
+
+func TestReconcilerEndsWhatWasLeftOpen(t *testing.T) {
+	expired := Left{Session: ID{2}, Account: "main", ChargePermission: permission, Expired: true}
+	for _, c := range []struct {
+		name  string
+		store owed
+		calls string
+		err   bool
+	}{
+		{"nothing", owed{}, "", false},
+		{"an unclear return", owed{open: []Open{{ID{1}, checkout}}, ours: true}, "complete", false},
+		{"one that the buyer came back to", owed{open: []Open{{ID{1}, checkout}}}, "", false},
+		{"one that expired", owed{left: []Left{expired}}, "", false},
+		{"the store fails half-way", owed{open: []Open{{ID{1}, checkout}}, ours: true, leftErr: errors.New("down")}, "complete", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := &amazon{t: t, complete: []said{completed}}
+			u := &Unfinished{Store: &c.store, Most: 10, NewHeld: func() Held { return Held{1} },
+				Completer: &Completer{Store: &c.store, Jitter: func() float64 { return 0 }, API: func(wallet.AccountID) (API, error) { return a, nil }}}
+			if err := u.Do(t.Context(), "main"); (err != nil) != c.err {
+				t.Error(err)
+			}
+			if a.calls() != c.calls || len(c.store.wanted) != len(c.store.left) || c.store.noted != 1 {
+				t.Errorf("calls %q, wanted %v, noted %d", a.calls(), c.store.wanted, c.store.noted)
+			}
+		})
+	}
+}
