@@ -1,22 +1,31 @@
 // Reconciler does on a schedule what no message asks for: it wakes what a lost
-// wake-up or a dead worker left wanted, and sweeps what has gone unread for long.
+// wake-up or a dead worker left wanted, sweeps what has gone unread for long, and
+// ends the updates that buyers left open.
 package main
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/x509"
 	"fmt"
+	mathrand "math/rand/v2"
+	"net/http"
 	"os"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"walletsync/internal/amazonpay"
 	"walletsync/internal/awslambda"
 	"walletsync/internal/config"
+	"walletsync/internal/config/pay"
 	"walletsync/internal/postgres"
 	"walletsync/internal/queue"
 	"walletsync/internal/reconcile"
+	"walletsync/internal/refresh"
 	"walletsync/internal/telemetry"
+	"walletsync/internal/update/session"
 	"walletsync/internal/wallet"
 )
 
@@ -34,15 +43,25 @@ func main() {
 	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
-	store := postgres.Lazy(func(ctx context.Context, again bool) (string, error) {
-		db, err := secrets.Database(ctx, c.DatabaseSecret, again)
-		return db.URL.Reveal(), err
-	}, postgres.Options{})
+	store := postgres.Lazy(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{})
+	clients := pay.New(pay.Options{
+		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
+		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
+	})
 	accounts := make([]wallet.AccountID, len(c.Accounts))
 	for i, a := range c.Accounts {
 		accounts[i] = a.ID
 	}
+	updates := &session.Unfinished{
+		Store: store, Most: 20, Within: 20 * time.Second,
+		NewHeld: func() (h session.Held) { _, _ = rand.Read(h[:]); return h }, // crypto/rand.Read never fails
+		Completer: &session.Completer{
+			Store: store, Jitter: mathrand.Float64, Metrics: metrics, Pause: refresh.Defaults().Pause,
+			API: func(a wallet.AccountID) (session.API, error) { return clients.Client(a) },
+		},
+	}
 	reconciler := &reconcile.Reconciler{Accounts: accounts, Duties: []reconcile.Duty{
+		updates,
 		&reconcile.Sweep{Store: store, Period: c.Sweep, Every: c.Every, Metrics: metrics},
 		&reconcile.Wake{Store: store, Waker: &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, Metrics: metrics},
 	}}

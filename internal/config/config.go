@@ -66,7 +66,9 @@ type Reconciler struct {
 	Function
 	Accounts       []Account
 	QueueURL       string
-	DatabaseSecret string        // ARN
+	DatabaseSecret string // ARN
+	Trust          Trust
+	APITimeout     time.Duration // of one call to Amazon Pay
 	Sweep          time.Duration // how long a charge permission may go unread
 	Every          time.Duration // how often the schedule invokes the function
 }
@@ -137,9 +139,11 @@ func LoadReconciler(getenv func(string) string) (Reconciler, error) {
 	r := reader{getenv: getenv}
 	c := Reconciler{
 		Function:       r.function("reconciler"),
-		Accounts:       r.accounts(noSecret),
+		Accounts:       r.accounts(keySecret),
 		QueueURL:       r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
 		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
+		Trust:          r.trust(),
+		APITimeout:     r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute),
 		Sweep:          time.Duration(r.number("SWEEP_DAYS", DefaultSweepDays, 1, 365)) * 24 * time.Hour,
 		Every:          r.duration("RECONCILE_EVERY", DefaultEvery, time.Second, time.Hour),
 	}

@@ -220,8 +220,8 @@ func TestReceiverNeedsTheDoorSecretAlone(t *testing.T) {
 	}
 }
 
-func TestReconcilerSweepsWithinAWeekAndNeedsNoSecretOfTheAccounts(t *testing.T) {
-	bare := map[string]string{"ACCOUNTS": "[" + account(map[string]any{"keySecret": nil, "doorSecret": nil}) + "]"}
+func TestReconcilerSweepsWithinAWeekAndNeedsNoDoorSecret(t *testing.T) {
+	bare := map[string]string{"ACCOUNTS": "[" + account(map[string]any{"doorSecret": nil}) + "]"}
 	c, err := LoadReconciler(workerEnv(bare))
 	if err != nil || c.Sweep != 7*24*time.Hour || c.Every != 5*time.Minute || c.Name != "reconciler" {
 		t.Errorf("%+v, %v", c, err)

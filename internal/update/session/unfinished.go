@@ -39,8 +39,10 @@ type Unfinished struct {
 	Store     UnfinishedStore
 	Completer *Completer
 	NewHeld   func() Held
-	// Most is how many of each kind a run takes for an account.
-	Most int
+	// Most is how many of each kind a run takes for an account, and Within how
+	// long it calls Amazon Pay for them: other duties want their turn.
+	Most   int
+	Within time.Duration
 }
 
 // holdOne is how long one attempt is held: two calls, and storing.
@@ -56,11 +58,13 @@ func (u *Unfinished) Do(ctx context.Context, a wallet.AccountID) error {
 	var failed []error
 	open, err := u.Store.Open(ctx, a, u.Most)
 	failed = append(failed, err)
+	calling, cancel := context.WithTimeout(ctx, u.Within)
+	defer cancel()
 	for _, o := range open {
-		if ctx.Err() != nil {
+		if calling.Err() != nil {
 			break
 		}
-		failed = append(failed, u.finish(ctx, o))
+		failed = append(failed, u.finish(calling, o))
 	}
 	left, err := u.Store.Left(ctx, a, u.Most)
 	failed = append(failed, err)
