@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -158,4 +160,224 @@ func TestACancelLeadsBackToTheStart(t *testing.T) {
 	if status != http.StatusOK || !strings.Contains(page, "The update for your address or payment method failed. Please try again.") {
 		t.Errorf("%d: %s", status, page)
 	}
+}
+
+// walk makes an update session and does on Amazon's page what the buyer wants.
+func walk(t testing.TB, s *stack.Stack, id, update string, c twin.Choice) (begun, twin.Walked) {
+	t.Helper()
+	b := begin(t, s, id, update, "")
+	w, err := s.Twin.Walk(b.Checkout, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, w
+}
+
+// faulty gives the twin faults until the test ends.
+func faulty(t *testing.T, s *stack.Stack, f ...twin.CallFault) {
+	t.Helper()
+	if err := s.Twin.SetFaults(twin.Faults{Calls: f}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Twin.SetFaults(twin.Faults{}) })
+}
+
+// anotherAddress is one that the buyer of S01-1000002-1000002 does not have now,
+// and its city. Amazon's page offers the one in use first.
+func anotherAddress(t testing.TB, s *stack.Stack) (*int, string) {
+	t.Helper()
+	second := 1
+	if column(t, s, `select shipping_city from walletsync.charge_permissions where id = 'S01-1000002-1000002'`) == "Sampleton" {
+		return &second, "Fictionbury"
+	}
+	return &second, "Sampleton"
+}
+
+func TestAChangeOfAddressIsShownStoredAndToldOnce(t *testing.T) {
+	s := running(t)
+	const id = "S01-1000002-1000002"
+	settled(t, s, id)
+	to, town := anotherAddress(t, s)
+	b, w := walk(t, s, id, "both", twin.Choice{Address: to})
+	if status, _, page := get(t, w.ReturnURL); status != http.StatusOK || !strings.Contains(page, town) || strings.Contains(page, "Jo Sample") {
+		t.Errorf("%d:\n%s", status, page)
+	}
+	if _, _, page := get(t, w.ReturnURL); strings.Contains(page, town) {
+		t.Error("the address is shown again on reload")
+	}
+	settled(t, s, id)
+	// The notification of the same change came as well.
+	if n := column(t, s, `select count(*) from walletsync.charge_permission_changes h join walletsync.update_sessions u on u.id = $1::uuid
+		where h.charge_permission = $2 and h.facet = 'address' and h.stored_at > u.created_at`, b.UpdateSessionID, id); n != "1" {
+		t.Errorf("%s change rows", n)
+	}
+	if got := column(t, s, `select stored_at >= ended_at and shown_at >= stored_at from walletsync.update_attempts where checkout_session = $1`, w.CheckoutSessionID); got != "true" {
+		t.Errorf("the attempt's times: %s", got)
+	}
+}
+
+func TestACardThatFailsLeadsBackToTheStart(t *testing.T) {
+	s := running(t)
+	for ending, reason := range map[string]string{"3064": "failed BuyerCanceled", "3434": "failed Declined"} {
+		b, w := walk(t, s, "S01-1000001-1000001", "payment_method", twin.Choice{CardEnding: ending})
+		status, header, _ := get(t, w.ReturnURL)
+		if status != http.StatusSeeOther || !strings.HasPrefix(header.Get("Location"), s.PublicURL+"/update?t=") {
+			t.Errorf("%s: %d to %s", ending, status, header.Get("Location"))
+		}
+		if got := sessionState(t, s, b); got != reason {
+			t.Errorf("%s: %s", ending, got)
+		}
+	}
+}
+
+func TestACompletionWhoseAnswerIsLostIsMadeOnce(t *testing.T) {
+	s := running(t)
+	const id = "S01-1000001-1000001"
+	b, w := walk(t, s, id, "payment_method", twin.Choice{CardEnding: anotherCard(t, s, id)})
+	faulty(t, s, twin.CallFault{Call: twin.CompleteCheckoutSession, Next: 1, Applied: true, Status: http.StatusInternalServerError})
+	if status, _, page := get(t, w.ReturnURL); status != http.StatusOK || !strings.Contains(page, "****") {
+		t.Errorf("%d:\n%s", status, page)
+	}
+	if got := sessionState(t, s, b); got != "completed" {
+		t.Error(got)
+	}
+}
+
+func TestTwoReturnsAtOnceCompleteOnce(t *testing.T) {
+	s := running(t)
+	const id = "S01-1000001-1000001"
+	_, w := walk(t, s, id, "payment_method", twin.Choice{CardEnding: anotherCard(t, s, id)})
+	before := s.Twin.Stats().Calls[twin.CompleteCheckoutSession]["200"]
+	var both sync.WaitGroup
+	for range 3 {
+		both.Go(func() {
+			if status, _, _ := get(t, w.ReturnURL); status != http.StatusOK {
+				t.Errorf("%d", status)
+			}
+		})
+	}
+	both.Wait()
+	if n := s.Twin.Stats().Calls[twin.CompleteCheckoutSession]["200"] - before; n != 1 {
+		t.Errorf("%d completions", n)
+	}
+}
+
+func TestWhatIsOfAnotherBuyerIsRefused(t *testing.T) {
+	s := running(t)
+	const mine, theirs = "S01-1000001-1000001", "S01-1000002-1000002"
+	b, w := walk(t, s, mine, "payment_method", twin.Choice{})
+	foreign, stolen := walk(t, s, theirs, "payment_method", twin.Choice{})
+
+	// A checkout session of another buyer under my own state token.
+	status, header, _ := get(t, strings.Replace(w.ReturnURL, w.CheckoutSessionID, stolen.CheckoutSessionID, 1))
+	if status != http.StatusSeeOther || !strings.HasPrefix(header.Get("Location"), s.PublicURL+"/update?t=") || sessionState(t, s, b) != "failed other_charge_permission" {
+		t.Errorf("%d to %q: %s", status, header.Get("Location"), sessionState(t, s, b))
+	}
+	// The same by its own token: it belongs to whoever returned it first.
+	if status, _, _ := get(t, stolen.ReturnURL); status != http.StatusForbidden || sessionState(t, s, foreign) != "started" {
+		t.Errorf("%d: %s", status, sessionState(t, s, foreign))
+	}
+	// My own still completes.
+	if status, _, _ := get(t, w.ReturnURL); status != http.StatusOK || sessionState(t, s, b) != "completed" {
+		t.Errorf("%d: %s", status, sessionState(t, s, b))
+	}
+	// A token that somebody worked on, and none.
+	for _, bad := range []string{strings.Replace(w.ReturnURL, "?t=A", "?t=B", 1), s.PublicURL + "/return?amazonCheckoutSessionId=" + w.CheckoutSessionID, s.PublicURL + "/update?t=x"} {
+		if status, _, page := get(t, bad); status != http.StatusForbidden || !strings.Contains(page, s.ShopURL) {
+			t.Errorf("%s: %d", bad, status)
+		}
+	}
+}
+
+func TestTheReconcilerEndsWhatBuyersLeftOpen(t *testing.T) {
+	s := running(t)
+	const id = "S01-1000002-1000002"
+	settled(t, s, id)
+	to, town := anotherAddress(t, s)
+	b, w := walk(t, s, id, "address", twin.Choice{Address: to})
+	faulty(t, s, twin.CallFault{Call: twin.CompleteCheckoutSession, Status: http.StatusInternalServerError},
+		twin.CallFault{Call: twin.GetCheckoutSession, Status: http.StatusInternalServerError})
+	if status, _, _ := get(t, w.ReturnURL); status != http.StatusOK || sessionState(t, s, b) != "returned" {
+		t.Errorf("%d: %s", status, sessionState(t, s, b))
+	}
+	_ = s.Twin.SetFaults(twin.Faults{})
+	if _, err := s.DB.Exec(t.Context(), `update walletsync.update_attempts set not_before = now() where checkout_session = $1`, w.CheckoutSessionID); err != nil {
+		t.Fatal(err)
+	}
+	reconcile(t, s)
+	if got := sessionState(t, s, b); got != "completed" {
+		t.Fatal(got)
+	}
+	until(t, "the row to change", func() (bool, error) {
+		c, err := city(t, s, id)()
+		return c == town, err
+	})
+
+	// Another closes the tab, and Amazon's page is never left.
+	left := begin(t, s, id, "address", "")
+	if _, err := s.DB.Exec(t.Context(), `update walletsync.update_sessions set expires_at = now() where id = $1::uuid`, left.UpdateSessionID); err != nil {
+		t.Fatal(err)
+	}
+	wanted := column(t, s, `select wanted from walletsync.refreshes where id = $1`, id)
+	reconcile(t, s)
+	if got := sessionState(t, s, left); got != "expired" {
+		t.Error(got)
+	}
+	if now := column(t, s, `select wanted from walletsync.refreshes where id = $1`, id); now == wanted {
+		t.Error("no read was wanted")
+	}
+	settled(t, s, id)
+}
+
+func TestRequestsThatCannotBeMetSayWhy(t *testing.T) {
+	s := running(t)
+	for _, c := range []struct {
+		name, body string
+		status     int
+		says       string
+	}{
+		{"a member that is not as documented", `{"chargePermissionId":"S01-1000001-1000001","update":"all"}`, http.StatusBadRequest, `"field":"update"`},
+		{"unknown to Amazon", `{"chargePermissionId":"S01-9999999-9999999","update":"both"}`, http.StatusNotFound, `"code":"unknown_charge_permission"`},
+		{"an origin that is not listed", `{"chargePermissionId":"S01-1000001-1000001","update":"both","returnTo":"https://evil.example"}`, http.StatusBadRequest, `"field":"returnTo"`},
+	} {
+		status, header, body := ask(t, s, c.body)
+		if status != c.status || !strings.Contains(body, c.says) || header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: %d %s", c.name, status, body)
+		}
+	}
+	if got, err := http.Post(s.UpdateSessionsURL, "application/json", strings.NewReader(`{}`)); err != nil || got.StatusCode != http.StatusUnauthorized {
+		t.Errorf("without the key: %v %v", got, err)
+	} else {
+		_ = got.Body.Close()
+	}
+}
+
+// BenchmarkReturn is the p95 of GET /return beyond Amazon Pay's own answer times,
+// with no delay injected: through the gateway, the real binary and Postgres.
+func BenchmarkReturn(b *testing.B) {
+	s, err := stack.Start(b.Context(), stack.Options{Dir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(s.Close)
+	const id = "S01-1000001-1000001"
+	var took []time.Duration
+	one := func(cards ...string) {
+		for _, ending := range cards {
+			_, w := walk(b, s, id, "payment_method", twin.Choice{CardEnding: ending})
+			start := time.Now()
+			if status, _, _ := get(b, w.ReturnURL); status != http.StatusOK {
+				b.Fatal(status)
+			}
+			took = append(took, time.Since(start))
+		}
+	}
+	one("4444", "1111") // opens connections
+	took = nil
+	for b.Loop() {
+		one("4444", "1111")
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)*95/100].Microseconds())/1000, "ms-p95")
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms-p50")
 }
