@@ -352,6 +352,19 @@ func TestWhatChangedIsShownOnce(t *testing.T) {
 	}
 }
 
+func TestChangeThatTheNotificationBroughtFirstIsShown(t *testing.T) {
+	u := newUpdates(t)
+	u.permission("Chargeable", "Oldtown")
+	u.session(1)
+	u.now = u.now.Add(time.Minute)
+	u.change("payment_method", `{"descriptors":["Visa ****2222 (Amazon Pay)"]}`)
+	u.now = u.now.Add(time.Second)
+	got, err := u.Show(t.Context(), u.complete(1, checkoutOne))
+	if err != nil || !got.Any || len(got.New) != 1 || got.New[0].Facet != wallet.FacetPaymentMethod {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestCompletionIsSettledByAReadThatBeganAfterIt(t *testing.T) {
 	u := newUpdates(t)
 	u.session(1)

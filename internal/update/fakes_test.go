@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,28 +29,36 @@ const (
 
 // shown notes what the buyer was shown.
 type shown struct {
+	mu      sync.Mutex
 	ready   []pages.Ready
 	results []pages.Result
 	problem []pages.Problem
 }
 
 func (s *shown) Ready(w http.ResponseWriter, _ *http.Request, v pages.Ready) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.ready = append(s.ready, v)
 	w.WriteHeader(http.StatusOK)
 }
 
 func (s *shown) Result(w http.ResponseWriter, _ *http.Request, v pages.Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.results = append(s.results, v)
 	w.WriteHeader(http.StatusOK)
 }
 
 func (s *shown) Problem(w http.ResponseWriter, _ *http.Request, v pages.Problem) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.problem = append(s.problem, v)
 	w.WriteHeader(http.StatusConflict)
 }
 
 // memory is a store of one process.
 type memory struct {
+	mu          sync.Mutex
 	permissions []session.Permission
 	sessions    map[session.ID]session.Session
 	attempts    map[string]session.Attempt
@@ -66,6 +75,8 @@ func (m *memory) Permissions(context.Context, wallet.ChargePermissionID) ([]sess
 }
 
 func (m *memory) CreateSession(_ context.Context, s session.Session) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.sessions == nil {
 		m.sessions = map[session.ID]session.Session{}
 	}
@@ -74,11 +85,15 @@ func (m *memory) CreateSession(_ context.Context, s session.Session) error {
 }
 
 func (m *memory) Session(_ context.Context, id session.ID) (session.Session, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	s, ok := m.sessions[id]
 	return s, ok, m.down
 }
 
 func (m *memory) Begin(_ context.Context, id session.ID, cs string, held session.Held, _ time.Duration) (session.Begun, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.begun++
 	s, ok := m.sessions[id]
 	if !ok || m.down != nil {
@@ -100,10 +115,14 @@ func (m *memory) Begin(_ context.Context, id session.ID, cs string, held session
 }
 
 func (m *memory) Attempt(_ context.Context, _ wallet.AccountID, cs string) (session.Attempt, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	return m.attempts[cs], m.down
 }
 
 func (m *memory) Cancel(_ context.Context, id session.ID, reason string) (session.State, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	s := m.sessions[id]
 	if s.State == session.Started || s.State == session.Expired {
 		s.State = session.Failed
@@ -123,6 +142,8 @@ func (m *memory) Rest(context.Context, wallet.AccountID, wallet.Call, time.Durat
 }
 
 func (m *memory) Settle(_ context.Context, q session.Settlement) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.holder[q.CheckoutSession] != q.Held {
 		return false, nil
 	}
@@ -195,6 +216,7 @@ type world struct {
 	shown  *shown
 	signed [][]byte
 	log    bytes.Buffer
+	logger zerolog.Logger
 	now    time.Time
 	start  *Start
 	back   *Return
@@ -203,6 +225,7 @@ type world struct {
 func newWorld() *world {
 	w := &world{store: &memory{}, amazon: &amazon{permission: one}, reader: &reader{}, shown: &shown{}, now: noon}
 	w.store.permissions = []session.Permission{{Account: "main", Type: paymentMethodOnFile, Followed: true, State: wallet.Chargeable, HasAddress: true}}
+	w.logger = zerolog.New(zerolog.SyncWriter(&w.log))
 	now := func() time.Time { return w.now }
 	site := Site{
 		PublicURL: "https://pay.example", ReturnOrigins: []string{shop}, MerchantURL: "https://merchant.example", Pages: w.shown,
@@ -232,7 +255,7 @@ func newWorld() *world {
 // post asks for an update session.
 func (w *world) post(t *testing.T, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
-	q := httptest.NewRequestWithContext(zerolog.New(&w.log).WithContext(t.Context()), http.MethodPost, "/update-sessions", strings.NewReader(body))
+	q := httptest.NewRequestWithContext(w.logger.WithContext(t.Context()), http.MethodPost, "/update-sessions", strings.NewReader(body))
 	q.Header.Set("Authorization", "Bearer the-current-key-1")
 	for i := 0; i < len(headers); i += 2 {
 		q.Header.Set(headers[i], headers[i+1])
@@ -244,7 +267,7 @@ func (w *world) post(t *testing.T, body string, headers ...string) *httptest.Res
 
 // get visits a page of ours.
 func (w *world) get(ctx context.Context, url string) *httptest.ResponseRecorder {
-	q := httptest.NewRequestWithContext(zerolog.New(&w.log).WithContext(ctx), http.MethodGet, strings.TrimPrefix(url, "https://pay.example"), nil)
+	q := httptest.NewRequestWithContext(w.logger.WithContext(ctx), http.MethodGet, strings.TrimPrefix(url, "https://pay.example"), nil)
 	got := httptest.NewRecorder()
 	if strings.HasPrefix(q.URL.Path, "/return") {
 		w.back.Handler().ServeHTTP(got, q)

@@ -62,7 +62,7 @@ const lookEvery = 150 * time.Millisecond
 func (r *Return) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /return", r.serve)
-	return mux
+	return r.Site.below(mux)
 }
 
 // checkoutSessionForm is a UUID (RFC 9562, section 4).
@@ -130,7 +130,7 @@ func (r *Return) unavailable(w http.ResponseWriter, q *http.Request, err error) 
 }
 
 // here is this page's URL.
-func (r *Return) here(q *http.Request) string { return r.Site.PublicURL + q.URL.RequestURI() }
+func (r *Return) here(q *http.Request) string { return r.Site.PublicURL + "/return?" + q.URL.RawQuery }
 
 // late answers a state token that is too old. Amazon has cancelled what was not
 // completed by now, so our record has the last word.

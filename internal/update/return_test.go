@@ -3,6 +3,7 @@ package update
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -352,6 +353,20 @@ func TestReturnLogsNothingOfTheBuyerAndNoToken(t *testing.T) {
 		}
 		if !strings.Contains(log, some.String()) {
 			t.Errorf("the log does not name the session: %s", log)
+		}
+	}
+}
+
+func TestPathOfAnAPIMappingIsTakenOff(t *testing.T) {
+	w := newWorld()
+	w.back.Site.PublicURL = "https://pay.example/wallet"
+	s := w.session(nil)
+	for _, path := range []string{"", "/wallet"} {
+		q := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path+w.returnURL(t, s)+"&amazonCheckoutSessionId="+checkout, nil)
+		got := httptest.NewRecorder()
+		w.back.Handler().ServeHTTP(got, q)
+		if got.Code != http.StatusOK {
+			t.Errorf("%q: %d", path, got.Code)
 		}
 	}
 }

@@ -65,7 +65,7 @@ func (s *Start) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /update-sessions", s.create)
 	mux.HandleFunc("GET /update", s.ready)
-	return mux
+	return s.Site.below(mux)
 }
 
 // problem is an answer that is not 201 (RFC 9457).
@@ -331,7 +331,7 @@ func (s *Start) ready(w http.ResponseWriter, q *http.Request) {
 	failed := func(err error) {
 		zerolog.Ctx(ctx).Error().Err(err).Msg("the ready page cannot be served just now")
 		s.Metrics.Count(telemetry.UpdatePageRefused, 1, telemetry.Labels{Reason: string(pages.Unavailable)})
-		s.Site.problem(w, q, pages.Unavailable, session.Session{}, s.Site.PublicURL+q.URL.RequestURI())
+		s.Site.problem(w, q, pages.Unavailable, session.Session{}, s.Site.PublicURL+"/update?"+q.URL.RawQuery)
 	}
 	token, err := oneValue(q.URL.RawQuery, "t")
 	var id session.ID

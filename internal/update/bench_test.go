@@ -1,0 +1,56 @@
+package update
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"testing"
+	"time"
+
+	"walletsync/internal/amazonpay"
+	"walletsync/internal/update/pages"
+	"walletsync/internal/update/session"
+	"walletsync/internal/wallet"
+)
+
+// keyed signs with a key.
+type keyed struct{ *amazonpay.Client }
+
+func (k keyed) SignPayload(_ context.Context, p []byte) (string, error) {
+	return k.Client.SignPayload(p)
+}
+
+// BenchmarkCheckout is the making and signing of a payload, beside one RSA-2048
+// PSS signature of the same run: it should cost that and little more.
+func BenchmarkCheckout(b *testing.B) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		b.Fatal(err)
+	}
+	client, err := amazonpay.New(amazonpay.Config{Region: amazonpay.EU, PublicKeyID: "SANDBOX-KEY", PrivateKey: key})
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := newWorld()
+	w.start.Signer = func(wallet.AccountID) (Signer, error) { return keyed{client}, nil }
+	s := session.Session{ID: some, Account: "main", ChargePermission: one, Update: pages.Both, ProductType: payAndShip, ExpiresAt: noon}
+	sum := sha256.Sum256([]byte("x"))
+	const n = 200
+	begun := time.Now()
+	for range n {
+		if _, err := rsa.SignPSS(rand.Reader, key, crypto.SHA256, sum[:], &rsa.PSSOptions{SaltLength: 32}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	signature := time.Since(begun) / n
+	b.ReportAllocs()
+	b.ResetTimer()
+	for b.Loop() {
+		if _, err := w.start.checkout(b.Context(), w.start.Accounts[0], s); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(signature), "x-pss-sign")
+}
