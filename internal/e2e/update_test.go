@@ -93,7 +93,7 @@ func TestAnUpdateWalksTheWholeWay(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000001-1000001"
 	b := begin(t, s, id, "payment_method", "")
-	status, header, page := get(t, b.URL)
+	status, header, _ := get(t, b.URL)
 	if status != http.StatusOK || !strings.Contains(header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
 		t.Fatal(status, header)
 	}
@@ -104,7 +104,7 @@ func TestAnUpdateWalksTheWholeWay(t *testing.T) {
 	if strings.Contains(walked.ReturnURL, id) {
 		t.Error("the charge permission's id is in the return URL")
 	}
-	status, _, page = get(t, walked.ReturnURL)
+	status, _, page := get(t, walked.ReturnURL)
 	if status != http.StatusOK || !strings.Contains(page, "****") {
 		t.Errorf("%d: the new card is not shown:\n%s", status, page)
 	}
