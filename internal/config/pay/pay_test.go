@@ -36,21 +36,25 @@ type api struct {
 var signature = regexp.MustCompile(`SignedHeaders=([^,]+), Signature=(\S+)`)
 
 // RoundTrip verifies the signature as the API's documentation says ("Signing
-// requests"), for requests without query and payload.
+// requests"), for requests without query.
 func (a *api) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.calls++
 	m := signature.FindStringSubmatch(r.Header.Get("Authorization"))
 	sum := func(b []byte) string { s := sha256.Sum256(b); return hexOf(s[:]) }
-	canonical := "GET\n" + r.URL.Path + "\n\n"
+	var payload []byte
+	if r.Body != nil {
+		payload, _ = io.ReadAll(r.Body)
+	}
+	canonical := r.Method + "\n" + r.URL.Path + "\n\n"
 	for _, h := range strings.Split(m[1], ";") {
 		canonical += h + ":" + r.Header.Get(h) + "\n"
 	}
-	canonical += "\n" + m[1] + "\n" + sum(nil)
+	canonical += "\n" + m[1] + "\n" + sum(payload)
 	digest := sha256.Sum256([]byte("AMZN-PAY-RSASSA-PSS-V2\n" + sum([]byte(canonical))))
 	sig, err := base64.StdEncoding.DecodeString(m[2])
-	status, body := http.StatusOK, `{"chargePermissionId":"B01-0000000-0000000"}`
+	status, body := http.StatusOK, `{"chargePermissionId":"B01-0000000-0000000","checkoutSessionId":"session"}`
 	if err != nil || rsa.VerifyPSS(a.accepted, crypto.SHA256, digest[:], sig, nil) != nil {
 		status, body = http.StatusForbidden, `{"reasonCode":"InvalidRequestSignature","message":"no"}`
 	} else if a.status != 0 {
@@ -157,6 +161,46 @@ func TestKeyThatWasRotatedInSecretsManagerIsReadAgainWhenRefused(t *testing.T) {
 	}
 	if err := w.get(); err != nil || w.api.calls != 3 {
 		t.Errorf("%d calls, want 3: the new key stays in use (%v)", w.api.calls, err)
+	}
+}
+
+func TestAllCallsTurnToAnotherKeyWhenOneIsRefused(t *testing.T) {
+	k := generate()
+	for name, call := range map[string]func(*Client) error{
+		"complete checkout session": func(c *Client) error {
+			_, err := c.CompleteCheckoutSession(t.Context(), "session", "key")
+			return err
+		},
+		"get checkout session": func(c *Client) error {
+			_, err := c.GetCheckoutSession(t.Context(), "session")
+			return err
+		},
+	} {
+		w := build(t, &api{accepted: &k[1].PublicKey}, &keys{kept: pemOf(k[0]), current: pemOf(k[1])})
+		if err := call(w.client); err != nil || w.api.calls != 2 {
+			t.Errorf("%s: %d calls, want 2 (%v)", name, w.api.calls, err)
+		}
+	}
+}
+
+func TestPayloadIsSignedWithTheKeyInUseAndAmazonPayIsNotAsked(t *testing.T) {
+	k := generate()
+	w := build(t, &api{accepted: &k[1].PublicKey}, &keys{kept: pemOf(k[0]), current: pemOf(k[1])})
+	payload := []byte(`{"storeId":"x"}`)
+	for use, key := range []*rsa.PrivateKey{k[0], k[1]} {
+		text, err := w.client.SignPayload(t.Context(), payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sig, _ := base64.StdEncoding.DecodeString(text)
+		hash := sha256.Sum256(payload)
+		digest := sha256.Sum256([]byte("AMZN-PAY-RSASSA-PSS-V2\n" + hexOf(hash[:])))
+		if err := rsa.VerifyPSS(&key.PublicKey, crypto.SHA256, digest[:], sig, nil); err != nil || w.api.calls != 2*use {
+			t.Errorf("%d: %v after %d calls", use, err, w.api.calls)
+		}
+		if err := w.get(); err != nil { // refused with the first key, so the second is in use
+			t.Fatal(err)
+		}
 	}
 }
 
