@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/rs/zerolog"
 
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/awslambda"
@@ -35,7 +36,9 @@ func main() {
 	exitOn(err)
 	aws, err := config.LoadAWS(context.Background())
 	exitOn(err)
-	views, err := pages.New(pages.Options{CSP: c.CSP})
+	views, err := pages.New(pages.Options{CSP: c.CSP, Failed: func(q *http.Request, err error) {
+		zerolog.Ctx(q.Context()).Error().Err(err).Msg("a page could not be written")
+	}})
 	exitOn(err)
 	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)

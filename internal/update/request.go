@@ -128,7 +128,10 @@ func decodeStrictly(body []byte, into any) error {
 		return fieldErrors{{field, "it is not a JSON " + kindOf(wrongType)}}
 	case err != nil:
 		if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
-			return fieldErrors{{strings.Trim(name, `"`), "there is no such member"}}
+			if name = strings.Trim(name, `"`); memberName.MatchString(name) {
+				return fieldErrors{{name, "there is no such member"}}
+			}
+			return fieldErrors{{"body", "a member's name is none of those documented"}}
 		}
 		return fieldErrors{{"body", "it is not a JSON object"}}
 	}
@@ -137,6 +140,9 @@ func decodeStrictly(body []byte, into any) error {
 	}
 	return nil
 }
+
+// memberName is a name that may be repeated in an answer and a log.
+var memberName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,40}$`)
 
 func kindOf(e *json.UnmarshalTypeError) string {
 	switch e.Type.Kind().String() {

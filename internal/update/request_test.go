@@ -33,6 +33,7 @@ func TestEachProblemOfARequestNamesItsMember(t *testing.T) {
 		{"two objects", asked + asked, "body"},
 		{"a member misspelt", with(`"returnURL":"x"`), "returnURL"},
 		{"a member misspelt deep inside", delivery(`{"specialRestriction":[]}`), "specialRestriction"},
+		{"a member whose name is somebody's", with(`"Ada Example":1`), "body"},
 		{"a number for a text", with(`"locale":1`), "locale"},
 		{"a text for a list", with(`"scopes":"name"`), "scopes"},
 		{"a text for a list deep inside", delivery(`{"specialRestrictions":"RestrictPOBoxes"}`), "deliverySpecifications.specialRestrictions"},

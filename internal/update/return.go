@@ -202,8 +202,9 @@ func (r *Return) finish(w http.ResponseWriter, q *http.Request, id session.ID, c
 			zerolog.Ctx(ctx).Error().Err(err).Msg("the outcome could not be stored; the reconciler asks for it again")
 			a.Outcome = ""
 		} else if !b.Ours {
-			a = r.await(ctx, a)
-		} else if a.Outcome == session.OutcomeCompleted {
+			a = r.await(ctx, a) // taken over, or stored by a trip whose answer was lost
+		}
+		if a.Outcome == session.OutcomeCompleted {
 			r.refresh(ctx, a)
 		}
 	case a.Outcome == "":
