@@ -114,6 +114,12 @@ func (m *memory) Begin(_ context.Context, id session.ID, cs string, held session
 	return b, nil
 }
 
+func (m *memory) hold(cs string, held session.Held) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.holder[cs] = held
+}
+
 func (m *memory) Attempt(_ context.Context, _ wallet.AccountID, cs string) (session.Attempt, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -202,7 +202,8 @@ func (r *Return) finish(w http.ResponseWriter, q *http.Request, id session.ID, c
 			zerolog.Ctx(ctx).Error().Err(err).Msg("the outcome could not be stored; the reconciler asks for it again")
 			a.Outcome = ""
 		} else if !b.Ours {
-			a = r.await(ctx, a) // taken over, or stored by a trip whose answer was lost
+			a.Outcome = "" // taken over, or stored by a trip whose answer was lost
+			a = r.await(ctx, a)
 		}
 		if a.Outcome == session.OutcomeCompleted {
 			r.refresh(ctx, a)

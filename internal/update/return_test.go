@@ -196,6 +196,30 @@ func TestWhoWaitsForAnotherGivesUpAndIsToldSo(t *testing.T) {
 	})
 }
 
+func TestWhoeverLostTheAttemptTellsWhatTheOtherStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		s := w.session(nil)
+		w.amazon.hold = make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() { w.returns(t, s) })
+		synctest.Wait()
+		// Another takes it over, and has the outcome a second later.
+		a, _ := w.store.Attempt(t.Context(), "main", checkout)
+		w.store.hold(checkout, session.Held{99})
+		close(w.amazon.hold)
+		time.Sleep(time.Second)
+		a.Outcome = session.OutcomeFailed
+		if ours, err := w.store.Settle(t.Context(), session.Settlement{Attempt: a, Held: session.Held{99}, Reason: "BuyerCanceled"}); !ours || err != nil {
+			t.Fatal(ours, err)
+		}
+		wg.Wait()
+		if len(w.shown.results) != 0 || len(w.reader.told) != 0 {
+			t.Errorf("shown %+v, read %+v", w.shown.results, w.reader.told)
+		}
+	})
+}
+
 func TestWithoutATokenTheBuyerIsToldThatItIsChecked(t *testing.T) {
 	w := newWorld()
 	w.store.noTokens = true
