@@ -15,7 +15,8 @@ with t as materialized (
     select t.now, s.seconds, t.now + make_interval(secs => s.seconds) as at -- null: nothing is wanted
     from t, walletsync.api_quota q left join due on true,
          lateral (select greatest(due.at, q.closed_until,
-                      q.refilled_at + make_interval(secs => greatest(0, 1 - q.tokens) / q.per_second)) as at) n,
+                      case when q.tokens < 1 then
+                          q.refilled_at + make_interval(secs => (1 - q.tokens) / q.per_second) end) as at) n,
          lateral (select case when due.at is not null then
                       greatest(1, least(900, ceil(extract(epoch from n.at - t.now))))::float8 end as seconds) s
     where q.account = $1::text and q.call = 'get_charge_permission'

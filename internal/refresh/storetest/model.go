@@ -371,7 +371,10 @@ func (m *Model) wakes(accounts []wallet.AccountID, woken []wallet.Wake, force bo
 			}
 			continue
 		}
-		token := b.RefilledAt.Add(time.Duration(max(0, 1-b.Tokens) / b.PerSecond * float64(time.Second)))
+		var token time.Time
+		if b.Tokens < 1 {
+			token = b.RefilledAt.Add(time.Duration((1 - b.Tokens) / b.PerSecond * float64(time.Second)))
+		}
 		wait := later(later(due, b.ClosedUntil), token).Sub(now)
 		seconds := max(1, min(900, int(math.Ceil(wait.Seconds()))))
 		at := now.Add(time.Duration(seconds) * time.Second)
