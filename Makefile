@@ -7,6 +7,9 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.13.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZ_TIME ?= 10s
 TESTFLAGS ?=
+SIM_TIME ?= 8m
+SIM_SCHEDULES ?= 1000000
+SIM_SEED ?= 0
 
 .PHONY: help
 help: ## show this
@@ -43,6 +46,15 @@ fuzz: ## every fuzz target for FUZZ_TIME (default 10s)
 .PHONY: quota
 quota: ## the quota's tests at full size: a backlog of 3,000, a billing run of 10,000
 	QUOTA_BACKLOG=300 BILLING_RUN=10000 go test -count=1 -v -timeout=9m -run 'Backlog|BillingRun|ShareTheQuota' ./internal/e2e
+
+.PHONY: sim
+sim: ## the refresh's simulation: SIM_SCHEDULES (1000000) within SIM_TIME (8m); SIM_SEED replays one
+	GOGC=400 go test -count=1 -v -timeout=9m -run '^TestSimulation$$' ./internal/refresh/simtest \
+	  -args -seed $(SIM_SEED) -schedules $(SIM_SCHEDULES) -time $(SIM_TIME)
+
+.PHONY: mutants
+mutants: ## break each rule of the refresh on purpose: the simulation must find it
+	go run ./internal/refresh/simtest/mutants
 
 .PHONY: bench
 bench: ## benchmarks, as ratios within one run

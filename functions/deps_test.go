@@ -79,6 +79,12 @@ var mayImport = map[string][]string{
 	"internal/local/pg/wire":      {},
 	"internal/local/pg/pgtest":    {"internal/local/pg"},
 	"internal/local/secrets":      {"internal/local/sqs/awsjson"},
+
+	"internal/refresh/simtest": {
+		"internal/wallet", "internal/refresh", "internal/refresh/storetest", "internal/amazonpay", "internal/telemetry",
+		"internal/ipn", "internal/sns", // the real worker is what is simulated
+	},
+	"internal/refresh/simtest/mutants": {},
 }
 
 type pkg struct {

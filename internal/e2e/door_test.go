@@ -185,7 +185,7 @@ func subscribed(t *testing.T, s *stack.Stack, take func(envelope string)) *http.
 			take(string(body))
 			return
 		}
-		if err := get(sns, e.SubscribeURL, nil); err != nil {
+		if err := download(sns, e.SubscribeURL, nil); err != nil {
 			t.Error(err)
 		}
 	}))
@@ -208,7 +208,7 @@ func (o *outage) relay(t *testing.T) *http.Client {
 	})
 }
 
-func get(c *http.Client, url string, into io.Writer) error {
+func download(c *http.Client, url string, into io.Writer) error {
 	got, err := c.Get(url)
 	if err != nil {
 		return err
@@ -229,7 +229,7 @@ func (o *outage) signingCertificate(t *testing.T, sns *http.Client, body string)
 		t.Fatal(err)
 	}
 	var file bytes.Buffer
-	if err := get(sns, e.SigningCertURL, &file); err != nil {
+	if err := download(sns, e.SigningCertURL, &file); err != nil {
 		t.Fatal(err)
 	}
 	block, _ := pem.Decode(file.Bytes())

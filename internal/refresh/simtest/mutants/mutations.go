@@ -1,0 +1,125 @@
+package main
+
+// mutation is one rule broken on purpose: a piece of a file that is there
+// exactly once, and what to put in its place.
+type mutation struct {
+	rule, file, old, new string
+}
+
+// The files, from internal.
+const (
+	model  = "refresh/storetest/model.go"
+	plan   = "refresh/plan.go"
+	fetch  = "refresh/fetch.go"
+	run    = "refresh/run.go"
+	worker = "ipn/worker.go"
+)
+
+var mutations = []mutation{
+	{"no fence", model,
+		`if r == nil || r.Lease != q.Lease { // the fence`, `if r == nil {`},
+	{"a lease is freed by whoever", model,
+		`if r == nil || r.Lease != q.Lease { // the fence`, `if r == nil || r.Lease != q.Lease {
+			if r != nil {
+				r.Lease, r.LeaseUntil = refresh.Lease{}, time.Time{}
+			}`},
+	{"a live lease is no obstacle", model,
+		`return later(r.NotBefore, r.LeaseUntil)`, `return r.NotBefore`},
+	{"reasons counted at the commit, not at the claim", model,
+		`r.Done = r.Claimed`, `r.Done = r.Wanted`},
+	{"wanted not raised during a fetch", model,
+		`r.Wanted += reasons`, `if r.Lease == (refresh.Lease{}) {
+		r.Wanted += reasons
+	}`},
+	{"duplicates not recognised", model,
+		`if _, ok := m.inbox[a.MessageID]; ok {`, `if _, ok := m.inbox[a.MessageID]; ok && false {`},
+	{"covered without margin", model,
+		`!a.Published.Add(q.Margin).After(r.ReadAt):`, `!a.Published.After(r.ReadAt):`},
+	{"never covered", model,
+		`case !r.ReadAt.IsZero() && !a.Published`, `case false && !a.Published`},
+	{"a waiting confirmation takes newer notifications too", model,
+		`!a.Published.After(later(r.NotifiedAt, r.ReadAt)):`, `!a.Published.After(now.Add(24 * time.Hour)):`},
+	{"the newest notification is not noted", model,
+		`if r.NotifiedAt.Before(g.newest) {`, `if r.NotifiedAt.IsZero() {`},
+	{"no confirmation", model,
+		`t.Confirm = answered && unsure && r.Wanted == r.Claimed && r.Confirms < refresh.MaxConfirms`, `t.Confirm = false`},
+	{"no bound of three confirmations", model,
+		`t.Confirm = answered && unsure && r.Wanted == r.Claimed && r.Confirms < refresh.MaxConfirms`,
+		`t.Confirm = answered && unsure && r.Wanted == r.Claimed`},
+	{"a confirmation at once", model,
+		`now.Add(q.ConfirmAfter())`, `now`},
+	{"a read without Date is no early one", model,
+		`early := res.ReadAt.IsZero() || !r.NotifiedAt.IsZero()`, `early := !res.ReadAt.IsZero() && !r.NotifiedAt.IsZero()`},
+	{"an early 404 is final", model,
+		`unsure := res.Kind != refresh.NotFollowed && (`, `unsure := res.Kind != refresh.NotFollowed && res.Kind != refresh.Gone && (`},
+	{"held reads are stored", model,
+		`Stored: res.Kind == refresh.Read && !held}`, `Stored: res.Kind == refresh.Read}`},
+	{"nothing is held", plan,
+		`r.Held = held(c, r.Changes)`, `r.Held = false`},
+	{"held for ever", model,
+		`held := res.Held && r.Confirms < refresh.MaxConfirms`, `held := res.Held`},
+	{"a back-off is cleared by a notification", model,
+		`case r.Attempts > 0: // a back-off stays`, `case false:`},
+	{"a back-off does not grow", plan,
+		`math.Pow(2, float64(min(n, 30)))`, `1`},
+	{"a failure counts as done", model,
+		`answered := res.Kind == refresh.Read ||`, `answered := res.Kind == refresh.Failed || res.Kind == refresh.Read ||`},
+	{"the later not_before wins", model,
+		`earlier(r.NotBefore, at)`, `later(r.NotBefore, at)`},
+	{"the lower priority wins", model,
+		`r.Priority, r.NotBefore = min(r.Priority, priority), `, `r.Priority, r.NotBefore = max(r.Priority, priority), `},
+	{"claims in order of age alone", model,
+		`return cmp.Or(cmp.Compare(x.Priority, y.Priority), byAge(x, y))`, `return byAge(x, y)`},
+	{"no token in ten for the longest wanted", model,
+		`oldest := int((b.Granted+int64(n))/10 - b.Granted/10)`, `oldest := 0`},
+	{"since does not start anew", model,
+		`r.Since, r.Attempts = now, 0`, `r.Attempts = 0`},
+	{"a token is taken without a claim", model,
+		`b.Tokens -= float64(n)`, `b.Tokens = max(0, b.Tokens-float64(n)-1)`},
+	{"the quota is overdrawn", model,
+		`int(math.Floor(b.Tokens))`, `int(math.Ceil(b.Tokens))`},
+	{"at once without a token", model,
+		`if !b.ClosedUntil.After(now) && b.Tokens >= 1 {`, `if !b.ClosedUntil.After(now) {`},
+	{"a closed bucket gives tokens", model,
+		`	if !b.ClosedUntil.After(now) {
+		n = `, `	if b != nil {
+		n = `},
+	{"a refused key does not rest the calls", plan,
+		`return left(c, err), &Closing{`, `return left(c, err), nil
+	}
+	if false {
+		return left(c, err), &Closing{`},
+	{"the feed's position is not raised", model,
+		`Position: int64(len(m.changes)) + 1,`, `Position: int64(len(m.changes)),`},
+	{"what Amazon says of another is stored", fetch,
+		`if a.ID != "" && a.ID != string(id) {`, `if false {`},
+	{"what is not followed is kept in step", plan,
+		`if !follow.Follows(state.Type) {`, `if false {`},
+	{"read when it was answered, not when it was asked for", fetch,
+		`return r.Date.Add(-r.Duration)`, `return r.Date`},
+	{"acknowledged before the first trip commits", run,
+		`return false, err`, `return false, nil`},
+	{"acknowledged though the second trip failed", run,
+		`			out.again = true
+			return out, nil`, `			return out, nil`},
+	{"a wake-up that was not sent counts as sent", run,
+		`decides again")
+			out.again = true`, `decides again")`},
+	{"a redelivery without force", run,
+		`Woken: b.Woken, Force: b.Redelivered,`, `Woken: b.Woken,`},
+	{"an earlier wake-up is not sent", model,
+		`|| treated || at.Before(b.WakeAt) {`, `|| treated {`},
+	{"a wake-up that has come counts as under way", model,
+		`if force || treated { // none`, `if false { // none`},
+	{"a wake-up's own time does not pass", model,
+		`|| treated || at.Before(b.WakeAt) {`, `|| at.Before(b.WakeAt) {`},
+	{"a failed batch comes again in part", worker,
+		`return append(failed, good...)`, `return append(failed, good[0])`},
+	{"one account's message decides for all", worker,
+		`slices.Sorted(maps.Values(one))...`, `slices.Sorted(maps.Values(one))[0]`},
+	{"a dead letter that was not sent is acknowledged", worker,
+		`				failed = append(failed, d.ID)
+				continue`, `				continue`},
+	{"a bad message is dropped", worker,
+		`if err := w.DeadLetters.DeadLetter(ctx, d.Body, reason, account); err != nil {`, `if err := ctx.Err(); err != nil {`},
+}
