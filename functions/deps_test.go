@@ -82,7 +82,7 @@ var mayImport = map[string][]string{
 
 	"internal/refresh/simtest": {
 		"internal/wallet", "internal/refresh", "internal/refresh/storetest", "internal/amazonpay", "internal/telemetry",
-		"internal/ipn", "internal/sns", // the real worker is what is simulated
+		"internal/ipn", "internal/sns", "internal/reconcile", // the real worker and reconciler are what is simulated
 	},
 	"internal/refresh/simtest/mutants": {},
 }

@@ -23,8 +23,9 @@ type checker struct {
 	confirms map[storetest.Key]int
 	// told is the version that the last change row of a facet came from.
 	told map[side]int
-	// owed is set when the reconciler marked something and could not say so: then
-	// nobody needs to be on the way.
+	// owed is set while what is wanted may be known to nobody but the reconciler:
+	// a wake-up may be lost beyond the queue's help. Then nobody needs to be on
+	// the way.
 	owed bool
 	// lost is set for good when a wake-up may have got lost beyond the queue's
 	// help: its time has passed, and comes again when the clock jumps back.
@@ -276,7 +277,7 @@ func (c *checker) atOnce(a wallet.AccountID, q refresh.ClaimRequest, got refresh
 // queue stands for it, or one that another has taken and may acknowledge, it is
 // the reconciler's.
 func (c *checker) unfinished(p *proc) {
-	if p.want != nil || slices.ContainsFunc(p.took, func(m *message) bool { return m.holder != p }) {
+	if p.want != nil || p.desk || slices.ContainsFunc(p.took, func(m *message) bool { return m.holder != p }) {
 		c.lose()
 	}
 }
@@ -720,7 +721,7 @@ func (c *checker) equal(p *permission, have storetest.Permission) {
 func (c *checker) afterSweep() {
 	c.nothingWanted()
 	for _, p := range c.w.permissions {
-		if row(c.last, p.Key).Wanted > 0 && len(p.versions) > 0 {
+		if c.swept(p) {
 			c.equal(p, stored(c.last, p.Key))
 		}
 	}

@@ -1,5 +1,5 @@
 // Package simtest simulates the refresh: the real ipn.Worker, refresh.Runner and
-// its plan, over the model store that Postgres is held to (package storetest),
+// its plan, and the real reconciler, over the model store that Postgres is held to (package storetest),
 // with a model of everything around them, in one process. One goroutine at a
 // time does anything, and a seed chooses which: the same seed is the same
 // schedule, to the letter. A checker that knows the design's invariants, and
@@ -29,7 +29,8 @@
 //     each of which crashes wherever it awaits something (store, call, answer,
 //     wake-up, dead letter, acknowledgement), is slow there for longer than its
 //     lease, or runs out of time in mid-call.
-//   - The reconciler: wake-ups for what is wanted, and the sweep.
+//   - The reconciler: the real package reconcile, with its duties to lost
+//     wake-ups and lost notifications; it crashes, fails and loses answers too.
 //   - One or two accounts, one of which may follow known ids only; charge
 //     permissions of a type that is not followed.
 //

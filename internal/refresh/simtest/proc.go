@@ -22,12 +22,13 @@ const (
 	atCommit
 	atWake
 	atDeadLetter
+	atDuty   // a trip of the reconciler
 	atPause  // between two tries of refresh.Now
 	atReturn // the batch is done; the queue is yet to be told
 )
 
 func (p point) String() string {
-	return [...]string{"the first trip", "a call", "an answer", "the second trip", "a wake-up", "a dead letter", "another try", "the end"}[p]
+	return [...]string{"the first trip", "a call", "an answer", "the second trip", "a wake-up", "a dead letter", "a duty", "another try", "the end"}[p]
 }
 
 // proc is one invocation of the worker, or of who cannot wait for it: the real
@@ -52,6 +53,7 @@ type proc struct {
 	ended   bool // its own time ran out
 	dead    atomic.Bool
 
+	desk      bool         // the reconciler
 	want      *wallet.Want // of refresh.Now; nil: a batch
 	refreshed wallet.Refreshed
 	err       error
@@ -71,6 +73,7 @@ type waiting struct {
 	wake     time.Time
 	delay    time.Duration
 	body     string
+	do       func()
 	failed   []string
 	err      error
 	call     int // index of the claim

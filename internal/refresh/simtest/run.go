@@ -34,7 +34,7 @@ var rules = []string{
 	"403", "404", "429", "500", "call timed out", "call answered, answer lost", "answer without Date", "answer of another charge permission", "stale read",
 	"dropped notification", "redelivery", "acknowledgement lost", "clock jump", "not committed", "committed, answer lost",
 	"crash at the first trip", "crash at a call", "crash at an answer", "crash at the second trip", "crash at a wake-up", "crash at a dead letter", "crash at the end",
-	"invocation out of time", "wake-up", "wake-up not sent", "wake-up of the reconciler not sent", "dead letter", "dead letter not sent",
+	"invocation out of time", "wake-up", "wake-up not sent", "wake-up of the reconciler", "crash at a duty", "dead letter", "dead letter not sent",
 	"wanted", "duplicate", "covered", "confirming", "not_followed", "unknown", "merged", "back-off kept", "wanted during the fetch",
 	"call", "read", "gone", "failed", "left", "early", "held", "confirmation asked for", "confirmed three times", "changes", "dropped by the fence",
 	"takeover of a lease that ran out", "takeover of a live lease", "refresh now", "covered at once", "another try",

@@ -60,6 +60,8 @@ type world struct {
 	dead        []string // bodies in the dead-letter queue
 	bogusBodies []string
 	procs       []*proc
+	desk        int // the reconciler's, the last of procs
+	accounts    []wallet.AccountID
 	changes     int // that the buyers may still make
 
 	leases   uint64
@@ -92,7 +94,7 @@ const (
 	runOut
 	jump
 	bother
-	reconcile
+	runReconciler
 )
 
 // violation is a broken invariant.
@@ -142,6 +144,7 @@ func newWorld(c *choices, coverage *Coverage, story *strings.Builder) *world {
 	w.quota = wallet.Quota{Call: wallet.GetChargePermission, Burst: float64([]int{4, 1, 10}[w.below(3)]), PerSecond: []float64{2, 0.5, 0.25}[w.below(3)]}
 	for i := range accounts {
 		accounts[i].Quota = w.quota
+		w.accounts = append(w.accounts, accounts[i].ID)
 		w.door = append(w.door, ipn.Account{ID: accounts[i].ID, MerchantID: "M"})
 	}
 	w.settings = refresh.Defaults()
@@ -164,7 +167,8 @@ func newWorld(c *choices, coverage *Coverage, story *strings.Builder) *world {
 		}
 		w.permissions = append(w.permissions, p)
 	}
-	w.procs = make([]*proc, 1+w.below(3))
+	w.desk = 1 + w.below(3)
+	w.procs = make([]*proc, w.desk+1)
 	w.changes = 1 + w.below(4)
 	w.steps = 20 + w.below(60)
 	if crowd {
@@ -191,7 +195,7 @@ func (w *world) tellSetting() {
 		names = append(names, name)
 	}
 	fmt.Fprintf(w.story, "%s; %d workers, at most %d calls each; %v tokens, %v a second; the store's clock is %v from Amazon's\n",
-		strings.Join(names, ", "), len(w.procs), w.settings.Limit, w.quota.Burst, w.quota.PerSecond, w.offset)
+		strings.Join(names, ", "), w.desk, w.settings.Limit, w.quota.Burst, w.quota.PerSecond, w.offset)
 }
 
 // run plays the schedule, and then lets the world come to rest.
@@ -214,12 +218,12 @@ func (w *world) run() {
 	w.tell("the faults stop")
 	w.rest()
 	w.checker.atRest()
-	for i := range 12 { // the reconciler's schedule, for an hour
-		if i == 0 || w.checker.waiting() {
-			w.now += 5 * time.Minute
-			w.tell("the reconciler runs, and sweeps all")
-			w.reconcile(len(w.permissions))
-			w.rest()
+	for range 12 { // the reconciler's schedule, for an hour
+		w.now += every
+		w.startReconciler()
+		w.rest()
+		if !w.checker.waiting() && w.checker.healed() {
+			break
 		}
 	}
 	w.checker.owed = false
@@ -233,7 +237,7 @@ func (w *world) step() {
 	active := 0
 	for slot, p := range w.procs {
 		if p == nil {
-			if free < 0 {
+			if free < 0 && slot < w.desk {
 				free = slot
 			}
 			continue
@@ -267,7 +271,9 @@ func (w *world) step() {
 	if w.enabled(bogus) {
 		o = append(o, option{weight: 2, do: bother})
 	}
-	o = append(o, option{weight: 2, do: reconcile})
+	if w.procs[w.desk] == nil {
+		o = append(o, option{weight: 2, do: runReconciler})
+	}
 	w.options = o
 
 	total := 0
@@ -346,9 +352,8 @@ func (w *world) do(x option) {
 		w.tell("the store's clock jumps by %v", by)
 	case bother:
 		w.bother()
-	case reconcile:
-		w.tell("the reconciler runs")
-		w.reconcile(1)
+	case runReconciler:
+		w.startReconciler()
 	}
 }
 
@@ -425,7 +430,7 @@ func (w *world) restStep() bool {
 			w.goOn(p.waits[0])
 			return true
 		}
-		if seen := w.visible(); len(seen) > 0 {
+		if seen := w.visible(); slot < w.desk && len(seen) > 0 {
 			w.start(slot, w.receive(seen, 10))
 			return true
 		}
@@ -465,12 +470,20 @@ func (w *world) goOn(t *waiting) {
 			w.saw("dead letter")
 		}
 		w.tell("worker %d: a dead letter: %s", p.slot+1, outcome(t.err))
+	case atDuty:
+		w.trip(t)
 	case atPause:
 		w.saw("another try")
 		if !w.calm && w.now < t.asked+t.delay {
 			w.now = t.asked + t.delay
 		}
 	case atReturn:
+		if p.desk {
+			w.tell("the reconciler is done, %s", outcome(p.err))
+			p.cancel()
+			w.procs[p.slot] = nil
+			return
+		}
 		if p.want != nil {
 			if p.err != nil {
 				w.checker.unfinished(p)
