@@ -181,8 +181,15 @@ func (c *checker) merged(q refresh.ClaimRequest, r, was storetest.Row, live []re
 				c.w.fail("%s asks for a read that %s has had", a.MessageID, r.ID)
 			}
 		case "confirming":
-			if was.Wanted == was.Done || was.Priority != wallet.PriorityConfirm || a.Published.After(was.NotifiedAt) && a.Published.After(was.ReadAt) {
-				c.w.fail("%s is left to a confirmation of %s that does not wait, or is older", a.MessageID, r.ID)
+			switch {
+			case was.Wanted == was.Done:
+				c.w.fail("%s is left to a read of %s that nobody wants", a.MessageID, r.ID)
+			case was.Priority == wallet.PriorityConfirm && (!a.Published.After(was.NotifiedAt) || !a.Published.After(was.ReadAt)):
+				c.w.saw("left to a confirmation")
+			case was.LeaseUntil.After(now) && !a.Published.After(was.NotifiedAt):
+				c.w.saw("left to a read under way")
+			default:
+				c.w.fail("%s is left to a read of %s that is not under way, or is older", a.MessageID, r.ID)
 			}
 		case "recorded":
 			c.w.fail("%s is recorded and nobody said what it asks", a.MessageID)

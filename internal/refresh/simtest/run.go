@@ -35,7 +35,7 @@ var rules = []string{
 	"dropped notification", "redelivery", "acknowledgement lost", "clock jump", "not committed", "committed, answer lost",
 	"crash at the first trip", "crash at a call", "crash at an answer", "crash at the second trip", "crash at a wake-up", "crash at a dead letter", "crash at the end",
 	"invocation out of time", "wake-up", "wake-up not sent", "wake-up of the reconciler", "crash at a duty", "dead letter", "dead letter not sent",
-	"wanted", "duplicate", "covered", "confirming", "not_followed", "unknown", "merged", "back-off kept", "wanted during the fetch",
+	"wanted", "duplicate", "covered", "confirming", "left to a confirmation", "left to a read under way", "not_followed", "unknown", "merged", "back-off kept", "wanted during the fetch",
 	"call", "read", "gone", "failed", "left", "early", "held", "confirmation asked for", "confirmed three times", "changes", "dropped by the fence",
 	"takeover of a lease that ran out", "takeover of a live lease", "refresh now", "covered at once", "another try",
 	"out of tokens", "closing", "bucket closed", "token for the longest wanted", "sweep",
