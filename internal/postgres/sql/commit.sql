@@ -29,7 +29,7 @@ with i as materialized (
         billing_name, billing_line1, billing_line2, billing_line3, billing_city, billing_county, billing_district,
         billing_state_or_region, billing_postal_code, billing_country_code, billing_phone,
         limit_amount, balance_amount, limit_currency, created_at, expires_at,
-        read_at, request_id, stored_at, changed_at, raw)
+        read_at, request_id, cause, stored_at, changed_at, raw)
     select v.account, v.id, s.type, v.kind = 'read', s.release_environment, s.state, coalesce(s.reasons, '[]'), s.state_updated_at,
         s.buyer_id, s.buyer_name, s.buyer_email, s.buyer_phone, coalesce(s.payment_descriptors, '{}'),
         s.shipping ->> 'name', s.shipping ->> 'line1', s.shipping ->> 'line2', s.shipping ->> 'line3',
@@ -39,7 +39,7 @@ with i as materialized (
         s.billing ->> 'city', s.billing ->> 'county', s.billing ->> 'district',
         s.billing ->> 'state_or_region', s.billing ->> 'postal_code', s.billing ->> 'country_code', s.billing ->> 'phone',
         s.limit_amount, s.balance_amount, s.limit_currency, s.created_at, s.expires_at,
-        v.read_at, v.request_id, v.now, v.now, v.raw
+        v.read_at, v.request_id, v.cause, v.now, v.now, v.raw
     from v, jsonb_to_record(v.state) as s (
         type text, release_environment text, state text, reasons jsonb, state_updated_at timestamptz,
         buyer_id text, buyer_name text, buyer_email text, buyer_phone text, payment_descriptors text[],
@@ -66,7 +66,7 @@ with i as materialized (
         billing_phone = excluded.billing_phone,
         limit_amount = excluded.limit_amount, balance_amount = excluded.balance_amount,
         limit_currency = excluded.limit_currency, created_at = excluded.created_at, expires_at = excluded.expires_at,
-        read_at = greatest(c.read_at, excluded.read_at), request_id = excluded.request_id,
+        read_at = greatest(c.read_at, excluded.read_at), request_id = excluded.request_id, cause = excluded.cause,
         stored_at = excluded.stored_at, raw = excluded.raw,
         changed_at = case when exists (
             select from v where v.account = c.account and v.id = c.id and jsonb_array_length(v.changes) > 0)
