@@ -189,6 +189,18 @@ func (s *Server) Exec(ctx context.Context, statements ...string) error {
 	return nil
 }
 
+// Command returns a command that runs one of the programs that came with the
+// server, such as pg_dump. Not every source has them all: the error says so.
+func (s *Server) Command(ctx context.Context, program string, args ...string) (*exec.Cmd, error) {
+	path := s.inst.tool(program)
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("PostgreSQL %s came without %s (apt-get install postgresql has it)", s.Version(), program)
+	}
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = s.inst.environment()
+	return cmd, nil
+}
+
 // Stop ends the server with its connections and removes its folder. Stopping
 // twice is no error.
 func (s *Server) Stop() error {
