@@ -13,6 +13,7 @@ import (
 // mustNotLink says what a binary must not link, and why.
 var mustNotLink = map[string]map[string]string{
 	"ipn-receiver": {
+		"walletsync/internal/publish":    "only the push publishes",
 		"github.com/jackc/pgx/v5":        "the receiver touches no database",
 		"walletsync/internal/postgres":   "the receiver touches no database",
 		"walletsync/internal/amazonpay":  "the receiver calls no Amazon Pay",
@@ -21,24 +22,35 @@ var mustNotLink = map[string]map[string]string{
 		"net/http/httptest":              "test code",
 	},
 	"ipn-worker": {
+		"walletsync/internal/publish": "only the push publishes",
 		"html/template":               "it switches the linker's dead code elimination off",
 		"github.com/pressly/goose/v3": "only the migrator migrates",
 		"net/http/httptest":           "test code",
 	},
 	"reconciler": {
+		"walletsync/internal/publish": "only the push publishes",
 		"html/template":               "it switches the linker's dead code elimination off",
 		"github.com/pressly/goose/v3": "only the migrator migrates",
 		"net/http/httptest":           "test code",
 	},
 	"update-start": {
+		"walletsync/internal/publish": "only the push publishes",
 		"github.com/pressly/goose/v3": "only the migrator migrates",
 		"net/http/httptest":           "test code",
 	},
 	"checkout-return": {
+		"walletsync/internal/publish": "only the push publishes",
 		"github.com/pressly/goose/v3": "only the migrator migrates",
 		"net/http/httptest":           "test code",
 	},
+	"feed-push": {
+		"walletsync/internal/config/pay": "the push calls no Amazon Pay",
+		"html/template":                  "it switches the linker's dead code elimination off",
+		"github.com/pressly/goose/v3":    "only the migrator migrates",
+		"net/http/httptest":              "test code",
+	},
 	"migrator": {
+		"walletsync/internal/publish":   "only the push publishes",
 		"walletsync/internal/amazonpay": "the migrator calls no Amazon Pay",
 		"html/template":                 "it switches the linker's dead code elimination off",
 		"net/http/httptest":             "test code",
@@ -56,8 +68,10 @@ var mayImport = map[string][]string{
 	"internal/ipn":                {"internal/wallet", "internal/sns", "internal/telemetry"},
 	"internal/refresh":            {"internal/wallet", "internal/amazonpay", "internal/telemetry"},
 	"internal/reconcile":          {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay"}, // refresh brings amazonpay
+	"internal/push":               {"internal/wallet", "internal/telemetry"},
+	"internal/publish":            {"internal/wallet", "internal/push", "internal/telemetry"}, // alone links the clients of SNS and EventBridge
 	"internal/postgres/migrate":   {"internal/wallet", "migrations"},
-	"internal/postgres":           {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/update/session", "internal/telemetry", "internal/amazonpay"},
+	"internal/postgres":           {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay"},
 	"internal/queue":              {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/awslambda":          {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/config":             {"internal/wallet", "internal/telemetry"},
@@ -68,6 +82,7 @@ var mayImport = map[string][]string{
 	"internal/update/pages":       {"internal/html"},
 	"internal/local/twin":         {}, // what it shares with what it tests are the facts alone
 	"internal/local/sqs":          {"internal/local/sqs/awsjson"},
+	"internal/local/bus":          {"internal/local/sqs/awsjson"},
 	"internal/local/lambda":       {"internal/local/sqs", "internal/local/sqs/awsjson"},
 	"internal/local/pg":           {},
 	"internal/local/shop":         {}, // it knows what a merchant knows: update-start's HTTP interface

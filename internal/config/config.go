@@ -73,6 +73,13 @@ type Reconciler struct {
 	Every          time.Duration // how often the schedule invokes the function
 }
 
+// Push is the configuration of feed-push.
+type Push struct {
+	Function
+	DatabaseSecret string // ARN
+	Target         string // ARN of an SNS topic or an EventBridge bus
+}
+
 // The defaults of what need not be set.
 const (
 	DefaultMargin     = 5 * time.Second
@@ -146,6 +153,25 @@ func LoadReconciler(getenv func(string) string) (Reconciler, error) {
 		APITimeout:     r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute),
 		Sweep:          time.Duration(r.number("SWEEP_DAYS", DefaultSweepDays, 1, 365)) * 24 * time.Hour,
 		Every:          r.duration("RECONCILE_EVERY", DefaultEvery, time.Second, time.Hour),
+	}
+	return c, r.err()
+}
+
+// pushTarget is the ARN of a topic of SNS or of a bus of EventBridge.
+var pushTarget = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):(sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?|events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9._/-]{1,256})$`)
+
+// LoadPush reads the configuration of feed-push; getenv is os.Getenv. Its error
+// is Problems.
+func LoadPush(getenv func(string) string) (Push, error) {
+	const remedy = "the ARN of an SNS topic or of an EventBridge bus, such as arn:aws:events:eu-west-1:111122223333:event-bus/shop"
+	r := reader{getenv: getenv}
+	c := Push{
+		Function:       r.function("feed-push"),
+		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
+		Target:         r.needed("PUSH_TARGET", remedy),
+	}
+	if c.Target != "" && !pushTarget.MatchString(c.Target) {
+		r.add("PUSH_TARGET", fmt.Sprintf("%q is neither", clip(c.Target)), "set "+remedy)
 	}
 	return c, r.err()
 }

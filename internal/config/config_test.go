@@ -235,3 +235,20 @@ func TestReconcilerSweepsWithinAWeekAndNeedsNoDoorSecret(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestThePushNeedsATargetThatItCanPublishTo(t *testing.T) {
+	for target, good := range map[string]bool{
+		"arn:aws:sns:eu-west-1:111122223333:shop":                 true,
+		"arn:aws:sns:eu-west-1:111122223333:shop.fifo":            true,
+		"arn:aws:events:eu-central-1:111122223333:event-bus/shop": true,
+		"arn:aws:events:eu-central-1:111122223333:rule/shop":      false,
+		"arn:aws:sqs:eu-west-1:111122223333:shop":                 false,
+		"shop": false,
+		"":     false,
+	} {
+		c, err := LoadPush(workerEnv(map[string]string{"PUSH_TARGET": target}))
+		if good && (err != nil || c.Target != target) || !good && (err == nil || !strings.Contains(err.Error(), "PUSH_TARGET")) {
+			t.Errorf("%q: %v", target, err)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"walletsync/internal/push"
 	"walletsync/internal/reconcile"
 	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"
@@ -112,4 +113,15 @@ func (l *LazyStore) Sweepable(ctx context.Context, a wallet.AccountID) (reconcil
 // MarkUnread is Store.MarkUnread.
 func (l *LazyStore) MarkUnread(ctx context.Context, a wallet.AccountID, unread time.Duration, most int) (int, error) {
 	return withStore(ctx, l, func(s *Store) (int, error) { return s.MarkUnread(ctx, a, unread, most) })
+}
+
+// Unpushed is Store.Unpushed.
+func (l *LazyStore) Unpushed(ctx context.Context, most int) ([]push.Change, error) {
+	return withStore(ctx, l, func(s *Store) ([]push.Change, error) { return s.Unpushed(ctx, most) })
+}
+
+// Pushed is Store.Pushed.
+func (l *LazyStore) Pushed(ctx context.Context, position int64) error {
+	_, err := withStore(ctx, l, func(s *Store) (struct{}, error) { return struct{}{}, s.Pushed(ctx, position) })
+	return err
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/rs/zerolog"
 
+	"walletsync/internal/local/bus"
 	"walletsync/internal/local/lambda"
 	"walletsync/internal/local/pg"
 	"walletsync/internal/local/secrets"
@@ -107,7 +108,10 @@ type Stack struct {
 	Return   *lambda.Function
 	// Reconciler runs by its schedule, and when it is invoked.
 	Reconciler *lambda.Function
-	DB         *pgxpool.Pool
+	// Push runs by the same schedule, and tells the Bus of changes.
+	Push *lambda.Function
+	Bus  *bus.Server
+	DB   *pgxpool.Pool
 
 	bin     string
 	options Options
@@ -322,6 +326,11 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	if err != nil {
 		return err
 	}
+	s.Bus = bus.New()
+	busURL, err := s.listen(ctx, s.Bus)
+	if err != nil {
+		return err
+	}
 	key, err := os.ReadFile(s.PrivateKeyFile)
 	if err != nil {
 		return err
@@ -362,6 +371,7 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 		"DATABASE_SECRET": database, "QUEUE_URL": s.QueueURL, "DEAD_LETTER_QUEUE_URL": s.DeadLetterQueueURL,
 		"MARGIN": s.options.Margin.String(), "TLS_CA_FILE": s.CAFile, "HTTPS_PROXY": s.ProxyURL,
 		"AWS_ENDPOINT_URL_SQS": sqsURL, "AWS_ENDPOINT_URL_SECRETS_MANAGER": secretsURL,
+		"AWS_ENDPOINT_URL_EVENTBRIDGE": busURL, "PUSH_TARGET": "arn:aws:events:eu-west-1:000000000000:event-bus/shop",
 	}
 	if s.options.ReconcileEvery > 0 {
 		environment["RECONCILE_EVERY"] = s.options.ReconcileEvery.String()
@@ -375,7 +385,7 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 		timeout time.Duration
 	}{
 		{&s.Receiver, "ipn-receiver", 10 * time.Second}, {&s.Worker, "ipn-worker", 30 * time.Second},
-		{&s.Migrator, "migrator", 5 * time.Minute}, {&s.Reconciler, "reconciler", time.Minute},
+		{&s.Migrator, "migrator", 5 * time.Minute}, {&s.Reconciler, "reconciler", time.Minute}, {&s.Push, "feed-push", time.Minute},
 		{&s.Start, "update-start", 15 * time.Second}, {&s.Return, "checkout-return", 30 * time.Second},
 	} {
 		*f.to, err = lambda.Start(ctx, lambda.Config{Name: f.name, Binary: filepath.Join(bin, f.name), Environment: environment,
@@ -397,14 +407,16 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	return nil
 }
 
-// schedule lets the reconciler run as often as the options say.
+// schedule lets the reconciler and the push run as often as the options say.
 func (s *Stack) schedule(ctx context.Context) {
 	if s.options.ReconcileEvery < 0 {
 		return
 	}
 	ticking, stop := context.WithCancel(ctx)
 	var source sync.WaitGroup
-	source.Go(func() { lambda.Schedule{Function: s.Reconciler, Every: s.options.ReconcileEvery}.Run(ticking) })
+	for _, f := range []*lambda.Function{s.Reconciler, s.Push} {
+		source.Go(func() { lambda.Schedule{Function: f, Every: s.options.ReconcileEvery}.Run(ticking) })
+	}
 	s.onClose(func() { stop(); source.Wait() })
 }
 

@@ -1,0 +1,37 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"walletsync/internal/push"
+)
+
+var (
+	sqlPushBegin = statement("push_begin")
+	sqlUnpushed  = statement("unpushed")
+	sqlPushed    = statement("pushed")
+)
+
+// Unpushed is that of push.Store.
+func (s *Store) Unpushed(ctx context.Context, most int) ([]push.Change, error) {
+	var out []push.Change
+	err := s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlPushBegin, s.at())
+		b.Queue(sqlUnpushed, most).Query(func(rows pgx.Rows) (err error) {
+			out, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (push.Change, error) {
+				c := push.Change{Version: 1}
+				err := r.Scan(&c.Account, &c.ChargePermission, &c.Facet, &c.Position)
+				return c, err
+			})
+			return err
+		})
+	})
+	return out, err
+}
+
+// Pushed is that of push.Store.
+func (s *Store) Pushed(ctx context.Context, position int64) error {
+	return s.trip(ctx, func(b *pgx.Batch) { b.Queue(sqlPushed, position, s.at()) })
+}

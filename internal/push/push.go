@@ -1,0 +1,92 @@
+// Package push tells others that there is something new in the change feed:
+// which charge permission changed, in which facet, and where in the feed it
+// stands. It tells nothing of the person. What changed, they read themselves.
+//
+// It follows the feed by a cursor in the database, which moves after the target
+// has taken what came before it. So a publication that is lost is made good by
+// the next run, and each change is told at least once; two runs at once tell the
+// same twice.
+//
+// The push runs on a schedule of its own, and not in the worker: after a batch it
+// would cost a third round trip and a call, and fail with the target. Who cannot
+// wait for the schedule reads back_office.changes_after, which is one look-up in
+// an index.
+package push
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"walletsync/internal/telemetry"
+	"walletsync/internal/wallet"
+)
+
+// Change is what is told of a change. Its JSON is the message, and a promise:
+// members may be added.
+type Change struct {
+	Version          int                       `json:"version"` // 1
+	Account          wallet.AccountID          `json:"account"`
+	ChargePermission wallet.ChargePermissionID `json:"chargePermissionId"`
+	Facet            wallet.Facet              `json:"facet"`
+	Position         int64                     `json:"position"`
+}
+
+// Store is what the package needs of the database.
+type Store interface {
+	// Unpushed returns the next changes in their order, at most so many. The
+	// first call ever finds none: the push begins with what is stored after it.
+	Unpushed(ctx context.Context, most int) ([]Change, error)
+	// Pushed moves the cursor to a position; never back.
+	Pushed(ctx context.Context, position int64) error
+}
+
+// Target is a topic or a bus.
+type Target interface {
+	// Publish tells of changes in their order. Taken are the first so many;
+	// with fewer than all comes an error, and later ones may have been taken, too.
+	Publish(ctx context.Context, changes []Change) (taken int, err error)
+}
+
+// Pusher moves the feed to the target.
+type Pusher struct {
+	Store   Store
+	Target  Target
+	Metrics *telemetry.Metrics
+}
+
+// page is how many changes are read at once.
+const page = 100
+
+// spare is the time that a run leaves unused before its context ends: what is
+// left then is for the next one.
+const spare = 10 * time.Second
+
+// Run tells of all that has not been told.
+func (p *Pusher) Run(ctx context.Context) error {
+	for {
+		if end, ok := ctx.Deadline(); ok && time.Until(end) < spare {
+			return nil
+		}
+		changes, err := p.Store.Unpushed(ctx, page)
+		if err != nil {
+			return fmt.Errorf("read the feed: %w", err)
+		}
+		if len(changes) == 0 {
+			return nil
+		}
+		taken, failed := p.Target.Publish(ctx, changes)
+		if taken > 0 {
+			if err := p.Store.Pushed(ctx, changes[taken-1].Position); err != nil {
+				return fmt.Errorf("move the push's cursor; what was published is published again: %w", err)
+			}
+			p.Metrics.Count(telemetry.Pushed, taken, telemetry.Labels{})
+		}
+		if failed != nil {
+			return fmt.Errorf("publish the changes after position %d; the next run tries again: %w", changes[taken].Position-1, failed)
+		}
+		if len(changes) < page {
+			return nil
+		}
+	}
+}
