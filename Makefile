@@ -60,6 +60,14 @@ mutants: ## break each rule of the refresh on purpose: the simulation must find 
 bench: ## benchmarks, as ratios within one run
 	go test -run '^$$' -bench . -benchtime 1s ./...
 
+.PHONY: scale
+scale: ## the back-office's views and feed at a million charge permissions and ten million changes (SCALE)
+	SCALE=$${SCALE:-1000000} go test -run '^$$' -bench BackOffice -benchtime 1000x -timeout 30m ./internal/postgres
+
+.PHONY: feed
+feed: ## the change feed's test with 100,000 changes (FEED_CHANGES)
+	FEED_CHANGES=$${FEED_CHANGES:-100000} go test -count 1 -run 'TestEveryReader|TestASequence|TestReadersGoOn' -v ./internal/postgres
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf .build .run .test

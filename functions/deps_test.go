@@ -85,6 +85,7 @@ var mayImport = map[string][]string{
 	"internal/local/bus":          {"internal/local/sqs/awsjson"},
 	"internal/local/lambda":       {"internal/local/sqs", "internal/local/sqs/awsjson"},
 	"internal/local/pg":           {},
+	"internal/local/scale":        {},
 	"internal/local/shop":         {}, // it knows what a merchant knows: update-start's HTTP interface
 	"internal/local/status":       {},
 	"internal/refresh/storetest":  {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/amazonpay", "internal/telemetry"},
