@@ -168,32 +168,37 @@ end;
 -- +goose StatementEnd
 
 -- Masked: of one side of a charge permission, what says nothing about the
--- person. It names what may be seen, so that a member that Amazon adds stays
--- hidden until somebody has thought about it.
+-- person. It names what may be seen, so that a facet or a member that is new
+-- stays hidden until somebody has thought about it. An expression without a
+-- query, and no more than stable, as jsonb_build_object is: so it is inlined, and
+-- a page of the feed costs no calls.
 -- +goose StatementBegin
-create function walletsync.masked_facet(facet text, value jsonb) returns jsonb
+create function walletsync.masked_descriptors(descriptors jsonb) returns jsonb
 language sql immutable parallel safe
 begin atomic
-    select case
-        when facet in ('state', 'limit', 'expiry') then value
-        when facet in ('address', 'billing_address') then jsonb_strip_nulls(jsonb_build_object(
-            'state_or_region', value -> 'state_or_region', 'country_code', value -> 'country_code'))
-        when facet = 'payment_method' then jsonb_build_object('descriptors', (
-            select jsonb_agg(regexp_replace(d, '[0-9]', '*', 'g')) from jsonb_array_elements_text(value -> 'descriptors') d))
-    end
-    where value is not null;
+    select jsonb_agg(regexp_replace(d, '[0-9]', '*', 'g')) from jsonb_array_elements_text(descriptors) d;
 end;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
 create function walletsync.masked(facet text, value jsonb) returns jsonb
-language sql immutable parallel safe
+language sql stable parallel safe
 begin atomic
     select case
-        when facet = 'first_read' then (
-            select jsonb_object_agg(f.key, walletsync.masked_facet(f.key, f.value))
-            from jsonb_each(value) f where walletsync.masked_facet(f.key, f.value) is not null)
-        else walletsync.masked_facet(facet, value)
+        when value is null then null
+        when facet in ('state', 'limit', 'expiry') then value
+        when facet in ('address', 'billing_address') then jsonb_strip_nulls(jsonb_build_object(
+            'state_or_region', value -> 'state_or_region', 'country_code', value -> 'country_code'))
+        when facet = 'payment_method' then
+            jsonb_build_object('descriptors', walletsync.masked_descriptors(value -> 'descriptors'))
+        when facet = 'first_read' then jsonb_strip_nulls(jsonb_build_object(
+            'state', value -> 'state', 'limit', value -> 'limit', 'expiry', value -> 'expiry',
+            'address', case when value ? 'address' then jsonb_build_object(
+                'state_or_region', value -> 'address' -> 'state_or_region', 'country_code', value -> 'address' -> 'country_code') end,
+            'billing_address', case when value ? 'billing_address' then jsonb_build_object(
+                'state_or_region', value -> 'billing_address' -> 'state_or_region', 'country_code', value -> 'billing_address' -> 'country_code') end,
+            'payment_method', case when value ? 'payment_method' then jsonb_build_object(
+                'descriptors', walletsync.masked_descriptors(value -> 'payment_method' -> 'descriptors')) end))
     end;
 end;
 -- +goose StatementEnd
@@ -319,7 +324,7 @@ grant usage on schema back_office_masked to walletsync_reader_masked;
 grant select on all tables in schema back_office_masked to walletsync_reader_masked;
 grant execute on all functions in schema back_office_masked to walletsync_reader_masked;
 -- The views run these as whoever asks; they see nothing but what they are given.
-grant execute on function walletsync.masked_facet(text, jsonb), walletsync.masked(text, jsonb) to public;
+grant execute on function walletsync.masked(text, jsonb), walletsync.masked_descriptors(jsonb) to public;
 
 -- The reference. Clocks: "Amazon's" are times that Amazon Pay or SNS gave,
 -- "ours" are the database's. The two are never compared.

@@ -154,6 +154,8 @@ func TestTheMaskedReaderSeesNoPersonalData(t *testing.T) {
 	same(t, db, `select before, after from back_office_masked.timeline where facet = 'address'`,
 		`("{""country_code"": ""FR""}","{""country_code"": ""DE"", ""state_or_region"": ""Region""}")`)
 	same(t, db, `select before, after from back_office_masked.timeline where facet = 'not known yet'`, `(,)`)
+	same(t, db, `select after from back_office_masked.timeline where facet = 'first_read'`,
+		`("{""state"": {""state"": ""Chargeable""}, ""address"": {""country_code"": ""FR""}, ""payment_method"": {""descriptors"": [""Visa ******** (Amazon Pay)""]}, ""billing_address"": {""country_code"": ""AT"", ""state_or_region"": ""Land""}}")`)
 	if _, err := db.Exec(t.Context(), `select * from back_office.buyers`); !denied(err) {
 		t.Errorf("the masked reader reads back_office: %v", err)
 	}

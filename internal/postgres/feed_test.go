@@ -105,7 +105,11 @@ func (f *follower) read(ctx context.Context, db *pgxpool.Pool) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	before := f.cursor
 	page, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) ([]any, error) { return r.Values() })
+	if n := len(page); n > 0 && slices.Equal(page[n-1][2:], before) {
+		return 0, errors.New("a page ends where the one before it did")
+	}
 	for _, p := range page {
 		f.seen = append(f.seen, feedEntry{p[0].(string), p[1].(int64)})
 		f.cursor = p[2:]
