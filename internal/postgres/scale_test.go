@@ -18,6 +18,7 @@ import (
 	"walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/local/scale"
 	"walletsync/internal/postgres/migrate"
+	"walletsync/internal/wallet"
 	"walletsync/migrations"
 )
 
@@ -58,6 +59,9 @@ type question struct {
 	name, sql string
 	args      func(n, changesEach int) []any // for the nth charge permission
 }
+
+var oneAccount = []migrate.Account{{ID: "main", MerchantID: "M1", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
+	Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Live), Share: 1}}
 
 // filled fills a database and adds a table of the merchant's own.
 func filled(t testing.TB, url string, s scale.Sizes) *pgx.Conn {
@@ -172,7 +176,7 @@ func scaled(t testing.TB, server *pg.Server, s scale.Sizes) *pgx.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := migrate.Run(t.Context(), url, nil); err != nil {
+	if _, err := migrate.Run(t.Context(), url, oneAccount); err != nil {
 		t.Fatal(err)
 	}
 	return filled(t, url, s)
@@ -183,9 +187,9 @@ func scaled(t testing.TB, server *pg.Server, s scale.Sizes) *pgx.Conn {
 func TestEveryQuestionIsALookUpInAnIndex(t *testing.T) {
 	s := scale.Sizes{Permissions: 5000, Changes: 4}
 	url := pgtest.New(t, func(ctx context.Context, url string) error {
-		_, err := migrate.Run(ctx, url, nil)
+		_, err := migrate.Run(ctx, url, oneAccount)
 		return err
-	}, "bare-"+migrations.Hash())
+	}, "one-account-"+migrations.Hash())
 	checkPlans(t, filled(t, url, s), s)
 }
 
