@@ -113,12 +113,16 @@ func (o *outage) checkOutput(t *testing.T) {
 	}
 }
 
-// failed waits until the worker has taken the queue's message n times in vain.
+// failed waits until the worker has taken the queue's message n times in vain,
+// and has said so.
 func (o *outage) failed(t *testing.T, n int) {
 	t.Helper()
 	until(t, "the worker to fail", func() (bool, error) {
+		o.mu.Lock()
+		said := strings.Count(o.output.String(), `"outcome":"not_committed"`)
+		o.mu.Unlock()
 		all := o.Queue.Messages()
-		return len(all) == 1 && all[0].Receives >= n && o.Worker.Stats().Invocations >= n, nil
+		return len(all) == 1 && all[0].Receives >= n && said >= n, nil
 	})
 }
 
