@@ -20,6 +20,7 @@ import (
 var shared struct {
 	once  sync.Once
 	stack *stack.Stack
+	book  book
 	err   error
 }
 
@@ -39,12 +40,28 @@ func running(t *testing.T) *stack.Stack {
 			shared.err = err
 			return
 		}
-		shared.stack, shared.err = stack.Start(context.Background(), stack.Options{Dir: dir})
+		shared.stack, shared.err = stack.Start(context.Background(), stack.Options{Dir: dir, Output: &shared.book})
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("the last troubles:\n" + shared.book.troubles() + "what is wanted:\n" + wanted(shared.stack))
+		}
+	})
 	return shared.stack
+}
+
+// wanted tells what a stack is about to read, for a test that has failed.
+func wanted(s *stack.Stack) string {
+	var rows string
+	err := s.DB.QueryRow(context.Background(), `select coalesce(string_agg(to_jsonb(r)::text, E'\n'), 'nothing')
+		from walletsync.refreshes r where wanted > done or lease is not null`).Scan(&rows)
+	if err != nil {
+		return err.Error()
+	}
+	return rows
 }
 
 const patience = 20 * time.Second
