@@ -18,6 +18,7 @@ import (
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/local/shop"
 	"walletsync/internal/local/stack"
+	"walletsync/internal/local/twin"
 )
 
 // merchant is the demo shop on the stack's database, with a stand-in for
@@ -128,12 +129,30 @@ func (m *merchant) back(w http.ResponseWriter, r *http.Request) {
 
 const walker = "S01-1000001-1000001"
 
+// atHome brings the walker back to where the twin first had it: what the hosted
+// page offers begins with what the buyer has, and other tests change that.
+func atHome(t *testing.T, s *stack.Stack) {
+	t.Helper()
+	if _, err := s.Twin.Change(walker, []byte(`{"paymentPreferences": [{"paymentDescriptor": "Visa ****1111 (Amazon Pay)"}],
+		"shippingAddress": {"name": "Erika Beispiel", "addressLine1": "Musterstraße 12", "addressLine2": null, "addressLine3": null, "city": "Musterstadt",
+			"county": null, "district": null, "stateOrRegion": null, "postalCode": "12345", "countryCode": "DE", "phoneNumber": "030 23125 001"}}`), twin.Notify{}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the walker to be at home", func() (bool, error) {
+		var home bool
+		err := s.DB.QueryRow(t.Context(), `select shipping_city = 'Musterstadt' and payment_descriptors = '{"Visa ****1111 (Amazon Pay)"}'
+			from walletsync.charge_permissions where id = $1`, walker).Scan(&home)
+		return home, err
+	})
+}
+
 func own(id string) string { return "#" + id + " .quiet" }
 
 // TestABuyerUpdatesOnTheHostedPage walks shop, script, hosted page, return,
 // notification and row, in a browser.
 func TestABuyerUpdatesOnTheHostedPage(t *testing.T) {
 	s := running(t)
+	atHome(t, s)
 	m := newMerchant(t, s)
 	for _, c := range []struct {
 		name  string

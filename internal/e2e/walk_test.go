@@ -1,15 +1,28 @@
 package e2e
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"walletsync/internal/local/stack"
+	"walletsync/internal/local/twin"
+	"walletsync/internal/update"
+	"walletsync/internal/update/session"
 )
 
-// TestABuyerWalksTheWholeWayInABrowser goes from the shop by the ready page, or
+// TestABuyerWalksFromTheShopAndBack goes from the shop by the ready page, or
 // by the shop's own button, to Amazon's page and back, through the real binaries.
-func TestABuyerWalksTheWholeWayInABrowser(t *testing.T) {
+func TestABuyerWalksFromTheShopAndBack(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000001-1000001"
 	for _, c := range []struct {
@@ -20,8 +33,7 @@ func TestABuyerWalksTheWholeWayInABrowser(t *testing.T) {
 		shows  string
 		state  string
 	}{
-		{"address and card by the ready page", `button[value="both"]:not(.quiet)`, "#go", []string{"#address-1", "#card-1", "#continue"}, "Your details are updated", "completed"},
-		{"the card alone", `button[value="payment_method"]`, "#go", []string{"#card-1", "#continue"}, "Your details are updated", "completed"},
+		{"by the ready page", `button[value="both"]:not(.quiet)`, "#go", []string{"#address-1", "#card-1", "#continue"}, "Your details are updated", "completed"},
 		{"by the shop's own button", ".quiet", "#own:enabled", []string{"#address-1", "#card-1", "#continue"}, "Your details are updated", "completed"},
 		{"cancel", `button[value="address"]`, "#go", []string{"#cancel"}, "failed. Please try again", "failed"},
 	} {
@@ -48,4 +60,420 @@ func TestABuyerWalksTheWholeWayInABrowser(t *testing.T) {
 			}
 		})
 	}
+}
+
+// visit is a buyer with a browser and a wallet that no other test uses: the
+// address in Sampleton and the card 0007, of two each.
+type visit struct {
+	t   *testing.T
+	s   *stack.Stack
+	ctx context.Context
+	id  string
+}
+
+// record is what the database says of an update and of its wallet.
+type record struct {
+	session  string // its state, with the reason
+	attempts string // their outcomes, in the order of the returns
+	changes  string // the facets that changed since
+	wallet   string // city and card
+}
+
+// untouched is the wallet as it was.
+const untouched = "Sampleton 0007"
+
+// untried is a session that nobody has come back from.
+var untried = record{"started", "", "", untouched}
+
+func (v visit) begins(update, more string) begun { return begin(v.t, v.s, v.id, update, more) }
+
+// tab is another tab of the same browser.
+func (v visit) tab() visit {
+	ctx, cancel := chromedp.NewContext(v.ctx)
+	v.t.Cleanup(cancel)
+	v.ctx = ctx
+	return v
+}
+
+func (v visit) opens(url string) {
+	v.t.Helper()
+	do(v.t, v.ctx, chromedp.Navigate(url))
+}
+
+func (v visit) clicks(buttons ...string) {
+	v.t.Helper()
+	for _, b := range buttons {
+		do(v.t, v.ctx, chromedp.Click(b))
+	}
+}
+
+// back presses the browser's button, which leads to a page with this in its
+// URL. Whether that loads again or was kept is the browser's choice.
+func (v visit) back(to string) {
+	v.t.Helper()
+	do(v.t, v.ctx, chromedp.Evaluate[bool](`history.back(), true`))
+	until(v.t, "the page before, "+to, func() (bool, error) {
+		at, err := chromedp.Run(v.ctx, chromedp.Location())
+		return err == nil && strings.Contains(at, to), nil // an error says that the page has just changed
+	})
+}
+
+// reads waits until the buyer sees each of the texts, and returns all of it.
+func (v visit) reads(texts ...string) (page string) {
+	v.t.Helper()
+	err := stack.Until(v.ctx, patience, "the buyer to be told", func() (bool, error) {
+		got, err := chromedp.Run(v.ctx, chromedp.Evaluate[string](`document.querySelector("main")?.innerText ?? ""`))
+		if err != nil {
+			return false, nil // the page has just changed
+		}
+		page = got
+		for _, text := range texts {
+			if !strings.Contains(page, text) {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+	if err != nil {
+		v.t.Errorf("the buyer reads %q, not each of %q: %v", page, texts, err)
+	}
+	return page
+}
+
+// finds says what the database must hold.
+func (v visit) finds(b begun, want record) {
+	v.t.Helper()
+	if got := v.record(b); got != want {
+		v.t.Errorf("the database says %+v, want %+v", got, want)
+	}
+}
+
+func (v visit) record(b begun) record {
+	v.t.Helper()
+	of := func(sql string) string { return column(v.t, v.s, sql, b.UpdateSessionID, v.id) }
+	return record{
+		session: of(`select state || coalesce(' ' || reason, '') from walletsync.update_sessions where id = $1::uuid and charge_permission = $2`),
+		attempts: of(`select string_agg(coalesce(a.outcome, 'open'), ' ' order by a.returned_at) from walletsync.update_attempts a
+			join walletsync.update_sessions s on s.id = a.update_session where s.id = $1::uuid and s.charge_permission = $2`),
+		changes: of(`select string_agg(h.facet, ' ' order by h.facet) from walletsync.charge_permission_changes h
+			join walletsync.update_sessions s on s.id = $1::uuid where h.charge_permission = $2 and h.stored_at > s.created_at`),
+		wallet: of(`select concat_ws(' ', nullif(shipping_city, ''), substring(payment_descriptors[1] from '[0-9]{4}'))
+			from walletsync.charge_permissions where id = $2 and $1::uuid is not null`),
+	}
+}
+
+// returnURL is where Amazon sends the buyer of an update session.
+func returnURL(t *testing.T, b begun, checkoutSession string) string {
+	t.Helper()
+	var payload struct {
+		WebCheckoutDetails struct{ CheckoutResultReturnURL string }
+	}
+	if err := json.Unmarshal([]byte(b.Checkout.PayloadJSON), &payload); err != nil {
+		t.Fatal(err)
+	}
+	return payload.WebCheckoutDetails.CheckoutResultReturnURL + "&amazonCheckoutSessionId=" + checkoutSession
+}
+
+// oldLink is the link of an update session as it was sealed when it has been
+// good until a second ago.
+func oldLink(t *testing.T, s *stack.Stack, b begun) string {
+	t.Helper()
+	q := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(`{"SecretId":"walletsync-link"}`))
+	q.Header.Set("X-Amz-Target", "secretsmanager.GetSecretValue")
+	q.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	w := httptest.NewRecorder()
+	s.Secrets.ServeHTTP(w, q)
+	var kept struct{ SecretString string }
+	var link struct{ LinkSecret string }
+	if err := json.Unmarshal(w.Body.Bytes(), &kept); err != nil {
+		t.Fatal(w.Body, err)
+	}
+	if err := json.Unmarshal([]byte(kept.SecretString), &link); err != nil || link.LinkSecret == "" {
+		t.Fatal("the stack's secret is not to be had", err)
+	}
+	id, err := session.ParseID(b.UpdateSessionID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := update.Tokens{Secrets: func(context.Context, bool) ([]string, error) { return []string{link.LinkSecret}, nil }}
+	token, err := tokens.Seal(t.Context(), update.Link, id, time.Now().Add(-time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.PublicURL + "/update?t=" + token
+}
+
+// tampered is a URL with one bit of its token turned.
+func tampered(url string) string {
+	at := strings.Index(url, "?t=") + 3 + 60 // within the seal
+	c := byte('A')
+	if url[at] == c {
+		c = 'B'
+	}
+	return url[:at] + string(c) + url[at+1:]
+}
+
+const failedMessage = "The update for your address or payment method failed. Please try again."
+
+// walks is each way that an update can go. In each the buyer ends on a page that
+// says what happened and what to do, and the database says the same.
+var walks = []struct {
+	name string
+	walk func(v visit) (begun, record)
+}{
+	{"change of card", func(v visit) (begun, record) {
+		b := v.begins("payment_method", "")
+		v.opens(b.URL)
+		v.reads("Update your payment method", "Amazon Pay opens next", "Back to Example Shop")
+		v.clicks("#go", "#card-1", "#continue")
+		v.reads("Your payment method has been updated", "There is nothing more for you to do", "****7007", "Back to Example Shop")
+		return b, record{"completed", "completed", "payment_method", "Sampleton 7007"}
+	}},
+	{"change of address", func(v visit) (begun, record) {
+		b := v.begins("address", "")
+		v.opens(b.URL)
+		v.clicks("#go", "#address-1", "#continue")
+		if page := v.reads("Your address has been updated", "Fictionbury", "Back to Example Shop"); strings.Contains(page, "Specimen") || strings.Contains(page, "Anyone") {
+			v.t.Errorf("the page shows more of the address than city and postcode: %q", page)
+		}
+		return b, record{"completed", "completed", "address", "Fictionbury 0007"}
+	}},
+	{"change of both", func(v visit) (begun, record) {
+		b := v.begins("both", "")
+		v.opens(b.URL)
+		v.clicks("#go", "#address-1", "#card-1", "#continue")
+		v.reads("Your address and payment method are up to date", "Fictionbury", "****7007", "Back to Example Shop")
+		return b, record{"completed", "completed", "address payment_method", "Fictionbury 7007"}
+	}},
+	{"PayOnly to PayAndShip", func(v visit) (begun, record) {
+		if _, err := v.s.Twin.Change(v.id, []byte(`{"shippingAddress":null}`), twin.Notify{}); err != nil {
+			v.t.Fatal(err)
+		}
+		until(v.t, "the wallet to have no address", func() (bool, error) {
+			at, err := city(v.t, v.s, v.id)()
+			return at == "", err
+		})
+		settled(v.t, v.s, v.id)
+		if b := v.begins("payment_method", ""); b.Checkout.ProductType != "PayOnly" {
+			v.t.Errorf("a wallet without an address is updated as %s", b.Checkout.ProductType)
+		}
+		b := v.begins("payment_method", `,"productType":"PayAndShip"`)
+		v.opens(b.URL)
+		v.clicks("#go", "#address-1", "#card-1", "#continue")
+		v.reads("Your payment method has been updated", "Fictionbury", "****7007", "Back to Example Shop")
+		return b, record{"completed", "completed", "address payment_method", "Fictionbury 7007"}
+	}},
+	{"cancel", func(v visit) (begun, record) {
+		b := v.begins("payment_method", "")
+		v.opens(b.URL)
+		v.clicks("#go", "#cancel")
+		v.reads(failedMessage, "Continue to Amazon Pay", "Back to Example Shop")
+		v.finds(b, record{"failed BuyerCanceled", "failed", "", untouched})
+		// What the page offers leads on.
+		v.clicks("#go", "#card-1", "#continue")
+		v.reads("Your payment method has been updated", "****7007")
+		return b, record{"completed", "failed completed", "payment_method", "Sampleton 7007"}
+	}},
+	{"failing card", func(v visit) (begun, record) {
+		b := v.begins("both", "")
+		v.opens(b.URL)
+		v.clicks("#go", "#address-1", "#card-2", "#continue")
+		v.reads(failedMessage, "Continue to Amazon Pay", "Back to Example Shop")
+		return b, record{"failed Declined", "failed", "", untouched}
+	}},
+	{"forbidden address", func(v visit) (begun, record) {
+		b := v.begins("address", `,"deliverySpecifications":{"specialRestrictions":["RestrictPOBoxes"]}`)
+		v.opens(b.URL)
+		v.clicks("#go", "#address-2", "#continue", "#problem")
+		v.finds(b, untried)
+		v.clicks("#address-1", "#continue")
+		v.reads("Your address has been updated", "Fictionbury", "Back to Example Shop")
+		return b, record{"completed", "completed", "address", "Fictionbury 0007"}
+	}},
+	{"reload of the return page", func(v visit) (begun, record) {
+		b := v.begins("payment_method", "")
+		v.opens(b.URL)
+		v.clicks("#go", "#card-1", "#continue")
+		v.reads("Your payment method has been updated", "****7007")
+		do(v.t, v.ctx, chromedp.Reload())
+		if page := v.reads("Your payment method has been updated", "Back to Example Shop"); strings.Contains(page, "7007") {
+			v.t.Errorf("what changed is shown again: %q", page)
+		}
+		return b, record{"completed", "completed", "payment_method", "Sampleton 7007"}
+	}},
+	{"back button", func(v visit) (begun, record) {
+		b := v.begins("payment_method", "")
+		v.opens(b.URL)
+		v.clicks("#go", "#card-1", "#continue")
+		v.reads("Your payment method has been updated")
+		v.back("/checkout/") // Amazon's page
+		v.back("/update?")
+		v.reads("This update has been completed", "please start a new update from the shop", "Back to Example Shop")
+		return b, record{"completed", "completed", "payment_method", "Sampleton 7007"}
+	}},
+	{"two tabs", func(v visit) (begun, record) {
+		b := v.begins("both", "")
+		other := v.tab()
+		for _, tab := range []visit{v, other} {
+			tab.opens(b.URL)
+			tab.clicks("#go", "#card-1")
+		}
+		v.clicks("#continue")
+		v.reads("Your address and payment method are up to date", "****7007")
+		other.clicks("#cancel")
+		other.reads("Your update was not completed", "Please start the update again from the shop", "Back to Example Shop")
+		return b, record{"completed", "completed failed", "payment_method", "Sampleton 7007"}
+	}},
+	{"expired link", func(v visit) (begun, record) {
+		b := v.begins("both", "")
+		v.opens(oldLink(v.t, v.s, b))
+		v.reads("This link has expired", "Please start the update again from the shop", "Back to Example Shop")
+		return b, untried
+	}},
+	{"tampered token", func(v visit) (begun, record) {
+		b := v.begins("both", "")
+		w, err := v.s.Twin.Walk(b.Checkout, twin.Choice{CardEnding: "7007"})
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		for _, url := range []string{b.URL, w.ReturnURL} {
+			v.opens(tampered(url))
+			v.reads("This link does not work", "Please start the update again from the shop", "Back to Example Shop")
+		}
+		return b, untried
+	}},
+	{"token of another session", func(v visit) (begun, record) {
+		first, w := walk(v.t, v.s, v.id, "payment_method", twin.Choice{CardEnding: "7007"})
+		v.opens(w.ReturnURL)
+		v.reads("Your payment method has been updated")
+		v.finds(first, record{"completed", "completed", "payment_method", "Sampleton 7007"})
+		// What came back from the first is not the second's, and a link takes
+		// nobody back.
+		second := v.begins("payment_method", "")
+		for _, url := range []string{returnURL(v.t, second, w.CheckoutSessionID), strings.Replace(second.URL, "/update?", "/return?", 1)} {
+			v.opens(url)
+			v.reads("This link does not work", "Please start the update again from the shop", "Back to Example Shop")
+		}
+		return second, record{"started", "", "", "Sampleton 7007"}
+	}},
+	{"session id of another buyer", func(v visit) (begun, record) {
+		b := v.begins("payment_method", "")
+		_, theirs := walk(v.t, v.s, "S01-1000002-1000002", "payment_method", twin.Choice{})
+		v.opens(returnURL(v.t, b, theirs.CheckoutSessionID))
+		v.reads(failedMessage, "Continue to Amazon Pay", "Back to Example Shop")
+		return b, record{"failed other_charge_permission", "failed", "", untouched}
+	}},
+	{"script blocked", func(v visit) (begun, record) {
+		faulty(v.t, v.s, twin.CallFault{Call: twin.CheckoutScript, Connection: "reset"})
+		b := v.begins("payment_method", "")
+		v.opens(b.URL)
+		v.clicks("#go")
+		v.reads("Amazon Pay could not be loaded. Please check your connection, turn off any ad blocker for this page, and try again.", "Try again", "Back to Example Shop")
+		v.finds(b, untried)
+		_ = v.s.Twin.SetFaults(twin.Faults{})
+		v.clicks("#go", "#card-1", "#continue")
+		v.reads("Your payment method has been updated")
+		return b, record{"completed", "completed", "payment_method", "Sampleton 7007"}
+	}},
+	{"script that throws", func(v visit) (begun, record) {
+		faulty(v.t, v.s, twin.CallFault{Call: twin.CheckoutScript, Next: 1, Script: "throws"})
+		b := v.begins("payment_method", "")
+		v.opens(b.URL)
+		v.clicks("#go")
+		v.reads("Amazon Pay could not be opened. Please try again.", "Open this page again", "Back to Example Shop")
+		v.finds(b, untried)
+		v.clicks("#reload", "#go", "#card-1", "#continue")
+		v.reads("Your payment method has been updated")
+		return b, record{"completed", "completed", "payment_method", "Sampleton 7007"}
+	}},
+	{"Complete answered 500", func(v visit) (begun, record) {
+		faulty(v.t, v.s, twin.CallFault{Call: twin.CompleteCheckoutSession, Next: 1, Status: http.StatusInternalServerError})
+		b := v.begins("payment_method", "")
+		v.opens(b.URL)
+		v.clicks("#go", "#card-1", "#continue")
+		v.reads("Your payment method has been updated", "****7007", "Back to Example Shop")
+		return b, record{"completed", "completed", "payment_method", "Sampleton 7007"}
+	}},
+	{"Complete done and its answer lost", func(v visit) (begun, record) {
+		faulty(v.t, v.s, twin.CallFault{Call: twin.CompleteCheckoutSession, Next: 1, Applied: true, Connection: "reset"})
+		b := v.begins("payment_method", "")
+		v.opens(b.URL)
+		v.clicks("#go", "#card-1", "#continue")
+		v.reads("Your payment method has been updated", "Back to Example Shop")
+		return b, record{"completed", "completed", "payment_method", "Sampleton 7007"}
+	}},
+	{"Complete never answered, until the reconciler asks", func(v visit) (begun, record) {
+		faulty(v.t, v.s, twin.CallFault{Call: twin.CompleteCheckoutSession, Status: http.StatusInternalServerError},
+			twin.CallFault{Call: twin.GetCheckoutSession, Status: http.StatusInternalServerError})
+		b := v.begins("payment_method", "")
+		v.opens(b.URL)
+		v.clicks("#go", "#card-1", "#continue")
+		v.reads("We are checking your update", "you can close this page", "Check again now", "Back to Example Shop")
+		v.finds(b, record{"returned", "open", "", untouched})
+		_ = v.s.Twin.SetFaults(twin.Faults{})
+		if _, err := v.s.DB.Exec(v.t.Context(), `update walletsync.update_attempts set not_before = now() where update_session = $1::uuid`, b.UpdateSessionID); err != nil {
+			v.t.Fatal(err)
+		}
+		reconcile(v.t, v.s)
+		until(v.t, "the row to change", func() (bool, error) { return v.record(b).wallet == "Sampleton 7007", nil })
+		do(v.t, v.ctx, chromedp.Reload()) // as the page offers
+		v.reads("Your payment method has been updated", "Back to Example Shop")
+		return b, record{"completed", "completed", "payment_method", "Sampleton 7007"}
+	}},
+	{"JavaScript off", func(v visit) (begun, record) {
+		do(v.t, v.ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+			return err
+		}))
+		b := v.begins("both", "")
+		v.opens(b.URL)
+		v.reads("This page needs JavaScript to open Amazon Pay. Please turn on JavaScript", "Open this page again", "Back to Example Shop")
+		return b, untried
+	}},
+}
+
+// TestEachWayThatAnUpdateCanGo walks them through real Chromium, the real
+// functions, the twin and Postgres.
+func TestEachWayThatAnUpdateCanGo(t *testing.T) {
+	s := running(t)
+	ids := wallets(t, s, len(walks))
+	begunBy, ended := make([]begun, len(walks)), make([]record, len(walks))
+	for i, w := range walks {
+		t.Run(w.name, func(t *testing.T) {
+			v := visit{t, s, browser(t, "light"), ids[i]}
+			begunBy[i], ended[i] = w.walk(v)
+			v.finds(begunBy[i], ended[i])
+		})
+	}
+	// By now the notifications have come, too: they told nothing new.
+	for i, w := range walks {
+		if begunBy[i].UpdateSessionID == "" {
+			continue // failed before, or not asked for
+		}
+		t.Run(w.name+", and the notification", func(t *testing.T) {
+			settled(t, s, ids[i])
+			visit{t: t, s: s, id: ids[i]}.finds(begunBy[i], ended[i])
+		})
+	}
+}
+
+// wallets makes n of them that were stored a while ago, so that no change is
+// held back as one from a lagging replica.
+func wallets(t *testing.T, s *stack.Stack, n int) (ids []string) {
+	t.Helper()
+	for i := range n {
+		id := fmt.Sprintf("S01-3000000-%07d", i)
+		if _, err := s.Twin.Change(id, []byte(`{"shippingAddress":{"name":"Anyone Example","addressLine1":"1 Example Road","city":"Sampleton","postalCode":"ZZ99 7AA","countryCode":"GB"},
+			"paymentPreferences":[{"paymentDescriptor":"Visa ****0007 (Amazon Pay)"}]}`), twin.Notify{}); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	until(t, "the wallets' rows", func() (bool, error) {
+		var all bool
+		err := s.DB.QueryRow(t.Context(), `select count(*) = $2 from walletsync.charge_permissions c join walletsync.refreshes r using (account, id)
+			where c.id = any($1) and r.wanted = r.done and c.stored_at < clock_timestamp() - interval '1 second'`, ids, n).Scan(&all)
+		return all, err
+	})
+	return ids
 }

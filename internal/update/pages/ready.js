@@ -80,8 +80,9 @@
   document.addEventListener("securitypolicyviolation", (e) => {
     if (e.effectiveDirective === "form-action") refused(e.blockedURI);
   });
-  // Back from Amazon to a page that the browser had kept.
-  window.addEventListener("pageshow", (e) => { if (e.persisted) busy(false); });
+  // Back to a page that the browser had kept, no-store or not: the server knows
+  // what has happened since, such as that the update is completed.
+  window.addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
   window.addEventListener("pagehide", () => clearTimeout(stuck));
 
   go.hidden = false;
