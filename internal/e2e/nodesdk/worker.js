@@ -78,7 +78,7 @@ async function batch(ids) {
     return claimed.rows;
   });
   const results = await Promise.all(claims.map(async (c) => {
-    const [, id, , , message, , , stored] = c;
+    const [, id, , , message, , , , stored] = c;
     const begun = Date.now();
     const r = await api.getChargePermission(id);
     const p = typeof r.data === 'string' ? JSON.parse(r.data) : r.data;
