@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -352,8 +353,9 @@ func TestRequestsThatCannotBeMetSayWhy(t *testing.T) {
 	}
 }
 
-// BenchmarkReturn is the p95 of GET /return beyond Amazon Pay's own answer times,
-// with no delay injected: through the gateway, the real binary and Postgres.
+// BenchmarkReturn is the p95 of GET /return with no delay injected: through the
+// gateway, the real binary and Postgres. The budget is of what is beyond Amazon
+// Pay's own answer times; the twin's are left in, so what holds here holds.
 func BenchmarkReturn(b *testing.B) {
 	s, err := stack.Start(b.Context(), stack.Options{Dir: b.TempDir()})
 	if err != nil {
@@ -378,6 +380,8 @@ func BenchmarkReturn(b *testing.B) {
 		one("4444", "1111")
 	}
 	slices.Sort(took)
-	b.ReportMetric(float64(took[len(took)*95/100].Microseconds())/1000, "ms-p95")
-	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms-p50")
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	report(b, "GET /return, the twin's answers included",
+		budget{"p95 of " + strconv.Itoa(len(took)), ms(took[len(took)*95/100]), 50, "ms"},
+		budget{"p50", ms(took[len(took)/2]), 0, "ms"})
 }
