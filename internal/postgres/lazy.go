@@ -75,6 +75,12 @@ func withStore[T any](ctx context.Context, l *LazyStore, do func(*Store) (T, err
 	return do(s)
 }
 
+// lazily is withStore for what returns nothing else, or more than one thing.
+func lazily(ctx context.Context, l *LazyStore, do func(*Store) error) error {
+	_, err := withStore(ctx, l, func(s *Store) (struct{}, error) { return struct{}{}, do(s) })
+	return err
+}
+
 // passwordRefused reports whether the server does not know the role or refuses
 // its password (class 28).
 func passwordRefused(err error) bool {
@@ -93,16 +99,12 @@ func (l *LazyStore) Commit(ctx context.Context, q refresh.CommitRequest) (refres
 }
 
 // Backlog is Store.Backlog.
-func (l *LazyStore) Backlog(ctx context.Context, a wallet.AccountID) (refresh.Backlog, []refresh.Wake, error) {
-	type answer struct {
-		backlog refresh.Backlog
-		wakes   []refresh.Wake
-	}
-	got, err := withStore(ctx, l, func(s *Store) (out answer, err error) {
-		out.backlog, out.wakes, err = s.Backlog(ctx, a)
-		return out, err
+func (l *LazyStore) Backlog(ctx context.Context, a wallet.AccountID) (backlog refresh.Backlog, wakes []refresh.Wake, err error) {
+	err = lazily(ctx, l, func(s *Store) (err error) {
+		backlog, wakes, err = s.Backlog(ctx, a)
+		return err
 	})
-	return got.backlog, got.wakes, err
+	return backlog, wakes, err
 }
 
 // Sweepable is Store.Sweepable.
@@ -122,6 +124,5 @@ func (l *LazyStore) Unpushed(ctx context.Context, most int) ([]push.Change, erro
 
 // Pushed is Store.Pushed.
 func (l *LazyStore) Pushed(ctx context.Context, position int64) error {
-	_, err := withStore(ctx, l, func(s *Store) (struct{}, error) { return struct{}{}, s.Pushed(ctx, position) })
-	return err
+	return lazily(ctx, l, func(s *Store) error { return s.Pushed(ctx, position) })
 }

@@ -412,9 +412,3 @@ func (l *LazyStore) WantLeft(ctx context.Context, left session.Left) error {
 func (l *LazyStore) NoteStored(ctx context.Context, a wallet.AccountID) error {
 	return lazily(ctx, l, func(s *Store) error { return s.NoteStored(ctx, a) })
 }
-
-// lazily is withStore for what returns nothing else.
-func lazily(ctx context.Context, l *LazyStore, do func(*Store) error) error {
-	_, err := withStore(ctx, l, func(s *Store) (struct{}, error) { return struct{}{}, do(s) })
-	return err
-}
