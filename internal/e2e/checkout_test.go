@@ -1,13 +1,10 @@
 package e2e
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -45,20 +42,8 @@ func newMerchant(t *testing.T, s *stack.Stack) *merchant {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca, err := os.ReadFile(s.CAFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(ca)
-	proxy, err := url.Parse(s.ProxyURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	transport := &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{RootCAs: roots}}
-	t.Cleanup(transport.CloseIdleConnections)
 	m := &merchant{t: t, stack: s, script: s.CheckoutScriptURL}
-	if m.client, err = amazonpay.New(amazonpay.Config{Region: amazonpay.EU, PublicKeyID: s.PublicKeyID, PrivateKey: key, HTTPClient: &http.Client{Transport: transport}}); err != nil {
+	if m.client, err = amazonpay.New(amazonpay.Config{Region: amazonpay.EU, PublicKeyID: s.PublicKeyID, PrivateKey: key, HTTPClient: amazonsHosts(t, s)}); err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()

@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -11,8 +10,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -168,17 +165,7 @@ func TestAMessageThatWaitedADayForPostgresIsProcessed(t *testing.T) {
 // that reaches SNS.
 func subscribed(t *testing.T, s *stack.Stack, take func(envelope string)) *http.Client {
 	t.Helper()
-	ca, err := os.ReadFile(s.CAFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(ca)
-	proxy, err := url.Parse(s.ProxyURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sns := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	sns := amazonsHosts(t, s)
 	endpoint := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
 		body, err := io.ReadAll(q.Body)
 		var e struct{ Type, SubscribeURL string }
