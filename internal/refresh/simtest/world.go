@@ -756,7 +756,10 @@ func (w *world) wake(t *waiting) {
 	}
 	if sent {
 		w.saw("wake-up")
-		w.checker.slack = max(w.checker.slack, w.now-t.asked) // the delay counts from now
+		// The delay counts from now, and was decided before the wake-ups that
+		// were sent before this one. Both ends are the store's clock.
+		decided := t.wake.Add(-t.delay)
+		w.checker.slack = max(w.checker.slack, w.now-t.asked, w.storeTime().Sub(decided))
 		w.enqueue(&message{body: wakeBody(t.account, t.wake)}, t.delay)
 	}
 	if w.telling() {
