@@ -1,12 +1,14 @@
 package postgres_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
 
 	"walletsync/internal/postgres"
 	"walletsync/internal/update"
@@ -42,7 +44,7 @@ func newUpdates(t *testing.T) *updates {
 	u := &updates{t: t, now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
 	url := database(t)
 	u.db = connect(t, url)
-	u.Store = open(t, url, postgres.Options{Now: func() time.Time { return u.now }, Connections: 4})
+	u.Store = open(t, url, postgres.Options{Now: func() time.Time { return u.now }, Connections: 6})
 	return u
 }
 
@@ -224,6 +226,35 @@ func TestOnlyOneOfManyReturnsHoldsTheAttempt(t *testing.T) {
 	wg.Wait()
 	if ours != 1 {
 		t.Errorf("%d hold it", ours)
+	}
+}
+
+// A buyer who clicks once more comes back while the first return notes what
+// changed and shows it. An insert of the attempt that is there already would
+// wait for that note, which would wait for the insert's own row.
+func TestReturnsWhileTheOutcomeIsShownDoNotWaitInACircle(t *testing.T) {
+	u := newUpdates(t)
+	u.permission("Chargeable", "Exampleton")
+	for n := range byte(100) {
+		u.session(n + 1)
+		checkout := fmt.Sprintf("checkout-%d", n)
+		a := u.complete(n+1, checkout)
+		u.now = u.now.Add(time.Second)
+		u.change("address", `{"city": "Newtown"}`)
+		var g errgroup.Group
+		for returned := range byte(3) {
+			g.Go(func() error {
+				_, err := u.Begin(t.Context(), id(n+1), checkout, token(returned+1), holdForAMinute)
+				return err
+			})
+			g.Go(func() error {
+				_, err := u.Show(t.Context(), a)
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -1,7 +1,10 @@
 -- checkout-return: a Checkout Session has come back. One that is there already, of this session or of another, stays as it is.
--- $1 session, $2 Checkout Session, $3 now (null: the clock). Locks: the new row, after its session's.
+-- $1 session, $2 Checkout Session, $3 now (null: the clock). Locks: the new row, after its session's. Index: the primary keys.
+-- One that is seen is not inserted: an insert next to an update of the same row waits for it, and may be waited for by it.
+-- What the session's lock does not exclude is a first return by two sessions at once, and that is what the conflict is for.
 insert into walletsync.update_attempts (account, checkout_session, update_session, returned_at)
 select s.account, $2::text, s.id, coalesce($3::timestamptz, clock_timestamp())
 from walletsync.update_sessions s
 where s.id = $1::uuid
+  and not exists (select from walletsync.update_attempts a where a.account = s.account and a.checkout_session = $2::text)
 on conflict (account, checkout_session) do nothing
