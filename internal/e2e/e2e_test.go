@@ -35,6 +35,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// marginOfShared is the margin of the shared stack: a change of what changed
+// less than that ago is held, and shown later.
+const marginOfShared = time.Second
+
 func running(t *testing.T) *stack.Stack {
 	t.Helper()
 	shared.once.Do(func() {
@@ -43,7 +47,7 @@ func running(t *testing.T) *stack.Stack {
 			shared.err = err
 			return
 		}
-		shared.stack, shared.err = stack.Start(context.Background(), stack.Options{Dir: dir, Output: &shared.book})
+		shared.stack, shared.err = stack.Start(context.Background(), stack.Options{Dir: dir, Output: &shared.book, Margin: marginOfShared})
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)

@@ -14,12 +14,15 @@ func reconcile(t *testing.T, s *stack.Stack) {
 	}
 }
 
-// settled waits until nothing is wanted of a charge permission.
+// settled waits until nothing is wanted of a charge permission, and what changed
+// is old enough for a next change to be stored at once.
 func settled(t *testing.T, s *stack.Stack, id string) {
 	t.Helper()
 	until(t, "nothing to be wanted of "+id, func() (bool, error) {
 		var done bool
-		err := s.DB.QueryRow(t.Context(), `select wanted = done from walletsync.refreshes where id = $1`, id).Scan(&done)
+		err := s.DB.QueryRow(t.Context(), `select wanted = done and not exists (
+			select from walletsync.charge_permission_changes where charge_permission = r.id and stored_at > clock_timestamp() - $2::interval)
+			from walletsync.refreshes r where id = $1`, id, marginOfShared).Scan(&done)
 		return done, err
 	})
 }

@@ -93,6 +93,7 @@ func sessionState(t testing.TB, s *stack.Stack, b begun) string {
 func TestAnUpdateWalksTheWholeWay(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000001-1000001"
+	settled(t, s, id)
 	b := begin(t, s, id, "payment_method", "")
 	status, header, _ := get(t, b.URL)
 	if status != http.StatusOK || !strings.Contains(header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
@@ -240,6 +241,7 @@ func TestACardThatFailsLeadsBackToTheStart(t *testing.T) {
 func TestACompletionWhoseAnswerIsLostIsMadeOnce(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000001-1000001"
+	settled(t, s, id)
 	b, w := walk(t, s, id, "payment_method", twin.Choice{CardEnding: anotherCard(t, s, id)})
 	faulty(t, s, twin.CallFault{Call: twin.CompleteCheckoutSession, Next: 1, Applied: true, Status: http.StatusInternalServerError})
 	if status, _, page := get(t, w.ReturnURL); status != http.StatusOK || !strings.Contains(page, "****") {
@@ -253,6 +255,7 @@ func TestACompletionWhoseAnswerIsLostIsMadeOnce(t *testing.T) {
 func TestTwoReturnsAtOnceCompleteOnce(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000001-1000001"
+	settled(t, s, id)
 	_, w := walk(t, s, id, "payment_method", twin.Choice{CardEnding: anotherCard(t, s, id)})
 	before := s.Twin.Stats().Calls[twin.CompleteCheckoutSession]["200"]
 	var both sync.WaitGroup
