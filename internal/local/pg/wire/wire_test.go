@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,6 +65,11 @@ func connectMode(t *testing.T, url string, mode pgx.QueryExecMode) *pgx.Conn {
 		t.Fatal(err)
 	}
 	config.DefaultQueryExecMode = mode
+	return connectConfig(t, config)
+}
+
+func connectConfig(t *testing.T, config *pgx.ConnConfig) *pgx.Conn {
+	t.Helper()
 	conn, err := pgx.ConnectConfig(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
@@ -385,7 +391,23 @@ func TestRequestOfADeadClientStillArrives(t *testing.T) {
 	p, direct := listen(t)
 	hold := p.Hold(wire.Requested, wire.SQL("-- batch"))
 	answered := p.Hold(wire.Answered, wire.SQL("-- batch"))
-	conn := connect(t, p.URL())
+	config, err := pgx.ParseConfig(p.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	// pgx asks the server to cancel by a connection of its own. The dead do not,
+	// and it would race with what is held.
+	var dead atomic.Bool
+	dial := config.DialFunc
+	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if dead.Load() {
+			return nil, errors.New("the client is dead")
+		}
+		return dial(ctx, network, addr)
+	}
+	conn := connectConfig(t, config)
+	dead.Store(true)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- conn.SendBatch(ctx, batch(3)).Close() }()
