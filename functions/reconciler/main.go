@@ -63,6 +63,7 @@ func main() {
 	reconciler := &reconcile.Reconciler{Accounts: accounts, Duties: []reconcile.Duty{
 		updates,
 		&reconcile.Sweep{Store: store, Period: c.Sweep, Every: c.Every, Metrics: metrics},
+		&reconcile.Channel{Store: store, Patience: c.Patience, Metrics: metrics},
 		&reconcile.Wake{Store: store, Waker: &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, Metrics: metrics},
 	}}
 	awslambda.Start(log, metrics, awslambda.Schedule(reconciler.Run))

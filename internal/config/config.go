@@ -71,6 +71,7 @@ type Reconciler struct {
 	APITimeout     time.Duration // of one call to Amazon Pay
 	Sweep          time.Duration // how long a charge permission may go unread
 	Every          time.Duration // how often the schedule invokes the function
+	Patience       time.Duration // how long the notification of a completed update may take
 }
 
 // Push is the configuration of feed-push.
@@ -92,7 +93,11 @@ const (
 	// documents keeps it for 300,000 charge permissions (sandbox: 75,000).
 	DefaultSweepDays = 7
 	DefaultEvery     = 5 * time.Minute
-	DefaultAlgorithm = "AMZN-PAY-RSASSA-PSS-V2"
+	// DefaultChannelPatience outlasts the retries of SNS's default policy: 3 of
+	// them, 20 s apart, with 15 s for each answer ("Amazon SNS message delivery
+	// retries").
+	DefaultChannelPatience = 5 * time.Minute
+	DefaultAlgorithm       = "AMZN-PAY-RSASSA-PSS-V2"
 )
 
 // LoadReceiver reads the configuration of ipn-receiver; getenv is os.Getenv.
@@ -151,8 +156,9 @@ func LoadReconciler(getenv func(string) string) (Reconciler, error) {
 		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
 		Trust:          r.trust(),
 		APITimeout:     r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute),
-		Sweep:          time.Duration(r.number("SWEEP_DAYS", DefaultSweepDays, 1, 365)) * 24 * time.Hour,
+		Sweep:          r.days("SWEEP_DAYS", DefaultSweepDays, 365),
 		Every:          r.duration("RECONCILE_EVERY", DefaultEvery, time.Second, time.Hour),
+		Patience:       r.duration("CHANNEL_PATIENCE", DefaultChannelPatience, time.Second, 24*time.Hour),
 	}
 	return c, r.err()
 }
@@ -276,6 +282,20 @@ func (r *reader) number(name string, standard, least, most int) int {
 		return standard
 	}
 	return n
+}
+
+// days reads a number of days, which may be a fraction.
+func (r *reader) days(name string, standard, most float64) time.Duration {
+	days := standard
+	if s := r.getenv(name); s != "" {
+		var err error
+		if days, err = strconv.ParseFloat(s, 64); err != nil || !(days > 0 && days <= most) {
+			r.add(name, fmt.Sprintf("%q is not a number above 0 and at most %v", clip(s), most),
+				fmt.Sprintf("set one, such as 7 or 0.5, or leave it out for %v", standard))
+			days = standard
+		}
+	}
+	return time.Duration(days * float64(24*time.Hour))
 }
 
 func (r *reader) outlives(lease, timeout time.Duration) {

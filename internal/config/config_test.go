@@ -230,6 +230,16 @@ func TestReconcilerSweepsWithinAWeekAndNeedsNoDoorSecret(t *testing.T) {
 	if c, err = LoadReconciler(workerEnv(bare)); err != nil || c.Sweep != 30*24*time.Hour || c.Every != time.Minute {
 		t.Errorf("%+v, %v", c, err)
 	}
+	bare["SWEEP_DAYS"] = "0.5"
+	if c, err = LoadReconciler(workerEnv(bare)); err != nil || c.Sweep != 12*time.Hour {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, days := range []string{"-1", "366", "NaN", "a week"} {
+		bare["SWEEP_DAYS"] = days
+		if _, err = LoadReconciler(workerEnv(bare)); err == nil || !strings.Contains(err.Error(), "SWEEP_DAYS") {
+			t.Errorf("%s days: %v", days, err)
+		}
+	}
 	bare["SWEEP_DAYS"], bare["RECONCILE_EVERY"] = "0", "2h"
 	if _, err = LoadReconciler(workerEnv(bare)); err == nil || !strings.Contains(err.Error(), "SWEEP_DAYS") || !strings.Contains(err.Error(), "RECONCILE_EVERY") {
 		t.Error(err)

@@ -126,3 +126,8 @@ func (l *LazyStore) Unpushed(ctx context.Context, most int) ([]push.Change, erro
 func (l *LazyStore) Pushed(ctx context.Context, position int64) error {
 	return lazily(ctx, l, func(s *Store) error { return s.Pushed(ctx, position) })
 }
+
+// Heard is Store.Heard.
+func (l *LazyStore) Heard(ctx context.Context, a wallet.AccountID, patience time.Duration) (reconcile.Heard, error) {
+	return withStore(ctx, l, func(s *Store) (reconcile.Heard, error) { return s.Heard(ctx, a, patience) })
+}

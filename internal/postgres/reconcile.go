@@ -15,6 +15,7 @@ import (
 var (
 	sqlSweepable = statement("sweepable")
 	sqlSweep     = statement("sweep")
+	sqlChannel   = statement("channel")
 )
 
 // Backlog decides on an account's wake-up as the last transaction of a batch
@@ -67,4 +68,25 @@ func (s *Store) MarkUnread(ctx context.Context, account wallet.AccountID, unread
 		})
 	})
 	return marked, err
+}
+
+// Heard tells of an account's notifications.
+func (s *Store) Heard(ctx context.Context, account wallet.AccountID, patience time.Duration) (h reconcile.Heard, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlChannel, account, patience.Seconds(), s.at()).QueryRow(func(row pgx.Row) error {
+			var last, first *time.Time
+			h = reconcile.Heard{}
+			if err := row.Scan(&last, &h.Updates, &h.Found, &first); err != nil {
+				return err
+			}
+			if last != nil {
+				h.Last = *last
+			}
+			if first != nil {
+				h.First = *first
+			}
+			return nil
+		})
+	})
+	return h, err
 }

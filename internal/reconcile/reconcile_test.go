@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"walletsync/internal/refresh"
+	"walletsync/internal/telemetry"
 	"walletsync/internal/wallet"
 )
 
@@ -170,6 +172,38 @@ func TestAPeriodThatCannotBeKeptIsAnErrorThatTellsWhatToDo(t *testing.T) {
 			}
 			if loud := strings.Contains(out.String(), `"level":"error"`) && strings.Contains(out.String(), "SWEEP_DAYS"); loud != (c.total > 302_400) {
 				t.Errorf("log: %s", out.String())
+			}
+		})
+	}
+}
+
+type heard Heard
+
+func (h heard) Heard(context.Context, wallet.AccountID, time.Duration) (Heard, error) {
+	return Heard(h), nil
+}
+
+func TestAChannelThatIsDeadIsAnErrorThatTellsWhereToLook(t *testing.T) {
+	for verdict, h := range map[Verdict]Heard{
+		Untested: {}, Alive: {Last: time.Now()}, Doubtful: {Last: time.Now(), Updates: 1}, Dead: {Updates: 1, Found: 1},
+	} {
+		t.Run(string(verdict), func(t *testing.T) {
+			var out bytes.Buffer
+			metrics := telemetry.NewMetrics(&out, "reconciler", time.Now)
+			c := Channel{Store: heard(h), Patience: time.Minute, Metrics: metrics}
+			if err := c.Do(zerolog.New(&out).WithContext(t.Context()), "main"); err != nil {
+				t.Fatal(err)
+			}
+			metrics.Flush()
+			log := out.String()
+			if loud := strings.Contains(log, `"level":"error"`) && strings.Contains(log, "Seller Central"); loud != (verdict == Dead) {
+				t.Errorf("log: %s", log)
+			}
+			if warned := strings.Contains(log, `"level":"warn"`); warned != (verdict == Doubtful) {
+				t.Errorf("log: %s", log)
+			}
+			if !strings.Contains(log, `"Missing":[`+strconv.Itoa(h.Missing())+`]`) {
+				t.Errorf("metrics: %s", log)
 			}
 		})
 	}
