@@ -37,7 +37,8 @@ type trial struct {
 const tried = 2 * time.Minute
 
 // try starts a trial. Leases and visibility time-outs are short, so that what a
-// crash leaves behind is soon picked up; else it is as deployed.
+// crash leaves behind is soon picked up; else it is as deployed. A way to the
+// database of the test's own takes the place of the proxy.
 func try(tb testing.TB, o stack.Options) *trial {
 	tb.Helper()
 	w := &trial{tb: tb, book: &book{}}
@@ -49,12 +50,14 @@ func try(tb testing.TB, o stack.Options) *trial {
 	if o.Visibility == 0 {
 		o.Visibility = 3 * time.Second
 	}
-	o.DatabaseURL = func(url string) (string, error) {
-		var err error
-		if w.wire, err = wire.Listen(url); err != nil {
-			return "", err
+	if o.DatabaseURL == nil {
+		o.DatabaseURL = func(url string) (string, error) {
+			var err error
+			if w.wire, err = wire.Listen(url); err != nil {
+				return "", err
+			}
+			return w.wire.URL(), nil
 		}
-		return w.wire.URL(), nil
 	}
 	if o.ReconcileEvery == 0 {
 		o.ReconcileEvery = -1 // only when invoked: the queue alone must do, and its trips would be taken for the worker's
@@ -72,7 +75,9 @@ func try(tb testing.TB, o stack.Options) *trial {
 		if tb.Failed() {
 			tb.Log("the last troubles:\n" + w.book.troubles())
 		}
-		_ = w.wire.Close() // first: what a test still holds there must not hold up the end
+		if w.wire != nil {
+			_ = w.wire.Close() // first: what a test still holds there must not hold up the end
+		}
 		w.Close()
 	})
 	return w
@@ -458,6 +463,7 @@ func (w *trial) history() map[string]map[string]any {
 type book struct {
 	mu    sync.Mutex
 	calls []called
+	taken []string // message ids of the notifications that the receiver took
 	told  []string
 }
 
@@ -471,6 +477,7 @@ type called struct {
 func (b *book) Write(line []byte) (int, error) {
 	var l struct {
 		Level, Function, Message, Call, ID string
+		MessageID                          string `json:"messageId"`
 		Status                             int
 	}
 	if json.Unmarshal(line, &l) != nil {
@@ -480,6 +487,9 @@ func (b *book) Write(line []byte) (int, error) {
 	defer b.mu.Unlock()
 	if l.Function == "twin" && l.Call == string(twin.GetChargePermission) {
 		b.calls = append(b.calls, called{l.ID, l.Status, time.Now()})
+	}
+	if l.Function == "twin" && l.Message == "notification taken" {
+		b.taken = append(b.taken, l.MessageID)
 	}
 	if l.Level == "error" || l.Level == "warn" {
 		b.told = append(b.told, string(line))
@@ -498,6 +508,13 @@ func (b *book) len() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.calls)
+}
+
+// messages returns the notifications that the receiver took so far.
+func (b *book) messages() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.taken)
 }
 
 func (b *book) troubles() string {

@@ -53,7 +53,7 @@ func StartBouncer(ctx context.Context, databaseURL string, o Options) (*Bouncer,
 		return nil, fmt.Errorf("no PgBouncer could be had (`apt-get install pgbouncer`, `brew install pgbouncer`): %w", err)
 	}
 	b := &Bouncer{target: target}
-	if b.dir, b.lock, err = newRunDir(who); err != nil {
+	if b.dir, b.lock, err = newRunDir(who, ""); err != nil {
 		return nil, err
 	}
 	for range portRetries {

@@ -127,8 +127,10 @@ const (
 // newRunDir makes the folder of one server, owned by its account, and holds
 // its lock as long as this process lives. It sweeps away the folders whose
 // process was killed.
-func newRunDir(who account) (dir string, lock *os.File, err error) {
-	temp := os.TempDir()
+func newRunDir(who account, temp string) (dir string, lock *os.File, err error) {
+	if temp == "" {
+		temp = os.TempDir()
+	}
 	if who.drop && !openToAll(temp) {
 		temp = "/tmp"
 	}

@@ -43,6 +43,9 @@ type Options struct {
 	// Without it a committed transaction survives the death of PostgreSQL
 	// (StopHard) but not the machine's. For benchmarks.
 	Durable bool
+	// Dir is the folder in which the server's own is made. Empty: the system's
+	// for temporary files.
+	Dir string
 	// Port is taken on 127.0.0.1. Zero: a free one.
 	Port int
 	// Settings are added to PostgreSQL's own, by name.
@@ -111,7 +114,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{inst: inst, who: who, opts: o}
-	if s.dir, s.lock, err = newRunDir(who); err != nil {
+	if s.dir, s.lock, err = newRunDir(who, o.Dir); err != nil {
 		return nil, err
 	}
 	if err := s.setUp(ctx, initialised); err != nil {

@@ -57,6 +57,12 @@ type Options struct {
 	// DatabaseURL, if set, leads the functions to the database another way,
 	// such as through a proxy; it is given the server's own.
 	DatabaseURL func(url string) (string, error)
+	// Link, if set, leads what reaches a part another way; it is given the
+	// part's host and port.
+	Link func(part Part, address string) (string, error)
+	// PostgresDir is the folder in which Postgres's own is made; empty: the
+	// system's for temporary files.
+	PostgresDir string
 	// ReconcileEvery is how often the reconciler runs; 0: every ten seconds,
 	// below 0: only when a test invokes it.
 	ReconcileEvery time.Duration
@@ -69,6 +75,18 @@ type Options struct {
 	// queue look by Queue.SetSettings.
 	Now func() time.Time
 }
+
+// Part is what a Link leads to.
+type Part string
+
+// The parts of a stack with a link. The database has DatabaseURL.
+const (
+	Door        Part = "door"    // the HTTP API, for SNS, buyers and the merchant
+	QueuePart   Part = "queue"   // SQS, for the functions
+	SecretsPart Part = "secrets" // Secrets Manager, for the functions
+	Amazon      Part = "amazon"  // the proxy by which the functions reach Amazon's hosts
+	BusPart     Part = "bus"     // EventBridge, for the push
+)
 
 // Description is stack.json: how scripts reach the stack.
 type Description struct {
@@ -168,7 +186,11 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
-	s.PublicURL = "http://" + gateway.Addr().String()
+	door, err := s.link(Door, gateway.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	s.PublicURL = "http://" + door
 	s.IPNURL = s.PublicURL + "/ipn/" + account + "/" + ipnSecret
 	s.UpdateSessionsURL = s.PublicURL + "/update-sessions"
 	shopListener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
@@ -248,7 +270,7 @@ func (s *Stack) startPostgres(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.Progress = s.options.Progress
+	o.Progress, o.Dir = s.options.Progress, s.options.PostgresDir
 	s.options.Progress("starting Postgres")
 	if s.Postgres, err = pg.Start(ctx, o); err != nil {
 		return fmt.Errorf("postgres: %w", err)
@@ -314,7 +336,7 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	if s.Queue, err = s.SQS.CreateQueue("walletsync", settings); err != nil {
 		return err
 	}
-	sqsURL, err := s.listen(ctx, s.SQS)
+	sqsURL, err := s.listen(ctx, QueuePart, s.SQS)
 	if err != nil {
 		return err
 	}
@@ -322,12 +344,12 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	s.DeadLetterQueueURL = sqsURL + "/000000000000/" + s.DLQ.Name()
 
 	s.Secrets = secrets.New()
-	secretsURL, err := s.listen(ctx, s.Secrets)
+	secretsURL, err := s.listen(ctx, SecretsPart, s.Secrets)
 	if err != nil {
 		return err
 	}
 	s.Bus = bus.New()
-	busURL, err := s.listen(ctx, s.Bus)
+	busURL, err := s.listen(ctx, BusPart, s.Bus)
 	if err != nil {
 		return err
 	}
@@ -358,6 +380,10 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	s.onClose(func() { _ = s.Twin.Close() })
 	s.AmazonPayURL, s.ProxyURL, s.ControlURL = s.Twin.APIURL(), s.Twin.ProxyURL(), s.Twin.ControlURL()
 	s.CheckoutScriptURL = s.Twin.CheckoutScriptURL()
+	amazon, err := s.link(Amazon, strings.TrimPrefix(s.ProxyURL, "http://"))
+	if err != nil {
+		return err
+	}
 
 	environment := map[string]string{
 		"ACCOUNTS": encode([]map[string]any{{
@@ -369,7 +395,7 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 		"MERCHANT_NAME": "Example Shop", "MERCHANT_URL": s.ShopURL,
 		"CSP_ADDITIONS":   encode(map[string][]string{"form-action": {s.Twin.CheckoutURL()}, "connect-src": {s.Twin.CheckoutURL()}}),
 		"DATABASE_SECRET": database, "QUEUE_URL": s.QueueURL, "DEAD_LETTER_QUEUE_URL": s.DeadLetterQueueURL,
-		"MARGIN": s.options.Margin.String(), "TLS_CA_FILE": s.CAFile, "HTTPS_PROXY": s.ProxyURL,
+		"MARGIN": s.options.Margin.String(), "TLS_CA_FILE": s.CAFile, "HTTPS_PROXY": "http://" + amazon,
 		"AWS_ENDPOINT_URL_SQS": sqsURL, "AWS_ENDPOINT_URL_SECRETS_MANAGER": secretsURL,
 		"AWS_ENDPOINT_URL_EVENTBRIDGE": busURL, "PUSH_TARGET": "arn:aws:events:eu-west-1:000000000000:event-bus/shop",
 	}
@@ -420,14 +446,23 @@ func (s *Stack) schedule(ctx context.Context) {
 	s.onClose(func() { stop(); source.Wait() })
 }
 
+// link returns the address at which a part is reached.
+func (s *Stack) link(part Part, address string) (string, error) {
+	if s.options.Link == nil {
+		return address, nil
+	}
+	return s.options.Link(part, address)
+}
+
 // listen serves h on a free port of loopback.
-func (s *Stack) listen(ctx context.Context, h http.Handler) (url string, err error) {
+func (s *Stack) listen(ctx context.Context, part Part, h http.Handler) (url string, err error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
 	s.serve(l, h)
-	return "http://" + l.Addr().String(), nil
+	address, err := s.link(part, l.Addr().String())
+	return "http://" + address, err
 }
 
 func (s *Stack) serve(l net.Listener, h http.Handler) {

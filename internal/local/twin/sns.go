@@ -247,10 +247,11 @@ func (t *Twin) deliver(d *notification) {
 			status := t.post(ctx, d.endpoint, d.envelope, d.subscription)
 			switch {
 			case status >= 200 && status < 300:
+				t.log.Info().Int("status", status).Str("messageId", d.envelope.MessageID).Msg("notification taken")
 				t.finish(func(s *IPNStats) { s.Delivered++ })
 				return
 			case status >= 400 && status < 500 && status != http.StatusTooManyRequests:
-				t.log.Warn().Int("status", status).Str("message", d.envelope.MessageID).Msg("notification refused")
+				t.log.Warn().Int("status", status).Str("messageId", d.envelope.MessageID).Msg("notification refused")
 				t.finish(func(s *IPNStats) { s.Refused++ })
 				return
 			case attempt == retries:

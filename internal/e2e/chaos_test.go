@@ -1,0 +1,624 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"walletsync/internal/local/lambda"
+	"walletsync/internal/local/link"
+	"walletsync/internal/local/stack"
+	"walletsync/internal/local/twin"
+)
+
+// chaos is a trial under load in which parts fail, one or two at a time.
+type chaos struct {
+	*trial
+	random *rand.Rand // of the faults; the load has others
+	links  map[string]*link.Link
+	disk   string // a small file system of Postgres's own; empty: none could be had
+
+	canary  string   // changes after each fault; its notification is never lost
+	load    []string // change all the time, their notifications come as they may
+	unheard []string // nobody hears of their changes
+	buyers  []string // who update their wallets themselves
+
+	mu       sync.Mutex
+	injected map[string]int
+	recovery []time.Duration // from the end of a fault to the canary's row
+	healed   []time.Duration // from a change that nobody heard of to its row
+	trips    map[string]int  // by what became of them
+	changes  atomic.Int64    // made at Amazon
+}
+
+// chaosTime is how long faults are injected: CHAOS_TIME, or long enough for each
+// kind to be met now and then.
+func chaosTime(t *testing.T) time.Duration {
+	text := os.Getenv("CHAOS_TIME")
+	if text == "" {
+		return 15 * time.Second
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("CHAOS_TIME: %v", err)
+	}
+	return d
+}
+
+// chaosSeed is CHAOS_SEED, or another one in each run.
+func chaosSeed(t *testing.T) uint64 {
+	if text := os.Getenv("CHAOS_SEED"); text != "" {
+		seed, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatalf("CHAOS_SEED: %v", err)
+		}
+		return seed
+	}
+	return rand.Uint64()
+}
+
+// The reconciler's pace in chaos, and the period within which it reads all that
+// nobody heard of.
+const (
+	chaosEvery  = 2 * time.Second
+	chaosPeriod = 30 * time.Second
+)
+
+// startChaos starts the stack, with a link before each part.
+func startChaos(t *testing.T, seed uint64, disk bool) *chaos {
+	t.Helper()
+	c := &chaos{random: rand.New(rand.NewPCG(seed, 0)), links: map[string]*link.Link{}, injected: map[string]int{}, trips: map[string]int{}}
+	lead := func(part, address string) (string, error) {
+		k, err := link.Listen(context.Background(), address)
+		if err != nil {
+			return "", err
+		}
+		t.Cleanup(func() { _ = k.Close() })
+		c.links[part] = k
+		return k.Addr(), nil
+	}
+	o := stack.Options{
+		Visibility: 6 * time.Second, ReconcileEvery: chaosEvery, Source: lambda.QueueSource{Concurrency: 4},
+		Link: func(part stack.Part, address string) (string, error) { return lead(string(part), address) },
+		Environment: map[string]string{
+			"LEASE": "4s", "RETURN_PATIENCE": "4s", "CHANNEL_PATIENCE": "1h",
+			"SWEEP_DAYS": strconv.FormatFloat(chaosPeriod.Hours()/24, 'f', -1, 64),
+		},
+	}
+	if disk {
+		c.disk = smallDisk(t)
+		o.PostgresDir = c.disk
+	}
+	o.DatabaseURL = func(address string) (string, error) {
+		u, err := url.Parse(address)
+		if err != nil {
+			return "", err
+		}
+		u.Host, err = lead("database", u.Host)
+		return u.String(), err
+	}
+	c.trial = try(t, o)
+	c.canary = c.trial.buyers(1, twin.Notify{})[0]
+	c.load = c.trial.buyers(20, twin.Notify{})
+	c.unheard = c.trial.buyers(20, twin.Notify{})
+	c.buyers = c.trial.buyers(10, twin.Notify{})
+	c.until("all buyers to be stored", func() (bool, error) {
+		return c.count(`select count(*) from walletsync.charge_permissions`) == len(c.ids), nil
+	})
+	return c
+}
+
+// smallDisk mounts a file system that is soon full, which takes root and Linux.
+func smallDisk(t *testing.T) string {
+	if runtime.GOOS != "linux" || os.Getuid() != 0 {
+		t.Log("SKIP a full disk: it takes root on Linux to mount a small one")
+		return ""
+	}
+	dir, err := os.MkdirTemp("", "walletsync-disk-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size=220m,mode=1777", "tmpfs", dir).CombinedOutput(); err != nil {
+		_ = os.Remove(dir)
+		t.Logf("SKIP a full disk: no file system can be mounted here: %s", out)
+		return ""
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Errorf("unmount %s: %v", dir, err)
+		}
+		_ = os.Remove(dir)
+	})
+	return dir
+}
+
+// fault is something that goes wrong until it is ended.
+type fault struct {
+	name  string
+	part  string // no other fault befalls it meanwhile
+	begin func(context.Context) error
+	end   func(context.Context) error
+}
+
+func (c *chaos) faults() []fault {
+	var all []fault
+	for _, part := range []string{"database", "door", string(stack.QueuePart), string(stack.SecretsPart), string(stack.Amazon)} {
+		for _, s := range []link.State{link.Slow, link.Broken, link.Dark} {
+			all = append(all, fault{"link to " + part + " " + s.String(), part,
+				func(context.Context) error { c.links[part].Set(s); return nil },
+				func(context.Context) error { c.links[part].Set(link.Up); return nil }})
+		}
+	}
+	nothing := func(context.Context) error { return nil }
+	for name, f := range map[string]*lambda.Function{"worker": c.Worker, "receiver": c.Receiver, "return": c.Return, "start": c.Start, "reconciler": c.Reconciler} {
+		all = append(all, fault{"kill -9 " + name, name, func(context.Context) error { f.Kill(); return nil }, nothing})
+	}
+	all = append(all, fault{"kill -9 of every function", "functions", func(context.Context) error {
+		for _, f := range []*lambda.Function{c.Worker, c.Receiver, c.Return, c.Start, c.Reconciler} {
+			f.Kill()
+		}
+		return nil
+	}, nothing})
+	restart := func(ctx context.Context) error { return c.Postgres.Restart(ctx) }
+	all = append(all,
+		fault{"Postgres crashes", "postgres", func(context.Context) error { return c.Postgres.StopHard() }, restart},
+		fault{"Postgres restarts", "postgres", restart, nothing})
+	if c.disk != "" {
+		all = append(all, fault{"Postgres's disk is full", "postgres", c.fillDisk, func(ctx context.Context) error {
+			if err := os.Remove(filepath.Join(c.disk, "ballast")); err != nil {
+				return err
+			}
+			return c.Postgres.Restart(ctx)
+		}})
+	}
+	for name, f := range map[string]twin.Faults{
+		"throttles":           {Calls: []twin.CallFault{{Probability: 0.5, Status: 429}}},
+		"fails":               {Calls: []twin.CallFault{{Probability: 0.5, Status: 500}}},
+		"fails, having done":  {Calls: []twin.CallFault{{Probability: 0.5, Status: 500, Applied: true}}},
+		"breaks connections":  {Calls: []twin.CallFault{{Probability: 0.3, Connection: "reset"}}},
+		"answers are lost":    {Calls: []twin.CallFault{{Probability: 0.3, Connection: "reset", Applied: true}}},
+		"never answers":       {Calls: []twin.CallFault{{Probability: 0.3, Connection: "silent"}}},
+		"lags, goes back":     {Reads: &twin.StaleReads{Lag: twin.Duration(700 * time.Millisecond), Replicas: 3}},
+		"answers undated":     {Calls: []twin.CallFault{{Date: "none"}}},
+		"is slow":             {Calls: []twin.CallFault{{Delay: twin.Duration(400 * time.Millisecond)}}},
+		"has no certificates": {Calls: []twin.CallFault{{Call: twin.GetSigningCertificate, Status: 503}}},
+	} {
+		f.Seed = c.random.Uint64()
+		f.IPNs = c.lossy()
+		all = append(all, fault{"Amazon " + name, "amazon", func(context.Context) error { return c.Twin.SetFaults(f) },
+			func(context.Context) error { return c.Twin.SetFaults(twin.Faults{IPNs: c.lossy()}) }})
+	}
+	slices.SortFunc(all, func(a, b fault) int { return strings.Compare(a.name, b.name) }) // maps have no order, a seed needs one
+	return all
+}
+
+// lossy is how notifications come at any time: some never, some twice, some
+// late, some in another order.
+func (c *chaos) lossy() []twin.IPNFault {
+	return []twin.IPNFault{
+		{ID: c.canary, Duplicates: 1},
+		{Probability: 0.05, Drop: true},
+		{Probability: 0.1, Duplicates: 2},
+		{Probability: 0.1, Delay: twin.Duration(800 * time.Millisecond)},
+		{Probability: 0.1, Reorder: 3},
+	}
+}
+
+// fillDisk leaves Postgres no room, and has it ask for some.
+func (c *chaos) fillDisk(ctx context.Context) error {
+	f, err := os.Create(filepath.Join(c.disk, "ballast"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for size := 1 << 20; size >= 1<<10; size >>= 1 {
+		for chunk := make([]byte, size); err == nil; {
+			_, err = f.Write(chunk)
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			return err
+		}
+		err = nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	for range 4 { // its next segments of WAL; it may die of it, as it should
+		_, _ = c.DB.Exec(ctx, `select pg_switch_wal()`)
+	}
+	return nil
+}
+
+// rage injects faults for so long, and measures after each how soon all is well.
+func (c *chaos) rage(t *testing.T, most time.Duration) {
+	all := c.faults()
+	end := time.Now().Add(most)
+	for n := 0; time.Now().Before(end); n++ {
+		now := []fault{all[c.random.IntN(len(all))]}
+		if other := all[c.random.IntN(len(all))]; c.random.IntN(3) == 0 && other.part != now[0].part {
+			now = append(now, other)
+		}
+		for _, f := range now {
+			if err := f.begin(t.Context()); err != nil {
+				t.Fatalf("%s: %v", f.name, err)
+			}
+			c.injected[f.name]++
+		}
+		c.pause(t, 500*time.Millisecond+time.Duration(c.random.Int64N(int64(3*time.Second))))
+		for _, f := range now {
+			if err := f.end(t.Context()); err != nil {
+				t.Fatalf("the end of %s: %v", f.name, err)
+			}
+		}
+		c.recovers(t, now)
+	}
+}
+
+// recovers changes the canary and waits for its row.
+func (c *chaos) recovers(t *testing.T, after []fault) {
+	t.Helper()
+	var names []string
+	for _, f := range after {
+		names = append(names, f.name)
+	}
+	city := fmt.Sprintf("Calm-%d", c.changes.Add(1))
+	began := time.Now()
+	if _, err := c.Twin.Change(c.canary, []byte(`{"shippingAddress":{"city":"`+city+`"}}`), twin.Notify{}); err != nil {
+		t.Fatal(err)
+	}
+	c.until("the canary's row after "+strings.Join(names, " and "), func() (bool, error) {
+		var got string
+		err := c.DB.QueryRow(t.Context(), `select shipping_city from walletsync.charge_permissions where id = $1`, c.canary).Scan(&got)
+		return got == city, err
+	})
+	c.recovery = append(c.recovery, time.Since(began))
+}
+
+// pause waits for faults to bite; nothing that could be polled ends it.
+func (c *chaos) pause(t *testing.T, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-t.Context().Done():
+	}
+}
+
+// changing changes the load's buyers until ctx ends.
+func (c *chaos) changing(ctx context.Context, seed uint64) error {
+	random := rand.New(rand.NewPCG(seed, 1))
+	for n := 0; each(ctx, 60*time.Millisecond); n++ {
+		id := c.load[random.IntN(len(c.load))]
+		patch := fmt.Sprintf([]string{
+			`{"shippingAddress":{"city":"Newtown-%d"}}`, `{"paymentPreferences":[{"paymentDescriptor":"Visa ****%04d (Amazon Pay)"}]}`,
+			`{"buyer":{"name":"Ada Example the %dth"}}`}[random.IntN(3)], n)
+		if _, err := c.Twin.Change(id, []byte(patch), twin.Notify{Times: 1 + random.IntN(2)}); err != nil {
+			return err
+		}
+		c.changes.Add(1)
+	}
+	return nil
+}
+
+// quiet changes buyers of whom nobody hears, each again when its row shows the
+// change before.
+func (c *chaos) quiet(ctx context.Context) error {
+	type change struct {
+		city string
+		at   time.Time
+	}
+	open := map[string]change{}
+	for n := 0; each(ctx, 200*time.Millisecond); n++ {
+		if id := c.unheard[n%len(c.unheard)]; open[id].city == "" {
+			now := change{fmt.Sprintf("Quietville-%d", n), time.Now()}
+			open[id] = now
+			if _, err := c.Twin.Change(id, []byte(`{"shippingAddress":{"city":"`+now.city+`"}}`), twin.Notify{Silent: true}); err != nil {
+				return err
+			}
+			c.changes.Add(1)
+		}
+		rows, err := c.DB.Query(ctx, `select id, shipping_city from walletsync.charge_permissions where id = any($1)`, c.unheard)
+		if err != nil {
+			continue // Postgres is away
+		}
+		var id, city string
+		_, _ = pgx.ForEachRow(rows, []any{&id, &city}, func() error {
+			if was := open[id]; was.city == city {
+				c.mu.Lock()
+				c.healed = append(c.healed, time.Since(was.at))
+				c.mu.Unlock()
+				delete(open, id)
+			}
+			return nil
+		})
+	}
+	return nil
+}
+
+// updating has buyers update their wallets, one after another, as patiently as
+// buyers are.
+func (c *chaos) updating(ctx context.Context, seed uint64) error {
+	random := rand.New(rand.NewPCG(seed, 2))
+	key, err := os.ReadFile(c.BearerKeyFile)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Timeout: 15 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	told := func(outcome string) { c.mu.Lock(); c.trips[outcome]++; c.mu.Unlock() }
+	for each(ctx, 400*time.Millisecond) {
+		var b begun
+		q, err := http.NewRequestWithContext(ctx, http.MethodPost, c.UpdateSessionsURL,
+			strings.NewReader(`{"chargePermissionId":"`+c.buyers[random.IntN(len(c.buyers))]+`","update":"both"}`))
+		if err != nil {
+			return err
+		}
+		q.Header.Set("Authorization", "Bearer "+string(key))
+		got, err := client.Do(q)
+		if err != nil {
+			told("not begun")
+			continue
+		}
+		err = json.NewDecoder(got.Body).Decode(&b)
+		got.Body.Close()
+		if got.StatusCode != http.StatusCreated || err != nil {
+			told("not begun")
+			continue
+		}
+		address, card := random.IntN(2), random.IntN(2)
+		walked, err := c.Twin.Walk(b.Checkout, twin.Choice{Address: &address, Card: &card})
+		if err != nil {
+			return err
+		}
+		outcome := "gave up"
+		for range 5 {
+			q, err := http.NewRequestWithContext(ctx, http.MethodGet, walked.ReturnURL, nil)
+			if err != nil {
+				return err
+			}
+			if got, err := client.Do(q); err == nil {
+				_, _ = io.Copy(io.Discard, got.Body)
+				got.Body.Close()
+				if outcome = strconv.Itoa(got.StatusCode); got.StatusCode < 500 {
+					break
+				}
+			}
+			if !each(ctx, time.Second) { // the buyer presses reload
+				break
+			}
+		}
+		told(outcome)
+	}
+	return nil
+}
+
+// follows reads the feed until ctx ends, and holds it to its order.
+func (c *chaos) follows(ctx context.Context, page int, seen *[]int64) error {
+	var cursor int64
+	for each(ctx, 50*time.Millisecond) {
+		rows, err := c.DB.Query(ctx, `select position from back_office.changes_after($1, $2)`, cursor, page)
+		if err != nil {
+			continue // Postgres is away
+		}
+		positions, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+		if err != nil {
+			continue
+		}
+		for _, p := range positions {
+			if p <= cursor {
+				return fmt.Errorf("position %d came after %d", p, cursor)
+			}
+			cursor = p
+			*seen = append(*seen, p)
+		}
+	}
+	return nil
+}
+
+// each waits, and reports whether ctx still goes on.
+func each(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// TestChaos holds the invariants of design.md §2 while parts of the system fail
+// under load, and when they have ended.
+func TestChaos(t *testing.T) {
+	seed := chaosSeed(t)
+	t.Logf("CHAOS_SEED=%d", seed)
+	c := startChaos(t, seed, os.Getenv("CHAOS_TIME") != "")
+	if err := c.Twin.SetFaults(twin.Faults{Seed: seed, IPNs: c.lossy()}); err != nil {
+		t.Fatal(err)
+	}
+	loading, stop := context.WithCancel(t.Context())
+	defer stop()
+	following, end := context.WithCancel(t.Context())
+	defer end()
+	var loads, readers sync.WaitGroup
+	start := func(group *sync.WaitGroup, what string, do func() error) {
+		group.Go(func() {
+			if err := do(); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		})
+	}
+	start(&loads, "the load", func() error { return c.changing(loading, seed) })
+	start(&loads, "the unheard", func() error { return c.quiet(loading) })
+	for i := range uint64(2) {
+		start(&loads, "the buyers", func() error { return c.updating(loading, seed+i) })
+	}
+	seen := make([][]int64, 2)
+	for i, page := range []int{3, 1000} {
+		start(&readers, "a reader", func() error { return c.follows(following, page, &seen[i]) })
+	}
+
+	c.rage(t, chaosTime(t))
+
+	stop()
+	loads.Wait()
+	if err := c.Twin.SetFaults(twin.Faults{}); err != nil {
+		t.Fatal(err)
+	}
+	c.converges(t)
+	var stored []int64
+	rows, err := c.DB.Query(t.Context(), `select position from walletsync.charge_permission_changes order by position`)
+	if err == nil {
+		stored, err = pgx.CollectRows(rows, pgx.RowTo[int64])
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.until("the readers to come to the end", func() (bool, error) {
+		var last int64
+		err := c.DB.QueryRow(t.Context(), `select n from walletsync.feed`).Scan(&last)
+		return err == nil && len(stored) > 0 && stored[len(stored)-1] == last, err
+	})
+	c.pause(t, time.Second) // a reader's longest way to it
+	end()
+	readers.Wait()
+	for i, s := range seen {
+		if !slices.Equal(s, stored) {
+			t.Errorf("reader %d saw %d of %d changes", i, len(s), len(stored))
+		}
+	}
+	c.ended(t)
+	c.recorded(t)
+	c.tell(t, len(stored))
+}
+
+// converges waits until every row is as Amazon has it and nothing is wanted, and
+// holds the rest to it.
+func (c *chaos) converges(t *testing.T) {
+	t.Helper()
+	c.settle()
+	c.until("every row to be Amazon's", func() (bool, error) {
+		for _, b := range c.Twin.List() {
+			truth := decoded(t, b)
+			var city, card *string
+			if err := c.DB.QueryRow(t.Context(), `select shipping_city, payment_descriptors[1] from walletsync.charge_permissions where id = $1`,
+				truth["chargePermissionId"]).Scan(&city, &card); err != nil {
+				return false, err
+			}
+			if want, _ := lookUp(truth, "shippingAddress.city").(string); city == nil || *city != want {
+				return false, fmt.Errorf("%v: not %s yet", truth["chargePermissionId"], want)
+			}
+		}
+		return c.count(`select count(*) from walletsync.update_attempts where outcome is null`) == 0, nil
+	})
+	c.settleOften(t)
+	history := c.history()
+	for _, b := range c.Twin.List() {
+		truth := decoded(t, b)
+		id := truth["chargePermissionId"].(string)
+		var row []byte
+		if err := c.DB.QueryRow(t.Context(), `select to_jsonb(p) from walletsync.charge_permissions p where id = $1`, id).Scan(&row); err != nil {
+			t.Errorf("%s: %v", id, err)
+			continue
+		}
+		c.compare(id, decoded(t, row), truth)
+		if len(history[id]) == 0 {
+			t.Errorf("%s has no history", id)
+		}
+	}
+	for _, m := range c.DLQ.Messages() {
+		t.Errorf("a dead letter, for %s: %s", m.Attributes["reason"].StringValue, m.Body)
+	}
+}
+
+// settleOften waits for a moment at which nothing is wanted: the sweep goes on.
+func (c *chaos) settleOften(t *testing.T) {
+	t.Helper()
+	c.until("nothing to be wanted or to fail", func() (bool, error) {
+		n := c.count(`select count(*) from walletsync.refreshes where wanted <> done or attempts > 0 or last_error is not null`)
+		return n == 0, fmt.Errorf("%d are", n)
+	})
+}
+
+// ended holds the buyers' updates to what became of them at Amazon.
+func (c *chaos) ended(t *testing.T) {
+	t.Helper()
+	rows, err := c.DB.Query(t.Context(), `select checkout_session, coalesce(outcome, 'open') from walletsync.update_attempts`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var id, outcome string
+	n := 0
+	if _, err := pgx.ForEachRow(rows, []any{&id, &outcome}, func() error {
+		n++
+		s, err := c.Twin.CheckoutSession(id)
+		if err != nil {
+			return err
+		}
+		if s.Effective != (outcome == "completed") {
+			t.Errorf("checkout session %s is %s here; that it is effective at Amazon is %v", id, outcome, s.Effective)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n == 0 {
+		t.Error("no buyer came back")
+	}
+}
+
+// recorded holds the inbox to what the receiver has answered with 200.
+func (c *chaos) recorded(t *testing.T) {
+	t.Helper()
+	taken := c.book.messages()
+	lost := c.count(`select count(*) from unnest($1::text[]) m where not exists (select from walletsync.notifications where message_id = m)`, taken)
+	if lost > 0 || len(taken) == 0 {
+		t.Errorf("of %d notifications that the receiver took, %d are in no inbox and no dead-letter queue", len(taken), lost)
+	}
+}
+
+// tell prints the report.
+func (c *chaos) tell(t *testing.T, stored int) {
+	t.Helper()
+	s := c.Twin.Stats().IPNs
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nfaults injected:\n")
+	total := 0
+	for _, name := range slices.Sorted(maps.Keys(c.injected)) {
+		fmt.Fprintf(&b, "  %4d  %s\n", c.injected[name], name)
+		total += c.injected[name]
+	}
+	fmt.Fprintf(&b, "  %4d  together\n", total)
+	fmt.Fprintf(&b, "changes made at Amazon: %d, and by buyers' updates; charge permissions that differ at the end: 0 of %d; changes stored: %d\n", c.changes.Load(), len(c.Twin.List()), stored)
+	fmt.Fprintf(&b, "notifications: %d published, %d copies, %d dropped, %d given up by SNS, %d refused, %d taken; dead letters: %d\n",
+		s.Published, s.Copies, s.Dropped, s.GivenUp, s.Refused, s.Delivered, c.DLQ.Stats().Visible)
+	fmt.Fprintf(&b, "from a fault's end to the next change's row: %s\n", spans(c.recovery))
+	fmt.Fprintf(&b, "from a change that nobody hears of to its row, by the sweep of %v: %s\n", chaosPeriod, spans(c.healed))
+	fmt.Fprintf(&b, "buyers' returns by HTTP status: %v", c.trips)
+	t.Log(b.String())
+}
+
+// spans is a distribution in a line.
+func spans(all []time.Duration) string {
+	if len(all) == 0 {
+		return "none"
+	}
+	s := slices.Clone(all)
+	slices.Sort(s)
+	at := func(q float64) time.Duration { return s[int(q*float64(len(s)-1))].Round(10 * time.Millisecond) }
+	return fmt.Sprintf("%d; median %v, p90 %v, most %v", len(s), at(0.5), at(0.9), at(1))
+}
