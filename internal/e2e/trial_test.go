@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walletsync/internal/local/lambda"
 	"walletsync/internal/local/pg/wire"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
@@ -205,16 +206,19 @@ func (w *trial) settle() {
 	})
 }
 
-// crash kills the worker's processes as kill -9 does, and waits until they are
+// crash kills the worker's processes.
+func (w *trial) crash() { w.tb.Helper(); w.kill(w.Worker) }
+
+// kill ends a function's processes as kill -9 does, and waits until they are
 // gone.
-func (w *trial) crash() {
+func (w *trial) kill(f *lambda.Function) {
 	w.tb.Helper()
-	dead := w.Worker.PIDs()
-	if w.Worker.Kill() == 0 {
-		w.tb.Fatal("there was no worker to kill")
+	dead := f.PIDs()
+	if f.Kill() == 0 {
+		w.tb.Fatalf("there was no %s to kill", f.Name())
 	}
-	w.until("the worker to be gone", func() (bool, error) {
-		for _, pid := range w.Worker.PIDs() {
+	w.until("the "+f.Name()+" to be gone", func() (bool, error) {
+		for _, pid := range f.PIDs() {
 			if slices.Contains(dead, pid) {
 				return false, nil
 			}
@@ -515,6 +519,25 @@ func (b *book) messages() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.taken)
+}
+
+// last returns the last trouble with this message.
+func (b *book) last(message string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, line := range slices.Backward(b.told) {
+		if strings.Contains(line, message) {
+			return line
+		}
+	}
+	return ""
+}
+
+// forget forgets the troubles.
+func (b *book) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.told = nil
 }
 
 func (b *book) troubles() string {

@@ -1,0 +1,275 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"walletsync/internal/local/stack"
+	"walletsync/internal/local/twin"
+)
+
+// knocks are what strangers send to the door of a receiver.
+func knocks(ipnURL string) []*http.Request {
+	forged := `{"Type":"Notification","MessageId":"11111111-1111-1111-1111-111111111111","TopicArn":"arn:aws:sns:eu-west-1:111122223333:x","Message":"{}",
+		"Timestamp":"2026-11-24T00:00:00.000Z","SignatureVersion":"2","Signature":"AAAA","SigningCertURL":"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-%s.pem"}`
+	var all []*http.Request
+	for _, k := range []struct{ url, body string }{
+		{ipnURL[:strings.LastIndex(ipnURL, "/")] + "/guess-" + rand.Text(), `{}`},
+		{ipnURL, `not JSON at all`},
+		{ipnURL, strings.Repeat("[", 200_000)},
+		{ipnURL, fmt.Sprintf(forged, strings.Repeat("a", 32))},
+		{ipnURL, fmt.Sprintf(forged, rand.Text())},
+		{ipnURL, strings.Replace(fmt.Sprintf(forged, "x"), "sns.eu-west-1.amazonaws.com", "sns.evil.example", 1)},
+	} {
+		q, err := http.NewRequest(http.MethodPost, k.url, strings.NewReader(k.body))
+		if err != nil {
+			panic(err) // the URLs are ours
+		}
+		q.Header.Set("Content-Type", "text/plain; charset=UTF-8")
+		all = append(all, q)
+	}
+	return all
+}
+
+// TestAFloodAtTheDoorLosesNothingAndCallsNobody: a crowd of strangers knocks
+// while a burst of true notifications comes, ten times what a worker's batch
+// takes a second. Nobody forged gets in, none that was taken is lost, and Amazon
+// is asked as if it had been quiet.
+func TestAFloodAtTheDoorLosesNothingAndCallsNobody(t *testing.T) {
+	t.Parallel()
+	w := try(t, stack.Options{})
+	ids := w.known(10)
+	made := w.book.len()
+	knocking, stop := context.WithCancel(t.Context())
+	defer stop()
+	var crowd sync.WaitGroup
+	var mu sync.Mutex
+	answers := map[int]int{}
+	for range 12 {
+		crowd.Go(func() {
+			for knocking.Err() == nil {
+				for _, q := range knocks(w.IPNURL) {
+					got, err := http.DefaultClient.Do(q.WithContext(knocking))
+					if err != nil {
+						continue // the end, or no connection to be had
+					}
+					_, _ = io.Copy(io.Discard, got.Body)
+					got.Body.Close()
+					mu.Lock()
+					answers[got.StatusCode]++
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for range 10 {
+		w.move(ids, twin.Notify{Times: 10})
+	}
+	w.until("the notifications to be taken, given up or refused", func() (bool, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		return w.Twin.Idle(ctx) == nil, nil
+	})
+	stop()
+	crowd.Wait()
+	for status, n := range answers {
+		if status < 400 || status == http.StatusInternalServerError {
+			t.Errorf("%d strangers were answered %d", n, status)
+		}
+	}
+	t.Logf("strangers by status: %v; notifications: %+v", answers, w.Twin.Stats().IPNs)
+	// It recovers: what comes now is stored at once.
+	w.move(ids, twin.Notify{})
+	w.settle()
+	w.check()
+	if n := w.Twin.Stats().IPNs; n.Refused > 0 || n.GivenUp > 0 {
+		t.Errorf("of the true notifications %d were refused and %d given up", n.Refused, n.GivenUp)
+	}
+	if calls := w.book.len() - made; calls > 400 {
+		t.Errorf("%d calls for 11 changes of 10 charge permissions, 1,010 notifications", calls)
+	}
+}
+
+// TestAReplayedMessageAsksForNothing sends what was taken and processed again
+// and again, as whoever has read it could.
+func TestAReplayedMessageAsksForNothing(t *testing.T) {
+	t.Parallel()
+	w := try(t, stack.Options{})
+	ids := w.known(1)
+	// A message of the twin's own sender, as it went over the wire.
+	var kept []byte
+	thief := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, q *http.Request) {
+		body, err := io.ReadAll(q.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		if q.Header.Get("x-amz-sns-message-type") == "Notification" {
+			kept = body
+		}
+		forward, err := http.Post(w.IPNURL, q.Header.Get("Content-Type"), bytes.NewReader(body))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		forward.Body.Close()
+		rw.WriteHeader(forward.StatusCode)
+	}))
+	t.Cleanup(thief.Close)
+	if err := w.Twin.Subscribe(w.TopicARN, thief.URL); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the subscription to be confirmed", func() (bool, error) { return w.Twin.Subscribed(w.TopicARN), nil })
+	w.move(ids, twin.Notify{})
+	w.settle()
+	if kept == nil {
+		t.Fatal("no message went by")
+	}
+	made, seen := w.book.len(), w.count(`select n from walletsync.feed`)
+	for range 200 {
+		got, err := http.Post(w.IPNURL, "text/plain; charset=UTF-8", bytes.NewReader(kept))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Body.Close()
+		if got.StatusCode != http.StatusOK {
+			t.Errorf("a replay was answered %d; SNS's own retries come in the same form", got.StatusCode)
+		}
+	}
+	w.settle()
+	w.check()
+	if calls, changes := w.book.len()-made, w.count(`select n from walletsync.feed`)-seen; calls+changes > 0 {
+		t.Errorf("200 replays led to %d calls and %d changes", calls, changes)
+	}
+}
+
+func encode(name, value string) string { return `{"` + name + `":"` + value + `"}` }
+
+// TestSecretsRotatedUnderLoadRefuseNobody: the merchant's server takes the new
+// bearer key when it has it, links and IPN URLs of before stay good.
+func TestSecretsRotatedUnderLoadRefuseNobody(t *testing.T) {
+	t.Parallel()
+	w := try(t, stack.Options{})
+	ids := w.known(3)
+	key, err := os.ReadFile(w.BearerKeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asks := func(key string) (b begun, status int) {
+		t.Helper()
+		q, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.UpdateSessionsURL, strings.NewReader(`{"chargePermissionId":"`+ids[0]+`","update":"both"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Header.Set("Authorization", "Bearer "+key)
+		status, _, body := answered(t, q)
+		if err := json.Unmarshal([]byte(body), &b); err != nil {
+			t.Fatalf("%d %s: %v", status, body, err)
+		}
+		return b, status
+	}
+	starts := func(key string) begun {
+		t.Helper()
+		b, status := asks(key)
+		if status != http.StatusCreated {
+			t.Fatalf("an update with a key that is valid is answered %d", status)
+		}
+		return b
+	}
+	old, fresh, door := string(key), rand.Text(), rand.Text()
+	links := []begun{starts(old)}
+	w.Secrets.Put("walletsync-bearer", encode("bearerKey", fresh))
+	w.Secrets.Put("walletsync-link", encode("linkSecret", rand.Text()))
+	w.Secrets.Put("walletsync-door", encode("ipnSecret", door))
+	// A function that has just read its secrets takes a new one seconds later;
+	// meanwhile, and from then on, the old one holds.
+	w.until("the new key to be taken", func() (bool, error) {
+		links = append(links, starts(old))
+		_, status := asks(fresh)
+		return status == http.StatusCreated, nil
+	})
+	links = append(links, starts(fresh), starts(old))
+	w.move(ids, twin.Notify{}) // by the URL of before
+	w.settle()
+	url := w.IPNURL[:strings.LastIndex(w.IPNURL, "/")+1] + door
+	w.until("the door to open by its new secret", func() (bool, error) {
+		got, err := http.Post(url, "text/plain; charset=UTF-8", strings.NewReader("{}"))
+		if err != nil {
+			return false, err
+		}
+		got.Body.Close()
+		return got.StatusCode == http.StatusBadRequest, nil // it looked at what was in it
+	})
+	if err := w.Twin.Subscribe(w.TopicARN, url); err != nil { // as the operator does in Seller Central
+		t.Fatal(err)
+	}
+	w.until("the subscription to be confirmed", func() (bool, error) { return w.Twin.Subscribed(w.TopicARN), nil })
+	w.move(ids, twin.Notify{})
+	w.settle()
+	w.kill(w.Start) // instances that never saw the secrets of before
+	for i, b := range links {
+		if status, _, _ := get(t, b.URL); status != http.StatusOK {
+			t.Errorf("link %d is answered %d after the rotation", i, status)
+		}
+	}
+	if n := w.Twin.Stats().IPNs; n.Refused > 0 || n.GivenUp > 0 {
+		t.Errorf("%d notifications were refused, %d given up", n.Refused, n.GivenUp)
+	}
+}
+
+// TestACutChannelIsToldBeforeTheThirdUpdate: Amazon's notifications no longer
+// arrive; two completed updates are enough to say so.
+func TestACutChannelIsToldBeforeTheThirdUpdate(t *testing.T) {
+	t.Parallel()
+	w := try(t, stack.Options{Environment: map[string]string{"CHANNEL_PATIENCE": "1s"}})
+	ids := w.known(3)
+	if _, err := w.DB.Exec(t.Context(), `update walletsync.notifications set processed_at = processed_at - interval '1 hour'`); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Twin.SetFaults(twin.Faults{IPNs: []twin.IPNFault{{Drop: true}}}); err != nil {
+		t.Fatal(err)
+	}
+	said := func() string {
+		if _, err := w.Reconciler.Invoke(t.Context(), []byte(`{}`)); err != nil {
+			t.Fatal(err)
+		}
+		return w.book.last("notifications are missing")
+	}
+	for n, want := range []string{"doubtful", "dead"} {
+		b := begin(t, w.Stack, ids[n], "payment_method", "")
+		walked, err := w.Twin.Walk(b.Checkout, twin.Choice{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, _, page := get(t, walked.ReturnURL); status != http.StatusOK {
+			t.Fatal(status, page)
+		}
+		w.until("the reconciler to find the channel "+want, func() (bool, error) {
+			got := said()
+			return strings.Contains(got, `"verdict":"`+want+`"`), fmt.Errorf("it said %s", got)
+		})
+	}
+	if got := said(); !strings.Contains(got, `"level":"error"`) || !strings.Contains(got, "Seller Central") {
+		t.Errorf("the operator is told %s", got)
+	}
+	// Notifications come again, and it is alive.
+	if err := w.Twin.SetFaults(twin.Faults{}); err != nil {
+		t.Fatal(err)
+	}
+	w.move(ids[2:], twin.Notify{})
+	w.settle()
+	w.book.forget()
+	if got := said(); got != "" {
+		t.Errorf("with notifications coming again the operator is told %s", got)
+	}
+}
