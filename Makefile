@@ -56,6 +56,14 @@ sim: ## the refresh's simulation: SIM_SCHEDULES (1000000) within SIM_TIME (8m); 
 mutants: ## break each rule of the refresh on purpose: the simulation must find it
 	go run ./internal/refresh/simtest/mutants
 
+.PHONY: chaos
+chaos: ## parts fail under load for CHAOS_TIME (6m); CHAOS_SEED chooses the faults
+	CHAOS_TIME=$${CHAOS_TIME:-6m} go test -count=1 -v -timeout=60m -run '^TestChaos$$' ./internal/e2e
+
+.PHONY: soak
+soak: ## a steady load for SOAK_TIME (7m): memory, connections and goroutines stay flat
+	SOAK_TIME=$${SOAK_TIME:-7m} go test -count=1 -v -timeout=90m -run '^TestASoak' ./internal/e2e
+
 .PHONY: bench
 bench: ## benchmarks, as ratios within one run
 	go test -run '^$$' -bench . -benchtime 1s ./...

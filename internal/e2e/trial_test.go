@@ -533,6 +533,13 @@ func (b *book) last(message string) string {
 	return ""
 }
 
+// all returns the troubles, and what processes wrote that is no log.
+func (b *book) all() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Join(b.told, "")
+}
+
 // forget forgets the troubles.
 func (b *book) forget() {
 	b.mu.Lock()

@@ -1,0 +1,141 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"walletsync/internal/local/lambda"
+	"walletsync/internal/local/twin"
+)
+
+// sample is what a function's processes take at a moment.
+type sample struct {
+	memory    float64 // MB, of all instances
+	instances int
+}
+
+// TestASoakLeavesNothingBehind runs a steady load for SOAK_TIME and holds what
+// the system takes at the end to what it took at the beginning.
+func TestASoakLeavesNothingBehind(t *testing.T) {
+	text := os.Getenv("SOAK_TIME")
+	if text == "" {
+		t.Skip("it takes long: make soak runs it")
+	}
+	most, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("SOAK_TIME: %v", err)
+	}
+	c := startChaos(t, 1, false)
+	if err := c.Twin.SetFaults(twin.Faults{Seed: 1, IPNs: c.lossy()}); err != nil {
+		t.Fatal(err)
+	}
+	functions := []*lambda.Function{c.Receiver, c.Worker, c.Start, c.Return, c.Reconciler}
+	loading, stop := context.WithCancel(t.Context())
+	defer stop()
+	var loads sync.WaitGroup
+	for what, do := range map[string]func() error{
+		"the load":    func() error { return c.changing(loading, 1) },
+		"the unheard": func() error { return c.quiet(loading) },
+		"the buyers":  func() error { return c.updating(loading, 1) },
+	} {
+		loads.Go(func() {
+			if err := do(); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		})
+	}
+	c.pause(t, min(most/10, time.Minute)) // pools and caches fill
+	early := c.goroutines(t, functions)
+	samples := map[string][]sample{}
+	var connections []float64
+	for end := time.Now().Add(most); time.Now().Before(end); {
+		c.pause(t, max(most/60, time.Second))
+		for _, f := range functions {
+			s := sample{float64(f.Usage().RSS) / (1 << 20), f.Stats().Running}
+			samples[f.Name()] = append(samples[f.Name()], s)
+		}
+		connections = append(connections, float64(c.count(`select count(*) from pg_stat_activity where application_name like 'walletsync%' or usename = current_user`)))
+	}
+	late := c.goroutines(t, functions)
+	stop()
+	loads.Wait()
+	if err := c.Twin.SetFaults(twin.Faults{}); err != nil {
+		t.Fatal(err)
+	}
+	c.converges(t)
+	c.ended(t)
+	c.recorded(t)
+
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%-16s %28s %28s %22s\n", most, "memory of an instance, MB", "instances", "goroutines of one")
+	flat := func(what string, was, is, slack float64) {
+		if is > was*1.2+slack {
+			t.Errorf("%s: %.1f at first, %.1f in the end", what, was, is)
+		}
+	}
+	for _, f := range functions {
+		s := samples[f.Name()]
+		third := len(s) / 3
+		first, last := average(s[:third]), average(s[len(s)-third:])
+		fmt.Fprintf(&b, "%-16s %13.1f → %12.1f %14d → %11d %10d → %9d\n", f.Name(), first, last, s[0].instances, s[len(s)-1].instances, early[f.Name()], late[f.Name()])
+		flat("memory of "+f.Name()+", MB", first, last, 3)
+		flat("goroutines of "+f.Name(), float64(early[f.Name()]), float64(late[f.Name()]), 6)
+	}
+	third := len(connections) / 3
+	first, last := mean(connections[:third]), mean(connections[len(connections)-third:])
+	fmt.Fprintf(&b, "connections of the database: %.1f → %.1f\n", first, last)
+	flat("connections", first, last, 2)
+	fmt.Fprintf(&b, "changes at Amazon: %d; notifications: %+v; returns: %v", c.changes.Load(), c.Twin.Stats().IPNs, c.trips)
+	t.Log(b.String())
+}
+
+// average is the memory of one instance, over samples.
+func average(all []sample) float64 {
+	var each []float64
+	for _, s := range all {
+		if s.instances > 0 {
+			each = append(each, s.memory/float64(s.instances))
+		}
+	}
+	return mean(each)
+}
+
+func mean(all []float64) (m float64) {
+	for _, v := range all {
+		m += v / float64(len(all))
+	}
+	return m
+}
+
+var goroutine = regexp.MustCompile(`(?m)^goroutine \d+ `)
+
+// goroutines counts those of the oldest process of each function, by the trace
+// that SIGQUIT has the Go runtime write as it ends.
+func (c *chaos) goroutines(t *testing.T, functions []*lambda.Function) map[string]int {
+	t.Helper()
+	all := map[string]int{}
+	for _, f := range functions {
+		pids := f.PIDs()
+		if len(pids) == 0 {
+			continue
+		}
+		c.book.forget()
+		pid := slices.Min(pids)
+		if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
+			t.Fatal(err)
+		}
+		c.until("the trace of "+f.Name(), func() (bool, error) {
+			return !slices.Contains(f.PIDs(), pid), nil
+		})
+		all[f.Name()] = len(goroutine.FindAllString(c.book.all(), -1))
+	}
+	return all
+}
