@@ -1,0 +1,50 @@
+package functions_test
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	aTest  = regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9_]+)`")
+	itsRow = regexp.MustCompile(`(?m)^\| [^|]+ \| [^|]+ \| (.+) \|$`)
+)
+
+// TestEveryRowOfTheSecurityPageHasATest holds SECURITY.md to the tests that
+// there are.
+func TestEveryRowOfTheSecurityPageHasATest(t *testing.T) {
+	page, err := os.ReadFile("SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "git", "grep", "-hoE", `^func (Test|Fuzz)[A-Za-z0-9_]+`, "--", ":/*_test.go").Output()
+	if err != nil {
+		t.Fatal("git grep: ", err)
+	}
+	there := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		there[strings.TrimSpace(strings.TrimPrefix(line, "func "))] = true
+	}
+	rows := 0
+	for _, m := range itsRow.FindAllStringSubmatch(string(page), -1) {
+		if m[1] == "test" {
+			continue
+		}
+		rows++
+		names := aTest.FindAllStringSubmatch(m[1], -1)
+		if len(names) == 0 {
+			t.Errorf("a row names no test: %s", m[0])
+		}
+		for _, n := range names {
+			if !there[n[1]] {
+				t.Errorf("%s is no test", n[1])
+			}
+		}
+	}
+	if rows < 25 {
+		t.Errorf("only %d rows were read: does this test still know their form?", rows)
+	}
+}
