@@ -19,6 +19,12 @@ help: ## show this
 run: ## the whole of walletsync on this machine (RUN_DIR, STATUS_ADDR, VERBOSE=1); Ctrl-C stops it
 	@go run -buildvcs=false ./internal/local
 
+.PHONY: operator
+operator: ## a command of the operator's program against the stack of make run: make operator ARGS="--help"
+	@go build -buildvcs=false -o .build/operator ./functions/operator
+	@env=$${RUN_DIR:-.run}/operator.env; test -f "$$env" || { echo "$$env is not there: start the stack with make run first"; exit 1; }; \
+	set -a; . "$$env"; exec .build/operator $(ARGS)
+
 .PHONY: test
 test: ## all tests, with what they need installed first (TESTFLAGS for go test)
 	@.ci/tools

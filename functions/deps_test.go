@@ -49,6 +49,13 @@ var mustNotLink = map[string]map[string]string{
 		"github.com/pressly/goose/v3":    "only the migrator migrates",
 		"net/http/httptest":              "test code",
 	},
+	"operator": {
+		"walletsync/internal/publish":         "only the push publishes",
+		"html/template":                       "it switches the linker's dead code elimination off",
+		"github.com/pressly/goose/v3":         "only the migrator migrates",
+		"github.com/aws/aws-lambda-go/lambda": "people run it, not Lambda",
+		"net/http/httptest":                   "test code",
+	},
 	"migrator": {
 		"walletsync/internal/publish":   "only the push publishes",
 		"walletsync/internal/amazonpay": "the migrator calls no Amazon Pay",
@@ -67,7 +74,8 @@ var mayImport = map[string][]string{
 	"internal/telemetry":          {},
 	"internal/ipn":                {"internal/wallet", "internal/sns", "internal/telemetry"},
 	"internal/refresh":            {"internal/wallet", "internal/amazonpay", "internal/telemetry"},
-	"internal/reconcile":          {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay"}, // refresh brings amazonpay
+	"internal/reconcile":          {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay"},                       // refresh brings amazonpay
+	"internal/operator":           {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/telemetry", "internal/amazonpay"}, // refresh brings amazonpay
 	"internal/push":               {"internal/wallet", "internal/telemetry"},
 	"internal/publish":            {"internal/wallet", "internal/push", "internal/telemetry"}, // alone links the clients of SNS and EventBridge
 	"internal/postgres/migrate":   {"internal/wallet", "migrations"},

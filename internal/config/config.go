@@ -81,6 +81,14 @@ type Push struct {
 	Target         string // ARN of an SNS topic or an EventBridge bus
 }
 
+// Operator is the configuration of operator.
+type Operator struct {
+	Function
+	Accounts       []Account
+	QueueURL       string
+	DatabaseSecret string // ARN
+}
+
 // The defaults of what need not be set.
 const (
 	DefaultMargin     = 5 * time.Second
@@ -178,6 +186,20 @@ func LoadPush(getenv func(string) string) (Push, error) {
 	}
 	if c.Target != "" && !pushTarget.MatchString(c.Target) {
 		r.add("PUSH_TARGET", fmt.Sprintf("%q is neither", clip(c.Target)), "set "+remedy)
+	}
+	return c, r.err()
+}
+
+// LoadOperator reads the configuration of operator, out of the environment of any
+// function that has a queue and a database; getenv is os.Getenv. Its error is
+// Problems.
+func LoadOperator(getenv func(string) string) (Operator, error) {
+	r := reader{getenv: getenv}
+	c := Operator{
+		Function:       r.function("operator"),
+		Accounts:       r.accounts(noSecret),
+		QueueURL:       r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
+		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
 	}
 	return c, r.err()
 }

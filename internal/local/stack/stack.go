@@ -11,11 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -131,10 +133,11 @@ type Stack struct {
 	Bus  *bus.Server
 	DB   *pgxpool.Pool
 
-	bin     string
-	options Options
-	closers []func()
-	servers sync.WaitGroup
+	bin         string
+	environment map[string]string // of every function
+	options     Options
+	closers     []func()
+	servers     sync.WaitGroup
 }
 
 // The one account of a stack.
@@ -226,7 +229,10 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err := s.startShop(shopListener); err != nil {
 		return nil, err
 	}
-	return s, s.describe()
+	if err := s.describe(); err != nil {
+		return nil, err
+	}
+	return s, s.describeEnvironment()
 }
 
 // Binary is the file of a function's binary.
@@ -405,6 +411,7 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	for k, v := range s.options.Environment {
 		environment[k] = v
 	}
+	s.environment = environment
 	for _, f := range []struct {
 		to      **lambda.Function
 		name    string
@@ -553,6 +560,26 @@ func (s *Stack) vitals(context.Context) []status.Vital {
 		{Name: "Wake-ups under way", Value: number(q.Delayed)},
 		{Name: "Dead letters", Value: number(dead), Bad: dead > 0},
 	}
+}
+
+// Environment is that of the functions, for a program that is run by hand: what
+// Lambda adds to it included, but for the function's own name.
+func (s *Stack) Environment() []string {
+	out := []string{"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=ASIALOCALLOCALLOCAL0", "AWS_SECRET_ACCESS_KEY=local", "AWS_SESSION_TOKEN=local"}
+	for _, name := range slices.Sorted(maps.Keys(s.environment)) {
+		out = append(out, name+"="+s.environment[name])
+	}
+	return out
+}
+
+// describeEnvironment writes operator.env, which a shell reads.
+func (s *Stack) describeEnvironment() error {
+	var b strings.Builder
+	for _, line := range s.Environment() {
+		name, value, _ := strings.Cut(line, "=")
+		fmt.Fprintf(&b, "%s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
+	}
+	return os.WriteFile(filepath.Join(s.options.Dir, "operator.env"), []byte(b.String()), 0o600)
 }
 
 // describe writes stack.json, at once and whole.

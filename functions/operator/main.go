@@ -1,0 +1,62 @@
+// Operator is the program of the merchant's engineers: commands that are run by
+// hand, in the environment of the functions. It is no Lambda.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"walletsync/internal/config"
+	"walletsync/internal/operator"
+	"walletsync/internal/postgres"
+	"walletsync/internal/queue"
+	"walletsync/internal/wallet"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	program := operator.Program{
+		Commands: []operator.Command{
+			// each made by a function of its own, of connect or of what it needs instead
+		},
+		Terminal: operator.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Bars: screen(os.Stderr), Now: time.Now},
+	}
+	os.Exit(program.Run(ctx, os.Args[1:]))
+}
+
+var _ operator.Connect = connect
+
+// connect reads the environment of the functions.
+func connect(ctx context.Context) (operator.Parts, error) {
+	c, err := config.LoadOperator(os.Getenv)
+	if err != nil {
+		return operator.Parts{}, err
+	}
+	aws, err := config.LoadAWS(ctx)
+	if err != nil {
+		return operator.Parts{}, err
+	}
+	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
+	accounts := make([]wallet.AccountID, len(c.Accounts))
+	for i, a := range c.Accounts {
+		accounts[i] = a.ID
+	}
+	return operator.Parts{
+		Accounts: accounts,
+		Store:    postgres.Lazy(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{StatementTimeout: time.Minute}),
+		Waker:    &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL},
+	}, nil
+}
+
+// screen reports whether f is a terminal.
+func screen(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
