@@ -116,7 +116,7 @@ select r.account, r.id as charge_permission_id,
        end as waiting_because,
        case when r.wanted > r.done then nullif(greatest(r.not_before, r.lease_until), '-infinity') end as next_attempt_at,
        r.attempts as failed_attempts, r.last_error,
-       r.gone_at as unknown_to_amazon_since, r.notified_at as last_notified_at
+       r.gone_at as unknown_to_amazon_since, r.notified_at as last_notified_at, r.erased_at
 from walletsync.accounts a
 join walletsync.refreshes r on r.account = a.id
 left join walletsync.charge_permissions c on c.account = r.account and c.id = r.id
@@ -241,7 +241,7 @@ from back_office.timeline;
 
 create view back_office_masked.freshness as
 select account, charge_permission_id, true_as_of, stored_at, fetched_because, amazon_request_id, newer_reason_waiting,
-       waiting_since, waiting_because, next_attempt_at, failed_attempts, last_error, unknown_to_amazon_since, last_notified_at
+       waiting_since, waiting_because, next_attempt_at, failed_attempts, last_error, unknown_to_amazon_since, last_notified_at, erased_at
 from back_office.freshness;
 
 create view back_office_masked.money_notices as
@@ -413,7 +413,7 @@ comment on column back_office.timeline.position is 'Place in the change feed: gr
 comment on column back_office.timeline.facet is 'What changed: address, billing_address, payment_method, state, buyer, limit, expiry; first_read (everything, once); erased (personal data was, also in the rows before). More may be added: pass over them.';
 comment on column back_office.timeline.before is 'JSON object, its members named as the columns of the views; null: there was nothing, or it was erased. Members may be added.';
 comment on column back_office.timeline.after is 'The same after the change. Of first_read: one member for each facet.';
-comment on column back_office.timeline.cause is 'Why walletsync looked: ipn, return (the buyer came back), confirm (an early read, confirmed), refresh (somebody asked), reconcile (the sweep), import. More may be added.';
+comment on column back_office.timeline.cause is 'Why walletsync looked: ipn, return (the buyer came back), confirm (an early read, confirmed), refresh (somebody asked), reconcile (the sweep), import. Of erased: erasure (somebody asked) or retention (closed for long enough). More may be added.';
 comment on column back_office.timeline.message_id is 'SNS''s id of the newest notification that asked; null if none did.';
 comment on column back_office.timeline.amazon_request_id is 'Amazon''s name for the call that showed the change, to quote to its support.';
 comment on column back_office.timeline.true_as_of is 'Amazon''s clock: when the state was read; null: Amazon''s answer had no usable time.';
@@ -433,6 +433,7 @@ comment on column back_office.freshness.failed_attempts is 'Reads that failed si
 comment on column back_office.freshness.last_error is 'What the last failed read said; null: it did not fail.';
 comment on column back_office.freshness.unknown_to_amazon_since is 'Our clock: Amazon Pay says that there is no such charge permission; null: it knows it.';
 comment on column back_office.freshness.last_notified_at is 'Amazon''s clock: the newest notification that named it; null: none.';
+comment on column back_office.freshness.erased_at is 'Our clock: personal data was erased then, and is not stored again until the buyer completes an update; null: it is kept.';
 comment on view back_office.money_notices is 'Notifications of refunds and chargebacks that named a charge permission, as long as notifications are kept. They say that something happened, not what: ask Amazon Pay for object_id.';
 comment on column back_office.money_notices.account is 'Name of the account in the configuration. With one account there is no need to ask for it.';
 comment on column back_office.money_notices.charge_permission_id is 'Amazon Pay''s charge permission id, such as B01-0000000-0000000.';

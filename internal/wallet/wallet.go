@@ -133,10 +133,11 @@ const (
 	PriorityImport       Priority = 70 // ids that a merchant brings along
 )
 
-// Cause says why a charge permission was fetched; it is kept with the change.
+// Cause says why a charge permission was fetched, or erased; it is kept with the
+// change.
 type Cause string
 
-// The causes of a fetch.
+// The causes of a fetch, and the two of an erasure.
 const (
 	CauseIPN       Cause = "ipn"
 	CauseReturn    Cause = "return"
@@ -144,6 +145,9 @@ const (
 	CauseReconcile Cause = "reconcile"
 	CauseRefresh   Cause = "refresh"
 	CauseImport    Cause = "import"
+
+	CauseErasure   Cause = "erasure"   // somebody asked for it
+	CauseRetention Cause = "retention" // closed for long enough
 )
 
 // CauseOf returns the cause that a priority stands for.

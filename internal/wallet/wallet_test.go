@@ -145,6 +145,35 @@ func facetsOf(cs []Change) (out []Facet) {
 
 func ptr[T any](v T) *T { return &v }
 
+// What tells of nobody is told the same with and without the person, and all
+// else is gone.
+func TestWithoutPersonOnlyTheFacetsOfNobodyAreLeft(t *testing.T) {
+	p := permission()
+	p.Billing = p.Shipping
+	without := p.WithoutPerson()
+	left := map[Facet]any{}
+	for i, f := range facets(&without) {
+		if encode(f.value) == nil {
+			continue
+		}
+		left[f.name] = f.value
+		if was := facets(&p)[i].value; !same(was, f.value) {
+			t.Errorf("%s: %v became %v", f.name, was, f.value)
+		}
+	}
+	if len(left) != len(FacetsOfNobody()) {
+		t.Errorf("left: %v", left)
+	}
+	for _, f := range FacetsOfNobody() {
+		if left[f] == nil {
+			t.Errorf("%s is gone", f)
+		}
+	}
+	if d := cmp.Diff(without, without.WithoutPerson()); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestFollowed(t *testing.T) {
 	f := DefaultFollowed()
 	for kind, want := range map[string]bool{"PaymentMethodOnFile": true, "Recurring": true, "recurring": true, "OneTime": false, "": true} {

@@ -1,0 +1,16 @@
+-- Erasure of one person's data, and what retention reads to find what is due.
+
+-- +goose Up
+
+alter table walletsync.refreshes add column erased_at timestamptz; -- tombstone: no personal data is stored; null again once the buyer completes an update
+
+alter table walletsync.charge_permission_changes drop constraint charge_permission_changes_cause_check;
+alter table walletsync.charge_permission_changes add constraint charge_permission_changes_cause_check
+    check (cause in ('ipn', 'return', 'confirm', 'reconcile', 'refresh', 'import', 'erasure', 'retention')) not valid;
+alter table walletsync.charge_permission_changes validate constraint charge_permission_changes_cause_check;
+
+-- What is erased has no raw, so the index holds what retention has still to do.
+create index charge_permissions_to_erase on walletsync.charge_permissions (account, changed_at, id)
+    where state = 'Closed' and raw is not null;
+create index charge_permissions_of_one_buyer on walletsync.charge_permissions (account, buyer_id) where buyer_id is not null;
+create index notifications_oldest on walletsync.notifications (account, processed_at);
