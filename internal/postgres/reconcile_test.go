@@ -19,13 +19,15 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 	if _, err := db.Exec(t.Context(), `
 		insert into walletsync.refreshes (account, id, wanted, done)
 		select 'main', 'S01-0000000-' || lpad(i::text, 7, '0'), 1, 1 from generate_series(1, 100000) i;
-		insert into walletsync.charge_permissions (account, id, type, followed, state, stored_at, changed_at, raw)
-		select 'main', 'S01-0000000-' || lpad(i::text, 7, '0'), 'PaymentMethodOnFile', true,
+		insert into walletsync.notifications (message_id, account, notification_id, object_type, object_id, type, published_at, arrived_at, processed_at, outcome)
+		select 'm' || i, 'main', 'n', 'o', 'o', 't', now(), now(), now() - make_interval(secs => i), 'recorded' from generate_series(1, 100000) i;
+		insert into walletsync.charge_permissions (account, id, type, followed, buyer_id, state, stored_at, changed_at, raw)
+		select 'main', 'S01-0000000-' || lpad(i::text, 7, '0'), 'PaymentMethodOnFile', true, 'buyer ' || i / 2,
 		       case when i % 3 = 0 then 'Closed' else 'Chargeable' end, now() - make_interval(secs => 60 * (i::bigint * 7919 % 100000)), now(), jsonb_build_object('pad', repeat('x', 500))
 		from generate_series(1, 100000) i`); err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range []string{"refreshes", "charge_permissions"} {
+	for _, table := range []string{"refreshes", "charge_permissions", "notifications"} {
 		if _, err := db.Exec(t.Context(), "vacuum analyze walletsync."+table); err != nil {
 			t.Fatal(err)
 		}
@@ -42,6 +44,9 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 		{"claimed", []any{lease, 5.0, nil, "main", "S01-0000000-0000001"}, "refreshes_lease"},
 		{"take", []any{"main", "S01-0000000-0000001", lease, 35.0, nil, 5.0, nil}, "refreshes_pkey"},
 		{"backlog", []any{"main", nil}, "refreshes_longest"},
+		{"retention", []any{"main", time.Hour.Seconds(), 500, nil}, "charge_permissions_to_erase"},
+		{"inbox_old", []any{"main", time.Hour.Seconds(), 1000, nil}, "notifications_oldest"},
+		{"person", []any{"S01-0000000-0000001", nil, nil}, "charge_permissions_of_one_buyer"},
 	} {
 		text, err := os.ReadFile("sql/" + c.statement + ".sql")
 		if err != nil {
@@ -57,7 +62,7 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 		}
 		plan := strings.Join(lines, "\n")
 		if !strings.Contains(plan, c.index) || strings.Contains(plan, "Seq Scan on charge_permissions") ||
-			strings.Contains(plan, "Seq Scan on refreshes") {
+			strings.Contains(plan, "Seq Scan on refreshes") || strings.Contains(plan, "Seq Scan on notifications") {
 			t.Errorf("%s:\n%s", c.statement, plan)
 		}
 	}

@@ -110,7 +110,7 @@ func scanClaims(rows pgx.Rows, out *refresh.Claimed) error {
 	var ours bool
 	var recent []string
 	var state []byte
-	_, err := pgx.ForEachRow(rows, []any{&c.Account, &c.ID, &c.Priority, &c.Attempts, &c.Message, &notified, &ours, &recent, &state}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&c.Account, &c.ID, &c.Priority, &c.Attempts, &c.Message, &notified, &ours, &recent, &state, &c.Erased}, func() error {
 		one := c
 		if notified != nil {
 			one.Notified = *notified

@@ -2,7 +2,10 @@ package postgres_test
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -16,6 +19,7 @@ import (
 	"walletsync/internal/postgres"
 	"walletsync/internal/postgres/migrate"
 	"walletsync/internal/refresh/storetest"
+	"walletsync/internal/update/session"
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
 )
@@ -103,6 +107,7 @@ func pooled(t testing.TB, url string) string {
 func subjects(t testing.TB, url, way string) func(testing.TB, *storetest.Clock) storetest.Subject {
 	db := connect(t, url)
 	var store *postgres.Store
+	var updates uint32
 	return func(_ testing.TB, clock *storetest.Clock) storetest.Subject {
 		if store != nil {
 			store.Close()
@@ -118,15 +123,41 @@ func subjects(t testing.TB, url, way string) func(testing.TB, *storetest.Clock) 
 				_, err := db.Exec(ctx, `update walletsync.accounts set follow_types = $2, follow_known_only = $3 where id = $1`, a, f.Types, f.KnownOnly)
 				return err
 			},
+			Completed: func(ctx context.Context, a wallet.AccountID, id wallet.ChargePermissionID, at time.Time) error {
+				updates++
+				var of [16]byte
+				binary.BigEndian.PutUint32(of[:], updates)
+				return complete(ctx, store, a, id, fmt.Sprintf("checkout-%d", updates), session.NewID(of), at)
+			},
 		}
 	}
+}
+
+// complete has a buyer return from an update, and it be completed.
+func complete(ctx context.Context, s *postgres.Store, a wallet.AccountID, id wallet.ChargePermissionID, checkout string, of session.ID, at time.Time) error {
+	u := session.Session{ID: of, Account: a, ChargePermission: id, Update: "both", ProductType: "PayAndShip", ExpiresAt: time.Now().Add(time.Hour)}
+	if err := s.CreateSession(ctx, u); err != nil {
+		return err
+	}
+	held := session.Held{1}
+	b, err := s.Begin(ctx, of, checkout, held, time.Minute)
+	if err != nil {
+		return err
+	}
+	b.Attempt.Outcome, b.Attempt.CompletedAt = session.OutcomeCompleted, at
+	ours, err := s.Settle(ctx, session.Settlement{Attempt: b.Attempt, Held: held})
+	if err == nil && !ours {
+		err = errors.New("the attempt is not ours")
+	}
+	return err
 }
 
 // empty brings the database back to where the migrator left it.
 func empty(ctx context.Context, db *pgxpool.Pool, now time.Time) error {
 	quota := storetest.Accounts()[0].Quota
 	_, err := db.Exec(ctx, `
-		truncate walletsync.charge_permission_changes, walletsync.charge_permissions, walletsync.refreshes, walletsync.notifications;
+		truncate walletsync.charge_permission_changes, walletsync.charge_permissions, walletsync.refreshes, walletsync.notifications,
+		    walletsync.update_attempts, walletsync.update_sessions;
 		update walletsync.feed set n = 0`)
 	if err != nil {
 		return err
@@ -153,13 +184,13 @@ func snapshot(ctx context.Context, db *pgxpool.Pool) (storetest.State, error) {
 	}
 	read(`select account, id, wanted, done, claimed, since, priority, not_before, coalesce(lease, '00000000-0000-0000-0000-000000000000'),
 	             lease_until, coalesce(notified_at, '-infinity'), coalesce(notified_by, ''), coalesce(read_at, '-infinity'),
-	             attempts, confirms, gone_at is not null, coalesce(last_error, '')
+	             attempts, confirms, gone_at is not null, coalesce(last_error, ''), coalesce(erased_at, '-infinity')
 	      from walletsync.refreshes order by account, id`, func(r pgx.CollectableRow) error {
 		var row storetest.Row
 		var lease pgtype.UUID
 		err := r.Scan(&row.Account, &row.ID, &row.Wanted, &row.Done, &row.Claimed, moment{&row.Since}, &row.Priority, moment{&row.NotBefore}, &lease,
 			moment{&row.LeaseUntil}, moment{&row.NotifiedAt}, &row.NotifiedBy, moment{&row.ReadAt},
-			&row.Attempts, &row.Confirms, &row.Gone, &row.LastError)
+			&row.Attempts, &row.Confirms, &row.Gone, &row.LastError, moment{&row.ErasedAt})
 		row.Lease = lease.Bytes
 		s.Rows = append(s.Rows, row)
 		return err

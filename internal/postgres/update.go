@@ -39,7 +39,7 @@ func (s *Store) Permissions(ctx context.Context, id wallet.ChargePermissionID) (
 	err = s.trip(ctx, func(b *pgx.Batch) {
 		b.Queue(sqlUpdatePermissions, id).Query(func(rows pgx.Rows) (err error) {
 			out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p session.Permission, err error) {
-				err = row.Scan(&p.Account, &p.Type, &p.Followed, &p.Gone, &p.State, &p.HasAddress)
+				err = row.Scan(&p.Account, &p.Type, &p.Followed, &p.Gone, &p.State, &p.HasAddress, &p.Erased)
 				return p, err
 			})
 			return err
@@ -172,7 +172,7 @@ func (s *Store) Cancel(ctx context.Context, id session.ID, reason string) (state
 // Settle stores what came of working on an attempt and lets it go.
 //
 // A completion is wanted read in the same transaction, so that a crash right
-// after it loses nothing; so is one that stayed unclear, at the sweep's
+// after it loses nothing, and lets what was erased be stored again; so is one that stayed unclear, at the sweep's
 // priority. Wanted is raised before the fence is known to hold, as refreshes is
 // locked first: one read too many at worst.
 func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, err error) {
@@ -180,6 +180,7 @@ func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, er
 		ours = false
 		switch {
 		case q.Outcome == session.OutcomeCompleted:
+			b.Queue(sqlLift, q.Account, q.ChargePermission, q.CheckoutSession)
 			s.queueLeft(b, q.Account, q.ChargePermission, wallet.PriorityReturn, q.CompletedAt)
 		case q.Reason == session.ReasonUnclear:
 			s.queueLeft(b, q.Account, q.ChargePermission, wallet.PrioritySweep, time.Time{})

@@ -71,6 +71,10 @@ func answered(c Claim, got *amazonpay.ChargePermission, follow wallet.Followed, 
 		r.State = wallet.ChargePermission{ID: c.ID, Type: state.Type}
 		return r
 	}
+	r.HasAddress = state.Shipping != (wallet.Address{})
+	if c.Erased {
+		state, r.Raw = state.WithoutPerson(), nil
+	}
 	r.State = wallet.Keep(c.Stored, state)
 	r.Changes = wallet.Diff(c.Stored, &r.State)
 	r.Held = held(c, r.Changes)
@@ -133,7 +137,7 @@ func backoff(n int, jitter float64) time.Duration {
 // refreshed says what came of a want whose claim had this result; settled is
 // nil if the fence dropped it.
 func refreshed(r Result, settled *Settled) wallet.Refreshed {
-	out := wallet.Refreshed{Kind: string(r.Kind), State: r.Stored}
+	out := wallet.Refreshed{Kind: string(r.Kind), State: r.Stored, HasAddress: r.HasAddress}
 	if settled == nil {
 		return out // another has taken over, after us: what it reads is newer
 	}

@@ -48,6 +48,26 @@ func TestNotFollowedKeepsIDAndTypeAlone(t *testing.T) {
 	}
 }
 
+// Of an erased person nothing is stored but what tells of nobody; that there is an
+// address is told to whoever waits, and stored nowhere.
+func TestOfAnErasedPersonNothingPersonalIsStored(t *testing.T) {
+	body := `{"chargePermissionType":"PaymentMethodOnFile","buyer":{"name":"Ada"},"shippingAddress":{"city":"Adatown"},"billingAddress":{"city":"Adatown"},
+		"paymentPreferences":[{"paymentDescriptor":"Ada's card"}],"statusDetails":{"state":"Chargeable"}}`
+	for name, stored := range map[string]*wallet.ChargePermission{"never read": nil, "read before": {ID: id, Type: "PaymentMethodOnFile"}} {
+		r := answered(Claim{ID: id, Erased: true, Stored: stored}, answer(t, body), wallet.DefaultFollowed(), 0)
+		b, err := json.Marshal(r)
+		if err != nil || strings.Contains(string(b), "Ada") || r.Raw != nil || r.State.State.State != wallet.Chargeable || !r.HasAddress {
+			t.Errorf("%s: %s, %v", name, b, err)
+		}
+		if len(r.Changes) != 1 {
+			t.Errorf("%s: %+v", name, r.Changes)
+		}
+		if got := refreshed(r, nil); !got.HasAddress {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 func TestAnswerForAnotherIsAFailure(t *testing.T) {
 	r := answered(Claim{ID: id}, answer(t, `{"chargePermissionId":"S01-0000000-0000002"}`), wallet.DefaultFollowed(), 0)
 	if r.Kind != Failed {

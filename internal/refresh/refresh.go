@@ -103,6 +103,9 @@ type Claim struct {
 	Recent []wallet.Facet
 	// Stored is the state now stored, nil if none.
 	Stored *wallet.ChargePermission
+	// Erased: the person's data was erased, and none is to be stored. An
+	// erasure takes the lease, so this holds for as long as the claim does.
+	Erased bool
 }
 
 // Claimed is what the first round trip brought. When it returns, all that the
@@ -143,9 +146,13 @@ type Result struct {
 	Kind      Kind
 	ReadAt    time.Time // Amazon's clock; zero without a usable Date
 	RequestID string
-	State     wallet.ChargePermission
-	Raw       json.RawMessage
-	Changes   []wallet.Change
+	// State and Raw are what is to be stored: of an erased person nothing
+	// personal.
+	State   wallet.ChargePermission
+	Raw     json.RawMessage
+	Changes []wallet.Change
+	// HasAddress: Amazon told a shipping address, to be stored or not.
+	HasAddress bool
 	// Held: it differs in a facet stored less than the margin ago, and may be
 	// the older of the two. It is not stored; a confirmation decides.
 	Held    bool

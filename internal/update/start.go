@@ -235,8 +235,9 @@ func (s *Start) authenticate(q *http.Request) error {
 }
 
 // permission returns the account and the charge permission that a request
-// names. One that was never read is read first: its product type, and whether
-// there is anything to update, cannot be told otherwise.
+// names. One that was never read is read first, and so is one of which no
+// address is stored because it was erased: its product type, and whether there
+// is anything to update, cannot be told otherwise.
 func (s *Start) permission(ctx context.Context, r request) (Account, session.Permission, error) {
 	stored, err := s.Store.Permissions(ctx, r.chargePermission)
 	if err != nil {
@@ -246,21 +247,22 @@ func (s *Start) permission(ctx context.Context, r request) (Account, session.Per
 	if err != nil {
 		return Account{}, session.Permission{}, err
 	}
-	if p != nil && (p.Followed || !a.Follow.Follows(p.Type)) {
+	if p != nil && !p.Erased && (p.Followed || !a.Follow.Follows(p.Type)) {
 		return a, *p, nil
 	}
 	got, err := s.Refresher.Now(ctx, wallet.Want{Account: a.ID, ChargePermission: r.chargePermission, Priority: wallet.PriorityReturn})
 	switch {
 	case err != nil:
 		return a, session.Permission{}, unavailable(err)
-	case got.State != nil:
-		return a, session.Permission{Account: a.ID, Type: got.State.Type, Followed: true, State: got.State.State.State, HasAddress: got.State.Shipping != (wallet.Address{})}, nil
+	case got.State != nil && (got.Kind == "read" || p == nil || !p.Erased):
+		return a, session.Permission{Account: a.ID, Type: got.State.Type, Followed: true, State: got.State.State.State,
+			HasAddress: got.HasAddress || got.State.Shipping != (wallet.Address{})}, nil
 	case got.Kind == "not_followed":
 		return a, session.Permission{Account: a.ID}, nil
 	case got.Kind == "gone":
 		return a, session.Permission{Account: a.ID, Gone: true}, nil
 	}
-	return a, session.Permission{}, unavailable(errors.New("the charge permission was never read, and cannot be read just now (" + got.Kind + ")"))
+	return a, session.Permission{}, unavailable(errors.New("nothing that tells is stored of the charge permission, and it cannot be read just now (" + got.Kind + ")"))
 }
 
 // choose decides on the account: the one named, else the one that has the
@@ -358,7 +360,7 @@ func (s *Start) ready(w http.ResponseWriter, q *http.Request) {
 		deny(pages.NotFound, session.Session{})
 	case u.State == session.Completed:
 		deny(pages.Done, u)
-	case expired:
+	case expired, !s.Now().Before(u.ExpiresAt): // the second after an erasure
 		deny(pages.LinkExpired, u)
 	case u.Closed:
 		deny(pages.Closed, u)

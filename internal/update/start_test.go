@@ -259,6 +259,23 @@ func TestChargePermissionNeverReadIsReadFirst(t *testing.T) {
 			}
 		})
 	}
+	// So is one that was erased: whether it has an address is not stored any more.
+	for hasAddress, want := range map[bool]string{true: "PayAndShip", false: "PayOnly"} {
+		w := newWorld()
+		w.store.permissions[0].Erased, w.store.permissions[0].HasAddress = true, false
+		w.reader.says = wallet.Refreshed{Kind: "read", State: state, HasAddress: hasAddress}
+		got := w.post(t, `{"chargePermissionId":"S01-0000000-0000001","update":"payment_method"}`)
+		if got.Code != http.StatusCreated {
+			t.Fatalf("%d: %s", got.Code, got.Body)
+		}
+		if a := answerOf(t, got); a.Checkout.ProductType != want {
+			t.Errorf("%s, not %s", a.Checkout.ProductType, want)
+		}
+		w.reader.says = wallet.Refreshed{State: state} // what is stored, as there is no token
+		if got := w.post(t, asked); got.Code != http.StatusServiceUnavailable {
+			t.Errorf("erased, and not to be read just now: %d", got.Code)
+		}
+	}
 	// One that was not followed, and by its type now is, is read as well.
 	w := newWorld()
 	w.store.permissions, w.reader.says = []session.Permission{{Account: "main", Type: paymentMethodOnFile}}, wallet.Refreshed{Kind: "read", State: state}
@@ -436,6 +453,7 @@ func TestReadyPageOfWhatCannotBeUpdated(t *testing.T) {
 	}{
 		{"completed", func(s *session.Session) { s.State = session.Completed }, pages.Done},
 		{"closed", func(s *session.Session) { s.Closed = true }, pages.Closed},
+		{"ended by an erasure, with a link that is still good", func(s *session.Session) { s.State, s.ExpiresAt = session.Expired, noon }, pages.LinkExpired},
 		{"an account that is gone", func(s *session.Session) { s.Account = "old" }, pages.NotFound},
 	} {
 		w := newWorld()

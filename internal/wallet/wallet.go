@@ -211,6 +211,9 @@ type Refreshed struct {
 	Changes []Change
 	// State is what is stored now, nil if nothing is.
 	State *ChargePermission
+	// HasAddress: the read told a shipping address, which is not stored if the
+	// person's data was erased.
+	HasAddress bool
 }
 
 // Batch is what one delivery of the queue asks of the refresh.

@@ -24,7 +24,8 @@ select r.account, r.id, r.priority, r.attempts, coalesce(r.notified_by, ''), r.n
             'country_code', c.billing_country_code, 'phone', c.billing_phone),
         'limit_amount', c.limit_amount::text, 'balance_amount', c.balance_amount::text, 'limit_currency', c.limit_currency,
         'created_at', c.created_at, 'expires_at', c.expires_at)
-    end
+    end,
+    r.erased_at is not null
 from walletsync.refreshes r
 left join walletsync.charge_permissions c on c.account = r.account and c.id = r.id
 where r.lease = $1::uuid or r.account = $4::text and r.id = $5::text

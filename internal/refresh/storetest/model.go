@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -44,7 +45,11 @@ type Row struct {
 	Attempts, Confirms    int
 	Gone                  bool
 	LastError             string
+	ErasedAt              time.Time // the tombstone
 }
+
+// Nobody is the lease that an erasure leaves where it took one over.
+var Nobody = refresh.Lease{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // Due reports whether the row may be claimed at now.
 func (r Row) Due(now time.Time) bool { return r.Wanted > r.Done && !r.dueAt().After(now) }
@@ -268,26 +273,34 @@ func (r *Row) raise(reasons int64, priority wallet.Priority, now time.Time, dela
 // ask raises wanted for what is wanted at once, and claims it if there is a
 // token. It reports whether it was covered.
 func (m *Model) ask(q refresh.ClaimRequest, now time.Time) (covered bool) {
-	w := q.Want
-	k := Key{w.Account, w.ChargePermission}
-	if m.rows[k] == nil {
-		m.rows[k] = &Row{Key: k, Priority: 99}
-	}
-	r := m.rows[k]
-	if !w.At.IsZero() && !r.ReadAt.IsZero() && !w.At.Add(q.Margin).After(r.ReadAt) {
+	r, covered := m.raise(*q.Want, q.Margin, now)
+	if covered {
 		return true
 	}
-	if r.NotifiedAt.Before(w.At) {
-		r.NotifiedAt, r.NotifiedBy = w.At, ""
-	}
-	r.raise(1, w.Priority, now, 0)
-	b := m.buckets[w.Account]
+	b := m.buckets[r.Account]
 	b.refill(now)
 	if !b.ClosedUntil.After(now) && b.Tokens >= 1 {
 		b.Tokens--
 		r.Lease, r.LeaseUntil, r.Claimed = q.Lease, now.Add(q.Settings.Lease), r.Wanted
 	}
 	return false
+}
+
+// raise raises wanted for a reason that is no notification, unless it is covered.
+func (m *Model) raise(w wallet.Want, margin time.Duration, now time.Time) (r *Row, covered bool) {
+	k := Key{w.Account, w.ChargePermission}
+	if m.rows[k] == nil {
+		m.rows[k] = &Row{Key: k, Priority: 99}
+	}
+	r = m.rows[k]
+	if !w.At.IsZero() && !r.ReadAt.IsZero() && !w.At.Add(margin).After(r.ReadAt) {
+		return r, true
+	}
+	if r.NotifiedAt.Before(w.At) {
+		r.NotifiedAt, r.NotifiedBy = w.At, ""
+	}
+	r.raise(1, w.Priority, now, 0)
+	return r, false
 }
 
 func (m *Model) claim(a wallet.AccountID, q refresh.ClaimRequest, now time.Time) {
@@ -333,7 +346,8 @@ func (b *Bucket) refill(now time.Time) {
 }
 
 func (m *Model) claimOf(r *Row, margin time.Duration, now time.Time) refresh.Claim {
-	c := refresh.Claim{Account: r.Account, ID: r.ID, Priority: r.Priority, Attempts: r.Attempts, Message: r.NotifiedBy, Notified: r.NotifiedAt}
+	c := refresh.Claim{Account: r.Account, ID: r.ID, Priority: r.Priority, Attempts: r.Attempts, Message: r.NotifiedBy, Notified: r.NotifiedAt,
+		Erased: !r.ErasedAt.IsZero()}
 	for _, h := range m.changes {
 		if h.Key == r.Key && h.StoredAt.After(now.Add(-margin)) && !slices.Contains(c.Recent, h.Facet) {
 			c.Recent = append(c.Recent, h.Facet)
@@ -471,6 +485,73 @@ func (m *Model) MarkUnread(_ context.Context, a wallet.AccountID, unread time.Du
 		m.rows[p.Key].raise(1, wallet.PrioritySweep, now, 0)
 	}
 	return len(longest), nil
+}
+
+// Erase blanks what is stored of the people behind charge permissions, and
+// leaves a tombstone.
+func (m *Model) Erase(_ context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID, cause wallet.Cause) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.buckets[a] == nil {
+		return fmt.Errorf("account %s is not there", a)
+	}
+	now := m.Now()
+	for _, id := range slices.Sorted(slices.Values(ids)) {
+		k := Key{a, id}
+		if m.rows[k] == nil {
+			m.rows[k] = &Row{Key: k, Priority: 99}
+		}
+		r, p := m.rows[k], m.permissions[k]
+		if p != nil {
+			if p.State != nil {
+				state := p.State.WithoutPerson()
+				p.State = &state
+			}
+			for i, ch := range m.changes {
+				if ch.Key == k {
+					m.changes[i] = ch.withoutPerson()
+				}
+			}
+			if r.ErasedAt.IsZero() {
+				m.changes = append(m.changes, Change{Position: int64(len(m.changes)) + 1, Key: k, Facet: wallet.FacetErased, Cause: cause, StoredAt: now})
+			}
+		}
+		r.ErasedAt, r.LastError = now, ""
+		if r.Lease != (refresh.Lease{}) {
+			r.Lease = Nobody // the lease is taken over
+		}
+	}
+	return nil
+}
+
+// withoutPerson returns a change of which nothing is left but what tells of
+// nobody.
+func (c Change) withoutPerson() Change {
+	if slices.Contains(wallet.FacetsOfNobody(), c.Facet) {
+		return c
+	}
+	var members map[wallet.Facet]json.RawMessage
+	if c.Facet == wallet.FacetFirstRead && c.After != "" && json.Unmarshal([]byte(c.After), &members) == nil {
+		maps.DeleteFunc(members, func(f wallet.Facet, _ json.RawMessage) bool { return !slices.Contains(wallet.FacetsOfNobody(), f) })
+	}
+	c.Before, c.After = "", ""
+	if len(members) > 0 {
+		b, _ := json.Marshal(members)
+		c.After = compact(b)
+	}
+	return c
+}
+
+// Completed is a buyer's update, returned from and completed now: what was erased
+// may be stored again, and a read is wanted. At is as of a Want.
+func (m *Model) Completed(a wallet.AccountID, id wallet.ChargePermissionID, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.Now()
+	if r := m.rows[Key{a, id}]; r != nil && !r.ErasedAt.IsZero() && !r.ErasedAt.After(now) {
+		r.ErasedAt, r.ReadAt = time.Time{}, time.Time{}
+	}
+	m.raise(wallet.Want{Account: a, ChargePermission: id, Priority: wallet.PriorityReturn, At: at}, 0, now)
 }
 
 func (b *Bucket) close(wait time.Duration, now time.Time) {

@@ -36,6 +36,8 @@ import (
 //	commit WORKER                 the second trip
 //	sweep unread=1m most=n        the reconciler marks the longest unread
 //	reconcile                     the reconciler decides on a wake-up
+//	erase ID … [cause=retention]  what is stored of the person is erased
+//	complete ID [age=-1s]         the buyer returns from an update, which is completed; age: as of now
 //	wait 5s
 //	show                          every row, and what is stored
 //	history                       the changes in their order
@@ -201,6 +203,18 @@ func (s *story) do(ctx context.Context, d *datadriven.TestData) (string, error) 
 		}
 		n, err := s.subject.Store.MarkUnread(ctx, account, unread, most)
 		return fmt.Sprintf("%d marked\n", n), err
+	case "erase":
+		var some []wallet.ChargePermissionID
+		for _, w := range words {
+			some = append(some, permission(w))
+		}
+		return "", s.subject.Store.Erase(ctx, account, some, wallet.Cause(cmp.Or(options["cause"], string(wallet.CauseErasure))))
+	case "complete":
+		at, err := span("age")
+		if err != nil {
+			return "", err
+		}
+		return "", s.subject.Completed(ctx, account, permission(word(0)), s.clock.Now().Add(-at))
 	case "reconcile":
 		backlog, wakes, err := s.subject.Store.Backlog(ctx, account)
 		var b strings.Builder
@@ -420,6 +434,9 @@ func (s *story) show(ctx context.Context) (string, error) {
 		if r.Gone {
 			fmt.Fprint(&b, ", gone")
 		}
+		if !r.ErasedAt.IsZero() {
+			fmt.Fprint(&b, ", erased")
+		}
 		for _, p := range state.Permissions {
 			if p.Key == r.Key && p.State != nil {
 				fmt.Fprintf(&b, "; stored: %s", told(p.State))
@@ -461,7 +478,7 @@ func (s *story) history(ctx context.Context) (string, error) {
 	var b strings.Builder
 	for _, c := range state.Changes {
 		fmt.Fprintf(&b, "%d at %v: %s %s by %s", c.Position, c.StoredAt.Sub(s.start), short(c.ID), c.Facet, c.Cause)
-		if c.Facet != wallet.FacetFirstRead {
+		if c.Facet != wallet.FacetFirstRead && c.Facet != wallet.FacetErased {
 			fmt.Fprintf(&b, ": %s -> %s", c.Before, c.After)
 		}
 		fmt.Fprintln(&b)

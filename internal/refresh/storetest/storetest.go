@@ -19,10 +19,11 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Store is all that is decided in the store: the refresh's two round trips, and
-// the reconciler's duties.
+// Store is all that is decided in the store: the refresh's two round trips, the
+// reconciler's duties, and erasure.
 type Store interface {
 	refresh.Store
+	Erase(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID, cause wallet.Cause) error
 	reconcile.SweepStore
 	reconcile.WakeStore
 }
@@ -34,6 +35,9 @@ type Subject struct {
 	Snapshot func(context.Context) (State, error)
 	// Follow changes what an account follows, as the migrator does.
 	Follow func(context.Context, wallet.AccountID, wallet.Followed) error
+	// Completed has a buyer return from an update, and it be completed; at is by
+	// Amazon's clock, as of a Want.
+	Completed func(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, at time.Time) error
 }
 
 // Accounts are those that a subject must know, with full buckets.
@@ -75,6 +79,8 @@ func Run(t *testing.T, fresh func(testing.TB, *Clock) Subject) {
 			"now":    w.now,
 			"commit": w.commit,
 			"sweep":  w.sweep,
+			"erase":  w.erase,
+			"update": w.update,
 			"wake":   w.wake,
 			"":       w.check,
 		})
@@ -206,6 +212,30 @@ func (w *world) sweep(rt *rapid.T) {
 	same(rt, "marked", marked, n)
 }
 
+// erase erases one or two, known or not.
+func (w *world) erase(rt *rapid.T) {
+	if rapid.IntRange(0, 2).Draw(rt, "seldom") > 0 {
+		rt.Skip("most runs are about what is not erased")
+	}
+	account := rapid.SampledFrom([]wallet.AccountID{"main", "main", "known"}).Draw(rt, "account")
+	some := rapid.SliceOfNDistinct(rapid.SampledFrom(ids), 1, 2, rapid.ID[wallet.ChargePermissionID]).Draw(rt, "ids")
+	cause := rapid.SampledFrom([]wallet.Cause{wallet.CauseErasure, wallet.CauseRetention}).Draw(rt, "cause")
+	no(rt, w.model.Erase(context.Background(), account, some, cause))
+	no(rt, w.subject.Store.Erase(context.Background(), account, some, cause))
+}
+
+// update is one that a buyer completes.
+func (w *world) update(rt *rapid.T) {
+	account := rapid.SampledFrom([]wallet.AccountID{"main", "main", "known"}).Draw(rt, "account")
+	id := rapid.SampledFrom(ids).Draw(rt, "id")
+	var at time.Time
+	if rapid.IntRange(0, 2).Draw(rt, "of a moment") > 0 {
+		at = w.clock.Now().Add(time.Duration(rapid.IntRange(-40, 4).Draw(rt, "moment")) * 250 * time.Millisecond)
+	}
+	w.model.Completed(account, id, at)
+	no(rt, w.subject.Completed(context.Background(), account, id, at))
+}
+
 // wake is the reconciler's duty to lost wake-ups.
 func (w *world) wake(rt *rapid.T) {
 	account := rapid.SampledFrom([]wallet.AccountID{"main", "known"}).Draw(rt, "account")
@@ -276,6 +306,9 @@ func (w *world) result(rt *rapid.T, c refresh.Claim) refresh.Result {
 			r.State.PaymentDescriptors = []string{rapid.SampledFrom([]string{"Visa", "\"Master\""}).Draw(rt, "card")}
 		}
 		r.Raw = []byte(`{"chargePermissionId":"x"}`)
+		if c.Erased {
+			r.State, r.Raw = r.State.WithoutPerson(), nil
+		}
 		r.Changes = wallet.Diff(c.Stored, &r.State)
 		r.Held = rapid.IntRange(0, 5).Draw(rt, "held") == 0
 	}

@@ -3,6 +3,7 @@ package storetest_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"walletsync/internal/refresh/storetest"
 	"walletsync/internal/wallet"
@@ -15,6 +16,10 @@ func model(_ testing.TB, clock *storetest.Clock) storetest.Subject {
 		Snapshot: func(context.Context) (storetest.State, error) { return m.Snapshot(), nil },
 		Follow: func(_ context.Context, a wallet.AccountID, f wallet.Followed) error {
 			m.Follow(a, f)
+			return nil
+		},
+		Completed: func(_ context.Context, a wallet.AccountID, id wallet.ChargePermissionID, at time.Time) error {
+			m.Completed(a, id, at)
 			return nil
 		},
 	}

@@ -153,6 +153,7 @@ type Permission struct {
 	Gone       bool // Amazon Pay does not know it any more
 	State      string
 	HasAddress bool // a shipping address is stored
+	Erased     bool // nothing personal is stored, whatever there is
 }
 
 // Begun is an attempt with its session.

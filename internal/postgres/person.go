@@ -1,0 +1,113 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"walletsync/internal/person"
+	"walletsync/internal/wallet"
+)
+
+var (
+	sqlPerson           = statement("person")
+	sqlEraseLock        = statement("erase_lock")
+	sqlErasePermissions = statement("erase_permissions")
+	sqlEraseSessions    = statement("erase_sessions")
+	sqlEraseHistory     = statement("erase_history")
+	sqlEraseTell        = statement("erase_tell")
+	sqlEraseDone        = statement("erase_done")
+	sqlLift             = statement("lift")
+	sqlRetention        = statement("retention")
+	sqlInboxOld         = statement("inbox_old")
+)
+
+// OfOnePerson is that of person.Finder.
+func (s *Store) OfOnePerson(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID) (all []person.Permission, at time.Time, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlPerson, id, orNull(account), s.at()).Query(func(rows pgx.Rows) (err error) {
+			all, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p person.Permission, err error) {
+				err = row.Scan(&p.Account, &p.ID, &at)
+				return p, err
+			})
+			return err
+		})
+	})
+	return all, at, err
+}
+
+// Erase is that of person.Store.
+func (s *Store) Erase(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID, cause wallet.Cause) error {
+	return s.trip(ctx, func(b *pgx.Batch) {
+		some := texts(ids)
+		b.Queue(sqlEraseLock, account, some)
+		b.Queue(sqlErasePermissions, account, some)
+		b.Queue(sqlEraseSessions, account, some, s.at())
+		b.Queue(sqlEraseHistory, account, some, texts(wallet.FacetsOfNobody()))
+		b.Queue(sqlEraseTell, account, some, cause, s.at())
+		b.Queue(sqlEraseDone, account, some, s.at())
+	})
+}
+
+func texts[T ~string](all []T) []string {
+	out := make([]string, len(all))
+	for i, t := range all {
+		out[i] = string(t)
+	}
+	return out
+}
+
+// ToErase is that of reconcile.RetentionStore.
+func (s *Store) ToErase(ctx context.Context, account wallet.AccountID, closed time.Duration, most int) (ids []wallet.ChargePermissionID, at time.Time, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlRetention, account, closed.Seconds(), most, s.at()).Query(func(rows pgx.Rows) (err error) {
+			ids, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (id wallet.ChargePermissionID, err error) {
+				err = row.Scan(&id, &at)
+				return id, err
+			})
+			return err
+		})
+	})
+	return ids, at, err
+}
+
+// Forget is that of reconcile.InboxStore.
+func (s *Store) Forget(ctx context.Context, account wallet.AccountID, processed time.Duration, most int) (forgotten int, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlInboxOld, account, processed.Seconds(), most, s.at()).Exec(func(tag pgconn.CommandTag) error {
+			forgotten = int(tag.RowsAffected())
+			return nil
+		})
+	})
+	return forgotten, err
+}
+
+// OfOnePerson is Store.OfOnePerson.
+func (l *LazyStore) OfOnePerson(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID) (all []person.Permission, at time.Time, err error) {
+	err = lazily(ctx, l, func(s *Store) (err error) {
+		all, at, err = s.OfOnePerson(ctx, account, id)
+		return err
+	})
+	return all, at, err
+}
+
+// Erase is Store.Erase.
+func (l *LazyStore) Erase(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID, cause wallet.Cause) error {
+	return lazily(ctx, l, func(s *Store) error { return s.Erase(ctx, account, ids, cause) })
+}
+
+// ToErase is Store.ToErase.
+func (l *LazyStore) ToErase(ctx context.Context, account wallet.AccountID, closed time.Duration, most int) (ids []wallet.ChargePermissionID, at time.Time, err error) {
+	err = lazily(ctx, l, func(s *Store) (err error) {
+		ids, at, err = s.ToErase(ctx, account, closed, most)
+		return err
+	})
+	return ids, at, err
+}
+
+// Forget is Store.Forget.
+func (l *LazyStore) Forget(ctx context.Context, account wallet.AccountID, processed time.Duration, most int) (int, error) {
+	return withStore(ctx, l, func(s *Store) (int, error) { return s.Forget(ctx, account, processed, most) })
+}

@@ -1,0 +1,290 @@
+package postgres_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"walletsync/internal/person"
+	"walletsync/internal/postgres"
+	"walletsync/internal/refresh"
+	"walletsync/internal/update/session"
+	"walletsync/internal/wallet"
+)
+
+var (
+	_ person.Store = (*postgres.Store)(nil)
+	_ person.Store = (*postgres.LazyStore)(nil)
+)
+
+const permissionTwo = wallet.ChargePermissionID("S01-0000000-0000002")
+
+// ofNobody are the columns of charge_permissions that an erasure leaves. What is
+// not among them is personal data, also in a column that is new.
+var ofNobody = []string{"account", "id", "type", "followed", "release_environment", "state", "reasons", "state_updated_at",
+	"limit_amount", "balance_amount", "limit_currency", "created_at", "expires_at", "read_at", "request_id", "cause", "stored_at", "changed_at"}
+
+// read stores a charge permission as Amazon told it, the whole way through the
+// two round trips.
+func (u *updates) read(id wallet.ChargePermissionID, p wallet.ChargePermission, raw string) {
+	u.t.Helper()
+	lease := refresh.Lease{byte(u.now.Unix())}
+	settings := refresh.Defaults()
+	got, err := u.Claim(u.t.Context(), refresh.ClaimRequest{Lease: lease, Settings: settings, Accounts: []wallet.AccountID{"main"},
+		Want: &wallet.Want{Account: "main", ChargePermission: id, Priority: wallet.PriorityRefresh}})
+	if err != nil || len(got.Claims) != 1 {
+		u.t.Fatalf("%+v, %v", got, err)
+	}
+	r := refresh.Result{Claim: got.Claims[0], Kind: refresh.Read, ReadAt: u.now, State: p, Raw: json.RawMessage(raw)}
+	r.Changes = wallet.Diff(r.Stored, &r.State)
+	if _, err := u.Commit(u.t.Context(), refresh.CommitRequest{Lease: lease, Results: []refresh.Result{r}, Accounts: []wallet.AccountID{"main"}, Settings: settings}); err != nil {
+		u.t.Fatal(err)
+	}
+	u.now = u.now.Add(time.Minute)
+}
+
+// somebody is a charge permission in which everything is told. Whatever is
+// personal has the word in it.
+func somebody(id wallet.ChargePermissionID, word string) wallet.ChargePermission {
+	address := wallet.Address{Name: word, Line1: word, Line2: word, Line3: word, City: word, County: word, District: word,
+		StateOrRegion: word, PostalCode: word, CountryCode: word, Phone: word}
+	return wallet.ChargePermission{
+		ID: id, Type: "PaymentMethodOnFile", ReleaseEnvironment: "Live",
+		State:              wallet.State{State: wallet.Chargeable, StateUpdatedAt: time.Unix(1e9, 0), Reasons: []wallet.Reason{{Code: "none"}}},
+		Buyer:              wallet.Buyer{BuyerID: word, BuyerName: word, BuyerEmail: word, BuyerPhone: word},
+		PaymentDescriptors: []string{word}, Shipping: address, Billing: address,
+		Limits:    wallet.Limits{LimitAmount: "500.00", BalanceAmount: "1.50", LimitCurrency: "EUR"},
+		CreatedAt: time.Unix(1e9, 0), ExpiresAt: time.Unix(2e9, 0),
+	}
+}
+
+// everything is all that the database holds, but for the migrations.
+func (u *updates) everything() string {
+	u.t.Helper()
+	var all strings.Builder
+	for _, table := range strings.Fields(u.text(`select string_agg(table_name, ' ' order by table_name) from information_schema.tables
+		where table_schema = 'walletsync' and table_type = 'BASE TABLE' and table_name <> 'migrations'`)) {
+		fmt.Fprintln(&all, table, u.text(`select json_agg(t) from walletsync.`+table+` t`))
+	}
+	return all.String()
+}
+
+func TestAfterAnErasureNothingOfThePersonIsLeft(t *testing.T) {
+	u := newUpdates(t)
+	u.read(permissionOne, somebody(permissionOne, "Ada"), `{"not documented": "Ada"}`)
+	moved := somebody(permissionOne, "Ada2")
+	moved.State.State, moved.LimitAmount = wallet.NonChargeable, "300.00"
+	u.read(permissionOne, moved, `{"not documented": "Ada2"}`)
+	u.read(permissionTwo, somebody(permissionTwo, "Bert"), `{}`)
+	for n, state := range []string{"started", "returned", "completed", "failed", "expired"} {
+		u.session(byte(n + 1))
+		u.exec(`update walletsync.update_sessions set details = '{"merchantMetadata":{"noteToBuyer":"Ada"}}', start_url = 'https://shop.example/Ada', return_to = 'https://shop.example/Ada',
+			state = $2, reason = case when $2 = 'failed' then 'Declined' end, ended_at = case when $2 in ('completed', 'failed', 'expired') then now() end
+			where id = $1`, id(byte(n+1)).String(), state)
+	}
+	u.exec(`update walletsync.refreshes set last_error = 'it quotes Ada' where id = $1`, permissionOne)
+	if n := strings.Count(u.everything(), "Ada"); n < 100 {
+		t.Fatalf("Ada is told of %d times: this test shows nothing", n)
+	}
+	other := u.text(`select json_agg(h order by position) from walletsync.charge_permission_changes h where charge_permission = $1`, permissionTwo)
+	positions := u.text(`select json_agg(position order by position) from walletsync.charge_permission_changes`)
+
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseErasure); err != nil {
+		t.Fatal(err)
+	}
+	if left := u.everything(); strings.Contains(left, "Ada") {
+		t.Errorf("left:\n%s", left)
+	}
+	var row map[string]any
+	if err := json.Unmarshal([]byte(u.text(`select to_jsonb(c) from walletsync.charge_permissions c where id = $1`, permissionOne)), &row); err != nil {
+		t.Fatal(err)
+	}
+	for column, value := range row {
+		blank := value == nil || cmp.Equal(value, []any{})
+		if personal := !slices.Contains(ofNobody, column); personal != blank {
+			t.Errorf("%s is %v", column, value)
+		}
+	}
+	// What tells of nobody stays, at its place, and the erasure is told at the end.
+	if got := u.text(`select string_agg(facet || coalesce(' ' || before::text, '') || coalesce(' -> ' || after::text, ''), '; ' order by position)
+		from walletsync.charge_permission_changes where charge_permission = $1`, permissionOne); got !=
+		`first_read -> {"limit": {"amount": "500.00", "currency": "EUR"}, "state": {"state": "Chargeable", "reasons": ["none"]}, "expiry": {"expires_at": "2033-05-18T03:33:20Z"}}; `+
+			`address; payment_method; state {"state": "Chargeable", "reasons": ["none"]} -> {"state": "NonChargeable", "reasons": ["none"]}; buyer; billing_address; `+
+			`limit {"amount": "500.00", "currency": "EUR"} -> {"amount": "300.00", "currency": "EUR"}; erased` {
+		t.Errorf("history: %s", got)
+	}
+	if got := u.text(`select json_agg(position order by position) from walletsync.charge_permission_changes where facet <> 'erased'`); got != positions {
+		t.Errorf("positions %s, were %s", got, positions)
+	}
+	if got := u.text(`select position = (select n from walletsync.feed) and cause = 'erasure' from walletsync.charge_permission_changes where facet = 'erased'`); got != "true" {
+		t.Errorf("the erasure is not the feed's last change: %s", got)
+	}
+	// Nobody else's is touched.
+	if got := u.text(`select json_agg(h order by position) from walletsync.charge_permission_changes h where charge_permission = $1`, permissionTwo); got != other {
+		t.Errorf("Bert's history: %s", got)
+	}
+	// No link leads to a button any more; the attempts go on.
+	if got := u.text(`select string_agg(distinct state || ' ' || (expires_at <= $1)::text, ', ') from walletsync.update_sessions`, u.now); got !=
+		"completed true, expired true, failed true, returned true" {
+		t.Errorf("sessions: %s", got)
+	}
+	// Nothing is told again, and nothing that came meanwhile stays.
+	u.session(9)
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseErasure); err != nil {
+		t.Fatal(err)
+	}
+	if got := u.text(`select count(*) from walletsync.charge_permission_changes where facet = 'erased'`); got != "1" || strings.Contains(u.everything(), "Grüße") {
+		t.Errorf("%s erasures are told; %s", got, u.everything())
+	}
+}
+
+func TestOneWhoReturnedBeforeTheErasureDoesNotLiftIt(t *testing.T) {
+	u := newUpdates(t)
+	u.session(1)
+	before, err := u.Begin(t.Context(), id(1), checkoutOne, token(1), holdForAMinute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.now = u.now.Add(time.Second)
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseErasure); err != nil {
+		t.Fatal(err)
+	}
+	u.now = u.now.Add(time.Second)
+	erased := func() string {
+		return u.text(`select erased_at is not null from walletsync.refreshes where id = $1`, permissionOne)
+	}
+	before.Attempt.Outcome = session.OutcomeCompleted
+	if ours, err := u.Settle(t.Context(), session.Settlement{Attempt: before.Attempt, Held: token(1)}); !ours || err != nil || erased() != "true" {
+		t.Errorf("%v, %v, erased %s", ours, err, erased())
+	}
+	u.session(2)
+	after, err := u.Begin(t.Context(), id(2), checkoutTwo, token(2), holdForAMinute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after.Attempt.Outcome = session.OutcomeFailed
+	if _, err := u.Settle(t.Context(), session.Settlement{Attempt: after.Attempt, Held: token(2), Reason: "Declined"}); err != nil || erased() != "true" {
+		t.Errorf("a failed one: %v, erased %s", err, erased())
+	}
+	const checkoutThree = "bd504926-f659-4ad7-a1a9-000000000003"
+	if after, err = u.Begin(t.Context(), id(2), checkoutThree, token(3), holdForAMinute); err != nil {
+		t.Fatal(err)
+	}
+	after.Attempt.Outcome = session.OutcomeCompleted
+	if _, err := u.Settle(t.Context(), session.Settlement{Attempt: after.Attempt, Held: token(3)}); err != nil || erased() != "false" {
+		t.Errorf("a completed one: %v, erased %s", err, erased())
+	}
+}
+
+func TestAPersonIsWhoeverHasTheSameBuyerID(t *testing.T) {
+	u := newUpdates(t)
+	const permissionThree = wallet.ChargePermissionID("S01-0000000-0000003")
+	u.read(permissionTwo, somebody(permissionTwo, "Ada"), `{}`)
+	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
+	u.read(permissionThree, somebody(permissionThree, "Bert"), `{}`)
+	u.exec(`insert into walletsync.refreshes (account, id) values ('known', 'S01-0000000-0000009')`)
+	for _, c := range []struct {
+		id   wallet.ChargePermissionID
+		want string
+	}{
+		{permissionOne, "[{main S01-0000000-0000001} {main S01-0000000-0000002}]"},
+		{permissionThree, "[{main S01-0000000-0000003}]"},
+		{"S01-0000000-0000009", "[{known S01-0000000-0000009}]"}, // never read
+		{"S01-0000000-0000010", "[]"},
+	} {
+		all, at, err := u.OfOnePerson(t.Context(), "", c.id)
+		if fmt.Sprint(all) != c.want || err != nil || len(all) > 0 && !at.Equal(u.now) {
+			t.Errorf("%s: %v at %v, %v", c.id, all, at, err)
+		}
+	}
+	if all, _, err := u.OfOnePerson(t.Context(), "known", permissionOne); len(all) != 0 || err != nil {
+		t.Errorf("in another account: %v, %v", all, err)
+	}
+}
+
+func TestRetentionFindsWhatHasBeenClosedForLong(t *testing.T) {
+	u := newUpdates(t)
+	const day = 24 * time.Hour
+	closed := somebody(permissionOne, "Ada")
+	closed.State.State = wallet.Closed
+	u.read(permissionOne, closed, `{}`)
+	u.read(permissionTwo, somebody(permissionTwo, "Bert"), `{}`)
+	u.now = u.now.Add(29 * day)
+	u.read(permissionOne, closed, `{}`) // a refund asks: it is read again, and nothing has changed
+	due := func() []wallet.ChargePermissionID {
+		t.Helper()
+		ids, at, err := u.ToErase(t.Context(), "main", 30*day, 10)
+		if err != nil || len(ids) > 0 && !at.Equal(u.now) {
+			t.Fatal(at, err)
+		}
+		return ids
+	}
+	if got := due(); len(got) != 0 {
+		t.Errorf("after 29 days: %v", got)
+	}
+	u.now = u.now.Add(day)
+	if got := due(); len(got) != 1 || got[0] != permissionOne {
+		t.Errorf("after 30 days: %v", got)
+	}
+	if err := u.Erase(t.Context(), "main", due(), wallet.CauseRetention); err != nil {
+		t.Fatal(err)
+	}
+	if got := due(); len(got) != 0 {
+		t.Errorf("erased, and due again: %v", got)
+	}
+}
+
+// TestAMessageThatIsForgottenAsksForNothing: the inbox is emptied of what is old,
+// and the message comes once more.
+func TestAMessageThatIsForgottenAsksForNothing(t *testing.T) {
+	u := newUpdates(t)
+	const day = 24 * time.Hour
+	ask := func(message string, published time.Time) map[string]int {
+		t.Helper()
+		got, err := u.Claim(t.Context(), refresh.ClaimRequest{Lease: refresh.Lease{1}, Settings: refresh.Defaults(), Accounts: []wallet.AccountID{"main"},
+			Asks: []refresh.Ask{{Priority: wallet.PriorityNotification, Notification: wallet.Notification{Account: "main", MessageID: message, NotificationID: "n",
+				ObjectType: wallet.ObjectChargePermission, ObjectID: string(permissionOne), ChargePermission: permissionOne, Type: "STATE_CHANGE", Published: published, Arrived: u.now}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Outcomes
+	}
+	published := u.now
+	if got := ask("m1", published); got["wanted"] != 1 {
+		t.Fatal(got)
+	}
+	u.now = u.now.Add(time.Minute)
+	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
+	u.now = u.now.Add(90 * day)
+	ask("m2", u.now)
+	u.now = u.now.Add(time.Second)
+	forget := func(most int) int {
+		t.Helper()
+		n, err := u.Forget(t.Context(), "main", 90*day, most)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := forget(10); n != 1 || u.text(`select string_agg(message_id, ' ') from walletsync.notifications`) != "m2" {
+		t.Errorf("%d forgotten", n)
+	}
+	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
+	wanted := u.text(`select wanted from walletsync.refreshes`)
+	if got := ask("m1", published); got["covered"] != 1 || u.text(`select wanted from walletsync.refreshes`) != wanted {
+		t.Errorf("a message that was forgotten: %v", got)
+	}
+	for range 3 {
+		ask(fmt.Sprint("n", u.now.Unix()), u.now)
+		u.now = u.now.Add(time.Second)
+	}
+	u.now = u.now.Add(91 * day)
+	if n := forget(2); n != 2 {
+		t.Errorf("%d of at most 2 were forgotten", n)
+	}
+}

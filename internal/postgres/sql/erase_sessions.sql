@@ -1,0 +1,10 @@
+-- walletsync erasure: blank what the merchant passed along with updates, and let no link lead to one any more: what the
+-- button would be signed with is gone. Who is on Amazon's page already may still return.
+-- $1 account, $2 charge permissions, $3 now (null: the clock). Locks: update_sessions; whoever else locks one of them waits
+-- for nothing that is locked here. Index: update_sessions_of_one.
+update walletsync.update_sessions s set
+    details = '{}', start_url = '', return_to = '', expires_at = least(s.expires_at, t.now),
+    state = case when s.state = 'started' then 'expired' else s.state end,
+    ended_at = case when s.state = 'started' then t.now else s.ended_at end
+from (select coalesce($3::timestamptz, clock_timestamp()) as now) t
+where s.account = $1::text and s.charge_permission = any ($2::text[])
