@@ -5,11 +5,23 @@ SHELL := /bin/bash
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.13.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+CYCLONEDX := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+SQUAWK := squawk-cli@2.66.0
 FUZZ_TIME ?= 10s
 TESTFLAGS ?=
 SIM_TIME ?= 8m
 SIM_SCHEDULES ?= 1000000
 SIM_SEED ?= 0
+BUILD_DIR ?= .build/bin
+
+# How every binary is built: what sam build, make run and the tests take is the
+# same to the byte. Nothing of the machine gets in, so whoever builds a commit
+# with the same Go has the same bytes. The version is that of CHANGELOG.md. sam
+# build works on a copy without .git: there the commit comes from the environment.
+VERSION := $(shell awk '/^\#\# / {print ($$2 == "Unreleased" ? "dev" : $$2); exit}' CHANGELOG.md)
+COMMIT ?= $(shell git describe --always --exclude '*' --abbrev=12 --dirty 2>/dev/null)
+GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags '-s -w -buildid= \
+  -X walletsync/internal/telemetry.version=$(VERSION) -X walletsync/internal/telemetry.commit=$(COMMIT)'
 
 .PHONY: help
 help: ## show this
@@ -24,6 +36,19 @@ operator: ## a command of the operator's program against the stack of make run: 
 	@go build -buildvcs=false -o .build/operator ./functions/operator
 	@env=$${RUN_DIR:-.run}/operator.env; test -f "$$env" || { echo "$$env is not there: start the stack with make run first"; exit 1; }; \
 	set -a; . "$$env"; exec .build/operator $(ARGS)
+
+.PHONY: build
+build: ## every function's binary, into BUILD_DIR (.build/bin); GOOS=linux GOARCH=arm64 for the template's machine
+	@mkdir -p '$(BUILD_DIR)'
+	@$(GO_BUILD) -o '$(BUILD_DIR)/' ./functions/...
+
+# sam build calls this for each function of template.yaml. Its logical id names
+# its folder: IpnReceiver is functions/ipn-receiver. GOARCH=amd64 for x86_64.
+build-%:
+	@test -n '$(ARTIFACTS_DIR)' || { echo 'ARTIFACTS_DIR is not set: the folder to put bootstrap into'; exit 1; }
+	@function=$$(sed -E 's/([a-z0-9])([A-Z])/\1-\2/g; y/ABCDEFGHIJKLMNOPQRSTUVWXYZ/abcdefghijklmnopqrstuvwxyz/' <<<'$*'); \
+	test -d "functions/$$function" || { echo "there is no functions/$$function: name the function after its folder, as IpnReceiver after ipn-receiver"; exit 1; }; \
+	export GOOS=linux GOARCH=$${GOARCH:-arm64}; $(GO_BUILD) -o '$(ARTIFACTS_DIR)/bootstrap' "./functions/$$function"
 
 .PHONY: test
 test: ## all tests, with what they need installed first (TESTFLAGS for go test)

@@ -14,16 +14,22 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// What the binary was built from. The linker sets them:
-//
-//	-ldflags "-X walletsync/internal/telemetry.version=1.2.3 -X walletsync/internal/telemetry.commit=0123abcd"
+// What the binary was built from. The Makefile has the linker set them, rather
+// than Go stamp the state of the repository: that has the time of the commit and
+// whether a file was changed in it, and is missing where there is no repository.
 var (
 	version = "dev"
 	commit  = ""
 )
 
-// Version returns the release that the binary is.
-func Version() string { return version }
+// UserAgent names the release and the commit that the binary is, for whoever is
+// called (RFC 9110, section 10.1.5).
+func UserAgent() string {
+	if commit == "" {
+		return "walletsync/" + version
+	}
+	return "walletsync/" + version + " (" + commit + ")"
+}
 
 // timeFormat is RFC 3339 in UTC with milliseconds: it sorts as text.
 const timeFormat = "2006-01-02T15:04:05.000Z"

@@ -44,6 +44,23 @@ func TestLineTellsWhoSpeaksAndWhen(t *testing.T) {
 	}
 }
 
+func TestReleaseAndCommitAreTold(t *testing.T) {
+	defer func(v, c string) { version, commit = v, c }(version, commit)
+	for _, c := range []struct{ version, commit, agent string }{
+		{"dev", "", "walletsync/dev"},
+		{"1.2.3", "0123456789ab", "walletsync/1.2.3 (0123456789ab)"},
+	} {
+		version, commit = c.version, c.commit
+		var out bytes.Buffer
+		log := NewLogger(&out, "f", zerolog.InfoLevel, at)
+		log.Info().Send()
+		line := lines(t, &out)[0]
+		if told, _ := line["commit"].(string); UserAgent() != c.agent || line["version"] != c.version || told != c.commit {
+			t.Errorf("%+v: %q, and %v in the log", c, UserAgent(), line)
+		}
+	}
+}
+
 // The specification's rules that a reader of the line relies on: every metric
 // and every dimension is a member of the root.
 func TestLineIsInTheEmbeddedMetricFormat(t *testing.T) {

@@ -264,7 +264,7 @@ func (c *Client) build(key config.Secret) (*keyed, error) {
 		HTTPClient:     c.options.HTTPClient,
 		AttemptTimeout: c.options.Timeout,
 		Retry:          amazonpay.NoRetry,
-		UserAgent:      "walletsync/" + telemetry.Version(),
+		UserAgent:      telemetry.UserAgent(),
 		Now:            c.options.Now,
 	})
 	if err != nil {

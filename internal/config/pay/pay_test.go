@@ -31,6 +31,7 @@ type api struct {
 	accepted *rsa.PublicKey
 	status   int // beside the key's, 0: 200
 	calls    int
+	agent    string // who made the last call
 }
 
 var signature = regexp.MustCompile(`SignedHeaders=([^,]+), Signature=(\S+)`)
@@ -41,6 +42,7 @@ func (a *api) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.calls++
+	a.agent = r.UserAgent()
 	m := signature.FindStringSubmatch(r.Header.Get("Authorization"))
 	sum := func(b []byte) string { s := sha256.Sum256(b); return hexOf(s[:]) }
 	var payload []byte
@@ -148,8 +150,8 @@ func TestCallIsMadeOnceWithTheCurrentKey(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if w.api.calls != 3 {
-		t.Errorf("%d calls, want 3", w.api.calls)
+	if w.api.calls != 3 || w.api.agent != telemetry.UserAgent() {
+		t.Errorf("%d calls, want 3; the last by %q, want %q", w.api.calls, w.api.agent, telemetry.UserAgent())
 	}
 }
 

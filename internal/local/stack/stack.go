@@ -249,7 +249,8 @@ func (s *Stack) Close() {
 	s.servers.Wait()
 }
 
-// build compiles the functions as they are deployed, for this machine.
+// build compiles the functions for this machine, as they are deployed: the
+// Makefile alone says how.
 func (s *Stack) build(ctx context.Context) (string, error) {
 	s.options.Progress("compiling the functions")
 	root, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
@@ -261,10 +262,11 @@ func (s *Stack) build(ctx context.Context) (string, error) {
 		return "", err
 	}
 	bin := filepath.Join(dir, "bin")
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w",
-		"-o", bin+string(filepath.Separator), "./functions/...")
+	build := exec.CommandContext(ctx, "make", "--no-print-directory", "build", "BUILD_DIR="+bin)
 	build.Dir = filepath.Dir(strings.TrimSpace(string(root)))
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	// What an outer make was told, such as make test by TESTFLAGS, is not for
+	// this one.
+	build.Env = append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("compile the functions: %w\n%s", err, out)
 	}

@@ -1,0 +1,180 @@
+package functions_test
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// maximum is how large a binary may be, in bytes (design.md §7, linux/arm64).
+func maximum(p pkg) int64 {
+	if slices.Contains(p.Deps, "html/template") {
+		return 20 << 20
+	}
+	return 16 << 20
+}
+
+// lambdas are the mains that run on Lambda. Others are for people.
+func lambdas(t *testing.T) []pkg {
+	t.Helper()
+	return slices.DeleteFunc(list(t, "-tags", "lambda.norpc", "walletsync/functions/..."), func(p pkg) bool {
+		return p.Name != "main" || !slices.Contains(p.Deps, "github.com/aws/aws-lambda-go/lambda")
+	})
+}
+
+// folder is where a function stands.
+func (p pkg) folder() string { return p.ImportPath[strings.LastIndex(p.ImportPath, "/")+1:] }
+
+// logicalID is what template.yaml calls the function.
+func (p pkg) logicalID() string {
+	var id strings.Builder
+	for word := range strings.SplitSeq(p.folder(), "-") {
+		id.WriteString(strings.ToUpper(word[:1]) + word[1:])
+	}
+	return id.String()
+}
+
+// makeIn runs make in a folder, with these variables in place of the machine's.
+func makeIn(ctx context.Context, dir string, environment []string, arguments ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "make", append([]string{"--no-print-directory"}, arguments...)...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), append([]string{"MAKEFLAGS=", "MAKELEVEL="}, environment...)...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// copied is the tree without its repository, as sam build has it.
+func copied(t *testing.T, root string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"Makefile", "CHANGELOG.md", "go.mod", "go.sum", "functions", "internal", "migrations"} {
+		from := filepath.Join(root, name)
+		info, err := os.Stat(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.IsDir() {
+			err = os.CopyFS(filepath.Join(dir, name), os.DirFS(from))
+		} else {
+			var b []byte
+			if b, err = os.ReadFile(from); err == nil {
+				err = os.WriteFile(filepath.Join(dir, name), b, 0o600)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestABuildDependsOnTheSourceAlone builds the deployed form here, all at once,
+// and as sam build does it: one by one, from a copy elsewhere, without the
+// repository, and with nothing compiled before.
+func TestABuildDependsOnTheSourceAlone(t *testing.T) {
+	t.Parallel()
+	// A machine may have told Go not to stamp anything; ours must not rely on it.
+	environment := []string{"COMMIT=0123456789ab", "GOFLAGS=-buildvcs=auto"}
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := t.TempDir()
+	if out, err := makeIn(t.Context(), root, append(environment, "GOOS=linux", "GOARCH=arm64"), "build", "BUILD_DIR="+here); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, p := range lambdas(t) {
+		name := filepath.Join(here, p.folder())
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Size() > maximum(p) {
+			t.Errorf("%s has %.1f MB, more than its %d: what did it begin to link?", p.folder(), float64(info.Size())/(1<<20), maximum(p)>>20)
+		}
+		f, err := elf.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		libraries, err := f.ImportedLibraries()
+		if err != nil || f.Machine != elf.EM_AARCH64 || len(libraries) > 0 {
+			t.Errorf("%s is for %v and needs %v (%v): Lambda's arm64 has nothing but the kernel", p.folder(), f.Machine, libraries, err)
+		}
+		if f.Section(".symtab") != nil || f.Section(".debug_info") != nil {
+			t.Errorf("%s is not stripped", p.folder())
+		}
+		_ = f.Close()
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(content, []byte(root)) {
+			t.Errorf("%s tells where it was built", p.folder())
+		}
+	}
+
+	// One is enough, and the smallest: compiling everything anew takes half a
+	// minute.
+	there, artifacts, cache := copied(t, root), t.TempDir(), t.TempDir()
+	if out, err := makeIn(t.Context(), there, append(environment, "GOCACHE="+cache, "ARTIFACTS_DIR="+artifacts), "build-IpnReceiver"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	same(t, filepath.Join(here, "ipn-receiver"), filepath.Join(artifacts, "bootstrap"))
+}
+
+func same(t *testing.T, a, b string) {
+	t.Helper()
+	x, err := os.ReadFile(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := os.ReadFile(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(x, y) {
+		t.Errorf("%s of %d bytes and %s of %d bytes differ", a, len(x), b, len(y))
+	}
+}
+
+// TestALogicalIDNamesItsFolder asks make what it would do.
+func TestALogicalIDNamesItsFolder(t *testing.T) {
+	all := lambdas(t)
+	if len(all) < 7 {
+		t.Fatalf("only %d functions were found", len(all))
+	}
+	for _, p := range all {
+		out, err := makeIn(t.Context(), "..", []string{"ARTIFACTS_DIR=/nowhere", "PATH=" + recorder(t) + ":" + os.Getenv("PATH")}, "build-"+p.logicalID())
+		if want := "-o /nowhere/bootstrap ./functions/" + p.folder() + "\n"; err != nil || !strings.HasSuffix(out, want) {
+			t.Errorf("build-%s ran %q, want it to end in %q (%v)", p.logicalID(), out, want, err)
+		}
+	}
+	for target, says := range map[string]string{
+		"build-NoSuchFunction": "there is no functions/no-such-function: name the function after its folder",
+		"build-IpnReceiver":    "ARTIFACTS_DIR is not set",
+	} {
+		environment := []string{"ARTIFACTS_DIR="}
+		if strings.Contains(target, "No") {
+			environment[0] += "/nowhere"
+		}
+		if out, err := makeIn(t.Context(), "..", environment, target); err == nil || !strings.Contains(out, says) {
+			t.Errorf("%s: %v, and said %q, not %q", target, err, out, says)
+		}
+	}
+}
+
+// recorder is a folder with a go that says what it was asked.
+func recorder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\necho \"$@\"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
