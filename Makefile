@@ -50,6 +50,14 @@ build-%:
 	test -d "functions/$$function" || { echo "there is no functions/$$function: name the function after its folder, as IpnReceiver after ipn-receiver"; exit 1; }; \
 	export GOOS=linux GOARCH=$${GOARCH:-arm64}; $(GO_BUILD) -o '$(ARTIFACTS_DIR)/bootstrap' "./functions/$$function"
 
+.PHONY: sbom
+sbom: ## what each deployed binary is made of, as CycloneDX, into .build/sbom
+	@go run $(CYCLONEDX) version >/dev/null 2>&1 || { echo "SKIP sbom: cyclonedx-gomod cannot be fetched — check GOPROXY"; exit 0; }; \
+	GOOS=linux GOARCH=$${GOARCH:-arm64} $(MAKE) --no-print-directory build BUILD_DIR=.build/deployed && mkdir -p .build/sbom || exit 1; \
+	for binary in .build/deployed/*; do sbom=".build/sbom/$${binary##*/}.cdx.json"; \
+	  log=$$(go run $(CYCLONEDX) bin -json -licenses -std -short-purls -noserial -notimestamp -version '$(VERSION)$(if $(COMMIT),+$(COMMIT))' \
+	    -output "$$sbom" "$$binary" 2>&1) && echo "$$sbom" || { echo "$$log"; exit 1; }; done
+
 .PHONY: test
 test: ## all tests, with what they need installed first (TESTFLAGS for go test)
 	@.ci/tools
