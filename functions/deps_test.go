@@ -89,6 +89,10 @@ var mayImport = map[string][]string{
 	"internal/update/session":      {"internal/wallet", "internal/amazonpay", "internal/telemetry"}, // no page: the reconciler and the store need none
 	"internal/update/pages":        {"internal/html"},
 	"internal/local/twin":          {}, // what it shares with what it tests are the facts alone
+	"internal/backoffice/answer":   {"internal/html"},
+	"internal/backoffice/identity": {},                                                                                                    // the console's pages and its sign-in agree on it, and on nothing else
+	"internal/backoffice/signin":   {"internal/backoffice/identity", "internal/backoffice/answer", "internal/html", "internal/telemetry"}, // no store: a session is its cookie
+	"internal/local/issuer":        {},                                                                                                    // it knows what an issuer knows: the standards
 	"internal/local/sqs":           {"internal/local/sqs/awsjson"},
 	"internal/local/bus":           {"internal/local/sqs/awsjson"},
 	"internal/local/lambda":        {"internal/local/sqs", "internal/local/sqs/awsjson"},
@@ -103,8 +107,6 @@ var mayImport = map[string][]string{
 	"internal/local/pg/wire":       {},
 	"internal/local/pg/pgtest":     {"internal/local/pg"},
 	"internal/local/secrets":       {"internal/local/sqs/awsjson"},
-	"internal/backoffice/answer":   {"internal/html"},
-	"internal/backoffice/identity": {}, // the console's pages and its sign-in agree on it, and on nothing else
 	"internal/person":              {"internal/wallet"},
 
 	"internal/refresh/simtest": {

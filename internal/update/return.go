@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"walletsync/internal/html"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/update/pages"
 	"walletsync/internal/update/session"
@@ -62,7 +63,7 @@ const lookEvery = 150 * time.Millisecond
 func (r *Return) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /return", r.serve)
-	return r.Site.below(mux)
+	return html.Below(r.Site.PublicURL, mux)
 }
 
 // checkoutSessionForm is a UUID (RFC 9562, section 4).

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"walletsync/internal/update/pages"
@@ -31,23 +30,6 @@ func (s Site) linkURL(ctx context.Context, id session.ID, expires time.Time) (st
 func (s Site) returnURL(ctx context.Context, id session.ID, expires time.Time) (string, error) {
 	t, err := s.Tokens.Seal(ctx, State, id, expires)
 	return s.PublicURL + "/return?t=" + t, err
-}
-
-// below answers what stands below PublicURL: an API mapping of API Gateway leaves
-// its path in front of the route's.
-func (s Site) below(h http.Handler) http.Handler {
-	at, err := url.Parse(s.PublicURL)
-	if err != nil || at.Path == "" {
-		return h
-	}
-	strip := http.StripPrefix(at.Path, h)
-	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if strings.HasPrefix(q.URL.Path, at.Path+"/") {
-			strip.ServeHTTP(w, q)
-			return
-		}
-		h.ServeHTTP(w, q)
-	})
 }
 
 // errQuery means that a parameter is not there once, or the query is malformed.

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"walletsync/internal/amazonpay"
+	"walletsync/internal/html"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/update/pages"
 	"walletsync/internal/update/session"
@@ -65,7 +66,7 @@ func (s *Start) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /update-sessions", s.create)
 	mux.HandleFunc("GET /update", s.ready)
-	return s.Site.below(mux)
+	return html.Below(s.Site.PublicURL, mux)
 }
 
 // problem is an answer that is not 201 (RFC 9457).

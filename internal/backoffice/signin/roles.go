@@ -1,0 +1,59 @@
+package signin
+
+import (
+	"encoding/json"
+	"strings"
+
+	"walletsync/internal/backoffice/identity"
+)
+
+// Roles tells what somebody may do by a claim of their token. Who has none of
+// its values may do nothing.
+type Roles struct {
+	// Claim is the claim's name, or where it starts with a slash the JSON
+	// pointer to it (RFC 6901), such as /realm_access/roles.
+	Claim string
+	// Values are those of the claim that give a role. One value gives one role;
+	// who has several gets the one that includes the others.
+	Values map[string]identity.Role
+}
+
+// of returns the role of who has these claims.
+func (r Roles) of(claims map[string]any) identity.Role {
+	var best identity.Role
+	switch v := r.find(claims).(type) {
+	case string:
+		best = r.Values[v]
+	case []any:
+		for _, one := range v {
+			if s, ok := one.(string); ok {
+				best = max(best, r.Values[s])
+			}
+		}
+	}
+	return best
+}
+
+// find returns the claim, nil if it is not there.
+func (r Roles) find(claims map[string]any) any {
+	path, pointer := strings.CutPrefix(r.Claim, "/")
+	if !pointer {
+		return claims[r.Claim]
+	}
+	var at any = claims
+	for _, part := range strings.Split(path, "/") {
+		object, ok := at.(map[string]any)
+		if !ok {
+			return nil
+		}
+		at = object[strings.NewReplacer("~1", "/", "~0", "~").Replace(part)]
+	}
+	return at
+}
+
+// decode reads claims as JSON has them.
+func decode(raw json.RawMessage) (map[string]any, error) {
+	var claims map[string]any
+	err := json.Unmarshal(raw, &claims)
+	return claims, err
+}
