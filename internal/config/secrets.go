@@ -176,14 +176,24 @@ func (r read) orStale(refused bool) (string, error) {
 	return "", r.err
 }
 
-// word is a secret that is fit for a path and hard to guess.
-var word = regexp.MustCompile(`^[A-Za-z0-9._~-]{16,256}$`)
+// form is what a secret text must look like.
+type form struct {
+	pattern *regexp.Regexp
+	says    string
+}
 
-// words returns the secret words at arn, each the given member of a JSON
+var (
+	// word is fit for a path and hard to guess.
+	word = form{regexp.MustCompile(`^[A-Za-z0-9._~-]{16,256}$`), "16 to 256 letters, digits, dots, dashes, underscores and tildes"}
+	// foreign is a secret that others chose (RFC 6749, appendix A.2).
+	foreign = form{regexp.MustCompile(`^[ -~]{1,1000}$`), "1 to 1,000 printable ASCII characters"}
+)
+
+// texts returns the secret texts at arn, each the given member of a JSON
 // object: the current one first, then the one before it, so that a rotation
 // leaves time to change what uses it. Again says that the ones kept did not
 // match.
-func (s *Secrets) words(ctx context.Context, arn, member string, again bool) ([]string, error) {
+func (s *Secrets) texts(ctx context.Context, arn, member string, f form, again bool) ([]string, error) {
 	var found [2]string
 	var g errgroup.Group
 	for i, stage := range []string{current, previous} {
@@ -201,7 +211,7 @@ func (s *Secrets) words(ctx context.Context, arn, member string, again bool) ([]
 		if json.Unmarshal([]byte(text), &members) != nil {
 			continue
 		}
-		if w, ok := members[member].(string); ok && word.MatchString(w) {
+		if w, ok := members[member].(string); ok && f.pattern.MatchString(w) {
 			valid = append(valid, w)
 		}
 	}
@@ -209,9 +219,14 @@ func (s *Secrets) words(ctx context.Context, arn, member string, again bool) ([]
 	case err != nil && (again || len(valid) == 0):
 		return nil, err // one that could not be read may be the one that matches
 	case len(valid) == 0:
-		return nil, fmt.Errorf(`secret %s: it is not of the form {"%s":"…"} with 16 to 256 letters, digits, dots, dashes, underscores and tildes`, arn, member)
+		return nil, fmt.Errorf(`secret %s: it is not of the form {"%s":"…"} with %s`, arn, member, f.says)
 	}
 	return valid, nil
+}
+
+// words is texts of words.
+func (s *Secrets) words(ctx context.Context, arn, member string, again bool) ([]string, error) {
+	return s.texts(ctx, arn, member, word, again)
 }
 
 // Doors are the secrets of the accounts' IPN paths.
@@ -252,6 +267,23 @@ func (s *Secrets) Links(arn string) func(ctx context.Context, again bool) ([]str
 // says that the ones told before did not match.
 func (s *Secrets) BearerKeys(arn string) func(ctx context.Context, again bool) ([]string, error) {
 	return func(ctx context.Context, again bool) ([]string, error) { return s.words(ctx, arn, "bearerKey", again) }
+}
+
+// CookieKeys returns the function that tells the secrets that seal the console's
+// cookies, from the secret at arn: the current one, which seals, and the one
+// before it, which still opens. Again says that the ones told before did not
+// match.
+func (s *Secrets) CookieKeys(arn string) func(ctx context.Context, again bool) ([]string, error) {
+	return func(ctx context.Context, again bool) ([]string, error) { return s.words(ctx, arn, "cookieKey", again) }
+}
+
+// ClientSecrets returns the function that tells what the console shows its
+// issuer, from the secret at arn: the current one and the one before it. Again
+// says that the ones told before were refused.
+func (s *Secrets) ClientSecrets(arn string) func(ctx context.Context, again bool) ([]string, error) {
+	return func(ctx context.Context, again bool) ([]string, error) {
+		return s.texts(ctx, arn, "clientSecret", foreign, again)
+	}
 }
 
 // Key returns an account's private key in PEM, from the secret at arn; with

@@ -26,8 +26,8 @@ type Refreshing struct {
 
 // Pages is what the buyers' pages need.
 type Pages struct {
-	// PublicURL is what the paths /update and /return stand below, without a
-	// slash at the end.
+	// PublicURL is what the paths /update, /return and /console stand below,
+	// without a slash at the end.
 	PublicURL string
 	// ReturnOrigins are the origins of the merchant's own pages that buyers may
 	// be sent to, such as https://shop.example.
@@ -100,12 +100,17 @@ func LoadStart(getenv func(string) string) (Start, error) {
 	default:
 		r.add("AUTH", fmt.Sprintf("%q is neither bearer nor iam", clip(auth)), "set one of them, or leave it out for bearer")
 	}
-	for i, a := range c.Accounts {
+	r.stores(c.Accounts)
+	return c, r.err()
+}
+
+// stores adds the accounts that no update can be started of.
+func (r *reader) stores(accounts []Account) {
+	for i, a := range accounts {
 		if a.StoreID == "" {
 			r.add(fmt.Sprintf("ACCOUNTS[%d].storeId", i), "it is not set", "copy the store id (amzn1.application-oa2-client.…) from Seller Central; Amazon's update page needs it")
 		}
 	}
-	return c, r.err()
 }
 
 // LoadReturn reads the configuration of checkout-return; getenv is os.Getenv.
@@ -141,7 +146,7 @@ func (r *reader) pages() Pages {
 		LinkSecret:   r.needed("LINK_SECRET", `the ARN of a secret such as {"linkSecret":"…"}`),
 		MerchantName: r.getenv("MERCHANT_NAME"),
 	}
-	if s := r.needed("PUBLIC_URL", "the https URL at which /update and /return are reached"); s != "" {
+	if s := r.needed("PUBLIC_URL", "the https URL at which /update, /return and /console are reached"); s != "" {
 		u, err := url.Parse(s)
 		if err != nil || !secure(u) || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !plainURL.MatchString(s) {
 			r.add("PUBLIC_URL", fmt.Sprintf("%q cannot be used", clip(s)), "set an https URL without user, query and fragment; http serves on loopback alone")

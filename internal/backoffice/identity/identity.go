@@ -28,6 +28,16 @@ func (r Role) String() string {
 	return "none"
 }
 
+// ParseRole is the role of that name, and false if there is none.
+func ParseRole(name string) (Role, bool) {
+	for _, r := range []Role{Masked, Read, Act} {
+		if r.String() == name {
+			return r, true
+		}
+	}
+	return 0, false
+}
+
 // Identity is who is signed in.
 type Identity struct {
 	// Subject is the issuer's name of the person, the same for good (OpenID

@@ -36,7 +36,9 @@ func every(p *Pages) map[string]func(http.ResponseWriter, *http.Request) {
 	all := map[string]func(http.ResponseWriter, *http.Request){
 		"signed-out":      func(w http.ResponseWriter, q *http.Request) { p.signedOut(w, q, "https://issuer.example/out?a=1&b=2") },
 		"signed-out-bare": func(w http.ResponseWriter, q *http.Request) { p.signedOut(w, q, "") },
-		"you-nameless":    func(w http.ResponseWriter, q *http.Request) { p.you(w, q, identity.Identity{Role: identity.Masked, CSRF: "token"}) },
+		"you-nameless": func(w http.ResponseWriter, q *http.Request) {
+			p.you(w, q, identity.Identity{Role: identity.Masked, CSRF: "token"})
+		},
 		"you-hostile": func(w http.ResponseWriter, q *http.Request) {
 			p.you(w, q, identity.Identity{Name: `<script>alert(1)</script> "שלום"`, Role: identity.Act, CSRF: `"><b>`})
 		},

@@ -203,20 +203,11 @@ func (g *Gate) signedIn(q *http.Request) (identity.Identity, error) {
 	if err := g.seals().open(q.Context(), sessionPurpose, "", text, &s); err != nil {
 		return identity.Identity{}, err
 	}
-	role := roleOf(s.Role)
-	if role == 0 || s.CSRF == "" {
+	role, ok := identity.ParseRole(s.Role)
+	if !ok || s.CSRF == "" {
 		return identity.Identity{}, errForged
 	}
 	return identity.Identity{Subject: s.Subject, Name: s.Name, Role: role, CSRF: s.CSRF}, nil
-}
-
-func roleOf(name string) identity.Role {
-	for _, r := range []identity.Role{identity.Masked, identity.Read, identity.Act} {
-		if r.String() == name {
-			return r
-		}
-	}
-	return 0
 }
 
 // begin sends the browser to the issuer. Next is where it shall come back to;

@@ -1,0 +1,159 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"walletsync/internal/backoffice/identity"
+)
+
+// Console is the configuration of back-office.
+type Console struct {
+	Function
+	Accounts []Account
+	Refreshing
+	Pages
+	DeadLetterQueueURL string
+	LinkLifetime       time.Duration // of links to the ready page that the console makes
+	Sweep              time.Duration // after so long without a read a charge permission is stale
+	SetupOnly          bool          // see Start
+	CancelURL          bool          // see Start
+	Location           *time.Location
+	SignIn
+}
+
+// SignIn is how people and programs are let in to the console.
+type SignIn struct {
+	Issuer   string // its URL, as its tokens name it
+	ClientID string
+	// Hosts are the hosts besides the issuer's own that its description may name.
+	Hosts  []string
+	Scopes []string
+	// Audience is what access tokens must be for; empty: none are taken.
+	Audience      string
+	ConsoleSecret string // ARN of the client's secret and the cookies' key
+	// RoleClaim is the claim that tells the role, Roles what its values give.
+	RoleClaim string
+	Roles     map[string]identity.Role
+	// Session is how long one lasts.
+	Session time.Duration
+}
+
+// The defaults of what need not be set.
+const (
+	// DefaultConsoleLink is longer than DefaultLinkLifetime: a clerk sends the
+	// link by mail.
+	DefaultConsoleLink = 24 * time.Hour
+	// DefaultSession is half a working day: so long does a role that was taken
+	// away at the issuer still serve.
+	DefaultSession   = 4 * time.Hour
+	DefaultRoleClaim = "roles"
+)
+
+// LoadConsole reads the configuration of back-office; getenv is os.Getenv. Its
+// error is Problems.
+func LoadConsole(getenv func(string) string) (Console, error) {
+	r := reader{getenv: getenv}
+	c := Console{
+		Function:           r.function("back-office"),
+		Accounts:           r.accounts(keySecret),
+		Refreshing:         r.refreshing(),
+		Pages:              r.pages(),
+		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", "the URL of the queue's dead-letter queue"),
+		LinkLifetime:       r.duration("CONSOLE_LINK_LIFETIME", DefaultConsoleLink, time.Minute, 7*24*time.Hour),
+		Sweep:              time.Duration(r.number("SWEEP_DAYS", DefaultSweepDays, 1, 365)) * 24 * time.Hour,
+		SetupOnly:          r.flag("SETUP_ONLY", true),
+		CancelURL:          r.flag("CHECKOUT_CANCEL_URL", false),
+		Location:           time.UTC,
+		SignIn:             r.signIn(),
+	}
+	if s := r.getenv("TIME_ZONE"); s != "" {
+		at, err := time.LoadLocation(s)
+		if err != nil || s == "Local" {
+			r.add("TIME_ZONE", fmt.Sprintf("%q is not a time zone", clip(s)), "set one of the tz database, such as Europe/Berlin, or leave it out for UTC")
+		} else {
+			c.Location = at
+		}
+	}
+	r.stores(c.Accounts)
+	return c, r.err()
+}
+
+func (r *reader) signIn() SignIn {
+	c := SignIn{
+		Issuer:        r.needed("OIDC_ISSUER", "the https URL of the OpenID Connect issuer, as its tokens name it"),
+		ClientID:      r.needed("OIDC_CLIENT_ID", "the id of the client that is registered with the issuer for the console"),
+		Scopes:        strings.Fields(r.getenv("OIDC_SCOPES")),
+		Audience:      r.getenv("API_AUDIENCE"),
+		ConsoleSecret: r.needed("CONSOLE_SECRET", `the ARN of a secret such as {"clientSecret":"…","cookieKey":"…"}`),
+		RoleClaim:     r.getenv("ROLE_CLAIM"),
+		Session:       r.duration("SESSION_LIFETIME", DefaultSession, 5*time.Minute, 12*time.Hour),
+	}
+	if c.Issuer != "" {
+		if u, err := url.Parse(c.Issuer); err != nil || !secure(u) || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			r.add("OIDC_ISSUER", fmt.Sprintf("%q is not an https URL without user, query and fragment", clip(c.Issuer)), "copy issuer from its /.well-known/openid-configuration; http serves on loopback alone")
+		}
+	}
+	if s := r.getenv("OIDC_HOSTS"); s != "" {
+		for _, one := range strings.Split(s, ",") {
+			h := strings.ToLower(strings.TrimSpace(one))
+			if u, err := url.Parse("https://" + h); err != nil || h == "" || u.Host != h || !plainURL.MatchString(h) {
+				r.add("OIDC_HOSTS", fmt.Sprintf("%q is not a host", clip(one)), "set the hosts that the issuer's description names besides its own, separated by commas, such as oauth2.example.com")
+				continue
+			}
+			c.Hosts = append(c.Hosts, h)
+		}
+	}
+	if len(c.Scopes) == 0 {
+		c.Scopes = []string{"openid", "profile"}
+	}
+	if !slices.Contains(c.Scopes, "openid") {
+		r.add("OIDC_SCOPES", "openid is not among them", "set scopes such as openid profile groups, or leave it out for openid profile")
+	}
+	if c.Audience != "" && c.Audience == c.ClientID {
+		r.add("API_AUDIENCE", "it is OIDC_CLIENT_ID, so that a token made for a sign-in would open the API", "register the API with the issuer under a name of its own, or leave it out: then no access tokens are taken")
+	}
+	if c.RoleClaim == "" {
+		c.RoleClaim = DefaultRoleClaim
+	}
+	c.Roles = r.roles()
+	return c
+}
+
+// roles reads which values of the claim give which role.
+func (r *reader) roles() map[string]identity.Role {
+	const name = "ROLES"
+	const remedy = `set an object such as {"act":["payments"],"read":["support"],"masked":["interns"]}; who has none of these values gets in nowhere`
+	s := r.needed(name, strings.TrimPrefix(remedy, "set "))
+	if s == "" {
+		return nil
+	}
+	var in map[string][]string
+	if err := json.Unmarshal([]byte(s), &in); err != nil {
+		r.add(name, fmt.Sprintf("it cannot be read: %v", err), remedy)
+		return nil
+	}
+	out := map[string]identity.Role{}
+	for _, word := range slices.Sorted(maps.Keys(in)) {
+		role, ok := identity.ParseRole(word)
+		if !ok {
+			r.add(name, fmt.Sprintf("%q is not a role", clip(word)), remedy)
+			continue
+		}
+		for _, value := range in[word] {
+			if _, twice := out[value]; twice || value == "" {
+				r.add(name, fmt.Sprintf("%q gives two roles, or is empty", clip(value)), remedy)
+			}
+			out[value] = role
+		}
+	}
+	if len(out) == 0 {
+		r.add(name, "it gives nobody a role", remedy)
+	}
+	return out
+}
