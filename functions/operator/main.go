@@ -24,14 +24,12 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	program := operator.Program{
 		Commands: []operator.Command{
-			// each made by a function of its own, of connect or of what it needs instead
+			operator.Incident(connect),
 		},
 		Terminal: operator.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Bars: screen(os.Stderr), Now: time.Now},
 	}
 	os.Exit(program.Run(ctx, os.Args[1:]))
 }
-
-var _ operator.Connect = connect
 
 // connect reads the environment of the functions.
 func connect(ctx context.Context) (operator.Parts, error) {

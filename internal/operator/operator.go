@@ -14,6 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,22 @@ type Parts struct {
 
 // Store is what the commands need of the store; each declares its own part in its
 // file, and is embedded here.
-type Store interface{}
+type Store interface {
+	IncidentStore
+}
+
+// account returns the one that is named, or the only one that there is.
+func (p Parts) account(name string) (wallet.AccountID, error) {
+	switch {
+	case name == "" && len(p.Accounts) == 1:
+		return p.Accounts[0], nil
+	case name == "":
+		return "", Misused("there are several accounts; name one by --account: %s", p.Accounts)
+	case !slices.Contains(p.Accounts, wallet.AccountID(name)):
+		return "", Misused("account %q is not configured; configured: %s", name, p.Accounts)
+	}
+	return wallet.AccountID(name), nil
+}
 
 // Connect reads the configuration and builds the parts. No command asks for them
 // before it has understood what it is to do.

@@ -131,3 +131,12 @@ func (l *LazyStore) Pushed(ctx context.Context, position int64) error {
 func (l *LazyStore) Heard(ctx context.Context, a wallet.AccountID, patience time.Duration) (reconcile.Heard, error) {
 	return withStore(ctx, l, func(s *Store) (reconcile.Heard, error) { return s.Heard(ctx, a, patience) })
 }
+
+// Inbox is Store.Inbox, with no second try.
+func (l *LazyStore) Inbox(ctx context.Context, a wallet.AccountID, since, until time.Time, each func(refresh.Recorded) error) error {
+	s, err := l.open(ctx, false)
+	if err != nil {
+		return err
+	}
+	return s.Inbox(ctx, a, since, until, each)
+}

@@ -1,6 +1,7 @@
 package twin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,6 +46,7 @@ func (t *Twin) controlHandler() http.Handler {
 		reply(w, c.Now, err)
 	})
 	mux.HandleFunc("POST /notifications", t.controlPublish)
+	mux.HandleFunc("POST /trace", t.controlTrace)
 	mux.HandleFunc("GET /checkout-sessions", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, t.CheckoutSessions()) })
 	mux.HandleFunc("GET /checkout-sessions/{id}", func(w http.ResponseWriter, r *http.Request) {
 		s, err := t.CheckoutSession(r.PathValue("id"))
@@ -119,6 +121,30 @@ func (t *Twin) controlPublish(w http.ResponseWriter, r *http.Request) {
 		sent = append(sent, id)
 	}
 	writeJSON(w, http.StatusAccepted, map[string][]string{"messageIds": sent})
+}
+
+// controlTrace plays a trace, faster=10 times faster, and answers when it has
+// been read: it may take long.
+func (t *Twin) controlTrace(w http.ResponseWriter, r *http.Request) {
+	faster := 1.0
+	if text := r.URL.Query().Get("faster"); text != "" {
+		var err error
+		if faster, err = strconv.ParseFloat(text, 64); err != nil || !(faster > 0) {
+			reply(w, nil, fmt.Errorf("%q is no number above 0", clip(text, 40)))
+			return
+		}
+	}
+	trace, err := ReadTrace(http.MaxBytesReader(w, r.Body, maxTrace*maxTraceLine/8))
+	if err != nil {
+		reply(w, nil, err)
+		return
+	}
+	t.task(func(ctx context.Context) {
+		if err := t.Play(ctx, trace, faster); err != nil && ctx.Err() == nil {
+			t.log.Warn().Err(err).Msg("the trace was not played to its end")
+		}
+	})
+	writeJSON(w, http.StatusAccepted, map[string]int{"notifications": len(trace)})
 }
 
 // notifyOf reads the options of a notification from the query.

@@ -1,0 +1,74 @@
+package e2e
+
+import (
+	"bytes"
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"walletsync/internal/local/stack"
+	"walletsync/internal/local/twin"
+)
+
+// operate runs a command of the operator's program and returns what it wrote.
+func (w *trial) operate(in string, args ...string) string {
+	w.tb.Helper()
+	cmd := exec.CommandContext(w.ctx(), w.Binary("operator"), args...)
+	var told bytes.Buffer
+	cmd.Env, cmd.Stdin, cmd.Stderr = w.Environment(), strings.NewReader(in), &told
+	out, err := cmd.Output()
+	if err != nil {
+		w.tb.Fatalf("operator %s: %v\n%s%s", strings.Join(args, " "), err, out, told.String())
+	}
+	return string(out)
+}
+
+// TestAnIncidentIsPlayedAgain writes down how notifications came while many were
+// doubled, late and out of order, and has another stack live through it.
+func TestAnIncidentIsPlayedAgain(t *testing.T) {
+	t.Parallel()
+	w := try(t, stack.Options{})
+	if err := w.Twin.SetFaults(twin.Faults{Seed: 3, IPNs: []twin.IPNFault{
+		{Probability: 0.3, Reorder: 4}, {Probability: 0.3, Duplicates: 2, Delay: twin.Duration(300 * time.Millisecond)}}}); err != nil {
+		t.Fatal(err)
+	}
+	ids := w.buyers(6, twin.Notify{})
+	for range 5 {
+		w.move(ids, twin.Notify{Times: 2})
+	}
+	w.change(ids[0], `{}`, twin.Notify{ObjectType: "CHARGE"})
+	if err := w.Twin.SetFaults(twin.Faults{}); err != nil { // sends what is still held
+		t.Fatal(err)
+	}
+	w.settle()
+	w.check()
+
+	trace := w.operate("", "incident", "--since", "10m")
+	if n := strings.Count(trace, "\n"); n != w.sent {
+		t.Fatalf("%d of %d notifications are in the trace:\n%s", n, w.sent, trace)
+	}
+	for _, id := range ids {
+		if strings.Contains(trace, id) {
+			t.Errorf("%s is in the trace", id)
+		}
+	}
+
+	again := try(t, stack.Options{})
+	got, err := http.Post(again.ControlURL+"/trace?faster=5", "application/jsonl", strings.NewReader(trace))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Body.Close()
+	if got.StatusCode != http.StatusAccepted {
+		t.Fatalf("the twin answers the trace with %d", got.StatusCode)
+	}
+	again.sent = w.sent
+	again.until("all to be published again", func() (bool, error) { return again.Twin.Stats().IPNs.Published == w.sent, nil })
+	again.settle()
+	again.check()
+	if n := len(again.Twin.List()); n != len(ids) {
+		t.Errorf("%d of %d charge permissions took part", n, len(ids))
+	}
+}
