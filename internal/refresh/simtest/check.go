@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -30,6 +31,9 @@ type checker struct {
 	// lost is set for good when a wake-up may have got lost beyond the queue's
 	// help: its time has passed, and comes again when the clock jumps back.
 	lost bool
+	// tombs is when people were erased, by the store's clock, until an update of
+	// their own lifts it.
+	tombs map[storetest.Key]time.Time
 	// slack is how long a worker took to send a wake-up after it was decided.
 	slack time.Duration
 }
@@ -45,7 +49,8 @@ type side struct {
 }
 
 func newChecker(w *world) checker {
-	return checker{w: w, last: w.model.Snapshot(), claims: map[call]bool{}, confirms: map[storetest.Key]int{}, told: map[side]int{}}
+	return checker{w: w, last: w.model.Snapshot(), claims: map[call]bool{}, confirms: map[storetest.Key]int{}, told: map[side]int{},
+		tombs: map[storetest.Key]time.Time{}}
 }
 
 func row(s storetest.State, k storetest.Key) storetest.Row {
@@ -474,17 +479,25 @@ func (c *checker) history(k storetest.Key, before storetest.State, appended []st
 	if is.State != nil && (n < 0 || !p.told(is.State, n)) {
 		c.w.fail("%s is stored as Amazon never had it: %+v", k.ID, *is.State)
 	}
+	if bare(is.State) {
+		c.w.saw("read without the person")
+		if _, erased := c.tombs[k]; !erased && was.State != nil && !bare(was.State) {
+			c.w.fail("%s is not erased, and read without the person", k.ID)
+		}
+	}
 	if is.State == nil && is.Type != "" && (is.Type != p.kind || is.Type != "OneTime") {
 		c.w.fail("%s is stored as a %s that is not followed", k.ID, is.Type)
 	}
 	want := map[wallet.Facet][2]string{}
 	switch old := c.version(was); {
 	case n < 0:
+	case was.State == nil && bare(is.State):
+		want[wallet.FacetFirstRead] = [2]string{"", fmt.Sprintf(`{"state":%s}`, p.facetsOf(n, true)[wallet.FacetState])}
 	case was.State == nil:
 		want[wallet.FacetFirstRead] = [2]string{"", p.versions[n].whole()}
-	case n != old:
-		a, b := p.versions[old].facets(), p.versions[n].facets()
-		for f := range a {
+	default:
+		a, b := p.facetsOf(old, bare(was.State)), p.facetsOf(n, bare(is.State))
+		for f := range p.versions[n].facets() {
 			if a[f] != b[f] {
 				want[f] = [2]string{a[f], b[f]}
 			}
@@ -566,6 +579,7 @@ func (c *checker) steady(before storetest.State) {
 			c.w.fail("the outcome of %s went from %q to %q", id, was, s.Notifications[id])
 		}
 	}
+	c.gone()
 	c.met()
 }
 
@@ -721,6 +735,9 @@ func (c *checker) equal(p *permission, have storetest.Permission) {
 	}
 	if n := c.version(have); n != p.newest() {
 		c.w.fail("all is quiet, and version %d of %s is stored, not %d", n, p.name, p.newest())
+	}
+	if _, erased := c.tombs[p.Key]; bare(have.State) != erased {
+		c.w.fail("all is quiet, the person of %s is erased: %v, and what is stored is %+v", p.name, erased, *have.State)
 	}
 }
 

@@ -29,6 +29,8 @@
 //     each of which crashes wherever it awaits something (store, call, answer,
 //     wake-up, dead letter, acknowledgement), is slow there for longer than its
 //     lease, or runs out of time in mid-call.
+//   - Erasure of the person behind a charge permission, at any moment, and the
+//     buyer's own update after it.
 //   - The reconciler: the real package reconcile, with its duties to lost
 //     wake-ups and lost notifications; it crashes, fails and loses answers too.
 //   - One or two accounts, one of which may follow known ids only; charge

@@ -38,6 +38,7 @@ var rules = []string{
 	"wanted", "duplicate", "covered", "confirming", "left to a confirmation", "left to a read under way", "not_followed", "unknown", "merged", "back-off kept", "wanted during the fetch",
 	"call", "read", "gone", "failed", "left", "early", "held", "confirmation asked for", "confirmed three times", "changes", "dropped by the fence",
 	"takeover of a lease that ran out", "takeover of a live lease", "refresh now", "covered at once", "another try",
+	"erasure", "erasure during a fetch", "read without the person", "an update lifts an erasure",
 	"out of tokens", "closing", "bucket closed", "token for the longest wanted", "sweep",
 }
 

@@ -46,6 +46,7 @@ type world struct {
 	faults  [allFaults]bool
 	calm    bool // faults have stopped
 	lagging bool // reads lag all the same
+	erasing bool // people are erased
 
 	settings    refresh.Settings
 	quota       wallet.Quota
@@ -95,6 +96,7 @@ const (
 	jump
 	bother
 	runReconciler
+	erase
 )
 
 // violation is a broken invariant.
@@ -167,6 +169,7 @@ func newWorld(c *choices, coverage *Coverage, story *strings.Builder) *world {
 		}
 		w.permissions = append(w.permissions, p)
 	}
+	w.erasing = w.oneIn(3)
 	w.desk = 1 + w.below(3)
 	w.procs = make([]*proc, w.desk+1)
 	w.changes = 1 + w.below(4)
@@ -274,6 +277,9 @@ func (w *world) step() {
 	if w.procs[w.desk] == nil {
 		o = append(o, option{weight: 2, do: runReconciler})
 	}
+	if w.erasing {
+		o = append(o, option{weight: 2, do: erase})
+	}
 	w.options = o
 
 	total := 0
@@ -312,6 +318,11 @@ func (w *world) do(x option) {
 		if how <= 1 && len(p.versions) > 0 { // a return that is complete, now or some time ago
 			done := w.amazonTime(max(0, p.versions[p.newest()].from))
 			want.Priority, want.At = wallet.PriorityReturn, done.Truncate(time.Second).Add(time.Second)
+		}
+		if how == 0 { // and just now: its outcome is stored before it is read
+			w.tell("the buyer of %s has completed an update", p.name)
+			w.model.Completed(p.Account, p.ID, want.At)
+			w.checker.completed(p, want.At)
 		}
 		w.saw("refresh now")
 		w.startNow(x.i, want)
@@ -354,6 +365,11 @@ func (w *world) do(x option) {
 		w.bother()
 	case runReconciler:
 		w.startReconciler()
+	case erase:
+		p := w.permissions[w.below(len(w.permissions))]
+		w.tell("the person of %s is erased", p.name)
+		_ = w.model.Erase(context.Background(), p.Account, []wallet.ChargePermissionID{p.ID}, wallet.CauseErasure)
+		w.checker.erased(p)
 	}
 }
 
