@@ -1,6 +1,6 @@
 // Reconciler does on a schedule what no message asks for: it wakes what a lost
-// wake-up or a dead worker left wanted, sweeps what has gone unread for long, and
-// ends the updates that buyers left open.
+// wake-up or a dead worker left wanted, sweeps what has gone unread for long, ends
+// the updates that buyers left open, and erases what has been kept for long enough.
 package main
 
 import (
@@ -20,6 +20,7 @@ import (
 	"walletsync/internal/awslambda"
 	"walletsync/internal/config"
 	"walletsync/internal/config/pay"
+	"walletsync/internal/person"
 	"walletsync/internal/postgres"
 	"walletsync/internal/queue"
 	"walletsync/internal/reconcile"
@@ -62,6 +63,8 @@ func main() {
 	}
 	reconciler := &reconcile.Reconciler{Accounts: accounts, Duties: []reconcile.Duty{
 		updates,
+		&reconcile.Retention{Store: store, Eraser: &person.Eraser{Store: store, Log: person.FunctionLog{}}, After: c.Retention, Metrics: metrics},
+		&reconcile.Inbox{Store: store, Keep: c.Inbox},
 		&reconcile.Sweep{Store: store, Period: c.Sweep, Every: c.Every, Metrics: metrics},
 		&reconcile.Channel{Store: store, Patience: c.Patience, Metrics: metrics},
 		&reconcile.Wake{Store: store, Waker: &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, Metrics: metrics},

@@ -70,6 +70,8 @@ type Reconciler struct {
 	Trust          Trust
 	APITimeout     time.Duration // of one call to Amazon Pay
 	Sweep          time.Duration // how long a charge permission may go unread
+	Retention      time.Duration // how long after closing personal data is erased; 0: never
+	Inbox          time.Duration // how long notifications are kept
 	Every          time.Duration // how often the schedule invokes the function
 	Patience       time.Duration // how long the notification of a completed update may take
 }
@@ -105,7 +107,13 @@ const (
 	// them, 20 s apart, with 15 s for each answer ("Amazon SNS message delivery
 	// retries").
 	DefaultChannelPatience = 5 * time.Minute
-	DefaultAlgorithm       = "AMZN-PAY-RSASSA-PSS-V2"
+	// DefaultRetentionDays is when Amazon itself stops to tell who the buyer of a
+	// closed charge permission was ("Charge Permission" in the API reference).
+	DefaultRetentionDays = 30
+	// DefaultInboxDays is beyond anything that may still come: the queue and the
+	// dead-letter queue keep messages for 14 days.
+	DefaultInboxDays = 90
+	DefaultAlgorithm = "AMZN-PAY-RSASSA-PSS-V2"
 )
 
 // LoadReceiver reads the configuration of ipn-receiver; getenv is os.Getenv.
@@ -165,6 +173,8 @@ func LoadReconciler(getenv func(string) string) (Reconciler, error) {
 		Trust:          r.trust(),
 		APITimeout:     r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute),
 		Sweep:          r.days("SWEEP_DAYS", DefaultSweepDays, 365),
+		Retention:      time.Duration(r.number("RETENTION_DAYS", DefaultRetentionDays, 0, 3650)) * 24 * time.Hour,
+		Inbox:          time.Duration(r.number("INBOX_DAYS", DefaultInboxDays, 15, 3650)) * 24 * time.Hour,
 		Every:          r.duration("RECONCILE_EVERY", DefaultEvery, time.Second, time.Hour),
 		Patience:       r.duration("CHANNEL_PATIENCE", DefaultChannelPatience, time.Second, 24*time.Hour),
 	}

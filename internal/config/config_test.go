@@ -246,6 +246,22 @@ func TestReconcilerSweepsWithinAWeekAndNeedsNoDoorSecret(t *testing.T) {
 	}
 }
 
+func TestWhatIsKeptIsKeptForAWhile(t *testing.T) {
+	const day = 24 * time.Hour
+	bare := map[string]string{}
+	if c, err := LoadReconciler(workerEnv(bare)); err != nil || c.Retention != 30*day || c.Inbox != 90*day {
+		t.Errorf("%+v, %v", c, err)
+	}
+	bare["RETENTION_DAYS"], bare["INBOX_DAYS"] = "0", "15" // never, and as short as may be
+	if c, err := LoadReconciler(workerEnv(bare)); err != nil || c.Retention != 0 || c.Inbox != 15*day {
+		t.Errorf("%+v, %v", c, err)
+	}
+	bare["RETENTION_DAYS"], bare["INBOX_DAYS"] = "-1", "14"
+	if _, err := LoadReconciler(workerEnv(bare)); err == nil || !strings.Contains(err.Error(), "RETENTION_DAYS") || !strings.Contains(err.Error(), "INBOX_DAYS") {
+		t.Error(err)
+	}
+}
+
 func TestThePushNeedsATargetThatItCanPublishTo(t *testing.T) {
 	for target, good := range map[string]bool{
 		"arn:aws:sns:eu-west-1:111122223333:shop":                 true,

@@ -1,7 +1,8 @@
 // Package reconcile does on a schedule what no message asks for: it finds what
 // a lost wake-up, a worker that died or a lost notification left open, and marks
 // it wanted or sends a wake-up. It fetches nothing itself; the worker does, in
-// the order of the refresh and out of the same share of the quota.
+// the order of the refresh and out of the same share of the quota. And it erases
+// and forgets what has been kept for long enough.
 //
 // Each duty is a file with a type, which declares what it needs of the store.
 // Every duty is safe to repeat, and to run twice at once.

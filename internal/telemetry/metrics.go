@@ -47,6 +47,7 @@ const (
 	OldestWanted      Metric = "OldestWanted"      // by account: how long the longest wanted has been, seconds
 	Swept             Metric = "Swept"             // by account: marked wanted by the sweep
 	Missing           Metric = "Missing"           // alarm, by account: notifications that were due since the last one that came
+	Erased            Metric = "Erased"            // by account: charge permissions whose personal data retention erased
 	Pushed            Metric = "Pushed"            // changes told to the topic or bus of the push
 	SweepPeriod       Metric = "SweepPeriod"       // by account: the shortest period that its share allows, seconds
 	UpdateStarted     Metric = "UpdateStarted"     // update sessions made

@@ -1,0 +1,44 @@
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"walletsync/internal/wallet"
+)
+
+// Inbox is the duty to forget old notifications. They are kept for people to look
+// at, and to recognise one that comes twice; one that comes when it is forgotten
+// is covered by what was read since.
+type Inbox struct {
+	Store InboxStore
+	// Keep is how long after they were processed.
+	Keep time.Duration
+}
+
+// InboxStore is what Inbox needs of the store.
+type InboxStore interface {
+	// Forget deletes notifications that were processed so long ago, the oldest
+	// first and at most so many, and returns how many.
+	Forget(ctx context.Context, account wallet.AccountID, processed time.Duration, most int) (int, error)
+}
+
+// mostForgotten is how many notifications a run forgets; by the default schedule
+// 1,440,000 a day.
+const mostForgotten = 5000
+
+// Name is that of the duty.
+func (i *Inbox) Name() string { return "inbox" }
+
+// Do forgets what is old. More than a run may forget is left to the next.
+func (i *Inbox) Do(ctx context.Context, account wallet.AccountID) error {
+	n, err := i.Store.Forget(ctx, account, i.Keep, mostForgotten)
+	if err == nil && n > 0 {
+		zerolog.Ctx(ctx).Info().Str("account", string(account)).Int("forgotten", n).Msg("inbox")
+	}
+	return err
+}
+
+var _ Duty = (*Inbox)(nil)
