@@ -13,4 +13,4 @@ alter table walletsync.charge_permission_changes validate constraint charge_perm
 create index charge_permissions_to_erase on walletsync.charge_permissions (account, changed_at, id)
     where state = 'Closed' and raw is not null;
 create index charge_permissions_of_one_buyer on walletsync.charge_permissions (account, buyer_id) where buyer_id is not null;
-create index notifications_oldest on walletsync.notifications (account, processed_at);
+create index notifications_processed on walletsync.notifications (account, processed_at);

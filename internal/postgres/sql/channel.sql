@@ -1,6 +1,6 @@
 -- walletsync reconciler: when an account's notifications were last heard, and what has gone without one since.
 -- $1 account, $2 seconds that a notification may take, $3 now (null: the clock).
--- Locks: none. Indexes: notifications_heard, update_attempts_completed, charge_permission_changes_found; a few rows of
+-- Locks: none. Indexes: notifications_processed, update_attempts_completed, charge_permission_changes_found; a few rows of
 -- each. All times are Postgres's. The notification of an update may be processed before its outcome is known here, hence
 -- the minute; and what the sweep finds changed has no time of its own, so it counts from when it was found.
 with t as (
