@@ -140,3 +140,23 @@ func (l *LazyStore) Inbox(ctx context.Context, a wallet.AccountID, since, until 
 	}
 	return s.Inbox(ctx, a, since, until, each)
 }
+
+// Import is Store.Import.
+func (l *LazyStore) Import(ctx context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID) (int, error) {
+	return withStore(ctx, l, func(s *Store) (int, error) { return s.Import(ctx, a, ids) })
+}
+
+// Imported is Store.Imported.
+func (l *LazyStore) Imported(ctx context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID) (reconcile.Imported, error) {
+	return withStore(ctx, l, func(s *Store) (reconcile.Imported, error) { return s.Imported(ctx, a, ids) })
+}
+
+// ImportOf is Store.ImportOf.
+func (l *LazyStore) ImportOf(ctx context.Context, a wallet.AccountID) (reconcile.Import, error) {
+	return withStore(ctx, l, func(s *Store) (reconcile.Import, error) { return s.ImportOf(ctx, a) })
+}
+
+// OtherCalls is Store.OtherCalls.
+func (l *LazyStore) OtherCalls(ctx context.Context, a wallet.AccountID) (float64, error) {
+	return withStore(ctx, l, func(s *Store) (float64, error) { return s.OtherCalls(ctx, a) })
+}

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -33,6 +34,10 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 		}
 	}
 	const lease = "00000000-0000-0000-0000-000000000001"
+	some := make([]string, 1000)
+	for i := range some {
+		some[i] = fmt.Sprintf("S01-0000000-%07d", 100*i)
+	}
 	for _, c := range []struct {
 		statement string
 		args      []any
@@ -47,6 +52,10 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 		{"retention", []any{"main", time.Hour.Seconds(), 500, nil}, "charge_permissions_to_erase"},
 		{"inbox_old", []any{"main", time.Hour.Seconds(), 1000, nil}, "notifications_processed"},
 		{"person", []any{"S01-0000000-0000001", nil, nil}, "charge_permissions_of_one_buyer"},
+		{"import", []any{"main", some, nil}, "Conflict Arbiter Indexes: refreshes_pkey"},
+		{"imported", []any{"main", some}, "refreshes_pkey"},
+		{"import_waits", []any{"main", 3, nil}, "Index Only Scan using refreshes_due"},
+		{"import_others", []any{"main", nil}, "charge_permissions_longest_unread"},
 	} {
 		text, err := os.ReadFile("sql/" + c.statement + ".sql")
 		if err != nil {

@@ -554,6 +554,46 @@ func (m *Model) Completed(a wallet.AccountID, id wallet.ChargePermissionID, at t
 	m.raise(wallet.Want{Account: a, ChargePermission: id, Priority: wallet.PriorityReturn, At: at}, 0, now)
 }
 
+// Import marks what is not known yet.
+func (m *Model) Import(_ context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID) (marked int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range ids {
+		k := Key{a, id}
+		if m.rows[k] != nil {
+			continue
+		}
+		m.rows[k] = &Row{Key: k}
+		m.rows[k].raise(1, wallet.PriorityImport, m.Now(), 0)
+		marked++
+	}
+	return marked, nil
+}
+
+// Imported tells what has become of ids.
+func (m *Model) Imported(_ context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID) (out reconcile.Imported, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range ids {
+		r, p := m.rows[Key{a, id}], m.permissions[Key{a, id}]
+		switch {
+		case r == nil:
+		case r.Gone:
+			out.Gone++
+		case p != nil && p.Followed:
+			out.Read++
+		case p != nil:
+			out.NotFollowed++
+		case r.Attempts > 0:
+			out.Failing++
+			out.Error = max(out.Error, r.LastError)
+		default:
+			out.Waiting++
+		}
+	}
+	return out, nil
+}
+
 func (b *Bucket) close(wait time.Duration, now time.Time) {
 	switch {
 	case b.ClosedUntil.After(now):

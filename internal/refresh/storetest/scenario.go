@@ -35,6 +35,7 @@ import (
 //	                              Amazon Pay is asked; lag: a replica that is so far behind; after: its Retry-After
 //	commit WORKER                 the second trip
 //	sweep unread=1m most=n        the reconciler marks the longest unread
+//	import ID … [account=known]   an operator imports ids, and is told what has become of them
 //	reconcile                     the reconciler decides on a wake-up
 //	erase ID … [cause=retention]  what is stored of the person is erased
 //	complete ID [age=-1s]         the buyer returns from an update, which is completed; age: as of now
@@ -204,17 +205,21 @@ func (s *story) do(ctx context.Context, d *datadriven.TestData) (string, error) 
 		n, err := s.subject.Store.MarkUnread(ctx, account, unread, most)
 		return fmt.Sprintf("%d marked\n", n), err
 	case "erase":
-		var some []wallet.ChargePermissionID
-		for _, w := range words {
-			some = append(some, permission(w))
-		}
-		return "", s.subject.Store.Erase(ctx, account, some, wallet.Cause(cmp.Or(options["cause"], string(wallet.CauseErasure))))
+		return "", s.subject.Store.Erase(ctx, account, permissions(words), wallet.Cause(cmp.Or(options["cause"], string(wallet.CauseErasure))))
 	case "complete":
 		at, err := span("age")
 		if err != nil {
 			return "", err
 		}
 		return "", s.subject.Completed(ctx, account, permission(word(0)), s.clock.Now().Add(-at))
+	case "import":
+		some := permissions(words)
+		n, err := s.subject.Store.Import(ctx, account, some)
+		if err != nil {
+			return "", err
+		}
+		of, err := s.subject.Store.Imported(ctx, account, some)
+		return fmt.Sprintf("%d marked; %d read, %d not followed, %d gone, %d failing, %d waiting\n", n, of.Read, of.NotFollowed, of.Gone, of.Failing, of.Waiting), err
 	case "reconcile":
 		backlog, wakes, err := s.subject.Store.Backlog(ctx, account)
 		var b strings.Builder
@@ -233,6 +238,14 @@ func (s *story) do(ctx context.Context, d *datadriven.TestData) (string, error) 
 
 func permission(short string) wallet.ChargePermissionID {
 	return wallet.ChargePermissionID(fmt.Sprintf("S01-0000000-%07s", strings.TrimPrefix(short, "S")))
+}
+
+func permissions(words []string) []wallet.ChargePermissionID {
+	all := make([]wallet.ChargePermissionID, len(words))
+	for i, w := range words {
+		all[i] = permission(w)
+	}
+	return all
 }
 
 func short(id wallet.ChargePermissionID) string {

@@ -20,12 +20,13 @@ import (
 )
 
 // Store is all that is decided in the store: the refresh's two round trips, the
-// reconciler's duties, and erasure.
+// reconciler's duties, erasure, and what an import marks.
 type Store interface {
 	refresh.Store
 	Erase(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID, cause wallet.Cause) error
 	reconcile.SweepStore
 	reconcile.WakeStore
+	reconcile.ImportStore
 }
 
 // Subject is a store to be held to the model.
@@ -82,6 +83,7 @@ func Run(t *testing.T, fresh func(testing.TB, *Clock) Subject) {
 			"erase":  w.erase,
 			"update": w.update,
 			"wake":   w.wake,
+			"import": w.imports,
 			"":       w.check,
 		})
 	})
@@ -246,6 +248,23 @@ func (w *world) wake(rt *rapid.T) {
 	same(rt, "backlog", backlog, b)
 	same(rt, "wakes", wakes, k)
 	w.sent(wakes)
+}
+
+// imports is an import of some ids, known or not.
+func (w *world) imports(rt *rapid.T) {
+	account := rapid.SampledFrom([]wallet.AccountID{"main", "known"}).Draw(rt, "account")
+	some := rapid.SliceOfNDistinct(rapid.SampledFrom(ids), 0, len(ids), rapid.ID).Draw(rt, "ids")
+	slices.Sort(some)
+	marked, err := w.model.Import(context.Background(), account, some)
+	no(rt, err)
+	n, err := w.subject.Store.Import(context.Background(), account, some)
+	no(rt, err)
+	same(rt, "imported", marked, n)
+	want, err := w.model.Imported(context.Background(), account, ids)
+	no(rt, err)
+	got, err := w.subject.Store.Imported(context.Background(), account, ids)
+	no(rt, err)
+	same(rt, "what has become of them", want, got)
 }
 
 func (w *world) commit(rt *rapid.T) {

@@ -1,0 +1,75 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"walletsync/internal/reconcile"
+	"walletsync/internal/wallet"
+)
+
+var (
+	sqlImport       = statement("import")
+	sqlImported     = statement("imported")
+	sqlImportWaits  = statement("import_waits")
+	sqlImportOthers = statement("import_others")
+)
+
+// Import is that of reconcile.ImportStore. Repeated after an unknown outcome it
+// may count as known what the first trip marked.
+func (s *Store) Import(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) (int, error) {
+	var marked int
+	err := s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlImport, account, texts(ids), s.at()).Exec(func(tag pgconn.CommandTag) error {
+			marked = int(tag.RowsAffected())
+			return nil
+		})
+	})
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.ConstraintName == "refreshes_account_fkey" {
+		err = errNoAccount(account)
+	}
+	return marked, err
+}
+
+// Imported is that of reconcile.ImportStore.
+func (s *Store) Imported(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) (reconcile.Imported, error) {
+	var out reconcile.Imported
+	err := s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlImported, account, texts(ids)).QueryRow(func(row pgx.Row) error {
+			return row.Scan(&out.Read, &out.NotFollowed, &out.Gone, &out.Failing, &out.Waiting, &out.Error)
+		})
+	})
+	return out, err
+}
+
+// ImportOf tells how the import of an account stands.
+func (s *Store) ImportOf(ctx context.Context, account wallet.AccountID) (reconcile.Import, error) {
+	var out reconcile.Import
+	err := s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlImportWaits, account, reconcile.StuckAfter, s.at()).QueryRow(func(row pgx.Row) error {
+			var rest float64
+			err := row.Scan(&out.Waiting, &out.Stuck, &out.Ahead, &out.PerSecond, &rest, &out.Why)
+			out.Rest = time.Duration(rest * float64(time.Second))
+			return err
+		})
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = errNoAccount(account)
+	}
+	return out, err
+}
+
+// OtherCalls tells about how many calls a second went to anything but imports in
+// the last hour.
+func (s *Store) OtherCalls(ctx context.Context, account wallet.AccountID) (float64, error) {
+	var out float64
+	err := s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlImportOthers, account, s.at()).QueryRow(func(row pgx.Row) error { return row.Scan(&out) })
+	})
+	return out, err
+}
