@@ -293,36 +293,9 @@ create table walletsync.feed_cursors (
 ) with (fillfactor = 50);
 comment on table walletsync.feed_cursors is 'The cursors of the feed''s readers within walletsync: so far the push alone.';
 
--- Roles belong to the whole cluster, so they may be there already, from another
--- database or by an administrator's hand.
--- +goose StatementBegin
-do $$
-declare
-    wanted text;
-begin
-    foreach wanted in array array['walletsync_reader', 'walletsync_reader_masked'] loop
-        continue when exists (select from pg_roles where rolname = wanted);
-        begin
-            execute format('create role %I nologin', wanted);
-        exception
-            when duplicate_object or unique_violation then
-                null; -- another database's migrator was faster
-            when insufficient_privilege then
-                raise exception 'role % is missing, and % may not create it: as an administrator, run "create role % nologin" (or "alter role % createrole"), then migrate again',
-                    wanted, current_user, wanted, current_user
-                    using errcode = 'insufficient_privilege';
-        end;
-    end loop;
-end $$;
--- +goose StatementEnd
-
+-- Who may read is granted after the steps, as it depends on roles of the whole
+-- cluster: see internal/postgres/migrate/readers.sql.
 revoke all on all functions in schema back_office, back_office_masked from public;
-grant usage on schema back_office to walletsync_reader;
-grant select on all tables in schema back_office to walletsync_reader;
-grant execute on all functions in schema back_office to walletsync_reader;
-grant usage on schema back_office_masked to walletsync_reader_masked;
-grant select on all tables in schema back_office_masked to walletsync_reader_masked;
-grant execute on all functions in schema back_office_masked to walletsync_reader_masked;
 -- The views run these as whoever asks; they see nothing but what they are given.
 grant execute on function walletsync.masked(text, jsonb), walletsync.masked_descriptors(jsonb) to public;
 

@@ -9,16 +9,24 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+	"github.com/rs/zerolog"
 
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
 )
+
+//go:embed session.sql
+var sqlSession string
+
+//go:embed readers.sql
+var sqlReaders string
 
 //go:embed account.sql
 var sqlAccount string
@@ -42,31 +50,52 @@ type Account struct {
 type Migrated struct {
 	From     int64    `json:"from"` // the schema's version before
 	To       int64    `json:"to"`
+	Known    int64    `json:"known"` // the newest that this code has; To is above it after a rollback
 	Applied  []string `json:"applied"`
 	Accounts int      `json:"accounts"`
+	// ByHand is what the migrator's role may not do: SQL for an administrator,
+	// after which the migrator runs again. Empty: nothing.
+	ByHand string `json:"byHand"`
 }
 
-// oldestServer is the oldest PostgreSQL that the statements run on.
-const oldestServer = 150000
+const (
+	// oldestServer is the oldest PostgreSQL that the statements run on.
+	oldestServer = 150000
+	// lockPause is between two attempts at a step that found a table locked:
+	// long enough for those who waited behind it.
+	lockPause = time.Second
+	// lockPatience is how many seconds a migrator waits for another; what ends
+	// it is the context, and Lambda allows no more.
+	lockPatience = 900
+)
 
 // Run brings the schema of the database at url up to date and copies the
 // accounts into it. It is idempotent, and safe to run twice at once: a session
 // lock makes the second wait. The url must lead to the server directly, as a
 // pooler in transaction mode would lose that lock.
 //
+// A step that does not get its locks within seconds makes way for those who
+// wait behind it, and is tried again until ctx ends.
+//
 // A schema newer than this code knows is left as it is: after a rollback, the
 // older code runs on it.
+//
+// The error says what to do. It holds no value of a row and no password, and no
+// SQL: it is shown to whoever deploys.
 func Run(ctx context.Context, url string, accounts []Account) (Migrated, error) {
 	c, err := pgx.ParseConfig(url)
 	if err != nil {
 		// pgx's own error quotes the URL.
 		return Migrated{}, errors.New("the database URL cannot be read; it must look like postgres://user:password@host:5432/database?sslmode=verify-full")
 	}
-	db := stdlib.OpenDB(*c)
+	db := stdlib.OpenDB(*c, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, sqlSession)
+		return err
+	}))
 	defer db.Close()
 	var version int
 	if err := db.QueryRowContext(ctx, `select current_setting('server_version_num')::int`).Scan(&version); err != nil {
-		return Migrated{}, fmt.Errorf("database: %w", err)
+		return Migrated{}, fmt.Errorf("%w; check the URL in the database's secret, and that the migrator may reach that host", told(err))
 	}
 	if version < oldestServer {
 		return Migrated{}, fmt.Errorf("the server is PostgreSQL %d; walletsync needs 15 or newer", version/10000)
@@ -75,22 +104,25 @@ func Run(ctx context.Context, url string, accounts []Account) (Migrated, error) 
 	if err != nil {
 		return out, err
 	}
+	if out.ByHand, err = readers(ctx, db); err != nil {
+		return out, fmt.Errorf("the back-office's readers: %w", told(err))
+	}
 	if err := putAccounts(ctx, db, accounts); err != nil {
-		return out, fmt.Errorf("accounts: %w", err)
+		return out, fmt.Errorf("accounts: %w", told(err))
 	}
 	out.Accounts = len(accounts)
 	return out, nil
 }
 
 func steps(ctx context.Context, db *sql.DB) (Migrated, error) {
-	locker, err := lock.NewPostgresSessionLocker()
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, lockPatience))
 	if err != nil {
 		return Migrated{}, err
 	}
 	// goose keeps its table in the schema that the first step needs, too. Two
 	// processes that create it at once may collide within Postgres itself.
 	if _, err := db.ExecContext(ctx, `create schema if not exists walletsync`); err != nil && !alreadyExists(err) {
-		return Migrated{}, fmt.Errorf("create schema walletsync (the migrator's role must own it, or may create it): %w", err)
+		return Migrated{}, fmt.Errorf("create schema walletsync: %w", told(err))
 	}
 	p, err := goose.NewProvider(goose.DialectPostgres, db, migrations.FS,
 		goose.WithTableName("walletsync.migrations"), goose.WithSessionLocker(locker))
@@ -98,25 +130,91 @@ func steps(ctx context.Context, db *sql.DB) (Migrated, error) {
 		return Migrated{}, fmt.Errorf("migrations: %w", err)
 	}
 	var out Migrated
-	results, err := p.Up(ctx)
-	var partial *goose.PartialError
-	if errors.As(err, &partial) {
-		results = partial.Applied
-	}
+	all := p.ListSources()
+	out.Known = all[len(all)-1].Version
+	results, err := up(ctx, p)
 	for _, r := range results {
-		out.Applied = append(out.Applied, strings.TrimSuffix(r.Source.Path, ".sql"))
+		out.Applied = append(out.Applied, name(r))
 	}
 	if err != nil {
-		return out, fmt.Errorf("migrate: %w", err)
+		return out, err
 	}
 	if out.To, err = p.GetDBVersion(ctx); err != nil {
-		return out, fmt.Errorf("schema version: %w", err)
+		return out, fmt.Errorf("schema version: %w", told(err))
 	}
 	out.From = out.To
 	if len(results) > 0 {
-		out.From = results[0].Source.Version - 1
+		out.From = 0
+		for _, s := range all { // ascending
+			if s.Version < results[0].Source.Version {
+				out.From = s.Version
+			}
+		}
 	}
 	return out, nil
+}
+
+// up applies the steps that are open, and tries one again that stood in the way
+// of others. It returns those that were applied, whatever became of the rest.
+func up(ctx context.Context, p *goose.Provider) (applied []*goose.MigrationResult, err error) {
+	for {
+		results, err := p.Up(ctx)
+		var partial *goose.PartialError
+		if !errors.As(err, &partial) {
+			if err != nil {
+				return applied, fmt.Errorf("migrate: %w", told(err))
+			}
+			return append(applied, results...), nil
+		}
+		applied = append(applied, partial.Applied...)
+		step := name(partial.Failed)
+		if !inTheWay(err) {
+			return applied, fmt.Errorf("step %s: %w", step, told(err))
+		}
+		zerolog.Ctx(ctx).Warn().Str("step", step).Msg("a lock that the step needs is held; it made way, and is tried again")
+		pause := time.NewTimer(lockPause)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return applied, fmt.Errorf("step %s: %w; others held the locks that it needs all the time: find them by pg_blocking_pids() and end what has been open for long, then migrate again", step, told(err))
+		case <-pause.C:
+		}
+	}
+}
+
+// name is the file of a step, without its ending.
+func name(r *goose.MigrationResult) string { return strings.TrimSuffix(r.Source.Path, ".sql") }
+
+// readers lets the back-office's roles read its schemas. Roles belong to the
+// whole cluster, so they may be there already, from another database or by an
+// administrator's hand; where one is missing and the migrator may not create
+// it, all but reading works, and byHand says what an administrator has to run.
+func readers(ctx context.Context, db *sql.DB) (byHand string, err error) {
+	var missing []string
+	for _, of := range []struct{ schema, role string }{
+		{"back_office", "walletsync_reader"},
+		{"back_office_masked", "walletsync_reader_masked"},
+	} {
+		var exists bool
+		if err := db.QueryRowContext(ctx, `select exists (select from pg_roles where rolname = $1)`, of.role).Scan(&exists); err != nil {
+			return "", err
+		}
+		if !exists {
+			create := "create role " + of.role + " nologin"
+			_, err := db.ExecContext(ctx, create)
+			switch {
+			case code(err) == "42501": // insufficient_privilege
+				missing = append(missing, create)
+				continue
+			case err != nil && !alreadyExists(err): // another database's migrator was faster
+				return "", err
+			}
+		}
+		if _, err := db.ExecContext(ctx, fmt.Sprintf(sqlReaders, of.schema, of.role)); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(missing, "; "), nil
 }
 
 // putAccounts writes the accounts and their quotas. An account that has left
@@ -147,8 +245,71 @@ func putAccounts(ctx context.Context, db *sql.DB, accounts []Account) error {
 	return tx.Commit()
 }
 
-// alreadyExists reports whether something to be created is there.
-func alreadyExists(err error) bool {
+// code is the SQLSTATE of a refusal by the server ("PostgreSQL Error Codes").
+func code(err error) string {
 	var refused *pgconn.PgError
-	return errors.As(err, &refused) && (refused.Code == "42P06" || refused.Code == "23505")
+	if errors.As(err, &refused) {
+		return refused.Code
+	}
+	return ""
+}
+
+// alreadyExists reports whether something to be created is there:
+// duplicate_schema, duplicate_object, or unique_violation within the catalog.
+func alreadyExists(err error) bool {
+	switch code(err) {
+	case "42P06", "42710", "23505":
+		return true
+	}
+	return false
+}
+
+// inTheWay reports whether a step failed because others hold what it needs:
+// lock_not_available or deadlock_detected.
+func inTheWay(err error) bool { return code(err) == "55P03" || code(err) == "40P01" }
+
+// told is an error as it may be shown, with the remedy. goose's quotes the whole
+// statement, and the server's quotes values that it could not read (class 22).
+func told(err error) error {
+	var refused *pgconn.PgError
+	var connect *pgconn.ConnectError
+	switch {
+	case errors.As(err, &refused):
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("the time was up (%w): give the migrator more of it, or migrate by hand", context.DeadlineExceeded)
+	case errors.As(err, &connect):
+		return connect // without the password
+	default:
+		return cause(err)
+	}
+	message, remedy := refused.Message, ""
+	switch {
+	case strings.HasPrefix(refused.Code, "22"):
+		message, remedy = "a stored value does not fit", "; the server's log has the row"
+	case strings.HasPrefix(refused.Code, "23"):
+		remedy = "; the server's log has the row"
+	case refused.Code == "42501":
+		remedy = `; the migrator's role must own the schemas walletsync, back_office and back_office_masked, or be allowed to create them ("grant create on database …")`
+	}
+	return fmt.Errorf("%s (SQLSTATE %s)%s", message, refused.Code, remedy)
+}
+
+// cause is where an error began, without what was said on the way.
+func cause(err error) error {
+	for {
+		switch w := err.(type) { //nolint:errorlint // it walks the chain
+		case interface{ Unwrap() error }:
+			if w.Unwrap() == nil {
+				return err
+			}
+			err = w.Unwrap()
+		case interface{ Unwrap() []error }:
+			if len(w.Unwrap()) == 0 {
+				return err
+			}
+			err = w.Unwrap()[0]
+		default:
+			return err
+		}
+	}
 }
