@@ -524,7 +524,7 @@ func TestDeliveriesAreCounted(t *testing.T) {
 	// Received counts what came to the door with the right path (5), and the
 	// worker's messages (3).
 	want := map[string]float64{"Received": 8, "Queued": 2, "Diverted wrong_merchant": 1, "DeadLettered wrong_merchant": 1,
-		"Refused signature": 1, "Refused path": 1, "Unavailable queue": 1}
+		"Refused signature": 1, "Forged": 1, "Refused path": 1, "Unavailable queue": 1}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

@@ -147,13 +147,14 @@ func (r *Receiver) open(ctx context.Context, a wallet.AccountID, envelope []byte
 	case err == nil:
 		return m, nil
 	case sns.Forged(err):
-		status := http.StatusForbidden
+		status, forged := http.StatusForbidden, 1
 		switch sns.Reason(err) {
 		case "malformed":
-			status = http.StatusBadRequest
+			status, forged = http.StatusBadRequest, 0 // nobody's message
 		case "too_large":
-			status = http.StatusRequestEntityTooLarge
+			status, forged = http.StatusRequestEntityTooLarge, 0
 		}
+		r.Metrics.Count(telemetry.Forged, forged, telemetry.Labels{Account: string(a)})
 		return m, r.refuse(ctx, a, status, sns.Reason(err), err)
 	}
 	return m, r.refuse(ctx, a, http.StatusServiceUnavailable, sns.Reason(err), err)

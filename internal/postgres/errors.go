@@ -24,8 +24,13 @@ func connectionLost(err error) bool {
 		// Class 57P: the server is going down or has ended this session.
 		return strings.HasPrefix(refused.Code, "57P")
 	}
+	return !notConnected(err)
+}
+
+// notConnected reports whether a connection could not be had at all.
+func notConnected(err error) bool {
 	var connect *pgconn.ConnectError
-	return !errors.As(err, &connect)
+	return errors.As(err, &connect)
 }
 
 // unstorable reports whether the server refused the data itself: a value that a

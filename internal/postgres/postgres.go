@@ -20,6 +20,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"walletsync/internal/telemetry"
 )
 
 //go:embed sql/*.sql
@@ -47,6 +49,10 @@ type Options struct {
 	// StatementTimeout bounds one statement on the server, so that nothing of
 	// ours outlives the function that asked; zero means 10 s.
 	StatementTimeout time.Duration
+	// BeforeConnect may change how a connection is made, as its password; nil
+	// leaves it as the URL says.
+	BeforeConnect func(context.Context, *pgx.ConnConfig) error
+	Metrics       *telemetry.Metrics
 	// Now replaces the server's clock in every statement; nil leaves it.
 	Now func() time.Time
 }
@@ -55,6 +61,7 @@ type Options struct {
 type Store struct {
 	pool    *pgxpool.Pool
 	timeout string
+	metrics *telemetry.Metrics
 	now     func() time.Time
 }
 
@@ -71,6 +78,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if o.ConnectTimeout == 0 {
 		c.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
+	c.BeforeConnect = o.BeforeConnect
 	c.MaxConns = max(1, o.Connections)
 	c.MinConns, c.MinIdleConns = 0, 0
 	c.MaxConnIdleTime = 5 * time.Minute
@@ -87,6 +95,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	return &Store{
 		pool:    pool,
 		timeout: fmt.Sprintf("set local statement_timeout = %d", o.StatementTimeout.Milliseconds()),
+		metrics: o.Metrics,
 		now:     o.Now,
 	}, nil
 }
@@ -126,5 +135,9 @@ func (s *Store) tripOnce(ctx context.Context, fill func(*pgx.Batch)) error {
 	var b pgx.Batch
 	b.Queue(s.timeout)
 	fill(&b)
-	return s.pool.SendBatch(ctx, &b).Close()
+	err := s.pool.SendBatch(ctx, &b).Close()
+	if notConnected(err) {
+		s.metrics.Count(telemetry.ConnectionsFailed, 1, telemetry.Labels{})
+	}
+	return err
 }

@@ -22,6 +22,7 @@ const (
 	Received          Metric = "Received"          // deliveries from SNS, or messages from the queue
 	Refused           Metric = "Refused"           // by reason: cannot be verified; answered 4xx, which is final
 	Unavailable       Metric = "Unavailable"       // by reason: our own trouble; answered 503, SNS comes again
+	Forged            Metric = "Forged"            // alarm: on the right path, but SNS has not signed it
 	Queued            Metric = "Queued"            // notifications put on the queue
 	Diverted          Metric = "Diverted"          // by reason: verified, but on its way to the dead-letter queue
 	Confirmed         Metric = "Confirmed"         // subscriptions confirmed
@@ -31,6 +32,11 @@ const (
 	Retried           Metric = "Retried"           // by reason: messages left to the queue to be delivered again
 	APILatency        Metric = "APILatency"        // of one call, milliseconds
 	APIErrors         Metric = "APIErrors"         // by Amazon's reason code, or what stands for it
+	KeyRefused        Metric = "KeyRefused"        // alarm: Amazon Pay does not accept the key or its signature
+	APIThrottled      Metric = "APIThrottled"      // alarm: the quota is used up
+	APIFailed         Metric = "APIFailed"         // alarm: Amazon Pay's own trouble, or no answer
+	APIRefused        Metric = "APIRefused"        // alarm: Amazon Pay does not take the call as it is made
+	ConnectionsFailed Metric = "ConnectionsFailed" // alarm: connections to Postgres that could not be had
 	Notifications     Metric = "Notifications"     // by outcome: wanted, covered, confirming, duplicate …
 	Fetched           Metric = "Fetched"           // by cause: calls of Get Charge Permission
 	Results           Metric = "Results"           // by what came of them: read, gone, failed …

@@ -126,12 +126,13 @@ func call[T any](ctx context.Context, c *Client, do func(*amazonpay.Client) (*T,
 	if !keyRefused(err) {
 		return got, err
 	}
-	other := c.other(ctx, k)
-	if other == nil {
-		return got, err
+	if other := c.other(ctx, k); other != nil {
+		if got, err = counted(c, other, do); keyRefused(err) {
+			c.refuse(other)
+		}
 	}
-	if got, err = counted(c, other, do); keyRefused(err) {
-		c.refuse(other)
+	if keyRefused(err) { // and there is no other: a rotation alone is no alarm
+		c.options.Metrics.Count(telemetry.KeyRefused, 1, telemetry.Labels{Account: string(c.account.ID)})
 	}
 	return got, err
 }
@@ -144,6 +145,9 @@ func counted[T any](c *Client, k *keyed, do func(*amazonpay.Client) (*T, error))
 	c.options.Metrics.Time(telemetry.APILatency, c.options.Now().Sub(start), telemetry.Labels{Account: account})
 	if err != nil {
 		c.options.Metrics.Count(telemetry.APIErrors, 1, telemetry.Labels{Account: account, Reason: code(err)})
+		if kind, ok := alarming(err); ok {
+			c.options.Metrics.Count(kind, 1, telemetry.Labels{Account: account})
+		}
 	}
 	return got, err
 }
@@ -160,6 +164,25 @@ func code(err error) string {
 		return "timeout"
 	}
 	return "connection"
+}
+
+// alarming returns the metric by which an alarm knows the error; false for what
+// Amazon Pay answers in the course of things, as it does of a buyer who cancels.
+// A key that was refused is counted when there is no other.
+func alarming(err error) (telemetry.Metric, bool) {
+	_, throttled := amazonpay.Throttled(err)
+	e, answered := errors.AsType[*amazonpay.Error](err)
+	switch {
+	case keyRefused(err):
+		return "", false
+	case throttled:
+		return telemetry.APIThrottled, true
+	case amazonpay.Temporary(err), !answered:
+		return telemetry.APIFailed, true
+	case e.StatusCode == http.StatusBadRequest && e.ReasonCode != "CheckoutSessionCanceled", e.StatusCode == http.StatusMethodNotAllowed:
+		return telemetry.APIRefused, true
+	}
+	return "", false
 }
 
 // keyRefused reports whether Amazon Pay answered that it does not accept the

@@ -29,7 +29,8 @@ import (
 type api struct {
 	mu       sync.Mutex
 	accepted *rsa.PublicKey
-	status   int // beside the key's, 0: 200
+	status   int    // beside the key's, 0: 200
+	reason   string // code beside that status
 	calls    int
 	agent    string // who made the last call
 }
@@ -60,7 +61,9 @@ func (a *api) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil || rsa.VerifyPSS(a.accepted, crypto.SHA256, digest[:], sig, nil) != nil {
 		status, body = http.StatusForbidden, `{"reasonCode":"InvalidRequestSignature","message":"no"}`
 	} else if a.status != 0 {
-		status, body = a.status, `{}`
+		if status, body = a.status, `{}`; a.reason != "" {
+			body = `{"reasonCode":"` + a.reason + `"}`
+		}
 	}
 	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{}}, nil
 }
@@ -275,6 +278,48 @@ func TestOtherRefusalsAreNotTheKeysFault(t *testing.T) {
 	}
 }
 
+func TestEachKindOfErrorHasAMetricForItsAlarm(t *testing.T) {
+	k := generate()
+	for name, c := range map[string]struct {
+		status int
+		reason string
+		want   telemetry.Metric
+	}{
+		"throttled":                 {429, "TooManyRequests", telemetry.APIThrottled},
+		"unavailable":               {503, "ServiceUnavailable", telemetry.APIFailed},
+		"no reason, 500":            {500, "", telemetry.APIFailed},
+		"not understood":            {400, "InvalidParameterValue", telemetry.APIRefused},
+		"not for this resource":     {405, "UnsupportedOperation", telemetry.APIRefused},
+		"gone":                      {404, "ResourceNotFound", ""},
+		"a buyer who cancelled":     {422, "CheckoutSessionCanceled", ""},
+		"a buyer who cancelled too": {400, "CheckoutSessionCanceled", ""},
+	} {
+		w := build(t, &api{accepted: &k[0].PublicKey, status: c.status, reason: c.reason}, &keys{kept: pemOf(k[0]), current: pemOf(k[0])})
+		_ = w.get()
+		w.m.Flush()
+		for _, m := range []telemetry.Metric{telemetry.APIThrottled, telemetry.APIFailed, telemetry.APIRefused, telemetry.KeyRefused} {
+			if got := strings.Contains(w.out.String(), `"`+string(m)+`":1`); got != (m == c.want) {
+				t.Errorf("%s: %s is counted: %v", name, m, got)
+			}
+		}
+	}
+}
+
+func TestKeyIsToldRefusedOnlyWhenNoOtherServes(t *testing.T) {
+	k := generate()
+	for name, c := range map[string]struct {
+		accepted *rsa.PublicKey
+		want     bool
+	}{"rotated": {&k[1].PublicKey, false}, "refused": {&k[2].PublicKey, true}} {
+		w := build(t, &api{accepted: c.accepted}, &keys{kept: pemOf(k[0]), current: pemOf(k[0]), previous: pemOf(k[1])})
+		_ = w.get()
+		w.m.Flush()
+		if got := strings.Contains(w.out.String(), `"KeyRefused":1`); got != c.want {
+			t.Errorf("%s: KeyRefused is counted: %v", name, got)
+		}
+	}
+}
+
 func TestKeyThatCannotBeReadOrParsedFailsWithoutACall(t *testing.T) {
 	k := generate()
 	down := errors.New("down")
@@ -304,7 +349,7 @@ func TestCallsAreTimedAndErrorsCountedByAmazonsCode(t *testing.T) {
 	for _, want := range []string{
 		`"account":"main","reason":"InvalidRequestSignature","APIErrors":1`,
 		`"account":"main","reason":"http_502","APIErrors":1`,
-		`"account":"main","APILatency":[0,0]`,
+		`"account":"main","APIFailed":1,"KeyRefused":1,"APILatency":[0,0]`,
 	} {
 		if !strings.Contains(w.out.String(), want) {
 			t.Errorf("%s is not in\n%s", want, w.out)
