@@ -13,6 +13,7 @@ import (
 	"walletsync/internal/awslambda"
 	"walletsync/internal/config"
 	"walletsync/internal/postgres"
+	"walletsync/internal/postgres/iam"
 	"walletsync/internal/publish"
 	"walletsync/internal/push"
 	"walletsync/internal/telemetry"
@@ -41,7 +42,7 @@ func main() {
 		Store: postgres.Lazy(func(ctx context.Context, again bool) (string, error) {
 			db, err := secrets.Database(ctx, c.DatabaseSecret, again)
 			return db.URL.Reveal(), err
-		}, postgres.Options{}),
+		}, postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics}),
 		Target:  target,
 		Metrics: metrics,
 	}

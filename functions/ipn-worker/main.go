@@ -20,6 +20,7 @@ import (
 	"walletsync/internal/config/pay"
 	"walletsync/internal/ipn"
 	"walletsync/internal/postgres"
+	"walletsync/internal/postgres/iam"
 	"walletsync/internal/queue"
 	"walletsync/internal/refresh"
 	"walletsync/internal/sns"
@@ -59,7 +60,7 @@ func main() {
 		Store: postgres.Lazy(func(ctx context.Context, again bool) (string, error) {
 			db, err := secrets.Database(ctx, c.DatabaseSecret, again)
 			return db.URL.Reveal(), err
-		}, postgres.Options{}),
+		}, postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics}),
 		API:      func(_ context.Context, a wallet.AccountID) (refresh.API, error) { return clients.Client(a) },
 		Follow:   func(a wallet.AccountID) wallet.Followed { return follow[a] },
 		Waker:    sender,

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"walletsync/internal/awslambda"
 	"walletsync/internal/config"
+	"walletsync/internal/postgres/iam"
 	"walletsync/internal/postgres/migrate"
 	"walletsync/internal/telemetry"
 )
@@ -42,7 +44,7 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		done, err := migrate.Run(ctx, db.DirectURL.Reveal(), accounts)
+		done, err := migrate.Run(ctx, db.DirectURL.Reveal(), accounts, stdlib.OptionBeforeConnect(iam.SignIn(c.DatabaseIAM, aws)))
 		log.Info().Interface("migrated", done).Err(err).Msg("migrate")
 		return done, err
 	}))

@@ -47,6 +47,7 @@ type Worker struct {
 	QueueURL           string
 	DeadLetterQueueURL string
 	DatabaseSecret     string // ARN
+	DatabaseIAM        bool   // a URL without a password: IAM's token stands in
 	Trust              Trust
 	Margin             time.Duration // how far Amazon's reads may lag behind its notifications
 	FetchLimit         int           // charge permissions claimed and fetched at once
@@ -59,6 +60,7 @@ type Migrator struct {
 	Function
 	Accounts       []Account
 	DatabaseSecret string // ARN
+	DatabaseIAM    bool
 }
 
 // Reconciler is the configuration of reconciler.
@@ -67,6 +69,7 @@ type Reconciler struct {
 	Accounts       []Account
 	QueueURL       string
 	DatabaseSecret string // ARN
+	DatabaseIAM    bool
 	Trust          Trust
 	APITimeout     time.Duration // of one call to Amazon Pay
 	Sweep          time.Duration // how long a charge permission may go unread
@@ -80,6 +83,7 @@ type Reconciler struct {
 type Push struct {
 	Function
 	DatabaseSecret string // ARN
+	DatabaseIAM    bool
 	Target         string // ARN of an SNS topic or an EventBridge bus
 }
 
@@ -139,6 +143,7 @@ func LoadWorker(getenv func(string) string) (Worker, error) {
 		QueueURL:           r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
 		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", "the URL of the queue's dead-letter queue"),
 		DatabaseSecret:     r.needed("DATABASE_SECRET", databaseRemedy),
+		DatabaseIAM:        r.databaseIAM(),
 		Trust:              r.trust(),
 		Margin:             r.duration("MARGIN", DefaultMargin, 0, 10*time.Minute),
 		FetchLimit:         r.number("FETCH_LIMIT", DefaultFetchLimit, 1, 200),
@@ -157,6 +162,7 @@ func LoadMigrator(getenv func(string) string) (Migrator, error) {
 		Function:       r.function("migrator"),
 		Accounts:       r.accounts(noSecret),
 		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
+		DatabaseIAM:    r.databaseIAM(),
 	}
 	return c, r.err()
 }
@@ -170,6 +176,7 @@ func LoadReconciler(getenv func(string) string) (Reconciler, error) {
 		Accounts:       r.accounts(keySecret),
 		QueueURL:       r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
 		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
+		DatabaseIAM:    r.databaseIAM(),
 		Trust:          r.trust(),
 		APITimeout:     r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute),
 		Sweep:          r.days("SWEEP_DAYS", DefaultSweepDays, 365),
@@ -192,6 +199,7 @@ func LoadPush(getenv func(string) string) (Push, error) {
 	c := Push{
 		Function:       r.function("feed-push"),
 		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
+		DatabaseIAM:    r.databaseIAM(),
 		Target:         r.needed("PUSH_TARGET", remedy),
 	}
 	if c.Target != "" && !pushTarget.MatchString(c.Target) {
@@ -286,6 +294,18 @@ func (r *reader) url(name, what string) string {
 		r.add(name, fmt.Sprintf("%q is not an http or https URL", clip(s)), "set "+what)
 	}
 	return s
+}
+
+func (r *reader) databaseIAM() bool {
+	switch how := r.getenv("DATABASE_AUTH"); how {
+	case "", "password":
+		return false
+	case "iam":
+		return true
+	default:
+		r.add("DATABASE_AUTH", fmt.Sprintf("%q is neither password nor iam", clip(how)), "set one of them, or leave it out for password")
+		return false
+	}
 }
 
 func (r *reader) duration(name string, standard, least, most time.Duration) time.Duration {

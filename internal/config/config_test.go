@@ -278,3 +278,15 @@ func TestThePushNeedsATargetThatItCanPublishTo(t *testing.T) {
 		}
 	}
 }
+
+func TestDatabaseAuthIsPasswordOrIAM(t *testing.T) {
+	load := func(auth string) (Worker, error) { return LoadWorker(workerEnv(map[string]string{"DATABASE_AUTH": auth})) }
+	for auth, want := range map[string]bool{"": false, "password": false, "iam": true} {
+		if c, err := load(auth); err != nil || c.DatabaseIAM != want {
+			t.Errorf("%q: %v, %v", auth, c.DatabaseIAM, err)
+		}
+	}
+	if _, err := load("token"); err == nil || !strings.Contains(err.Error(), "DATABASE_AUTH") {
+		t.Error(err)
+	}
+}

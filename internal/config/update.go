@@ -18,6 +18,7 @@ import (
 type Refreshing struct {
 	QueueURL       string
 	DatabaseSecret string // ARN
+	DatabaseIAM    bool   // a URL without a password: IAM's token stands in
 	Trust          Trust
 	Margin         time.Duration // how far Amazon's reads may lag behind its notifications
 	APITimeout     time.Duration // of one call to Amazon Pay
@@ -131,6 +132,7 @@ func (r *reader) refreshing() Refreshing {
 	c := Refreshing{
 		QueueURL:       r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
 		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
+		DatabaseIAM:    r.databaseIAM(),
 		Trust:          r.trust(),
 		Margin:         r.duration("MARGIN", DefaultMargin, 0, 10*time.Minute),
 		APITimeout:     r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute),

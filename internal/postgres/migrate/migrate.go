@@ -74,6 +74,8 @@ const (
 // lock makes the second wait. The url must lead to the server directly, as a
 // pooler in transaction mode would lose that lock.
 //
+// Options may change how it connects, as its password.
+//
 // A step that does not get its locks within seconds makes way for those who
 // wait behind it, and is tried again until ctx ends.
 //
@@ -82,16 +84,16 @@ const (
 //
 // The error says what to do. It holds no value of a row and no password, and no
 // SQL: it is shown to whoever deploys.
-func Run(ctx context.Context, url string, accounts []Account) (Migrated, error) {
+func Run(ctx context.Context, url string, accounts []Account, options ...stdlib.OptionOpenDB) (Migrated, error) {
 	c, err := pgx.ParseConfig(url)
 	if err != nil {
 		// pgx's own error quotes the URL.
 		return Migrated{}, errors.New("the database URL cannot be read; it must look like postgres://user:password@host:5432/database?sslmode=verify-full")
 	}
-	db := stdlib.OpenDB(*c, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+	db := stdlib.OpenDB(*c, append(options, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, sqlSession)
 		return err
-	}))
+	}))...)
 	defer db.Close()
 	var version int
 	if err := db.QueryRowContext(ctx, `select current_setting('server_version_num')::int`).Scan(&version); err != nil {
