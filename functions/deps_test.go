@@ -108,42 +108,7 @@ var mayImport = map[string][]string{
 	"internal/local/pg/pgtest":     {"internal/local/pg"},
 	"internal/local/secrets":       {"internal/local/sqs/awsjson"},
 	"internal/person":              {"internal/wallet"},
-	"internal/wallet":             {},
-	"internal/sns":                {},
-	"internal/amazonpay":          {},
-	"migrations":                  {},
-	"internal/telemetry":          {},
-	"internal/ipn":                {"internal/wallet", "internal/sns", "internal/telemetry"},
-	"internal/refresh":            {"internal/wallet", "internal/amazonpay", "internal/telemetry"},
-	"internal/reconcile":          {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay"}, // refresh brings amazonpay
-	"internal/push":               {"internal/wallet", "internal/telemetry"},
-	"internal/publish":            {"internal/wallet", "internal/push", "internal/telemetry"}, // alone links the clients of SNS and EventBridge
-	"internal/postgres/migrate":   {"internal/wallet", "migrations"},
-	"internal/postgres/iam":       {}, // alone links RDS's signer
-	"internal/postgres":           {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay"},
-	"internal/queue":              {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
-	"internal/awslambda":          {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
-	"internal/config":             {"internal/wallet", "internal/telemetry"},
-	"internal/config/pay":         {"internal/wallet", "internal/config", "internal/amazonpay", "internal/telemetry"},
-	"internal/html":               {}, // it knows no page
-	"internal/update":             {"internal/wallet", "internal/update/session", "internal/update/pages", "internal/html", "internal/amazonpay", "internal/telemetry"},
-	"internal/update/session":     {"internal/wallet", "internal/amazonpay", "internal/telemetry"}, // no page: the reconciler and the store need none
-	"internal/update/pages":       {"internal/html"},
-	"internal/local/twin":         {}, // what it shares with what it tests are the facts alone
-	"internal/local/sqs":          {"internal/local/sqs/awsjson"},
-	"internal/local/bus":          {"internal/local/sqs/awsjson"},
-	"internal/local/lambda":       {"internal/local/sqs", "internal/local/sqs/awsjson"},
-	"internal/local/pg":           {},
-	"internal/local/scale":        {},
-	"internal/local/shop":         {}, // it knows what a merchant knows: update-start's HTTP interface
-	"internal/local/status":       {},
-	"internal/refresh/storetest":  {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/amazonpay", "internal/telemetry"},
-	"internal/local/sqs/awsjson":  {},
-	"internal/local/sqs/mototest": {},
-	"internal/local/testreport":   {},
-	"internal/local/pg/wire":      {},
-	"internal/local/pg/pgtest":    {"internal/local/pg"},
-	"internal/local/secrets":      {"internal/local/sqs/awsjson"},
+	"internal/postgres/iam":        {}, // alone links RDS's signer
 
 	"internal/refresh/simtest": {
 		"internal/wallet", "internal/refresh", "internal/refresh/storetest", "internal/amazonpay", "internal/telemetry",
