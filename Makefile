@@ -58,6 +58,18 @@ sbom: ## what each deployed binary is made of, as CycloneDX, into .build/sbom
 	  log=$$(go run $(CYCLONEDX) bin -json -licenses -std -short-purls -noserial -notimestamp -version '$(VERSION)$(if $(COMMIT),+$(COMMIT))' \
 	    -output "$$sbom" "$$binary" 2>&1) && echo "$$sbom" || { echo "$$log"; exit 1; }; done
 
+.PHONY: doctor
+doctor: ## check a configuration: the running stack's, the environment's, or a deployment's (STACK=its name; ARGS)
+	@go build -buildvcs=false -o .build/operator ./functions/operator
+	@if [ -n "$(STACK)" ]; then set -o pipefail; \
+	  aws cloudformation describe-stack-resources --stack-name "$(STACK)" --output text \
+	    --query "StackResources[?ResourceType=='AWS::Lambda::Function'].PhysicalResourceId" | xargs -n 1 \
+	  aws lambda get-function-configuration --query Environment.Variables --output json --function-name \
+	  | .build/operator doctor --environment - $(ARGS); \
+	else file=$${RUN_DIR:-.run}/operator.env; \
+	  if [ -z "$$ACCOUNTS" ] && [ -f "$$file" ]; then set -a; . "$$(realpath "$$file")"; set +a; fi; \
+	  .build/operator doctor $(ARGS); fi
+
 .PHONY: test
 test: ## all tests, with what they need installed first (TESTFLAGS for go test)
 	@.ci/tools

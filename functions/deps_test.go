@@ -115,6 +115,13 @@ var mayImport = map[string][]string{
 		"internal/ipn", "internal/sns", "internal/reconcile", "internal/person", // the real worker and reconciler are what is simulated
 	},
 	"internal/refresh/simtest/mutants": {},
+
+	"internal/doctor": {"internal/wallet", "internal/config", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry"},
+	// It fills the doctor's interface. Of the store it takes the statements' rights, and what the reconciler asks.
+	"internal/postgres/examine": {
+		"internal/wallet", "internal/config", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry",
+		"internal/doctor", "internal/postgres", "internal/push", "internal/update/session", "migrations",
+	},
 }
 
 type pkg struct {

@@ -25,6 +25,7 @@ func main() {
 	program := operator.Program{
 		Commands: []operator.Command{
 			operator.Incident(connect),
+			doctorCommand(),
 		},
 		Terminal: operator.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Bars: screen(os.Stderr), Now: time.Now},
 	}

@@ -280,7 +280,7 @@ func (r *reader) function(name string) Function {
 func (r *reader) needed(name, what string) string {
 	s := r.getenv(name)
 	if s == "" {
-		r.add(name, "it is not set", "set "+what)
+		r.add(name, unset, "set "+what)
 	}
 	return s
 }
@@ -547,10 +547,10 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 		}
 	}
 	if secret == doorSecret && a.DoorSecret == "" {
-		add("doorSecret", "it is not set", `set the ARN of a secret such as {"ipnSecret":"…"}`)
+		add("doorSecret", unset, `set the ARN of a secret such as {"ipnSecret":"…"}`)
 	}
 	if secret == keySecret && a.KeySecret == "" {
-		add("keySecret", "it is not set", `set the ARN of a secret such as {"privateKey":"-----BEGIN PRIVATE KEY-----…"}`)
+		add("keySecret", unset, `set the ARN of a secret such as {"privateKey":"-----BEGIN PRIVATE KEY-----…"}`)
 	}
 	return out
 }

@@ -109,7 +109,7 @@ func LoadStart(getenv func(string) string) (Start, error) {
 func (r *reader) stores(accounts []Account) {
 	for i, a := range accounts {
 		if a.StoreID == "" {
-			r.add(fmt.Sprintf("ACCOUNTS[%d].storeId", i), "it is not set", "copy the store id (amzn1.application-oa2-client.…) from Seller Central; Amazon's update page needs it")
+			r.add(fmt.Sprintf("ACCOUNTS[%d].storeId", i), unset, "copy the store id (amzn1.application-oa2-client.…) from Seller Central; Amazon's update page needs it")
 		}
 	}
 }

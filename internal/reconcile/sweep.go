@@ -83,13 +83,24 @@ type sweep struct {
 // none that notifications keep fresh costs a call. What earlier runs marked and
 // nobody has read yet counts against the run.
 func plan(there Sweepable, period, every time.Duration) sweep {
-	each := max(1, int(there.PerSecond*part*every.Seconds())) // whole calls in a run
-	takes := time.Duration((there.Total+each-1)/each) * every
+	takes := Shortest(there, every)
 	return sweep{
 		shortest: takes,
 		unread:   max(0, period-takes),
-		most:     max(0, each-there.Waiting),
+		most:     max(0, perRun(there, every)-there.Waiting),
 	}
+}
+
+// perRun is how many whole calls a run may ask for.
+func perRun(there Sweepable, every time.Duration) int {
+	return max(1, int(there.PerSecond*part*every.Seconds()))
+}
+
+// Shortest is the shortest period in which the sweep can read everything once,
+// when it runs that often.
+func Shortest(there Sweepable, every time.Duration) time.Duration {
+	each := perRun(there, every)
+	return time.Duration((there.Total+each-1)/each) * every
 }
 
 // days rounds up to whole days.

@@ -1,0 +1,169 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"walletsync/internal/amazonpay"
+	"walletsync/internal/config"
+	"walletsync/internal/telemetry"
+	"walletsync/internal/wallet"
+)
+
+// skewAllowed is how far this machine's clock may be from Amazon's. Amazon Pay
+// does not document what it allows; a minute is well within what others of
+// Amazon's services do (15 minutes: IAM User Guide, "Signature Version 4").
+const skewAllowed = time.Minute
+
+// stranger is the id of a charge permission that no merchant has. Amazon checks
+// the signature before it looks for it, so a 404 says that the key is good.
+func stranger(e wallet.Environment) string {
+	if e == wallet.Live {
+		return "B00-0000000-0000000"
+	}
+	return "S00-0000000-0000000"
+}
+
+// amazon tells whether an account's key can be used, and whether Amazon Pay
+// takes it.
+func (d *Doctor) amazon(ctx context.Context, r *report, a config.Account) {
+	const key, request, clock = "key", "signed request", "clock"
+	if a.KeySecret == "" {
+		r.skip(key, a.ID, "keySecret is missing")
+		r.skip(request, a.ID, "there is no key")
+		r.skip(clock, a.ID, "Amazon Pay was not asked")
+		return
+	}
+	pem, err := d.Keys.Key(ctx, a.KeySecret, true)
+	if err != nil {
+		r.bad(key, a.ID, plain(err), readable)
+		r.skip(request, a.ID, "there is no key")
+		r.skip(clock, a.ID, "Amazon Pay was not asked")
+		return
+	}
+	private, err := amazonpay.ParsePrivateKey([]byte(pem.Reveal()))
+	if err != nil {
+		r.bad(key, a.ID, plain(err), `put the PEM file that Seller Central gave you into the secret, whole, with its line ends as \n: {"privateKey":"-----BEGIN PRIVATE KEY-----\n…"}`)
+		r.skip(request, a.ID, "the key cannot be used")
+		r.skip(clock, a.ID, "Amazon Pay was not asked")
+		return
+	}
+	bound := "a key for either environment"
+	if e, ok := amazonpay.KeyEnvironment(a.PublicKeyID); ok {
+		bound = "a key for " + string(e)
+	}
+	r.good(key, a.ID, "RSA of %d bits; %s", private.N.BitLen(), bound)
+	if r.failed("account", a.ID) {
+		r.skip(request, a.ID, "the account's settings come first")
+		r.skip(clock, a.ID, "Amazon Pay was not asked")
+		return
+	}
+	answer, err := d.ask(ctx, a, pem)
+	d.clock(r, a, answer)
+	if found, remedy := judgeAnswer(answer, err); remedy != "" {
+		if r.failed(clock, a.ID) {
+			r.bad(request, a.ID, found, "set the clock first: Amazon refuses signatures of another time")
+			return
+		}
+		if _, refused := errors.AsType[*amazonpay.Error](err); refused && amazonpay.Misconfigured(err) && d.previousServes(ctx, a) {
+			found += "; the key before it is accepted"
+			remedy = "finish the rotation: register the new public key in Seller Central and set its publicKeyId, or put the key before it back into the secret"
+		}
+		r.bad(request, a.ID, found, remedy)
+		return
+	}
+	r.good(request, a.ID, "accepted: %s answers 404 for one that does not exist", amazonpay.Region(strings.ToLower(a.Region)).Host())
+}
+
+// ask makes one signed call.
+func (d *Doctor) ask(ctx context.Context, a config.Account, pem config.Secret) (amazonpay.Response, error) {
+	private, err := amazonpay.ParsePrivateKey([]byte(pem.Reveal()))
+	if err != nil {
+		return amazonpay.Response{}, err
+	}
+	region, err := amazonpay.ParseRegion(a.Region)
+	if err != nil {
+		return amazonpay.Response{}, err
+	}
+	client, err := amazonpay.New(amazonpay.Config{
+		Region: region, Environment: amazonpay.Environment(a.Environment), PublicKeyID: a.PublicKeyID, PrivateKey: private,
+		Algorithm: amazonpay.Algorithm(a.Algorithm), HTTPClient: d.Amazon, AttemptTimeout: patience, Retry: amazonpay.NoRetry,
+		UserAgent: "walletsync/" + telemetry.Version(), Now: d.Now,
+	})
+	if err != nil {
+		return amazonpay.Response{}, err
+	}
+	p, err := client.GetChargePermission(ctx, stranger(a.Environment))
+	if err == nil {
+		return p.Response, nil
+	}
+	if e, ok := errors.AsType[*amazonpay.Error](err); ok {
+		return e.Response, err
+	}
+	return amazonpay.Response{}, err
+}
+
+// previousServes reports whether Amazon Pay takes the key that the current one
+// replaced.
+func (d *Doctor) previousServes(ctx context.Context, a config.Account) bool {
+	pem, ok, err := d.Keys.PreviousKey(ctx, a.KeySecret)
+	if err != nil || !ok {
+		return false
+	}
+	answer, err := d.ask(ctx, a, pem)
+	_, remedy := judgeAnswer(answer, err)
+	return remedy == ""
+}
+
+// judgeAnswer says what an answer to the signed request tells; no remedy: the
+// signature was accepted.
+func judgeAnswer(r amazonpay.Response, err error) (found, remedy string) {
+	code := amazonpay.ReasonCode(err)
+	if code == "" {
+		code = fmt.Sprintf("status %d", r.StatusCode)
+	}
+	_, throttled := amazonpay.Throttled(err)
+	switch {
+	case err == nil, amazonpay.NotFound(err):
+		return "", ""
+	case r.StatusCode == 0 && amazonpay.Misconfigured(err):
+		return plain(err), "Amazon's certificate is not trusted from here: behind a proxy that opens TLS, name its certificate by TLS_CA_FILE"
+	case r.StatusCode == 0:
+		return plain(err), "let this machine, and the functions, reach Amazon Pay's API over https: look at DNS, firewall, proxy (HTTPS_PROXY), and in a VPC at the NAT gateway"
+	case throttled:
+		return code, "the merchant account's quota is used up just now: run this again in a minute; if it stays, look at who else uses it, and lower the account's share"
+	case code == "InvalidRequestSignature":
+		return code, "Amazon knows the publicKeyId, but this private key is not its other half (or this machine's clock is wrong): put the key into the secret that was made with that publicKeyId"
+	case code == "InvalidAccountStatus":
+		return code, "the merchant account is not active for Amazon Pay: look in Seller Central, and ask Amazon Pay's merchant support"
+	case r.StatusCode == http.StatusUnauthorized, r.StatusCode == http.StatusForbidden:
+		return code, "Amazon does not know the publicKeyId here: copy it from Seller Central of this region and environment, or correct the account's region and environment"
+	case r.StatusCode >= http.StatusInternalServerError:
+		return code, "Amazon Pay has trouble of its own: run this again in a few minutes"
+	}
+	return code, "Amazon Pay does not take the request: look up the code in its documentation (\"Error handling\"), and compare region, environment, publicKeyId and algorithm with Seller Central"
+}
+
+// clock compares this machine's clock with Amazon's.
+func (d *Doctor) clock(r *report, a config.Account, answer amazonpay.Response) {
+	const check = "clock"
+	if answer.Date.IsZero() {
+		r.skip(check, a.ID, "Amazon's answer told no time")
+		return
+	}
+	skew := d.Now().Sub(answer.Date).Truncate(time.Second) // Date has whole seconds
+	if skew.Abs() > skewAllowed {
+		way := "ahead of"
+		if skew < 0 {
+			way = "behind"
+		}
+		r.bad(check, a.ID, fmt.Sprintf("this machine is %s %s Amazon", span(skew.Abs().Round(time.Minute)), way),
+			"set the clock by NTP: signatures carry the time. Lambda's clocks are AWS's; if the functions are at fault, tell AWS")
+		return
+	}
+	r.good(check, a.ID, "within a minute of Amazon's")
+}

@@ -1,0 +1,243 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"walletsync/internal/config"
+	"walletsync/internal/wallet"
+)
+
+// Database is what a look at a database tells.
+type Database struct {
+	Server   int    // PostgreSQL's major version
+	Role     string // whom we are there
+	Local    bool   // on this machine
+	TLS      string // the version; empty: in the clear
+	Verified bool   // the server's certificate and name were checked
+	Clear    bool   // the URL lets the connection go on in the clear
+
+	// Unapplied are the migrations that this code has and the database has not;
+	// Unknown those that it has and this code has not.
+	Unapplied []string
+	Unknown   int
+	Blind     bool // the role may not read which are applied
+	Schema    bool // the schema walletsync is there
+	// Ungranted are the rights that the functions need and the role has not,
+	// such as "update on walletsync.refreshes".
+	Ungranted []string
+	// MayMigrate: the role may do what the migrator does.
+	MayMigrate bool
+	// NoRoles are the readers' roles that are missing.
+	NoRoles  []string
+	Accounts []Row
+}
+
+// Row is an account as the database knows it.
+type Row struct {
+	ID             wallet.AccountID
+	MerchantID     string
+	Environment    wallet.Environment
+	Region         string
+	LedgerCurrency string
+	PerSecond      float64 // of Get Charge Permission, the account's share
+}
+
+// Unreachable is why a database cannot be reached.
+type Unreachable struct {
+	Reason Reason
+	Err    error // holds no password
+}
+
+// Reason sorts what keeps us from a database.
+type Reason string
+
+// The reasons.
+const (
+	ReasonURL     Reason = "url"     // it cannot be read
+	ReasonLogin   Reason = "login"   // the role or its password was refused
+	ReasonName    Reason = "name"    // there is no such database
+	ReasonTLS     Reason = "tls"     // no TLS, or a certificate that is not trusted
+	ReasonNetwork Reason = "network" // anything else
+)
+
+func (u *Unreachable) Error() string { return u.Err.Error() }
+func (u *Unreachable) Unwrap() error { return u.Err }
+
+var unreachableRemedies = map[Reason]string{
+	ReasonURL:     "set the secret's url to postgres://user:password@host:5432/database?sslmode=verify-full, with what is special in the password percent-encoded",
+	ReasonLogin:   "correct user or password in the secret's url",
+	ReasonName:    "create the database, or correct its name in the secret's url",
+	ReasonTLS:     "have the server take TLS (rds.force_ssl, or ssl = on); with sslmode=verify-full name its authority by sslrootcert",
+	ReasonNetwork: "look at host, port, security group and firewall. A database in a VPC is not reached from outside: run this from a host within, or through a tunnel",
+}
+
+// oldestServer is the oldest PostgreSQL that the statements run on.
+const oldestServer = 15
+
+// ofDatabase are the checks that need a database.
+var ofDatabase = []string{"server", "migrated", "rights", "readers", "accounts"}
+
+// database tells whether the database can be reached and is as the functions
+// need it. It returns whether what is in it can be relied on.
+func (d *Doctor) database(ctx context.Context, r *report) (there bool) {
+	const check = "database"
+	skip := func(why string) bool {
+		for _, c := range ofDatabase {
+			r.skip(c, "", why)
+		}
+		return false
+	}
+	if d.Config.Worker.DatabaseSecret == "" {
+		r.skip(check, "", "DATABASE_SECRET is missing")
+		return skip("there is no database")
+	}
+	urls, err := d.Database(ctx)
+	if err != nil {
+		r.bad(check, "", plain(err), readable)
+		return skip("there is no database")
+	}
+	db, ok := d.look(ctx, r, check, urls.URL)
+	if !ok {
+		return skip("the database cannot be reached")
+	}
+	if urls.DirectURL.Reveal() != urls.URL.Reveal() {
+		direct, ok := d.look(ctx, r, "direct database", urls.DirectURL)
+		db.MayMigrate = !ok || direct.MayMigrate // the migrator goes there; one line tells that it cannot
+	}
+	lines, there := d.judgeDatabase(db)
+	r.lines = append(r.lines, lines...)
+	return there
+}
+
+// look looks at one database, and tells how it was reached.
+func (d *Doctor) look(ctx context.Context, r *report, check string, url config.Secret) (Database, bool) {
+	db, err := d.Databases.Look(ctx, url)
+	if err != nil {
+		remedy := "the database answers, but not what was asked: run this again, then look at its log"
+		if u, ok := errors.AsType[*Unreachable](err); ok {
+			remedy = unreachableRemedies[u.Reason]
+		}
+		r.bad(check, "", plain(err), remedy)
+		return Database{}, false
+	}
+	switch {
+	case db.TLS == "" && !db.Local:
+		r.bad(check, "", "reached in the clear", "add sslmode=verify-full to the secret's url: passwords and addresses would cross the network readable")
+	case db.Clear && !db.Local:
+		r.bad(check, "", "the url lets the connection go on in the clear", "replace its sslmode by verify-full (or by require, which does not check who the server is)")
+	case db.Local:
+		r.good(check, "", "reached on this machine")
+	case db.Verified:
+		r.good(check, "", "reached over %s, certificate verified", db.TLS)
+	default:
+		r.good(check, "", "reached over %s; the server's name is not verified (sslmode=verify-full does that)", db.TLS)
+	}
+	return db, true
+}
+
+// judgeDatabase judges what is in a database.
+func (d *Doctor) judgeDatabase(db Database) (lines []Line, there bool) {
+	var r report
+	if db.Server < oldestServer {
+		r.bad("server", "", fmt.Sprintf("PostgreSQL %d", db.Server), fmt.Sprintf("upgrade it to PostgreSQL %d or newer", oldestServer))
+	} else {
+		r.good("server", "", "PostgreSQL %d", db.Server)
+	}
+	const deploy = "deploy again, or invoke the migrator by hand (functions/RUNBOOK.md, \"Migrations by hand\")"
+	switch {
+	case d.Before && !db.Schema:
+		r.skip("migrated", "", "the deploy migrates")
+	case !db.Schema:
+		r.bad("migrated", "", "there is no schema walletsync", deploy)
+	case db.Blind:
+		r.skip("migrated", "", db.Role+" may not read walletsync.migrations and walletsync.accounts")
+	case len(db.Unapplied) > 0 && d.Before:
+		r.good("migrated", "", "the deploy applies %s", strings.Join(db.Unapplied, ", "))
+	case len(db.Unapplied) > 0:
+		r.bad("migrated", "", "not applied: "+strings.Join(db.Unapplied, ", "), deploy)
+	case db.Unknown > 0:
+		r.good("migrated", "", "all of this release's; %s more, of a newer release", count(db.Unknown, "migration"))
+	default:
+		r.good("migrated", "", "up to date")
+	}
+	there = db.Schema && !db.Blind && len(db.Unapplied) == 0
+	switch {
+	case !db.MayMigrate && !db.Schema:
+		r.bad("rights", "", db.Role+" may not migrate", "as an administrator: grant create on the database to "+db.Role+", or name a role that may by directUrl in the secret")
+	case !db.MayMigrate:
+		r.bad("rights", "", db.Role+" may not migrate: another owns the schema", "name the role that owns the schema walletsync by directUrl in the secret, or grant that role to "+db.Role)
+	case !db.Schema:
+		r.good("rights", "", "%s may migrate", db.Role)
+	case len(db.Ungranted) > 0:
+		r.bad("rights", "", fmt.Sprintf("%s lacks: %s", db.Role, strings.Join(db.Ungranted, ", ")), "as the schema's owner: grant them to "+db.Role)
+	default:
+		r.good("rights", "", "%s may do what the functions do, and migrate", db.Role)
+	}
+	switch {
+	case len(db.NoRoles) > 0 && d.Before:
+		r.skip("readers", "", "the deploy makes "+strings.Join(db.NoRoles, " and ")+", if its role may")
+	case len(db.NoRoles) > 0:
+		r.bad("readers", "", "missing: "+strings.Join(db.NoRoles, ", "),
+			"as an administrator: create role "+strings.Join(db.NoRoles, " nologin; create role ")+" nologin; then migrate again")
+	default:
+		r.good("readers", "", "the back-office's roles are there")
+	}
+	if !there {
+		r.skip("accounts", "", "the database is not migrated")
+		return r.lines, false
+	}
+	for _, a := range d.Config.Accounts() {
+		there = d.judgeRow(&r, a, db.Accounts) && there
+	}
+	return r.lines, there
+}
+
+// judgeRow tells whether the database knows the account as the configuration
+// has it.
+func (d *Doctor) judgeRow(r *report, a config.Account, rows []Row) (there bool) {
+	i := slices.IndexFunc(rows, func(row Row) bool { return row.ID == a.ID })
+	var per float64
+	for _, q := range a.Quotas {
+		if q.Call == wallet.GetChargePermission {
+			per = q.Share(a.Share).PerSecond
+		}
+	}
+	want := Row{a.ID, a.MerchantID, a.Environment, a.Region, a.LedgerCurrency, per}
+	switch {
+	case i < 0 && d.Before:
+		r.skip("accounts", a.ID, "the deploy copies it into the database")
+		return false
+	case i < 0:
+		r.bad("accounts", a.ID, "the database does not know it", "deploy again, or invoke the migrator, which copies the accounts into the database")
+		return false
+	case rows[i] != want && d.Before:
+		r.good("accounts", a.ID, "the deploy changes it in the database")
+	case rows[i] != want:
+		r.bad("accounts", a.ID, "the database has other settings: "+differs(rows[i], want), "deploy again, or invoke the migrator, which copies the accounts into the database")
+	default:
+		r.good("accounts", a.ID, "as in the database")
+	}
+	return true
+}
+
+// differs names what differs.
+func differs(there, here Row) string {
+	var all []string
+	for _, c := range []struct {
+		name   string
+		differ bool
+	}{
+		{"merchantId", there.MerchantID != here.MerchantID}, {"environment", there.Environment != here.Environment},
+		{"region", there.Region != here.Region}, {"ledgerCurrency", there.LedgerCurrency != here.LedgerCurrency},
+		{"share or quotas", there.PerSecond != here.PerSecond},
+	} {
+		if c.differ {
+			all = append(all, c.name)
+		}
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,224 @@
+package doctor
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"walletsync/internal/amazonpay"
+	"walletsync/internal/config"
+	"walletsync/internal/reconcile"
+)
+
+// one is a database that answers every look alike.
+type one struct {
+	Databases
+	db  Database
+	err error
+}
+
+func (o one) Look(context.Context, config.Secret) (Database, error) { return o.db, o.err }
+
+func TestADatabaseIsReachedOverTLSOrOnThisMachine(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		db   Database
+		err  error
+		want State
+		tell string
+	}{
+		{"verified", Database{TLS: "TLS 1.3", Verified: true}, nil, Good, "certificate verified"},
+		{"not verified", Database{TLS: "TLS 1.3"}, nil, Good, "sslmode=verify-full"},
+		{"on this machine", Database{Local: true, Clear: true}, nil, Good, "on this machine"},
+		{"in the clear", Database{Clear: true}, nil, Bad, "sslmode=verify-full"},
+		{"over TLS by luck", Database{TLS: "TLS 1.3", Verified: true, Clear: true}, nil, Bad, "lets the connection go on in the clear"},
+		{"no such database", Database{}, &Unreachable{ReasonName, errors.New("no")}, Bad, "create the database"},
+		{"a foreign certificate", Database{}, &Unreachable{ReasonTLS, errors.New("no")}, Bad, "sslrootcert"},
+		{"it broke off", Database{}, errors.New("EOF"), Bad, "run this again"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var r report
+			d := Doctor{Databases: one{db: c.db, err: c.err}}
+			_, ok := d.look(t.Context(), &r, "database", config.Secret{})
+			l := r.lines[0]
+			if len(r.lines) != 1 || l.State != c.want || !strings.Contains(l.Found+l.Remedy, c.tell) || ok != (c.err == nil) {
+				t.Errorf("%+v, goes on: %v", r.lines, ok)
+			}
+		})
+	}
+	for _, reason := range []Reason{ReasonURL, ReasonLogin, ReasonName, ReasonTLS, ReasonNetwork} {
+		if unreachableRemedies[reason] == "" {
+			t.Errorf("%s has no remedy", reason)
+		}
+	}
+}
+
+func TestWhatAmazonAnswersTellsWhatToDo(t *testing.T) {
+	answer := func(status int, code string) (amazonpay.Response, error) {
+		r := amazonpay.Response{StatusCode: status}
+		return r, &amazonpay.Error{StatusCode: status, ReasonCode: code, Message: "…", Response: r}
+	}
+	for _, c := range []struct {
+		name   string
+		status int
+		code   string
+		err    error
+		tell   string // empty: accepted
+	}{
+		{"unknown", 404, "ResourceNotFound", nil, ""},
+		{"not the key's other half", 403, "InvalidRequestSignature", nil, "other half"},
+		{"an unknown key", 403, "InvalidAuthentication", nil, "does not know the publicKeyId"},
+		{"an unknown key, by status", 401, "", nil, "does not know the publicKeyId"},
+		{"a closed account", 403, "InvalidAccountStatus", nil, "merchant support"},
+		{"used up", 429, "TooManyRequests", nil, "in a minute"},
+		{"Amazon's trouble", 503, "ServiceUnavailable", nil, "Amazon Pay has trouble"},
+		{"something else", 400, "InvalidHeaderValue", nil, "look up the code"},
+		{"an old TLS", 426, "TLSVersionNotSupported", nil, "look up the code"},
+		{"no way there", 0, "", errors.New("no route to host"), "NAT gateway"},
+		{"no trust", 0, "", &tls.CertificateVerificationError{Err: errors.New("unknown authority")}, "TLS_CA_FILE"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, err := amazonpay.Response{}, c.err
+			if err == nil {
+				r, err = answer(c.status, c.code)
+			}
+			if _, remedy := judgeAnswer(r, err); (remedy == "") != (c.tell == "") || !strings.Contains(remedy, c.tell) {
+				t.Error(remedy)
+			}
+		})
+	}
+	if _, remedy := judgeAnswer(amazonpay.Response{StatusCode: 200}, nil); remedy != "" {
+		t.Error(remedy)
+	}
+}
+
+func TestWhoOpensUpdateSessions(t *testing.T) {
+	const problem = "application/problem+json"
+	for _, c := range []struct {
+		name string
+		got  answered
+		iam  bool
+		good bool
+	}{
+		{"it takes the key", answered{status: 400, contentType: problem}, false, true},
+		{"it refuses the key", answered{status: 401, contentType: problem}, false, false},
+		{"it fails", answered{status: 502}, false, false},
+		{"the gateway knows no such route", answered{status: 404, contentType: "application/json"}, false, false},
+		{"the gateway refuses", answered{status: 403, contentType: "application/json"}, false, false},
+		{"IAM, and the gateway refuses", answered{status: 403, contentType: "application/json"}, true, true},
+		{"IAM, and everyone gets through", answered{status: 400, contentType: problem}, true, false},
+	} {
+		if _, remedy := judgeStart(c.got, nil, c.iam); (remedy == "") != c.good {
+			t.Errorf("%s: %q", c.name, remedy)
+		}
+	}
+}
+
+func TestOurPageIsToldFromAnothers(t *testing.T) {
+	html := "text/html; charset=utf-8"
+	for _, c := range []struct {
+		name string
+		got  answered
+		good bool
+	}{
+		{"ours", answered{status: http.StatusBadRequest, contentType: html, policy: true}, true},
+		{"a page without our policy", answered{status: http.StatusOK, contentType: html}, false},
+		{"the gateway's", answered{status: http.StatusNotFound, contentType: "application/json"}, false},
+		{"a redirect", answered{status: http.StatusMovedPermanently, contentType: html, policy: true}, false},
+		{"a failure", answered{status: http.StatusInternalServerError, contentType: html, policy: true}, false},
+	} {
+		if _, remedy := judgePage(c.got, nil); (remedy == "") != c.good {
+			t.Errorf("%s: %q", c.name, remedy)
+		}
+	}
+}
+
+func TestTheDoorIsToldFromAnothers(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		got  answered
+		tell string
+	}{
+		{"ours", answered{status: 400, body: "malformed"}, ""},
+		{"another secret", answered{status: 403, body: "path"}, "doorSecret as here"},
+		{"a firewall", answered{status: 403, body: "<html>"}, "firewall"},
+		{"no secret to read", answered{status: 503}, "cannot read"},
+		{"it does not start", answered{status: 502}, "does not start"},
+		{"no route", answered{status: 404}, "route"},
+	} {
+		if _, remedy := judgeDoor(c.got, nil); (remedy == "") != (c.tell == "") || !strings.Contains(remedy, c.tell) {
+			t.Errorf("%s: %q", c.name, remedy)
+		}
+	}
+}
+
+func TestOneMissingNotificationIsNoAlarm(t *testing.T) {
+	now := time.Now()
+	for verdict, h := range map[reconcile.Verdict]reconcile.Heard{
+		reconcile.Untested: {},
+		reconcile.Alive:    {Last: now.Add(-100 * time.Hour)},
+		reconcile.Doubtful: {Last: now.Add(-time.Hour), Updates: 1},
+		reconcile.Dead:     {Last: now.Add(-time.Hour), Updates: 1, Found: 1},
+	} {
+		_, remedy := judgeHeard(h, now)
+		if bad := verdict == reconcile.Untested || verdict == reconcile.Dead; h.Verdict() != verdict || (remedy != "") != bad {
+			t.Errorf("%s: %q", verdict, remedy)
+		}
+	}
+}
+
+// A queue as SQS describes it: maxReceiveCount may be a string.
+func TestAQueueEncryptedByAKeyOfOnesOwnIsWhole(t *testing.T) {
+	queue := map[string]string{
+		"RedrivePolicy":     `{"deadLetterTargetArn":"arn:dead","maxReceiveCount":"1000"}`,
+		"VisibilityTimeout": "180", "MessageRetentionPeriod": "1209600", "KmsMasterKeyId": "alias/ours", "SqsManagedSseEnabled": "false",
+	}
+	dead := map[string]string{"QueueArn": "arn:dead", "MessageRetentionPeriod": "1209600", "SqsManagedSseEnabled": "true", "ApproximateNumberOfMessages": "0"}
+	if lines := judgeQueues(queue, dead, 35*time.Second); CountBad(lines) > 0 {
+		t.Errorf("%+v", lines)
+	}
+}
+
+func TestANewerSchemaIsNoFault(t *testing.T) {
+	d := Doctor{Config: config.Deployment{Receiver: config.Receiver{}}}
+	lines, there := d.judgeDatabase(Database{Server: 16, Schema: true, Unknown: 2, MayMigrate: true})
+	if CountBad(lines) > 0 || !there {
+		t.Errorf("%+v", lines)
+	}
+	lines, there = d.judgeDatabase(Database{Server: 14, Schema: true, Blind: true, MayMigrate: true, Role: "shop"})
+	if CountBad(lines) == 0 || there {
+		t.Errorf("%+v", lines)
+	}
+}
+
+func TestLinesAreForPeople(t *testing.T) {
+	lines := []Line{
+		{"key", "main", Good, "RSA of 2048 bits", ""},
+		{"topic", "main", Bad, "none is pinned", "pin it"},
+		{"sweep", "main", Skipped, "the database has not been looked into", ""},
+	}
+	want := `ok    key of main              RSA of 2048 bits
+BAD   topic of main            none is pinned
+      → pin it
+skip  sweep of main            the database has not been looked into
+
+1 good, 1 bad, 1 skipped
+`
+	var b strings.Builder
+	if err := Print(&b, lines, false); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Error(diff)
+	}
+	b.Reset()
+	if err := Print(&b, lines, true); err != nil || !strings.Contains(b.String(), "\x1b[31mBAD\x1b[0m") {
+		t.Errorf("%q, %v", &b, err)
+	}
+}

@@ -1,0 +1,163 @@
+// Package examine looks at a database for the doctor: how it is reached, how far
+// it is migrated and what its role may do. It changes nothing. It stands apart
+// from package postgres so that no function links it.
+package examine
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	_ "embed"
+	"errors"
+	"io/fs"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"walletsync/internal/config"
+	"walletsync/internal/doctor"
+	"walletsync/internal/postgres"
+	"walletsync/migrations"
+)
+
+//go:embed look.sql
+var sqlLook string
+
+//go:embed rights.sql
+var sqlRights string
+
+//go:embed accounts.sql
+var sqlAccounts string
+
+// Databases looks at databases, and asks the one that the functions use.
+type Databases struct{ *postgres.LazyStore }
+
+var _ doctor.Databases = Databases{}
+
+// patience bounds a look, connecting included.
+const patience = 10 * time.Second
+
+// Look connects to the database at url and tells what is there.
+func (Databases) Look(ctx context.Context, url config.Secret) (doctor.Database, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	c, err := pgx.ParseConfig(url.Reveal())
+	if err != nil {
+		// pgx's own error quotes the URL.
+		return doctor.Database{}, &doctor.Unreachable{Reason: doctor.ReasonURL, Err: errors.New("the database URL cannot be read")}
+	}
+	c.DefaultQueryExecMode = pgx.QueryExecModeExec // serves through a pooler, too
+	c.ConnectTimeout = 5 * time.Second
+	conn, err := pgx.ConnectConfig(ctx, c)
+	if err != nil {
+		return doctor.Database{}, unreachable(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	db := reached(c, conn)
+	var readable bool
+	var applied []int64
+	var version int
+	if err := conn.QueryRow(ctx, sqlLook, readers).Scan(&version, &db.Role, &db.Schema, &readable, &db.MayMigrate, &db.NoRoles); err != nil {
+		return doctor.Database{}, err
+	}
+	db.Server = version / 10000
+	if !db.Schema {
+		db.Unapplied = unapplied(nil)
+		return db, nil
+	}
+	if db.Blind = !readable; !db.Blind {
+		rows, err := conn.Query(ctx, `select version_id from walletsync.migrations where is_applied`)
+		if err == nil {
+			applied, err = pgx.CollectRows(rows, pgx.RowTo[int64])
+		}
+		if err != nil {
+			return doctor.Database{}, err
+		}
+		db.Unapplied = unapplied(applied)
+		for _, v := range applied {
+			if _, ours := known()[v]; !ours && v != 0 { // 0: goose's own mark that the table is there
+				db.Unknown++
+			}
+		}
+		if rows, err = conn.Query(ctx, sqlAccounts); err == nil {
+			db.Accounts, err = pgx.CollectRows(rows, pgx.RowToStructByPos[doctor.Row])
+		}
+		if err != nil {
+			return doctor.Database{}, err
+		}
+	}
+	var tables, rights []string
+	for table, needed := range postgres.Rights() {
+		for _, right := range needed {
+			tables, rights = append(tables, table), append(rights, right)
+		}
+	}
+	rows, err := conn.Query(ctx, sqlRights, tables, rights)
+	if err == nil {
+		db.Ungranted, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	return db, err
+}
+
+// readers are the roles that the migrations make.
+var readers = []string{"walletsync_reader", "walletsync_reader_masked"}
+
+// reached tells how a connection was made.
+func reached(c *pgx.ConnConfig, conn *pgx.Conn) doctor.Database {
+	var db doctor.Database
+	ip := net.ParseIP(c.Host)
+	db.Local = strings.HasPrefix(c.Host, "/") || c.Host == "localhost" || ip != nil && ip.IsLoopback()
+	if secure, ok := conn.PgConn().Conn().(*tls.Conn); ok {
+		db.TLS = tls.VersionName(secure.ConnectionState().Version)
+	}
+	db.Verified = c.TLSConfig != nil && !c.TLSConfig.InsecureSkipVerify
+	db.Clear = c.TLSConfig == nil || slices.ContainsFunc(c.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.TLSConfig == nil })
+	return db
+}
+
+// unreachable sorts why a connection was not made.
+func unreachable(err error) error {
+	reason := doctor.ReasonNetwork
+	refused, answered := errors.AsType[*pgconn.PgError](err)
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
+	switch {
+	case answered && strings.HasPrefix(refused.Code, "28"): // invalid authorization specification
+		reason = doctor.ReasonLogin
+	case answered && refused.Code == "3D000": // invalid catalog name
+		reason = doctor.ReasonName
+	case untrusted, unknown, strings.Contains(err.Error(), "server refused TLS"): // pgconn has no type for it
+		reason = doctor.ReasonTLS
+	}
+	return &doctor.Unreachable{Reason: reason, Err: err}
+}
+
+// known are the migrations of this code, by version.
+func known() map[int64]string {
+	all := map[int64]string{}
+	names, _ := fs.Glob(migrations.FS, "*.sql") // the pattern is well formed
+	for _, name := range names {
+		number, _, _ := strings.Cut(name, "_")
+		v, err := strconv.ParseInt(number, 10, 64)
+		if err != nil {
+			panic(err) // goose would refuse it, too
+		}
+		all[v] = strings.TrimSuffix(name, ".sql")
+	}
+	return all
+}
+
+// unapplied are the migrations of this code that are not among those applied.
+func unapplied(applied []int64) []string {
+	missing := known()
+	for _, v := range applied {
+		delete(missing, v)
+	}
+	return slices.Sorted(maps.Values(missing))
+}
