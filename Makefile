@@ -33,7 +33,7 @@ run: ## the whole of walletsync on this machine (RUN_DIR, STATUS_ADDR, VERBOSE=1
 
 .PHONY: operator
 operator: ## a command of the operator's program against the stack of make run: make operator ARGS="--help"
-	@go build -buildvcs=false -o .build/operator ./functions/operator
+	@$(GO_BUILD) -o .build/operator ./functions/operator
 	@env=$${RUN_DIR:-.run}/operator.env; test -f "$$env" || { echo "$$env is not there: start the stack with make run first"; exit 1; }; \
 	set -a; . "$$env"; exec .build/operator $(ARGS)
 
@@ -60,7 +60,7 @@ sbom: ## what each deployed binary is made of, as CycloneDX, into .build/sbom
 
 .PHONY: doctor
 doctor: ## check a configuration: the running stack's, the environment's, or a deployment's (STACK=its name; ARGS)
-	@go build -buildvcs=false -o .build/operator ./functions/operator
+	@$(GO_BUILD) -o .build/operator ./functions/operator
 	@if [ -n "$(STACK)" ]; then set -o pipefail; \
 	  aws cloudformation describe-stack-resources --stack-name "$(STACK)" --output text \
 	    --query "StackResources[?ResourceType=='AWS::Lambda::Function'].PhysicalResourceId" | xargs -n 1 \

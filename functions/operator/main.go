@@ -26,6 +26,7 @@ func main() {
 		Commands: []operator.Command{
 			operator.Incident(connect),
 			doctorCommand(),
+			costsCommand(),
 		},
 		Terminal: operator.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Bars: screen(os.Stderr), Now: time.Now},
 	}

@@ -92,7 +92,7 @@ func (d *Doctor) ask(ctx context.Context, a config.Account, pem config.Secret) (
 	client, err := amazonpay.New(amazonpay.Config{
 		Region: region, Environment: amazonpay.Environment(a.Environment), PublicKeyID: a.PublicKeyID, PrivateKey: private,
 		Algorithm: amazonpay.Algorithm(a.Algorithm), HTTPClient: d.Amazon, AttemptTimeout: patience, Retry: amazonpay.NoRetry,
-		UserAgent: "walletsync/" + telemetry.Version(), Now: d.Now,
+		UserAgent: telemetry.UserAgent(), Now: d.Now,
 	})
 	if err != nil {
 		return amazonpay.Response{}, err
