@@ -79,8 +79,8 @@ var mayImport = map[string][]string{
 	"internal/push":                {"internal/wallet", "internal/telemetry"},
 	"internal/publish":             {"internal/wallet", "internal/push", "internal/telemetry"}, // alone links the clients of SNS and EventBridge
 	"internal/postgres/migrate":    {"internal/wallet", "migrations"},
-	"internal/postgres":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person"},
-	"internal/queue":               {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
+	"internal/postgres":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/backoffice/view"},
+	"internal/queue":               {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"},
 	"internal/awslambda":           {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/config":              {"internal/wallet", "internal/telemetry", "internal/backoffice/identity"}, // the names of the roles
 	"internal/config/pay":          {"internal/wallet", "internal/config", "internal/backoffice/identity", "internal/amazonpay", "internal/telemetry"},
@@ -88,9 +88,12 @@ var mayImport = map[string][]string{
 	"internal/update":              {"internal/wallet", "internal/update/session", "internal/update/pages", "internal/html", "internal/amazonpay", "internal/telemetry"},
 	"internal/update/session":      {"internal/wallet", "internal/amazonpay", "internal/telemetry"}, // no page: the reconciler and the store need none
 	"internal/update/pages":        {"internal/html"},
-	"internal/local/twin":          {}, // what it shares with what it tests are the facts alone
 	"internal/backoffice/answer":   {"internal/html"},
+	"internal/backoffice/view":     {"internal/wallet"}, // no page: the store and the queue need none
+	"internal/backoffice/pages":    {"internal/backoffice/view", "internal/backoffice/identity", "internal/html", "internal/wallet"},
+	"internal/backoffice":          {"internal/backoffice/view", "internal/backoffice/identity", "internal/backoffice/pages", "internal/backoffice/answer", "internal/html", "internal/wallet"},
 	"internal/backoffice/identity": {},                                                                                                    // the console's pages and its sign-in agree on it, and on nothing else
+	"internal/local/twin":          {},                                                                                                    // what it shares with what it tests are the facts alone
 	"internal/backoffice/signin":   {"internal/backoffice/identity", "internal/backoffice/answer", "internal/html", "internal/telemetry"}, // no store: a session is its cookie
 	"internal/local/issuer":        {},                                                                                                    // it knows what an issuer knows: the standards
 	"internal/local/sqs":           {"internal/local/sqs/awsjson"},

@@ -40,9 +40,13 @@ type View struct {
 	Nonce string
 }
 
+// Shared is the file of what pages have in common. Where there is one, it is
+// parsed into each of them.
+const Shared = "shared.html"
+
 // New parses each of the named files of pages into the layout. A file defines
-// the template "main" and, if it needs one, "script"; funcs are what they may
-// call. Nonces are made of random, of crypto/rand if that is nil.
+// the template "main" and, if it needs them, "script" and "head"; funcs are what
+// they may call. Nonces are made of random, of crypto/rand if that is nil.
 func New(random io.Reader, funcs template.FuncMap, pages fs.FS, names ...string) (*Site, error) {
 	style, err := files.ReadFile("style.css")
 	if err != nil {
@@ -57,6 +61,11 @@ func New(random io.Reader, funcs template.FuncMap, pages fs.FS, names ...string)
 	s := &Site{pages: map[string]*template.Template{}, rand: random}
 	if s.rand == nil {
 		s.rand = rand.Reader
+	}
+	if _, err := fs.Stat(pages, Shared); err == nil {
+		if layout, err = layout.ParseFS(pages, Shared); err != nil {
+			return nil, fmt.Errorf("page %s: %w", Shared, err)
+		}
 	}
 	for _, name := range names {
 		t, err := layout.Clone()

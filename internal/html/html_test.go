@@ -194,6 +194,29 @@ func FuzzLanguage(f *testing.F) {
 	})
 }
 
+func TestWhatPagesShareIsInEach(t *testing.T) {
+	s, err := New(nil, nil, fstest.MapFS{
+		Shared:     {Data: []byte(`{{define "head"}}<style nonce="{{.Nonce}}">b{}</style>{{end}}{{define "top"}}<p>{{.}}</p>{{end}}`)},
+		"one.html": {Data: []byte(`{{define "main"}}{{template "top" "one"}}{{end}}`)},
+		"two.html": {Data: []byte(`{{define "main"}}{{template "top" "two"}}{{end}}`)},
+	}, "one.html", "two.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"one", "two"} {
+		w := httptest.NewRecorder()
+		if err := s.Write(w, http.StatusOK, name+".html", View{}, Strict()); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Body.String(); !strings.Contains(got, "<p>"+name+"</p>") || !strings.Contains(got, ">b{}</style>\n</head>") && !strings.Contains(got, ">b{}</style></head>") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if _, err := New(nil, nil, fstest.MapFS{Shared: {Data: []byte(`{{define`)}}); err == nil {
+		t.Error("no error for what is shared and malformed")
+	}
+}
+
 // The layout is one document around any page.
 func TestLayout(t *testing.T) {
 	w := httptest.NewRecorder()

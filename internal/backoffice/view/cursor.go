@@ -1,0 +1,74 @@
+package view
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"time"
+	"unicode/utf8"
+)
+
+// Cursor is where a page of a list ends. It holds times and ids alone, as it
+// stands in URLs: what a search goes by is looked up again by the id.
+type Cursor struct {
+	Account string `json:"a"`
+	Place   string `json:"p"`
+	Micro   int64  `json:"t,omitempty"` // Unix time in microseconds, as exact as Postgres has it
+	Part    int    `json:"n,omitempty"`
+}
+
+// ErrCursor means that a cursor is none that a page gave out.
+var ErrCursor = errors.New("not a cursor of a page before this one")
+
+const (
+	maxCursor = 400
+	maxMicro  = int64(1) << 57 // the year 6537
+)
+
+// strict, so that one cursor has one spelling.
+var cursorEncoding = base64.RawURLEncoding.Strict()
+
+// CursorAfter returns the cursor of a page whose last row has this key.
+func CursorAfter(k Key) Cursor {
+	c := Cursor{Account: string(k.Account), Place: k.Place, Part: k.Part}
+	if k.At != nil {
+		c.Micro = k.At.UnixMicro()
+	}
+	return c
+}
+
+// String is the cursor as pages give it out; of none, nothing.
+func (c Cursor) String() string {
+	if c == (Cursor{}) {
+		return ""
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // strings and numbers
+	}
+	return cursorEncoding.EncodeToString(b)
+}
+
+// At is the time in the cursor.
+func (c Cursor) At() time.Time { return time.UnixMicro(c.Micro).UTC() }
+
+// ParseCursor reads what a page gave out. Nothing is the cursor of the first page.
+func ParseCursor(s string) (Cursor, error) {
+	var c Cursor
+	if s == "" {
+		return c, nil
+	}
+	b, err := cursorEncoding.DecodeString(s)
+	if err != nil || len(b) > maxCursor || !utf8.Valid(b) || json.Unmarshal(b, &c) != nil {
+		return Cursor{}, ErrCursor
+	}
+	if c.String() != s || c.Account == "" || c.Place == "" || c.Micro < 0 || c.Micro > maxMicro || c.Part < 0 || c.Part > 2 {
+		return Cursor{}, ErrCursor
+	}
+	for _, r := range c.Account + c.Place {
+		if r < ' ' || r > '~' {
+			return Cursor{}, ErrCursor
+		}
+	}
+	return c, nil
+}
