@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"walletsync/internal/backoffice/view"
 	"walletsync/internal/push"
 	"walletsync/internal/reconcile"
 	"walletsync/internal/refresh"
@@ -159,4 +160,47 @@ func (l *LazyStore) ImportOf(ctx context.Context, a wallet.AccountID) (reconcile
 // OtherCalls is Store.OtherCalls.
 func (l *LazyStore) OtherCalls(ctx context.Context, a wallet.AccountID) (float64, error) {
 	return withStore(ctx, l, func(s *Store) (float64, error) { return s.OtherCalls(ctx, a) })
+}
+
+// page is a page of a list, and where it ends.
+type page struct {
+	rows []view.Row
+	next view.Cursor
+}
+
+// Search is Store.Search.
+func (l *LazyStore) Search(ctx context.Context, masked bool, q view.Query) ([]view.Row, view.Cursor, error) {
+	p, err := withStore(ctx, l, func(s *Store) (p page, err error) {
+		p.rows, p.next, err = s.Search(ctx, masked, q)
+		return p, err
+	})
+	return p.rows, p.next, err
+}
+
+// List is Store.List.
+func (l *LazyStore) List(ctx context.Context, masked bool, q view.ListQuery) ([]view.Row, view.Cursor, error) {
+	p, err := withStore(ctx, l, func(s *Store) (p page, err error) {
+		p.rows, p.next, err = s.List(ctx, masked, q)
+		return p, err
+	})
+	return p.rows, p.next, err
+}
+
+// Record is Store.Record.
+func (l *LazyStore) Record(ctx context.Context, masked bool, a wallet.AccountID, id wallet.ChargePermissionID, before int64) (r view.Record, found bool, err error) {
+	err = lazily(ctx, l, func(s *Store) (err error) {
+		r, found, err = s.Record(ctx, masked, a, id, before)
+		return err
+	})
+	return r, found, err
+}
+
+// Overview is Store.Overview.
+func (l *LazyStore) Overview(ctx context.Context, from time.Time) (view.Overview, error) {
+	return withStore(ctx, l, func(s *Store) (view.Overview, error) { return s.Overview(ctx, from) })
+}
+
+// CountHours is Store.CountHours.
+func (l *LazyStore) CountHours(ctx context.Context, a wallet.AccountID) error {
+	return lazily(ctx, l, func(s *Store) error { return s.CountHours(ctx, a) })
 }

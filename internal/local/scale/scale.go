@@ -42,8 +42,9 @@ var steps = []struct{ what, sql string }{
 			now() - interval '3 years', now() - n * interval '0.5 s', 'R' || n, 'ipn', now() - n * interval '0.5 s', now() - n * interval '0.5 s',
 			jsonb_build_object('chargePermissionId', {id}, 'chargePermissionType', 'PaymentMethodOnFile')
 		from generate_series(0, {permissions} - 1) n`},
-	{"refreshes", `insert into walletsync.refreshes (account, id, wanted, done, claimed, since, priority, not_before, notified_at, read_at)
-		select 'main', {id}, 10, case when n % 1000 = 1 then 9 else 10 end, 9, now() - interval '1 hour', 20, now() - interval '1 hour', now(), now()
+	{"refreshes", `insert into walletsync.refreshes (account, id, wanted, done, claimed, since, priority, not_before, notified_at, read_at, attempts, last_error)
+		select 'main', {id}, 10, case when n % 1000 = 1 then 9 else 10 end, 9, now() - interval '1 hour', 20, now() - interval '1 hour', now(), now(),
+			case when n % 2000 = 1 then 3 else 0 end, case when n % 2000 = 1 then '503 ServiceUnavailable' end
 		from generate_series(0, {permissions} - 1) n`},
 	{"changes", `insert into walletsync.charge_permission_changes
 			(position, account, charge_permission, facet, before, after, cause, message_id, request_id, read_at, stored_at)
@@ -55,13 +56,17 @@ var steps = []struct{ what, sql string }{
 		from generate_series(0::bigint, {all}::bigint - 1) p, lateral (select (p * 7919 % {permissions})::integer as n) x`},
 	{"feed", `update walletsync.feed set n = {all}`},
 	{"notifications", `insert into walletsync.notifications (message_id, account, notification_id, object_type, object_id, charge_permission, type, published_at, arrived_at, processed_at, outcome)
-		select 'm' || n, 'main', 'n' || n, (array['CHARGE_PERMISSION', 'CHARGE', 'CHARGE_PERMISSION', 'REFUND'])[1 + n % 4], {id} || '-1', {id}, 'STATE_CHANGE', now(), now(), now(), 'wanted'
+		select 'm' || n, 'main', 'n' || n, (array['CHARGE_PERMISSION', 'CHARGE', 'CHARGE_PERMISSION', 'REFUND'])[1 + n % 4], {id} || '-1', {id}, 'STATE_CHANGE', now() - n * interval '0.5 s', now() - n * interval '0.5 s', now() - n * interval '0.5 s', 'wanted'
 		from generate_series(0, {permissions} - 1) n`},
 	{"updates", `insert into walletsync.update_sessions (id, account, charge_permission, updates, product_type, created_at, expires_at, state, returned_at, ended_at)
-		select md5(n::text || s)::uuid, 'main', {id}, 'address', 'PayAndShip', now() - interval '1 day', now() - interval '1 hour', 'completed', now(), now()
+		select md5(n::text || s)::uuid, 'main', {id}, 'address', 'PayAndShip', now() - interval '1 day', now() + interval '1 hour',
+			case when s = 1 and n % 400 = 0 then 'started' else 'completed' end, now(), case when s = 2 or n % 400 > 0 then now() end
 		from generate_series(0, {permissions} - 1, 4) n, generate_series(1, 2) s`},
 	{"attempts", `insert into walletsync.update_attempts (account, checkout_session, update_session, returned_at, outcome, ended_at)
-		select 'main', id::text, id, now(), 'completed', now() from walletsync.update_sessions`},
+		select 'main', id::text, id, now(), 'completed', now() from walletsync.update_sessions where state = 'completed'`},
+	{"hours", `insert into walletsync.hours (account, hour, after, notifications, changes, lag_p50, lag_p95, failing, granted, granted_from, oldest, counted_at)
+		select 'main', h, greatest({all} - 5000, 0), 3600, 1200, 0.1, 1.5, 2, extract(epoch from h)::bigint, extract(epoch from h)::bigint - 3600, 12, now()
+		from generate_series(date_trunc('hour', now(), 'UTC') - interval '90 days', date_trunc('hour', now(), 'UTC') - interval '1 hour', interval '1 hour') h`},
 }
 
 // Fill fills the database, and tells what takes long as it begins.
@@ -91,7 +96,7 @@ func Fill(ctx context.Context, db *pgx.Conn, s Sizes, progress func(string)) err
 	progress(fmt.Sprintf("%4.0f s: statistics", time.Since(started).Seconds()))
 	// What autovacuum would do: it leaves the table of the accounts alone.
 	for _, sql := range []string{`reset session_replication_role`, `vacuum (analyze) walletsync.charge_permissions, walletsync.charge_permission_changes,
-		walletsync.refreshes, walletsync.notifications, walletsync.update_sessions, walletsync.update_attempts`} {
+		walletsync.refreshes, walletsync.notifications, walletsync.update_sessions, walletsync.update_attempts, walletsync.hours`} {
 		if _, err := db.Exec(ctx, sql); err != nil {
 			return fmt.Errorf("%s: %w", sql, err)
 		}

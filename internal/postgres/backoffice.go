@@ -1,0 +1,237 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"walletsync/internal/backoffice/view"
+	"walletsync/internal/wallet"
+)
+
+// shownOf is how many rows of each kind a record shows.
+const (
+	shownChanges       = 30
+	shownUpdates       = 20
+	shownNotifications = 20
+)
+
+// perReader is a statement for who may see personal data, and for who may not.
+type perReader [2]string
+
+// forReaders returns the statement as it stands, and on the masked schema.
+func forReaders(name string) perReader {
+	s := statement(name)
+	return perReader{s, strings.ReplaceAll(s, "back_office.", "back_office_masked.")}
+}
+
+func (p perReader) of(masked bool) string {
+	if masked {
+		return p[1]
+	}
+	return p[0]
+}
+
+var (
+	sqlConsoleSearch = map[string]string{
+		view.ByID: statement("console_search_id"), view.ByName: statement("console_search_name"),
+		view.ByEmail: statement("console_search_email"), view.ByPostalCode: statement("console_search_postal_code"),
+	}
+	sqlConsoleState   = statement("console_list_state")
+	sqlConsoleUpdated = statement("console_list_updated")
+	sqlConsolePending = statement("console_list_pending")
+	sqlConsoleWaiting = statement("console_list_waiting")
+	sqlConsoleStale   = statement("console_list_stale")
+	sqlConsoleFailing = statement("console_list_failing")
+	sqlConsoleRows    = forReaders("console_rows")
+
+	sqlConsoleShipping      = forReaders("console_shipping")
+	sqlConsoleBilling       = forReaders("console_billing")
+	sqlConsoleBuyer         = forReaders("console_buyer")
+	sqlConsolePayment       = forReaders("console_payment")
+	sqlConsoleFreshness     = forReaders("console_freshness")
+	sqlConsoleTimeline      = forReaders("console_timeline")
+	sqlConsoleUpdates       = forReaders("console_updates")
+	sqlConsoleMoney         = forReaders("console_money")
+	sqlConsoleNotifications = statement("console_notifications")
+
+	sqlConsoleHours      = statement("console_hours")
+	sqlConsoleAccounts   = statement("console_accounts")
+	sqlConsoleLastChange = statement("console_last_change")
+	sqlHours             = statement("hours")
+)
+
+// Search finds charge permissions by what begins with a term, or by their state.
+func (s *Store) Search(ctx context.Context, masked bool, q view.Query) ([]view.Row, view.Cursor, error) {
+	if q.By == view.ByState {
+		return s.list(ctx, masked, q.Most, sqlConsoleState, q.State, newest(q.After), q.After.Account, q.After.Place, q.Most+1)
+	}
+	sql, known := sqlConsoleSearch[q.By]
+	if !known {
+		return nil, view.Cursor{}, fmt.Errorf("there is no search by %q", q.By)
+	}
+	args := []any{q.Term, q.State, q.After.Account, q.After.Place, q.Most + 1}
+	if q.By == view.ByName {
+		args = append(args, q.After.Part)
+	}
+	return s.list(ctx, masked, q.Most, sql, args...)
+}
+
+// List returns a page of one of the lists.
+func (s *Store) List(ctx context.Context, masked bool, q view.ListQuery) ([]view.Row, view.Cursor, error) {
+	most, c := q.Most+1, q.After
+	switch q.Filter {
+	case view.NotChargeable:
+		return s.list(ctx, masked, q.Most, sqlConsoleState, wallet.NonChargeable, newest(c), c.Account, c.Place, most)
+	case view.UpdatedToday:
+		return s.list(ctx, masked, q.Most, sqlConsoleUpdated, q.Since, newest(c), c.Account, c.Place, most)
+	case view.UpdatePending:
+		last := c.Place
+		if last == "" {
+			last = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+		}
+		return s.list(ctx, masked, q.Most, sqlConsolePending, newest(c), last, most)
+	case view.Waiting:
+		return s.list(ctx, masked, q.Most, sqlConsoleWaiting, oldest(c), c.Account, c.Place, most)
+	case view.Stale:
+		return s.list(ctx, masked, q.Most, sqlConsoleStale, q.Since, oldest(c), c.Account, c.Place, most)
+	case view.Failing:
+		return s.list(ctx, masked, q.Most, sqlConsoleFailing, oldest(c), c.Account, c.Place, most)
+	}
+	return nil, view.Cursor{}, fmt.Errorf("there is no list %q", q.Filter)
+}
+
+// newest is where a list goes on that begins with the newest, oldest of one that
+// begins with the oldest.
+func newest(c view.Cursor) string {
+	if c == (view.Cursor{}) {
+		return "infinity"
+	}
+	return c.At().Format(time.RFC3339Nano)
+}
+
+func oldest(c view.Cursor) string {
+	if c == (view.Cursor{}) {
+		return "-infinity"
+	}
+	return c.At().Format(time.RFC3339Nano)
+}
+
+// list finds a page of rows, and reads what it shows of them.
+func (s *Store) list(ctx context.Context, masked bool, most int, sql string, args ...any) ([]view.Row, view.Cursor, error) {
+	var keys []view.Key
+	err := s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
+			keys, err = pgx.CollectRows(rows, pgx.RowToStructByPos[view.Key])
+			return err
+		})
+	})
+	if err != nil {
+		return nil, view.Cursor{}, err
+	}
+	var next view.Cursor
+	if len(keys) > most {
+		keys = keys[:most]
+		next = view.CursorAfter(keys[most-1])
+	}
+	accounts, ids := make([]string, len(keys)), make([]string, len(keys))
+	for i, k := range keys {
+		accounts[i], ids[i] = string(k.Account), string(k.ChargePermissionID)
+	}
+	out := []view.Row{}
+	if len(keys) == 0 {
+		return out, next, nil
+	}
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlConsoleRows.of(masked), accounts, ids).Query(func(rows pgx.Rows) (err error) {
+			out, err = pgx.CollectRows(rows, pgx.RowToStructByNameLax[view.Row])
+			return err
+		})
+	})
+	if err != nil {
+		return nil, view.Cursor{}, err
+	}
+	for i := range out {
+		out[i].At = keys[i].At
+	}
+	return out, next, nil
+}
+
+// collect queues a statement and keeps its rows.
+func collect[T any](b *pgx.Batch, into *[]T, sql string, args ...any) {
+	b.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
+		*into, err = pgx.CollectRows(rows, pgx.RowToStructByNameLax[T])
+		return err
+	})
+}
+
+// one queues a statement and keeps its row, nil if there is none.
+func one[T any](b *pgx.Batch, into **T, sql string, args ...any) {
+	b.Queue(sql, args...).Query(func(rows pgx.Rows) error {
+		all, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByNameLax[T])
+		*into = nil
+		if len(all) > 0 {
+			*into = all[0]
+		}
+		return err
+	})
+}
+
+// Record reads all of one charge permission, in one round trip. It returns false
+// for one that walletsync was never told of, or does not follow.
+func (s *Store) Record(ctx context.Context, masked bool, account wallet.AccountID, id wallet.ChargePermissionID, before int64) (view.Record, bool, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	var out view.Record
+	var fresh *view.Freshness
+	err := s.trip(ctx, func(b *pgx.Batch) {
+		out = view.Record{Account: string(account), ChargePermissionID: string(id)}
+		one(b, &fresh, sqlConsoleFreshness.of(masked), account, id)
+		one(b, &out.Buyer, sqlConsoleBuyer.of(masked), account, id)
+		one(b, &out.ShippingAddress, sqlConsoleShipping.of(masked), account, id)
+		one(b, &out.BillingAddress, sqlConsoleBilling.of(masked), account, id)
+		one(b, &out.PaymentState, sqlConsolePayment.of(masked), account, id)
+		collect(b, &out.Timeline, sqlConsoleTimeline.of(masked), account, id, before, shownChanges+1)
+		collect(b, &out.Updates, sqlConsoleUpdates.of(masked), account, id, shownUpdates)
+		collect(b, &out.MoneyNotices, sqlConsoleMoney.of(masked), account, id, shownNotifications)
+		collect(b, &out.Notifications, sqlConsoleNotifications, account, id, shownNotifications)
+	})
+	if err != nil || fresh == nil {
+		return view.Record{}, false, err
+	}
+	out.Freshness = *fresh
+	if len(out.Timeline) > shownChanges {
+		out.Timeline = out.Timeline[:shownChanges]
+		out.TimelineNext = out.Timeline[shownChanges-1].Position
+	}
+	return out, true, nil
+}
+
+// Overview reads how all stands, and the hours since.
+func (s *Store) Overview(ctx context.Context, from time.Time) (view.Overview, error) {
+	var out view.Overview
+	err := s.trip(ctx, func(b *pgx.Batch) {
+		out = view.Overview{}
+		collect(b, &out.Hours, sqlConsoleHours, from)
+		collect(b, &out.Accounts, sqlConsoleAccounts)
+		b.Queue(sqlConsoleLastChange).Query(func(rows pgx.Rows) error {
+			all, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
+			if len(all) > 0 {
+				out.LastChangeAt = &all[0]
+			}
+			return err
+		})
+	})
+	return out, err
+}
+
+// CountHours counts what happened in the hour that is open and in those since
+// the last run, for the console's overview.
+func (s *Store) CountHours(ctx context.Context, account wallet.AccountID) error {
+	return s.trip(ctx, func(b *pgx.Batch) { b.Queue(sqlHours, account, s.at()) })
+}
