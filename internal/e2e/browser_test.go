@@ -62,6 +62,40 @@ func screenshot(t *testing.T, ctx context.Context, name string) {
 	}
 }
 
+// axeCore is the text of axe-core.
+func axeCore(t *testing.T) string {
+	t.Helper()
+	axe, err := os.ReadFile(filepath.Join(nodeModules(t), "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(axe)
+}
+
+// inspect has axe-core look at the page that is open, sees that it does not
+// scroll sideways on a narrow screen, and keeps pictures of it by the names that
+// picture gives for a device.
+func inspect(t *testing.T, ctx context.Context, axe, page string, picture func(device string) string) {
+	t.Helper()
+	do(t, ctx, chromedp.Evaluate[bool](axe+";true"))
+	found := do(t, ctx, chromedp.Evaluate[string](`axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then((r) =>
+		(r.passes.length < 5 ? "axe looked at nothing" : "") +
+		r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.failureSummary + " " + n.html).join("; ")).join("\n"))`, chromedp.EvalAwaitPromise))
+	if found != "" {
+		t.Errorf("%s: %s", page, found)
+	}
+	screenshot(t, ctx, picture("desktop"))
+	for _, width := range []int64{390, 320} {
+		do(t, ctx, chromedp.EmulateViewport(width, 844))
+		if wide := do(t, ctx, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)); wide > width {
+			t.Errorf("%s is %d pixels wide on a screen of %d", page, wide, width)
+		}
+		if width == 390 {
+			screenshot(t, ctx, picture("mobile"))
+		}
+	}
+}
+
 func TestPressingAButtonChangesTheRowOnThePage(t *testing.T) {
 	s := running(t)
 	for _, scheme := range []string{"light", "dark"} {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -397,10 +395,7 @@ func TestWithoutJavaScriptTheBuyerIsToldWhatToDo(t *testing.T) {
 // sideways on the narrowest screen of WCAG 2.2 (1.4.10: 320 CSS pixels, which
 // 1280 at a zoom of 400 % are), and keeps pictures of all.
 func TestPagesAreAccessible(t *testing.T) {
-	axe, err := os.ReadFile(filepath.Join(nodeModules(t), "axe-core", "axe.min.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	axe := axeCore(t)
 	b := serve(t)
 	for _, scheme := range []string{"light", "dark"} {
 		for _, language := range []string{"en", "ja"} {
@@ -418,23 +413,7 @@ func TestPagesAreAccessible(t *testing.T) {
 					if name == "ready-blocked" {
 						do(t, ctx, chromedp.WaitVisible("#trouble"))
 					}
-					do(t, ctx, chromedp.Evaluate[bool](string(axe)+";true"))
-					found := do(t, ctx, chromedp.Evaluate[string](`axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then((r) =>
-						(r.passes.length < 5 ? "axe looked at nothing" : "") +
-						r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.failureSummary + " " + n.html).join("; ")).join("\n"))`, chromedp.EvalAwaitPromise))
-					if found != "" {
-						t.Errorf("%s: %s", name, found)
-					}
-					screenshot(t, ctx, fmt.Sprintf("pages-%s-desktop-%s-%s", language, scheme, name))
-					for _, width := range []int64{390, 320} {
-						do(t, ctx, chromedp.EmulateViewport(width, 844))
-						if wide := do(t, ctx, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)); wide > width {
-							t.Errorf("%s is %d pixels wide on a screen of %d", name, wide, width)
-						}
-						if width == 390 {
-							screenshot(t, ctx, fmt.Sprintf("pages-%s-mobile-%s-%s", language, scheme, name))
-						}
-					}
+					inspect(t, ctx, axe, name, func(device string) string { return fmt.Sprintf("pages-%s-%s-%s-%s", language, device, scheme, name) })
 				}
 			})
 		}

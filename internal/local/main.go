@@ -45,12 +45,13 @@ walletsync runs.
 
   Status page    %s
   Shop           %s
+  Console        %s
   For scripts    %s
   Control API    %s
   Postgres       %s
 
-Press a button on the status page, or walk an update in the shop, and watch the row change. Ctrl-C stops all of it.
-`, s.StatusURL, s.ShopURL, filepath.Join(dir, "stack.json"), s.ControlURL, s.DatabaseURL)
+Press a button on the status page, or walk an update in the shop, and watch the row change. The console's issuer asks for no password. Ctrl-C stops all of it.
+`, s.StatusURL, s.ShopURL, s.ConsoleURL, filepath.Join(dir, "stack.json"), s.ControlURL, s.DatabaseURL)
 	<-ctx.Done()
 	fmt.Println("\nstopping …")
 	return nil

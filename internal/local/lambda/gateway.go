@@ -16,7 +16,8 @@ import (
 )
 
 // Gateway is an HTTP API with payload format 2.0, as an http.Handler. Routes map
-// route keys such as "POST /ipn/{account}/{secret}" to functions.
+// route keys such as "POST /ipn/{account}/{secret}" or "ANY /console/{proxy+}"
+// to functions.
 type Gateway struct {
 	Routes map[string]*Function
 	// Timeout is how long an integration may take; 0 means 30 s, the most that
@@ -34,7 +35,7 @@ const (
 func (g *Gateway) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for key, f := range g.Routes {
-		mux.HandleFunc(key, func(w http.ResponseWriter, q *http.Request) { g.serve(w, q, key, f) })
+		mux.HandleFunc(patternOf(key), func(w http.ResponseWriter, q *http.Request) { g.serve(w, q, key, f) })
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if _, pattern := mux.Handler(q); pattern == "" {
@@ -43,6 +44,12 @@ func (g *Gateway) Handler() http.Handler {
 		}
 		mux.ServeHTTP(w, q)
 	})
+}
+
+// patternOf is a route key as net/http has it.
+func patternOf(key string) string {
+	key = strings.TrimPrefix(key, "ANY ")
+	return strings.ReplaceAll(key, "+}", "...}")
 }
 
 func sayJSON(w http.ResponseWriter, status int, message string) {
@@ -114,7 +121,7 @@ func eventOf(q *http.Request, key string, body []byte) events.APIGatewayV2HTTPRe
 			if e.PathParameters == nil {
 				e.PathParameters = map[string]string{}
 			}
-			name = strings.TrimSuffix(name, "}")
+			name = strings.TrimRight(name, "+}")
 			e.PathParameters[name] = q.PathValue(name)
 		}
 	}

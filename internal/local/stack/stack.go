@@ -25,7 +25,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/rs/zerolog"
 
+	"walletsync/internal/backoffice/signin"
 	"walletsync/internal/local/bus"
+	"walletsync/internal/local/issuer"
 	"walletsync/internal/local/lambda"
 	"walletsync/internal/local/pg"
 	"walletsync/internal/local/secrets"
@@ -103,6 +105,10 @@ type Description struct {
 	UpdateSessionsURL  string `json:"updateSessionsUrl"` // for the merchant's server, with the key in BearerKeyFile
 	BearerKeyFile      string `json:"bearerKeyFile"`
 	ShopURL            string `json:"shopUrl"`
+	ConsoleURL         string `json:"consoleUrl"`
+	IssuerURL          string `json:"issuerUrl"`               // where people sign in to the console, and programs get access tokens
+	ConsoleClientID    string `json:"consoleClientId"`         // of the issuer's client
+	ConsoleSecretFile  string `json:"consoleClientSecretFile"` // of the same
 	DatabaseURL        string `json:"databaseUrl"`
 	QueueURL           string `json:"queueUrl"`
 	DeadLetterQueueURL string `json:"deadLetterQueueUrl"`
@@ -126,6 +132,8 @@ type Stack struct {
 	Migrator *lambda.Function
 	Start    *lambda.Function
 	Return   *lambda.Function
+	Console  *lambda.Function
+	Issuer   *issuer.Issuer
 	// Reconciler runs by its schedule, and when it is invoked.
 	Reconciler *lambda.Function
 	// Push runs by the same schedule, and tells the Bus of changes.
@@ -201,6 +209,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		return nil, fmt.Errorf("shop: %w", err)
 	}
 	s.ShopURL = "http://" + shopListener.Addr().String() + "/"
+	s.ConsoleURL = s.PublicURL + "/console/"
 	if err := s.startAmazon(ctx); err != nil {
 		return nil, err
 	}
@@ -214,6 +223,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	}
 	s.serve(gateway, (&lambda.Gateway{Routes: map[string]*lambda.Function{
 		"POST /ipn/{account}/{secret}": s.Receiver, "POST /update-sessions": s.Start, "GET /update": s.Start, "GET /return": s.Return,
+		"ANY /console": s.Console, "ANY /console/{proxy+}": s.Console,
 	}}).Handler())
 	s.schedule(ctx)
 	o.Progress("subscribing to notifications")
@@ -380,6 +390,11 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	}
 	bearerSecret := s.Secrets.Put("walletsync-bearer", encode(map[string]string{"bearerKey": bearerKey}))
 	linkSecret := s.Secrets.Put("walletsync-link", encode(map[string]string{"linkSecret": rand.Text()}))
+	clientSecret, err := s.startIssuer(ctx)
+	if err != nil {
+		return err
+	}
+	consoleSecret := s.Secrets.Put("walletsync-console", encode(map[string]string{"clientSecret": clientSecret, "cookieKey": rand.Text()}))
 	database := s.Secrets.Put("walletsync-database", encode(map[string]string{"url": url, "directUrl": s.DatabaseURL}))
 
 	if err := s.Twin.Start(ctx); err != nil {
@@ -403,6 +418,8 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 		"MERCHANT_NAME": "Example Shop", "MERCHANT_URL": s.ShopURL,
 		"CSP_ADDITIONS":   encode(map[string][]string{"form-action": {s.Twin.CheckoutURL()}, "connect-src": {s.Twin.CheckoutURL()}}),
 		"DATABASE_SECRET": database, "QUEUE_URL": s.QueueURL, "DEAD_LETTER_QUEUE_URL": s.DeadLetterQueueURL,
+		"OIDC_ISSUER": s.IssuerURL, "OIDC_CLIENT_ID": s.ConsoleClientID, "CONSOLE_SECRET": consoleSecret, "API_AUDIENCE": consoleAudience,
+		"ROLES":  encode(map[string][]string{"act": {"engineers"}, "read": {"clerks"}, "masked": {"trainees"}}),
 		"MARGIN": s.options.Margin.String(), "TLS_CA_FILE": s.CAFile, "HTTPS_PROXY": "http://" + amazon,
 		"AWS_ENDPOINT_URL_SQS": sqsURL, "AWS_ENDPOINT_URL_SECRETS_MANAGER": secretsURL,
 		"AWS_ENDPOINT_URL_EVENTBRIDGE": busURL, "PUSH_TARGET": "arn:aws:events:eu-west-1:000000000000:event-bus/shop",
@@ -422,6 +439,7 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 		{&s.Receiver, "ipn-receiver", 10 * time.Second}, {&s.Worker, "ipn-worker", 30 * time.Second},
 		{&s.Migrator, "migrator", 5 * time.Minute}, {&s.Reconciler, "reconciler", time.Minute}, {&s.Push, "feed-push", time.Minute},
 		{&s.Start, "update-start", 15 * time.Second}, {&s.Return, "checkout-return", 30 * time.Second},
+		{&s.Console, "back-office", 30 * time.Second},
 	} {
 		*f.to, err = lambda.Start(ctx, lambda.Config{Name: f.name, Binary: filepath.Join(bin, f.name), Environment: environment,
 			Timeout: f.timeout, Wait: 5 * time.Second, Output: s.options.Output})
@@ -440,6 +458,43 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	running.Go(func() { _ = source.Run(polling) }) // it was checked, and ends with its context
 	s.onClose(func() { stop(); running.Wait() })
 	return nil
+}
+
+// The people of a stack's issuer.
+var (
+	Trainee  = issuer.Person{Subject: "trainee", Name: "Tim Trainee", Roles: []string{"trainees"}}
+	Clerk    = issuer.Person{Subject: "clerk", Name: "Carla Clerk", Roles: []string{"clerks"}}
+	Engineer = issuer.Person{Subject: "engineer", Name: "Emil Engineer", Roles: []string{"engineers"}}
+	Stranger = issuer.Person{Subject: "stranger", Name: "Sam Stranger"}
+)
+
+// consoleAudience is what a stack's access tokens are for.
+const consoleAudience = "https://walletsync.example/console"
+
+// startIssuer serves the issuer of the console's people and programs, by a name
+// of its own: to browsers it is another site than the console, as issuers are.
+func (s *Stack) startIssuer(ctx context.Context) (clientSecret string, err error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("issuer: %w", err)
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return "", fmt.Errorf("issuer: %w", err)
+	}
+	s.IssuerURL, s.ConsoleClientID, clientSecret = "http://localhost:"+port, "walletsync-console", rand.Text()
+	s.Issuer, err = issuer.New(issuer.Options{
+		URL: s.IssuerURL, ClientID: s.ConsoleClientID, ClientSecret: clientSecret, Audience: consoleAudience,
+		RedirectURL: signin.RedirectURL(s.PublicURL), SignedOutURL: s.PublicURL + "/console/signed-out",
+		People:  []issuer.Person{Engineer, Clerk, Trainee, Stranger},
+		Program: issuer.Person{Subject: s.ConsoleClientID, Roles: Engineer.Roles},
+	})
+	if err != nil {
+		return "", fmt.Errorf("issuer: %w", err)
+	}
+	s.serve(l, s.Issuer.Handler())
+	s.ConsoleSecretFile = filepath.Join(filepath.Dir(s.CAFile), "console-client-secret.txt")
+	return clientSecret, os.WriteFile(s.ConsoleSecretFile, []byte(clientSecret), 0o600)
 }
 
 // schedule lets the reconciler and the push run as often as the options say.
