@@ -49,6 +49,11 @@ var mustNotLink = map[string]map[string]string{
 		"github.com/pressly/goose/v3":    "only the migrator migrates",
 		"net/http/httptest":              "test code",
 	},
+	"back-office": {
+		"walletsync/internal/publish": "only the push publishes",
+		"github.com/pressly/goose/v3": "only the migrator migrates",
+		"net/http/httptest":           "test code",
+	},
 	"operator": {
 		"walletsync/internal/publish":         "only the push publishes",
 		"html/template":                       "it switches the linker's dead code elimination off",
@@ -120,11 +125,11 @@ var mayImport = map[string][]string{
 	"internal/refresh/simtest/mutants": {},
 
 	"internal/costs":  {}, // numbers alone
-	"internal/doctor": {"internal/wallet", "internal/config", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry"},
+	"internal/doctor": {"internal/wallet", "internal/config", "internal/person", "internal/backoffice/identity", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry"},
 	// It fills the doctor's interface. Of the store it takes the statements' rights, and what the reconciler asks.
 	"internal/postgres/examine": {
 		"internal/wallet", "internal/config", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry",
-		"internal/doctor", "internal/postgres", "internal/push", "internal/update/session", "migrations",
+		"internal/doctor", "internal/postgres", "internal/person", "internal/backoffice/view", "internal/backoffice/identity", "internal/push", "internal/update/session", "migrations",
 	},
 }
 

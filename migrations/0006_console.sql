@@ -26,8 +26,6 @@ create index charge_permissions_changed on walletsync.charge_permissions (change
 create index refreshes_failing on walletsync.refreshes (account, since, id) where attempts > 0 and wanted > done;
 -- Updates that buyers have not finished.
 create index update_sessions_pending on walletsync.update_sessions (created_at, id) where state in ('started', 'returned');
--- What was processed within an hour.
-create index notifications_processed on walletsync.notifications (account, processed_at);
 
 -- Changes are counted by their position in the feed, which grows with their
 -- time: an index on stored_at would be larger than the whole of this table.

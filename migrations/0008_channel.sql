@@ -4,7 +4,3 @@
 
 create index charge_permission_changes_found
     on walletsync.charge_permission_changes (account, stored_at) where cause = 'reconcile';
-
--- +goose Down
-
-drop index walletsync.charge_permission_changes_found;
