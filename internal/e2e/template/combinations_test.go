@@ -1,0 +1,143 @@
+package template
+
+import (
+	"maps"
+	"strings"
+	"testing"
+)
+
+// The secrets and topics that an operator names.
+const (
+	keySecret      = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:amazon-pay-key-AbCdEf"
+	databaseSecret = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:database-AbCdEf"
+	jpKeySecret    = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:jp-key-AbCdEf"
+	jpDoorSecret   = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:jp-door-AbCdEf"
+	amazonsTopic   = "arn:aws:sns:eu-west-1:291180941288:amazon-pay"
+	relayTopic     = "arn:aws:sns:eu-central-1:111122223333:relay"
+	pushTopic      = "arn:aws:sns:eu-west-1:111122223333:changes"
+	pushBus        = "arn:aws:events:eu-west-1:111122223333:event-bus/shop"
+	kmsKey         = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	certificate    = "arn:aws:acm:eu-west-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab"
+	databaseUser   = "arn:aws:rds-db:eu-west-1:111122223333:dbuser:cluster-ABCDEFGHIJKL/walletsync"
+	alarmTopic     = "arn:aws:sns:eu-west-1:111122223333:alarms"
+)
+
+// merchant is what has no default.
+var merchant = map[string]string{
+	"MerchantId": "A1EXAMPLE", "AmazonPayRegion": "EU", "LedgerCurrency": "EUR", "PublicKeyId": "SANDBOX-AEXAMPLE",
+	"StoreId": "amzn1.application-oa2-client.0123456789abcdef", "PrivateKeySecretArn": keySecret,
+}
+
+type parameters = map[string]string
+
+var (
+	hosted   = parameters{"DatabaseSecretArn": databaseSecret}
+	vpc      = parameters{"VpcId": "vpc-0123456789abcdef0", "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1", "SecurityGroupIds": "sg-0123456789abcdef0"}
+	further  = parameters{"FurtherAccounts": `{"id":"jp","merchantId":"A2EXAMPLE","environment":"live","region":"JP","ledgerCurrency":"JPY","publicKeyId":"LIVE-A","storeId":"amzn1.application-oa2-client.fedcba","keySecret":"` + jpKeySecret + `","doorSecret":"` + jpDoorSecret + `"}`, "FurtherKeySecretArns": jpKeySecret, "FurtherDoorSecretArns": jpDoorSecret}
+	kms      = parameters{"KmsKeyArn": kmsKey}
+	domain   = parameters{"DomainName": "wallet.example.com", "CertificateArn": certificate, "HostedZoneId": "Z0123456789ABCDEFGHIJ"}
+	byIAM    = parameters{"UpdateAuth": "iam"}
+	topics   = parameters{"DirectTopicArn": amazonsTopic, "RelayTopicArn": relayTopic, "Topics": amazonsTopic + "," + relayTopic}
+	toTopic  = parameters{"PushTopicArn": pushTopic}
+	toBus    = parameters{"PushBusArn": pushBus}
+	traced   = parameters{"Tracing": "Active"}
+	mailed   = parameters{"AlarmEmail": "ops@example.com"}
+	cautious = parameters{"ReserveConcurrency": "false", "Architecture": "x86_64", "Dashboard": "false"}
+)
+
+func with(all ...parameters) parameters {
+	out := maps.Clone(merchant)
+	for _, p := range all {
+		maps.Copy(out, p)
+	}
+	return out
+}
+
+// combinations are those that matter: each parameter that adds or takes away a
+// resource, permission or variable, by itself and together with what it meets.
+var combinations = map[string]parameters{
+	"the default":                         with(hosted),
+	"a caller known by IAM":               with(hosted, byIAM),
+	"in a VPC":                            with(hosted, vpc),
+	"a new cluster":                       with(vpc),
+	"a new cluster behind a proxy":        with(vpc, parameters{"RdsProxy": "true"}),
+	"a database that IAM opens":           with(hosted, vpc, parameters{"DatabaseUserArn": databaseUser}),
+	"a key of one's own":                  with(hosted, kms, mailed),
+	"a domain":                            with(hosted, domain),
+	"a domain whose zone is elsewhere":    with(hosted, domain, parameters{"HostedZoneId": ""}),
+	"traced":                              with(hosted, traced),
+	"a young AWS account on x86":          with(hosted, cautious),
+	"a second account":                    with(hosted, further, parameters{"AccountSettings": `"share":0.3,"follow":{"knownOnly":true}`}),
+	"topics without a path":               with(hosted, topics),
+	"changes told to a topic":             with(hosted, toTopic),
+	"changes told to a bus":               with(hosted, toBus, parameters{"AlarmTopicArn": alarmTopic}),
+	"all at once, with a new cluster":     with(vpc, parameters{"RdsProxy": "true"}, further, kms, domain, byIAM, topics, toBus, traced, mailed),
+	"all at once, with one that is there": with(hosted, vpc, parameters{"DatabaseUserArn": databaseUser}, further, kms, domain, topics, toTopic, traced, mailed),
+}
+
+// each runs a test for every combination.
+func each(t *testing.T, do func(t *testing.T, s *stack, p parameters)) {
+	t.Helper()
+	source := load(t).Template
+	for name, p := range combinations {
+		t.Run(name, func(t *testing.T) {
+			s, err := evaluate(source, p, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			do(t, s, p)
+		})
+	}
+}
+
+func TestParametersThatDoNotGoTogetherAreRefusedWithTheRemedy(t *testing.T) {
+	source := load(t).Template
+	for name, c := range map[string]struct {
+		p    parameters
+		says string
+	}{
+		"no database":                      {with(), "Set DatabaseSecretArn"},
+		"a proxy before somebody's own":    {with(hosted, vpc, parameters{"RdsProxy": "true"}), "directUrl"},
+		"IAM for a user that has none yet": {with(vpc, parameters{"DatabaseUserArn": databaseUser}), "DatabaseUserArn"},
+		"a domain without certificate":     {with(hosted, domain, parameters{"CertificateArn": ""}), "CertificateArn"},
+		"two targets of the push":          {with(hosted, toBus, toTopic), "PushBusArn"},
+		"two topics of alarms":             {with(hosted, mailed, parameters{"AlarmTopicArn": alarmTopic}), "AlarmEmail"},
+		"a secret that is no ARN":          {with(hosted, parameters{"PrivateKeySecretArn": "-----BEGIN PRIVATE KEY-----"}), "PrivateKeySecretArn"},
+		"an account name unfit for a path": {with(hosted, parameters{"AccountName": "Main/1"}), "AccountName"},
+	} {
+		if _, err := evaluate(source, c.p, false); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want it to say %s", name, err, c.says)
+		}
+	}
+}
+
+func TestEveryParameterSaysWhatItIsAndIsInAGroup(t *testing.T) {
+	full := load(t).Template
+	groups := at(full.Metadata, "AWS::CloudFormation::Interface", "ParameterGroups")
+	grouped := map[string]bool{}
+	for _, g := range groups.([]any) {
+		for _, p := range list(at(g, "Parameters")) {
+			grouped[p] = true
+			if _, ok := full.Parameters[p]; !ok {
+				t.Errorf("%s is in a group and is no parameter", p)
+			}
+		}
+	}
+	for name, p := range full.Parameters {
+		if !grouped[name] {
+			t.Errorf("%s is in no group", name)
+		}
+		if len(p.Description) < 20 {
+			t.Errorf("%s does not say what it is: %q", name, p.Description)
+		}
+	}
+	for _, name := range []string{
+		"SubnetIds", "RdsProxy", "DatabaseSecretArn", "DatabaseUserArn", "KmsKeyArn", "DomainName", "Tracing", "FurtherAccounts", "UpdateAuth",
+		"DirectTopicArn", "PushTopicArn", "PushBusArn", "Dashboard", "AlarmEmail", "ReserveConcurrency",
+	} {
+		d := full.Parameters[name].Description
+		if !strings.Contains(d, "$") && !strings.Contains(strings.ToLower(d), "free") && !strings.Contains(d, "osts nothing") {
+			t.Errorf("%s does not say what it costs when idle: %q", name, d)
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package template
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "make testdata/transformed.json anew")
+
+// transform runs the SAM transform over the template, or skips the test.
+func transform(t *testing.T) transformed {
+	t.Helper()
+	if exec.CommandContext(t.Context(), "python3", "-c", "import samtranslator").Run() != nil {
+		t.Skip("SKIP: aws-sam-translator is not installed (pip install aws-sam-translator)")
+	}
+	cmd := exec.CommandContext(t.Context(), "python3", "testdata/transform.py", sourceFile)
+	cmd.Env = append(os.Environ(), "AWS_DEFAULT_REGION="+region)
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
+	b, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("the SAM transform refuses the template: %v\n%s", err, complaint.String())
+	}
+	source, err := os.ReadFile(sourceFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var whole map[string]any
+	if err := json.Unmarshal(b, &whole); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(source)
+	whole["source"] = hex.EncodeToString(sum[:])
+	if b, err = json.MarshalIndent(whole, "", " "); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(transformedFile, append(b, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out transformed
+	if err := json.Unmarshal(b, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestTheSAMTransformTakesTheTemplate also holds what the other tests read to
+// what the transform makes today.
+func TestTheSAMTransformTakesTheTemplate(t *testing.T) {
+	now := transform(t)
+	kept := load(t)
+	if now.Translator != kept.Translator {
+		t.Skipf("SKIP: %s was made by aws-sam-translator %s, and %s is installed; it takes the template", transformedFile, kept.Translator, now.Translator)
+	}
+	a, _ := json.Marshal(now)
+	b, _ := json.Marshal(kept)
+	if !bytes.Equal(a, b) {
+		t.Errorf("%s is not what the transform makes of the template: run go test ./internal/e2e/template -update", transformedFile)
+	}
+}
+
+// lint runs cfn-lint over files, or skips the test. Findings of every level count.
+func lint(t *testing.T, files ...string) {
+	t.Helper()
+	if _, err := exec.LookPath("cfn-lint"); err != nil {
+		t.Skip("SKIP: cfn-lint is not installed (pip install cfn-lint)")
+	}
+	out, err := exec.CommandContext(t.Context(), "cfn-lint", append([]string{"--format", "parseable", "--"}, files...)...).CombinedOutput()
+	if err != nil || len(bytes.TrimSpace(out)) > 0 {
+		t.Errorf("cfn-lint: %v\n%s", err, out)
+	}
+}
+
+func TestCfnLintFindsNothing(t *testing.T) {
+	t.Parallel()
+	lint(t, sourceFile)
+}
+
+// TestCfnLintFindsNothingInAnyCombination lints what each combination of
+// parameters comes to, with its values filled in and its conditions decided. So
+// values are judged that the template itself has no more of than a name.
+func TestCfnLintFindsNothingInAnyCombination(t *testing.T) {
+	t.Parallel()
+	source, dir := load(t).Template, t.TempDir()
+	var files []string
+	for _, name := range slices.Sorted(maps.Keys(combinations)) {
+		s, err := evaluate(source, combinations[name], true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outputs := map[string]any{}
+		for k, v := range s.Outputs {
+			outputs[k] = map[string]any{"Value": v}
+		}
+		b, err := json.Marshal(map[string]any{"AWSTemplateFormatVersion": "2010-09-09", "Resources": s.Resources, "Outputs": outputs})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, strings.ReplaceAll(name, " ", "-")+".json")
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	lint(t, files...)
+}
