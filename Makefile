@@ -98,6 +98,10 @@ fuzz: ## every fuzz target for FUZZ_TIME (default 10s)
 quota: ## the quota's tests at full size: a backlog of 3,000, a billing run of 10,000
 	QUOTA_BACKLOG=300 BILLING_RUN=10000 go test -count=1 -v -timeout=9m -run 'Backlog|BillingRun|ShareTheQuota' ./internal/e2e
 
+.PHONY: import
+import: ## the import's test at full size: 10,000 ids at a quota of 50 a second, killed on the way (IMPORT_IDS)
+	IMPORT_IDS=$${IMPORT_IDS:-10000} go test -count=1 -v -timeout=9m -run 'TestAnImport' ./internal/e2e
+
 .PHONY: sim
 sim: ## the refresh's simulation: SIM_SCHEDULES (1000000) within SIM_TIME (8m); SIM_SEED replays one
 	GOGC=400 go test -count=1 -v -timeout=9m -run '^TestSimulation$$' ./internal/refresh/simtest \

@@ -139,5 +139,5 @@ func takeEnvironment(file string, in io.Reader) error {
 // colours reports whether out shows them (https://no-color.org).
 func colours(out io.Writer) bool {
 	f, ok := out.(*os.File)
-	return ok && os.Getenv("NO_COLOR") == "" && screen(f)
+	return ok && os.Getenv("NO_COLOR") == "" && operator.Screen(f)
 }

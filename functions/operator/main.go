@@ -24,11 +24,12 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	program := operator.Program{
 		Commands: []operator.Command{
+			operator.Import(connect),
 			operator.Incident(connect),
 			doctorCommand(),
 			costsCommand(),
 		},
-		Terminal: operator.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Bars: screen(os.Stderr), Now: time.Now},
+		Terminal: operator.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Bars: operator.Screen(os.Stderr), Now: time.Now},
 	}
 	os.Exit(program.Run(ctx, os.Args[1:]))
 }
@@ -49,14 +50,9 @@ func connect(ctx context.Context) (operator.Parts, error) {
 		accounts[i] = a.ID
 	}
 	return operator.Parts{
-		Accounts: accounts,
-		Store:    postgres.Lazy(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{StatementTimeout: time.Minute}),
-		Waker:    &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL},
+		Accounts:   accounts,
+		FetchLimit: c.FetchLimit,
+		Store:      postgres.Lazy(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{StatementTimeout: time.Minute}),
+		Waker:      &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL},
 	}, nil
-}
-
-// screen reports whether f is a terminal.
-func screen(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -14,6 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -27,11 +28,15 @@ type Parts struct {
 	Accounts []wallet.AccountID
 	Store    Store
 	Waker    refresh.Waker
+	// FetchLimit is how many charge permissions of an account the worker fetches
+	// at once, and so, a wake-up a second, in a second.
+	FetchLimit int
 }
 
 // Store is what the commands need of the store; each declares its own part in its
 // file, and is embedded here.
 type Store interface {
+	ImportStore
 	IncidentStore
 }
 
@@ -72,6 +77,16 @@ type Terminal struct {
 	// Bars: Err is a screen, on which a line can be written over.
 	Bars bool
 	Now  func() time.Time
+}
+
+// Screen reports whether f is a terminal with somebody before it.
+func Screen(f any) bool {
+	file, ok := f.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // Program is the commands and where they talk.

@@ -56,12 +56,12 @@ type Import struct {
 const StuckAfter = 3
 
 // Left is how long the rest of an import takes at the quota's rate, if others
-// take so many calls a second. One call in ten goes to the longest wanted, so
-// others never take all of them for long.
-func (i Import) Left(others float64) time.Duration {
+// take so many calls a second and the worker makes at most so many. One call in
+// ten goes to the longest wanted, so others never take all of them for long.
+func (i Import) Left(others, most float64) time.Duration {
 	if i.Waiting == 0 {
 		return 0
 	}
-	seconds := float64(i.Waiting)/max(i.PerSecond-others, i.PerSecond/10) + float64(i.Ahead)/i.PerSecond
+	seconds := float64(i.Waiting)/min(max(i.PerSecond-others, i.PerSecond/10), most) + float64(i.Ahead)/min(i.PerSecond, most)
 	return i.Rest + time.Duration(seconds*float64(time.Second))
 }

@@ -1,0 +1,177 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"walletsync/internal/local/pg/wire"
+	"walletsync/internal/local/twin"
+)
+
+// command is a command of the operator's program, in a process of its own.
+type command struct {
+	*exec.Cmd
+	out, told bytes.Buffer
+	ended     chan error
+}
+
+// operator starts a command in the environment that the stack leaves for it.
+func (w *trial) operator(args ...string) *command {
+	w.tb.Helper()
+	c := &command{Cmd: exec.CommandContext(w.ctx(), w.Binary("operator"), args...), ended: make(chan error, 1)}
+	c.Env, c.Stdout, c.Stderr = w.Environment(), &c.out, &c.told
+	if err := c.Start(); err != nil {
+		w.tb.Fatal(err)
+	}
+	go func() { c.ended <- c.Wait() }()
+	return c
+}
+
+// done waits for the command's end, within the given time.
+func (w *trial) done(c *command, most time.Duration) error {
+	w.tb.Helper()
+	select {
+	case err := <-c.ended:
+		return err
+	case <-time.After(most):
+		w.tb.Fatalf("the command has not ended after %v: %s%s", most, c.out.String(), c.told.String())
+		return nil
+	}
+}
+
+// TestAnImportKeepsToTheQuotaAndSurvivesKills: IMPORT_IDS ids, a quota of 50 a
+// second. The command is killed while it marks, the worker while it fetches, and
+// the command once more while it looks on.
+func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
+	t.Parallel()
+	n, quota := size(t, "IMPORT_IDS", 500), twin.Quota{Burst: 50, PerSecond: 50}
+	o := unhurried(time.Second, 4)
+	o.Visibility = 5 * time.Second
+	o.Environment = map[string]string{"LEASE": "4s", "API_TIMEOUT": "3s", "FETCH_LIMIT": "100"}
+	w := try(t, o)
+	ids := w.buyers(n, twin.Notify{Silent: true})
+	w.throttle(quota, 1)
+	list := filepath.Join(t.TempDir(), "ids.csv")
+	if err := os.WriteFile(list, []byte("charge_permission_id,note\n"+strings.Join(ids, ",\n")+",\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	// The middle batch is marked, and the command does not live to hear of it.
+	batches, middle := 0, (n+1999)/2000
+	marked := make(chan struct{})
+	off := w.wire.On(wire.Answered, wire.SQL("walletsync operator: mark"), func(ctx context.Context, _ wire.Trip) wire.Action {
+		if batches++; batches != middle {
+			return wire.Pass
+		}
+		close(marked)
+		<-ctx.Done()
+		return wire.Cut
+	})
+	begun := w.now()
+	first := w.operator("import", list)
+	w.until("the middle batch to be marked", func() (bool, error) {
+		select {
+		case <-marked:
+			return true, nil
+		default:
+			return false, nil
+		}
+	})
+	_ = first.Process.Kill() // SIGKILL
+	if err := w.done(first, tried); err == nil {
+		t.Fatal("it was not killed")
+	}
+	off()
+	before := w.count(`select count(*) from walletsync.refreshes`)
+	if want := min(n, 1000*middle); before != want {
+		t.Errorf("%d ids were marked when the command was killed, not %d", before, want)
+	}
+
+	// Once more, with the same list; then the worker dies with calls in flight.
+	second := w.operator("import", "--wait", list)
+	w.until("a third to be fetched", func() (bool, error) { return w.stored() >= n/3, nil })
+	flight := w.atCall(true)
+	w.wait(flight)
+	w.crash()
+	made := w.book.len()
+	var flying []string
+	rows, err := w.DB.Query(t.Context(), `select id from walletsync.refreshes where lease is not null`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			t.Fatal(err)
+		}
+		flying = append(flying, id)
+	}
+	if len(flying) == 0 || rows.Err() != nil {
+		t.Fatalf("the worker had nothing in its hands (%v)", rows.Err())
+	}
+	flight.release()
+	w.until("two thirds to be fetched", func() (bool, error) { return w.stored() >= 2*n/3, nil })
+	_ = second.Process.Kill()
+	_ = w.done(second, tried)
+	third := w.operator("import", "--wait", list)
+	if err := w.done(third, tried+time.Duration(n)*time.Second/20); err != nil {
+		t.Fatalf("%v\n%s%s", err, third.out.String(), third.told.String())
+	}
+	took := w.now().Sub(begun)
+	told := strings.ReplaceAll(third.out.String(), ",", "")
+	for _, line := range []string{
+		fmt.Sprintf("%d  ids read", n), "0  new: wanted now", fmt.Sprintf("%d  known before", n), "0  malformed lines",
+		fmt.Sprintf("%d  are stored", n), "0  are unknown to Amazon Pay (404)", "0  are wanted",
+	} {
+		if !strings.Contains(told, " "+line) {
+			t.Errorf("the report does not say %q:\n%s", line, told)
+		}
+	}
+
+	// Every id once, but for what was in flight when the worker was killed.
+	calls := map[string]int{}
+	for _, c := range w.book.since(0) {
+		calls[c.id]++
+		if c.status != 200 {
+			t.Errorf("%s was answered with %d", c.id, c.status)
+		}
+	}
+	twice := 0
+	for _, id := range ids {
+		switch k := calls[id]; {
+		case k == 1:
+		case k == 2 && slices.Contains(flying, id):
+			twice++
+		default:
+			t.Errorf("%d calls for %s", k, id)
+		}
+	}
+	if k := w.Twin.Stats().Throttled; k > 0 {
+		t.Errorf("%d calls were throttled", k)
+	}
+	least := time.Duration((float64(n) - quota.Burst) / quota.PerSecond * float64(time.Second))
+	if took < least {
+		t.Errorf("it took %v; the quota allows no less than %v", took, least)
+	}
+	if k := w.count(`select count(*) from walletsync.charge_permission_changes where cause = 'import' and facet = 'first_read'`); k != n {
+		t.Errorf("%d first reads by the import", k)
+	}
+	w.settle()
+	w.check()
+	keep(t, fmt.Sprintf("%d ids at a quota of %.0f a second: %v, %.1f a second (at least %v)\ncalls: %d, of them %d before the worker was killed; %d were in its hands, %d of them were made twice; 429: 0\n%s%s",
+		n, quota.PerSecond, took.Round(time.Second), float64(n)/took.Seconds(), least, len(w.book.since(0)), made, len(flying), twice, third.out.String(), third.told.String()))
+}
+
+// stored is how many charge permissions are.
+func (w *trial) stored() int {
+	w.tb.Helper()
+	return w.count(`select count(*) from walletsync.charge_permissions`)
+}
