@@ -131,8 +131,8 @@ func (i *importing) run(ctx context.Context, in io.Reader, wait bool) (err error
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(i.Out, "Of the ids read\n%12s  are stored\n%12s  are of a type that is not followed\n%12s  are unknown to Amazon Pay (404)\n%12s  could not be read, and are tried again\n%12s  are wanted\n",
-			thousands(of.Read), thousands(of.NotFollowed), thousands(of.Gone), thousands(of.Failing), thousands(of.Waiting))
+		fmt.Fprintf(i.Out, "Of the ids read\n%12s  are stored\n%12s  are of a type that is not followed\n%12s  are unknown to Amazon Pay (404)\n%12s  are erased, and stay so\n%12s  could not be read, and are tried again\n%12s  are wanted\n",
+			thousands(of.Read), thousands(of.NotFollowed), thousands(of.Gone), thousands(of.Erased), thousands(of.Failing), thousands(of.Waiting))
 		if of.Failing > 0 {
 			return fmt.Errorf("%s ids could not be read yet; one of them says: %s", thousands(of.Failing), of.Error)
 		}

@@ -91,7 +91,7 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%d s", d/time.Second)
 	case d < 10*time.Minute:
 		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
-	case d < time.Hour:
+	case d.Round(time.Minute) < time.Hour:
 		return fmt.Sprintf("%d min", d.Round(time.Minute)/time.Minute)
 	case d < 48*time.Hour:
 		d = d.Round(time.Minute)

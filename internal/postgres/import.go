@@ -41,7 +41,7 @@ func (s *Store) Imported(ctx context.Context, account wallet.AccountID, ids []wa
 	var out reconcile.Imported
 	err := s.trip(ctx, func(b *pgx.Batch) {
 		b.Queue(sqlImported, account, texts(ids)).QueryRow(func(row pgx.Row) error {
-			return row.Scan(&out.Read, &out.NotFollowed, &out.Gone, &out.Failing, &out.Waiting, &out.Error)
+			return row.Scan(&out.Read, &out.NotFollowed, &out.Gone, &out.Failing, &out.Waiting, &out.Erased, &out.Error)
 		})
 	})
 	return out, err

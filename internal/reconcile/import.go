@@ -24,6 +24,7 @@ type Imported struct {
 	Gone        int // Amazon Pay does not know them (404)
 	Failing     int // never read, and the last try failed; they stay wanted
 	Waiting     int // never read, and not tried yet
+	Erased      int // the person asked for it, or they were closed for long: no personal data is stored
 	// Error is what one of the failing said.
 	Error string
 }
@@ -35,6 +36,7 @@ func (i *Imported) Add(o Imported) {
 	i.Gone += o.Gone
 	i.Failing += o.Failing
 	i.Waiting += o.Waiting
+	i.Erased += o.Erased
 	if i.Error == "" {
 		i.Error = o.Error
 	}

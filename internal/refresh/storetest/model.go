@@ -578,6 +578,8 @@ func (m *Model) Imported(_ context.Context, a wallet.AccountID, ids []wallet.Cha
 		r, p := m.rows[Key{a, id}], m.permissions[Key{a, id}]
 		switch {
 		case r == nil:
+		case !r.ErasedAt.IsZero():
+			out.Erased++
 		case r.Gone:
 			out.Gone++
 		case p != nil && p.Followed:
