@@ -84,7 +84,7 @@ var mayImport = map[string][]string{
 	"internal/push":                {"internal/wallet", "internal/telemetry"},
 	"internal/publish":             {"internal/wallet", "internal/push", "internal/telemetry"}, // alone links the clients of SNS and EventBridge
 	"internal/postgres/migrate":    {"internal/wallet", "migrations"},
-	"internal/postgres":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/backoffice/view"},
+	"internal/postgres":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/restore", "internal/backoffice/view"},
 	"internal/queue":               {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"},
 	"internal/awslambda":           {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/config":              {"internal/wallet", "internal/telemetry", "internal/backoffice/identity"}, // the names of the roles
@@ -116,6 +116,7 @@ var mayImport = map[string][]string{
 	"internal/local/pg/pgtest":     {"internal/local/pg"},
 	"internal/local/secrets":       {"internal/local/sqs/awsjson"},
 	"internal/person":              {"internal/wallet"},
+	"internal/restore":             {"internal/wallet", "internal/person"},
 	"internal/postgres/iam":        {}, // alone links RDS's signer
 
 	"internal/refresh/simtest": {
@@ -130,6 +131,8 @@ var mayImport = map[string][]string{
 	"internal/postgres/examine": {
 		"internal/wallet", "internal/config", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry",
 		"internal/doctor", "internal/postgres", "internal/person", "internal/backoffice/view", "internal/backoffice/identity", "internal/push", "internal/update/session", "migrations",
+		"internal/doctor", "internal/postgres", "internal/push", "internal/update/session", "migrations",
+		"internal/person", "internal/restore",
 	},
 }
 

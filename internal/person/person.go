@@ -9,6 +9,7 @@
 package person
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,11 @@ import (
 type Permission struct {
 	Account wallet.AccountID
 	ID      wallet.ChargePermissionID
+}
+
+// Compare orders by key.
+func (p Permission) Compare(o Permission) int {
+	return cmp.Or(cmp.Compare(p.Account, o.Account), cmp.Compare(p.ID, o.ID))
 }
 
 // Finder tells what belongs to one person.

@@ -24,6 +24,8 @@ import (
 
 	"walletsync/internal/local/pg"
 	"walletsync/internal/local/pg/pgtest"
+	"walletsync/internal/postgres"
+	"walletsync/internal/restore"
 )
 
 // feedChanges is how many changes the feed's test writes: FEED_CHANGES, or
@@ -394,10 +396,9 @@ func TestASequenceWouldLoseChanges(t *testing.T) {
 
 // TestReadersGoOnAfterARestore: a dump, more changes, a restore of the dump into
 // another cluster. The counter is back where the readers have been before, so
-// that they would pass over what is stored next; what the command restored does
-// to it puts that right.
+// that they would pass over what is stored next; the command restored puts that
+// right.
 func TestReadersGoOnAfterARestore(t *testing.T) {
-	const raised, asRestored = `update walletsync.feed set n = n + (1::bigint << 40)`, `select`
 	url := database(t)
 	db := feedPool(t, url)
 	w, readers := newFeedWriters(t, db), threePaces()
@@ -420,15 +421,17 @@ func TestReadersGoOnAfterARestore(t *testing.T) {
 	if err := fresh.Exec(t.Context(), `create role walletsync_reader nologin`, `create role walletsync_reader_masked nologin`); err != nil {
 		t.Fatal(err)
 	}
-	for name, then := range map[string]string{"restored": raised, "forgotten": asRestored} {
+	for _, name := range []string{"restored", "forgotten"} {
 		to, err := fresh.CreateDatabase(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		run(t, fresh, "pg_restore", "--exit-on-error", "--dbname="+to, dump)
 		db := feedPool(t, to)
-		if _, err := db.Exec(t.Context(), then); err != nil {
-			t.Fatal(err)
+		if name == "restored" {
+			if _, err := restore.Run(t.Context(), open(t, to, postgres.Options{}), nil, func(restore.Step) {}); err != nil {
+				t.Fatal(err)
+			}
 		}
 		after := newFeedWriters(t, db)
 		after.stored = maps.Clone(dumped)

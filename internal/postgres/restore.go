@@ -1,0 +1,102 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"walletsync/internal/person"
+	"walletsync/internal/restore"
+	"walletsync/internal/wallet"
+)
+
+var (
+	sqlRestoredLeases   = statement("restored_leases")
+	sqlRestoredFeed     = statement("restored_feed")
+	sqlRestoredQuota    = statement("restored_quota")
+	sqlRestoredStanding = statement("restored_standing")
+	sqlRestoredMark     = statement("restored_mark")
+	sqlRestoredAccounts = statement("restored_accounts")
+)
+
+// Restored is that of restore.Store. Repeated after an unknown outcome it raises
+// the counter once more, which only leaves a gap.
+func (s *Store) Restored(ctx context.Context) (position int64, leases int, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlRestoredLeases).Exec(func(tag pgconn.CommandTag) error {
+			leases = int(tag.RowsAffected())
+			return nil
+		})
+		b.Queue(sqlRestoredFeed).QueryRow(func(row pgx.Row) error { return row.Scan(&position) })
+		b.Queue(sqlRestoredQuota)
+	})
+	return position, leases, err
+}
+
+// Standing is that of restore.Store.
+func (s *Store) Standing(ctx context.Context, account wallet.AccountID, all []person.Erasure) (standing []person.Erasure, err error) {
+	ids, at := make([]string, len(all)), make([]time.Time, len(all))
+	for i, e := range all {
+		ids[i], at[i] = string(e.ChargePermission), e.At
+	}
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		standing = nil
+		b.Queue(sqlRestoredStanding, account, ids, at).Query(func(rows pgx.Rows) error {
+			var place int
+			_, err := pgx.ForEachRow(rows, []any{&place}, func() error {
+				standing = append(standing, all[place-1])
+				return nil
+			})
+			return err
+		})
+	})
+	return standing, err
+}
+
+// MarkAll is that of restore.Store.
+func (s *Store) MarkAll(ctx context.Context, account wallet.AccountID, after wallet.ChargePermissionID, most int) (m restore.Marked, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlRestoredMark, account, after, most, s.at()).QueryRow(func(row pgx.Row) error {
+			return row.Scan(&m.Seen, &m.Last, &m.Marked)
+		})
+	})
+	return m, err
+}
+
+// Accounts is that of restore.Store.
+func (s *Store) Accounts(ctx context.Context) (all []restore.Account, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(`analyze walletsync.accounts`)
+		b.Queue(sqlRestoredAccounts).Query(func(rows pgx.Rows) (err error) {
+			all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[restore.Account])
+			return err
+		})
+	})
+	return all, err
+}
+
+// Restored is Store.Restored.
+func (l *LazyStore) Restored(ctx context.Context) (position int64, leases int, err error) {
+	err = lazily(ctx, l, func(s *Store) (err error) {
+		position, leases, err = s.Restored(ctx)
+		return err
+	})
+	return position, leases, err
+}
+
+// Standing is Store.Standing.
+func (l *LazyStore) Standing(ctx context.Context, account wallet.AccountID, all []person.Erasure) ([]person.Erasure, error) {
+	return withStore(ctx, l, func(s *Store) ([]person.Erasure, error) { return s.Standing(ctx, account, all) })
+}
+
+// MarkAll is Store.MarkAll.
+func (l *LazyStore) MarkAll(ctx context.Context, account wallet.AccountID, after wallet.ChargePermissionID, most int) (restore.Marked, error) {
+	return withStore(ctx, l, func(s *Store) (restore.Marked, error) { return s.MarkAll(ctx, account, after, most) })
+}
+
+// Accounts is Store.Accounts.
+func (l *LazyStore) Accounts(ctx context.Context) ([]restore.Account, error) {
+	return withStore(ctx, l, func(s *Store) ([]restore.Account, error) { return s.Accounts(ctx) })
+}
