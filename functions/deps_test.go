@@ -133,6 +133,7 @@ var mayImport = map[string][]string{
 		"internal/doctor", "internal/postgres", "internal/person", "internal/backoffice/view", "internal/backoffice/identity", "internal/push", "internal/update/session", "migrations",
 		"internal/doctor", "internal/postgres", "internal/push", "internal/update/session", "migrations",
 		"internal/person", "internal/restore",
+		"internal/backoffice/identity", "internal/backoffice/view",
 	},
 }
 
