@@ -25,6 +25,8 @@ func main() {
 	program := operator.Program{
 		Commands: []operator.Command{
 			operator.Import(connect),
+			operator.Erase(connect),
+			operator.Restored(connect),
 			operator.Incident(connect),
 			doctorCommand(),
 			costsCommand(),

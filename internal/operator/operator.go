@@ -38,6 +38,8 @@ type Parts struct {
 type Store interface {
 	ImportStore
 	IncidentStore
+	EraseStore
+	RestoredStore
 }
 
 // account returns the one that is named, or the only one that there is.
