@@ -469,6 +469,7 @@ type book struct {
 	calls []called
 	taken []string // message ids of the notifications that the receiver took
 	told  []string
+	heard *bytes.Buffer // if it is there: all that is not the twin's
 }
 
 // called is one call of Get Charge Permission, and when it was answered.
@@ -495,10 +496,27 @@ func (b *book) Write(line []byte) (int, error) {
 	if l.Function == "twin" && l.Message == "notification taken" {
 		b.taken = append(b.taken, l.MessageID)
 	}
+	if b.heard != nil && l.Function != "twin" {
+		b.heard.Write(line)
+	}
 	if l.Level == "error" || l.Level == "warn" {
 		b.told = append(b.told, string(line))
 	}
 	return len(line), nil
+}
+
+// hear keeps all that the functions write from now on.
+func (b *book) hear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.heard = &bytes.Buffer{}
+}
+
+// everything returns what was heard.
+func (b *book) everything() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.heard.String()
 }
 
 // since returns the calls since the n-th.

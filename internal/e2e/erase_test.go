@@ -1,0 +1,203 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"walletsync/internal/local/twin"
+)
+
+// everywhere is all that is stored and shown, as text: every row of every table
+// and view, and the queues, and the bus.
+func (w *trial) everywhere() string {
+	w.tb.Helper()
+	rows, err := w.DB.Query(w.ctx(), `select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+		where c.relkind in ('r', 'v', 'm', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') order by 1`)
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			w.tb.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	if len(names) < 20 || rows.Err() != nil {
+		w.tb.Fatalf("%d tables and views, %v", len(names), rows.Err())
+	}
+	var all strings.Builder
+	for _, name := range names {
+		var text string
+		if err := w.DB.QueryRow(w.ctx(), `select coalesce(string_agg(r::text, E'\n'), '') from `+name+` r`).Scan(&text); err != nil {
+			w.tb.Fatalf("%s: %v", name, err)
+		}
+		fmt.Fprintln(&all, name+":", text)
+	}
+	for _, m := range append(w.Queue.Messages(), w.DLQ.Messages()...) {
+		fmt.Fprintln(&all, "queue:", m.Body)
+	}
+	for _, e := range w.Bus.Events() {
+		fmt.Fprintln(&all, "bus:", e.Detail)
+	}
+	return all.String()
+}
+
+// dumped is the whole database as pg_dump writes it, empty where there is none.
+func (w *trial) dumped() string {
+	w.tb.Helper()
+	c, err := w.Postgres.Command(w.ctx(), "pg_dump", w.Stack.DatabaseURL)
+	if err != nil {
+		w.tb.Logf("not searched: a dump (%v)", err)
+		return ""
+	}
+	out, err := c.Output()
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	return string(out)
+}
+
+// personOf gathers what an answer of Amazon's tells of the person: every text of
+// the buyer, the addresses and the payment methods, but for codes of two letters.
+func (w *trial) personOf(id string) (all []string) {
+	w.tb.Helper()
+	var gather func(v any)
+	gather = func(v any) {
+		switch v := v.(type) {
+		case string:
+			if len(v) > 2 && !slices.Contains(all, v) {
+				all = append(all, v)
+			}
+		case []any:
+			for _, one := range v {
+				gather(one)
+			}
+		case map[string]any:
+			for _, one := range v {
+				gather(one)
+			}
+		}
+	}
+	for _, b := range w.Twin.List() {
+		truth := decoded(w.tb, b)
+		if truth["chargePermissionId"] == id {
+			for _, member := range []string{"buyer", "shippingAddress", "billingAddress", "paymentPreferences", "notDocumented"} {
+				gather(truth[member])
+			}
+		}
+	}
+	return all
+}
+
+// found returns those words that a text holds, each with what stands around it.
+func found(text string, words []string) (all []string) {
+	for _, word := range words {
+		if i := strings.Index(text, word); i >= 0 {
+			all = append(all, text[max(0, i-80):min(len(text), i+80)])
+		}
+	}
+	return all
+}
+
+// TestAnErasedPersonStaysErased: erased while a fetch is under way, and a
+// notification after it. Nothing of the person is left anywhere, until an update
+// of the buyer's own brings it back; a restore of the time before does not.
+func TestAnErasedPersonStaysErased(t *testing.T) {
+	t.Parallel()
+	o := unhurried(time.Second, 2)
+	o.Environment["LEASE"], o.Environment["API_TIMEOUT"], o.Environment["LOG_LEVEL"] = "6s", "5s", "debug"
+	o.Visibility = 7 * time.Second
+	w := try(t, o)
+	w.book.hear()
+	if _, err := w.Twin.Seed(); err != nil { // buyers who have addresses and cards to choose from
+		t.Fatal(err)
+	}
+	const id = "S01-1000002-1000002"
+	w.change(id, `{"notDocumented":{"nickname":"Zebedee"}}`, twin.Notify{Age: time.Minute})
+	w.settle()
+	w.yesterday()
+	begin(t, w.Stack, id, "both", `,"returnTo":"`+w.ShopURL+`thanks/Zebedee","merchantMetadata":{"noteToBuyer":"Dear Zebedee"}`)
+	words := append(w.personOf(id), "Zebedee")
+	if there := found(w.everywhere(), words); len(words) < 8 || len(there) != len(words) {
+		t.Fatalf("of %d words on the person %d are stored: this test shows nothing", len(words), len(there))
+	}
+
+	// Amazon's answer is on its way when the person is erased.
+	reading := w.atCall(true)
+	w.change(id, `{"shippingAddress":{"city":"Quillborough"}}`, twin.Notify{})
+	w.wait(reading)
+	log := filepath.Join(t.TempDir(), "erasures.jsonl")
+	erase := w.operator("erase", "--person", "--log", log, id)
+	if err := w.done(erase, tried); err != nil || !strings.Contains(erase.out.String(), "main "+id+" erased") {
+		t.Fatalf("%v: %s%s", err, erase.out.String(), erase.told.String())
+	}
+	reading.release()
+	w.settle() // the read that was dropped is made again, and finds the tombstone
+
+	// And a notification after it, of another card, another house, another limit.
+	w.yesterday()
+	w.change(id, `{"shippingAddress":{"city":"Inkwell-on-Sea"},"paymentPreferences":[{"paymentDescriptor":"Visa ****9876 (Amazon Pay)"}],
+		"limits":{"amountLimit":{"amount":"321.00","currencyCode":"EUR"}}}`, twin.Notify{})
+	w.settle()
+	words = append(append(words, w.personOf(id)...), "Quillborough", "Inkwell-on-Sea", "9876")
+	logged, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for where, text := range map[string]string{
+		"a table, a view, the queue or the bus": w.everywhere(), "a dump": w.dumped(), "the functions' logs": w.book.everything(),
+		"the erasure log": string(logged), "what the command says": erase.out.String() + erase.told.String(),
+	} {
+		for _, left := range found(text, words) {
+			t.Errorf("in %s: …%s…", where, left)
+		}
+	}
+	if heard := w.book.everything(); !strings.Contains(heard, `"function":"ipn-worker"`) || !strings.Contains(heard, `"function":"update-start"`) {
+		t.Errorf("the functions were not heard: %s", heard)
+	}
+	// What tells of nobody is kept in step, and the back-office is told.
+	if got := column(t, w.Stack, `select limit_amount || ' ' || (erased_at is not null) from walletsync.charge_permissions c
+		join back_office.freshness f on f.charge_permission_id = c.id where c.id = $1`, id); got != "321.00 true" {
+		t.Errorf("limit and erasure: %s", got)
+	}
+	if got := column(t, w.Stack, `select string_agg(facet, ' ' order by position) from back_office.changes_after(0) where charge_permission_id = $1`, id); got != "first_read erased limit" {
+		t.Errorf("the feed: %s", got)
+	}
+
+	// The buyer comes by once more.
+	_, walked := walk(t, w.Stack, id, "both", twin.Choice{})
+	if status, _, page := get(t, walked.ReturnURL); status != http.StatusOK {
+		t.Fatalf("%d: %s", status, page)
+	}
+	w.settle()
+	var row []byte
+	if err := w.DB.QueryRow(t.Context(), `select to_jsonb(c) from walletsync.charge_permissions c where id = $1`, id).Scan(&row); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range w.Twin.List() {
+		if truth := decoded(t, b); truth["chargePermissionId"] == id {
+			w.compare(id, decoded(t, row), truth)
+		}
+	}
+	if there := found(w.everywhere(), w.personOf(id)); len(there) != len(w.personOf(id)) {
+		t.Errorf("of %v only these came back: %q", w.personOf(id), there)
+	}
+
+	// After a restore the log is replayed, but not against what the buyer did since.
+	restored := w.operator("restored", log)
+	if err := w.done(restored, tried); err != nil || !strings.Contains(restored.out.String(), " 1  of the log left") || !strings.Contains(restored.out.String(), " 0  charge permissions erased") {
+		t.Fatalf("%v: %s%s", err, restored.out.String(), restored.told.String())
+	}
+	w.settle()
+	if there := found(w.everywhere(), w.personOf(id)); len(there) == 0 {
+		t.Error("the restore's command took the buyer's own update away")
+	}
+}
