@@ -6,7 +6,6 @@ SHELL := /bin/bash
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.13.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 CYCLONEDX := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
-SQUAWK := squawk-cli@2.66.0
 FUZZ_TIME ?= 10s
 TESTFLAGS ?=
 SIM_TIME ?= 8m
@@ -78,9 +77,10 @@ test: ## all tests, with what they need installed first (TESTFLAGS for go test)
 	set -o pipefail; go test -json $$race -shuffle=on -timeout=9m $(TESTFLAGS) ./... | go run ./internal/local/testreport
 
 .PHONY: lint
-lint: ## formatting, go vet, golangci-lint, govulncheck
+lint: ## formatting, go vet, the schema's locks (squawk), golangci-lint, govulncheck
 	@bad=$$(git ls-files '*.go' | xargs gofmt -l); test -z "$$bad" || { echo "not formatted: $$bad"; exit 1; }
 	go vet ./...
+	@echo squawk; .ci/squawk
 	@if go run $(GOLANGCI) version >/dev/null 2>&1; then echo golangci-lint; go run $(GOLANGCI) run ./...; \
 	  else echo "SKIP golangci-lint: it cannot be fetched — check GOPROXY"; fi
 	@out=$$(go run $(GOVULNCHECK) ./... 2>&1); status=$$?; \

@@ -1,6 +1,17 @@
 // Package migrations holds the schema's history, one file a step, embedded into
 // the migrator. Steps only go forward, and each leaves the code of the release
-// before it working: functions and migrator never switch at the same moment.
+// before it working: functions and migrator never switch at the same moment. So
+// a step expands, and what nothing needs any more goes in a step of a later
+// release.
+//
+// A step runs in one transaction, waits 3 s at most for a lock, and is tried
+// again: it must be short. An index on a table with rows is built by
+// "create index concurrently" in a step of its own under "-- +goose NO
+// TRANSACTION", after "set lock_timeout = 0", since it waits for old transactions
+// but stands in nobody's way. No step names a role of the cluster. `make lint`
+// has squawk look for what locks too much; rows for the next steps to meet go
+// to internal/postgres/migrate/testdata/rows. When a release is made,
+// `go test ./migrations -release` writes down that its steps stay as they are.
 package migrations
 
 import (

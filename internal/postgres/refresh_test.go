@@ -29,12 +29,11 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 // database returns a fresh one with the accounts of the suite.
 func database(t testing.TB) string {
 	return pgtest.New(t, func(ctx context.Context, url string) error {
-		_, err := migrate.Run(ctx, url, []migrate.Account{
+		return prepare(ctx, url, []migrate.Account{
 			{ID: "main", MerchantID: "M1", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR", Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Live), Share: 1},
 			{ID: "known", MerchantID: "M2", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
 				Follow: wallet.Followed{Types: []string{"PaymentMethodOnFile"}, KnownOnly: true}, Quotas: wallet.Quotas(wallet.Live), Share: 1},
 		})
-		return err
 	}, "suite-"+migrations.Hash())
 }
 
