@@ -21,6 +21,7 @@ import (
 	"walletsync/internal/operator"
 	"walletsync/internal/postgres"
 	"walletsync/internal/postgres/examine"
+	"walletsync/internal/postgres/iam"
 )
 
 // doctorCommand checks the configuration and prints a line for each check. It
@@ -83,14 +84,23 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 	}
 	web := client()
 	web.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	database := c.Worker.DatabaseSecret
+	database, signIn := c.Worker.DatabaseSecret, iam.SignIn(c.Worker.DatabaseIAM, aws)
 	return &doctor.Doctor{
 		Config: c, Problems: problems, Now: time.Now, Amazon: client(), Web: web,
 		Keys: secrets, Doors: c.Doors(secrets).DoorSecrets, Links: secrets.Links(c.Start.LinkSecret), Bearer: secrets.BearerKeys(c.Start.BearerSecret),
-		Database:  func(ctx context.Context) (config.Database, error) { return secrets.Database(ctx, database, true) },
-		Databases: examine.Databases{LazyStore: postgres.Lazy(secrets.DatabaseURL(database), postgres.Options{})},
-		Queues:    queues{sqs.NewFromConfig(aws)},
+		Database: func(ctx context.Context) (config.Database, error) { return secrets.Database(ctx, database, true) },
+		Databases: databases{
+			LazyStore: postgres.Lazy(secrets.DatabaseURL(database), postgres.Options{BeforeConnect: signIn}),
+			Examiner:  examine.Examiner{Rights: postgres.Rights(), SignIn: signIn},
+		},
+		Queues: queues{sqs.NewFromConfig(aws)},
 	}, nil
+}
+
+// databases looks at any, and asks the one that the functions use.
+type databases struct {
+	*postgres.LazyStore
+	examine.Examiner
 }
 
 // queues asks SQS for the attributes of queues.

@@ -22,7 +22,6 @@ import (
 
 	"walletsync/internal/config"
 	"walletsync/internal/doctor"
-	"walletsync/internal/postgres"
 	"walletsync/migrations"
 )
 
@@ -35,16 +34,19 @@ var sqlRights string
 //go:embed accounts.sql
 var sqlAccounts string
 
-// Databases looks at databases, and asks the one that the functions use.
-type Databases struct{ *postgres.LazyStore }
-
-var _ doctor.Databases = Databases{}
+// Examiner looks at databases.
+type Examiner struct {
+	// Rights are what the functions need of each table of the schema walletsync.
+	Rights map[string][]string
+	// SignIn is called before each connection; nil: nothing is.
+	SignIn func(context.Context, *pgx.ConnConfig) error
+}
 
 // patience bounds a look, connecting included.
 const patience = 10 * time.Second
 
 // Look connects to the database at url and tells what is there.
-func (Databases) Look(ctx context.Context, url config.Secret) (doctor.Database, error) {
+func (e Examiner) Look(ctx context.Context, url config.Secret) (doctor.Database, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	c, err := pgx.ParseConfig(url.Reveal())
@@ -54,6 +56,11 @@ func (Databases) Look(ctx context.Context, url config.Secret) (doctor.Database, 
 	}
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec // serves through a pooler, too
 	c.ConnectTimeout = 5 * time.Second
+	if e.SignIn != nil {
+		if err := e.SignIn(ctx, c); err != nil {
+			return doctor.Database{}, &doctor.Unreachable{Reason: doctor.ReasonLogin, Err: err}
+		}
+	}
 	conn, err := pgx.ConnectConfig(ctx, c)
 	if err != nil {
 		return doctor.Database{}, unreachable(err)
@@ -93,7 +100,7 @@ func (Databases) Look(ctx context.Context, url config.Secret) (doctor.Database, 
 		}
 	}
 	var tables, rights []string
-	for table, needed := range postgres.Rights() {
+	for table, needed := range e.Rights {
 		for _, right := range needed {
 			tables, rights = append(tables, table), append(rights, right)
 		}
