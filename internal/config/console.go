@@ -66,7 +66,7 @@ func LoadConsole(getenv func(string) string) (Console, error) {
 		Pages:              r.pages(),
 		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", "the URL of the queue's dead-letter queue"),
 		LinkLifetime:       r.duration("CONSOLE_LINK_LIFETIME", DefaultConsoleLink, time.Minute, 7*24*time.Hour),
-		Sweep:              time.Duration(r.number("SWEEP_DAYS", DefaultSweepDays, 1, 365)) * 24 * time.Hour,
+		Sweep:              r.days("SWEEP_DAYS", DefaultSweepDays, 365),
 		SetupOnly:          r.flag("SETUP_ONLY", true),
 		CancelURL:          r.flag("CHECKOUT_CANCEL_URL", false),
 		Location:           time.UTC,

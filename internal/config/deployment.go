@@ -49,6 +49,10 @@ func LoadDeployment(getenv func(string) string) (Deployment, Problems) {
 		_, err = LoadPush(getenv)
 		gather(err)
 	}
+	if getenv("OIDC_ISSUER") != "" { // nor without an issuer the console
+		_, err = LoadConsole(getenv)
+		gather(err)
+	}
 	return d, all
 }
 
