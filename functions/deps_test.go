@@ -84,7 +84,7 @@ var mayImport = map[string][]string{
 	"internal/push": {"internal/wallet", "internal/telemetry"},
 	"internal/publish": {"internal/wallet", "internal/push", "internal/telemetry"}, // alone links the clients of SNS and EventBridge
 	"internal/postgres/migrate": {"internal/wallet", "migrations"},
-	"internal/postgres": {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/restore", "internal/backoffice/view"},
+	"internal/postgres": {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/restore", "internal/backoffice/view", "internal/backoffice/identity"},
 	"internal/queue": {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"},
 	"internal/awslambda": {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/config": {"internal/wallet", "internal/telemetry", "internal/backoffice/identity"}, // the names of the roles

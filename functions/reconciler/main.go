@@ -66,6 +66,7 @@ func main() {
 		updates,
 		&reconcile.Retention{Store: store, Eraser: &person.Eraser{Store: store, Log: person.FunctionLog{}}, After: c.Retention, Metrics: metrics},
 		&reconcile.Inbox{Store: store, Keep: c.Inbox},
+		&reconcile.Accesses{Store: store, Keep: c.Accesses},
 		&reconcile.Sweep{Store: store, Period: c.Sweep, Every: c.Every, Metrics: metrics},
 		&reconcile.Channel{Store: store, Patience: c.Patience, Metrics: metrics},
 		&reconcile.Wake{Store: store, Waker: &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, Metrics: metrics},

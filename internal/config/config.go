@@ -75,6 +75,7 @@ type Reconciler struct {
 	Sweep          time.Duration // how long a charge permission may go unread
 	Retention      time.Duration // how long after closing personal data is erased; 0: never
 	Inbox          time.Duration // how long notifications are kept
+	Accesses       time.Duration // how long lines of the console's access log are kept
 	Every          time.Duration // how often the schedule invokes the function
 	Patience       time.Duration // how long the notification of a completed update may take
 }
@@ -118,7 +119,9 @@ const (
 	// DefaultInboxDays is beyond anything that may still come: the queue and the
 	// dead-letter queue keep messages for 14 days.
 	DefaultInboxDays = 90
-	DefaultAlgorithm = "AMZN-PAY-RSASSA-PSS-V2"
+	// DefaultAccessDays is how far back one can ask who looked.
+	DefaultAccessDays = 365
+	DefaultAlgorithm  = "AMZN-PAY-RSASSA-PSS-V2"
 )
 
 // LoadReceiver reads the configuration of ipn-receiver; getenv is os.Getenv.
@@ -183,6 +186,7 @@ func LoadReconciler(getenv func(string) string) (Reconciler, error) {
 		Sweep:          r.days("SWEEP_DAYS", DefaultSweepDays, 365),
 		Retention:      time.Duration(r.number("RETENTION_DAYS", DefaultRetentionDays, 0, 3650)) * 24 * time.Hour,
 		Inbox:          time.Duration(r.number("INBOX_DAYS", DefaultInboxDays, 15, 3650)) * 24 * time.Hour,
+		Accesses:       time.Duration(r.number("ACCESS_DAYS", DefaultAccessDays, 1, 3650)) * 24 * time.Hour,
 		Every:          r.duration("RECONCILE_EVERY", DefaultEvery, time.Second, time.Hour),
 		Patience:       r.duration("CHANNEL_PATIENCE", DefaultChannelPatience, time.Second, 24*time.Hour),
 	}

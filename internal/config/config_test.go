@@ -249,15 +249,15 @@ func TestReconcilerSweepsWithinAWeekAndNeedsNoDoorSecret(t *testing.T) {
 func TestWhatIsKeptIsKeptForAWhile(t *testing.T) {
 	const day = 24 * time.Hour
 	bare := map[string]string{}
-	if c, err := LoadReconciler(workerEnv(bare)); err != nil || c.Retention != 30*day || c.Inbox != 90*day {
+	if c, err := LoadReconciler(workerEnv(bare)); err != nil || c.Retention != 30*day || c.Inbox != 90*day || c.Accesses != 365*day {
 		t.Errorf("%+v, %v", c, err)
 	}
-	bare["RETENTION_DAYS"], bare["INBOX_DAYS"] = "0", "15" // never, and as short as may be
-	if c, err := LoadReconciler(workerEnv(bare)); err != nil || c.Retention != 0 || c.Inbox != 15*day {
+	bare["RETENTION_DAYS"], bare["INBOX_DAYS"], bare["ACCESS_DAYS"] = "0", "15", "1" // never, and as short as may be
+	if c, err := LoadReconciler(workerEnv(bare)); err != nil || c.Retention != 0 || c.Inbox != 15*day || c.Accesses != day {
 		t.Errorf("%+v, %v", c, err)
 	}
-	bare["RETENTION_DAYS"], bare["INBOX_DAYS"] = "-1", "14"
-	if _, err := LoadReconciler(workerEnv(bare)); err == nil || !strings.Contains(err.Error(), "RETENTION_DAYS") || !strings.Contains(err.Error(), "INBOX_DAYS") {
+	bare["RETENTION_DAYS"], bare["INBOX_DAYS"], bare["ACCESS_DAYS"] = "-1", "14", "0"
+	if _, err := LoadReconciler(workerEnv(bare)); err == nil || !strings.Contains(err.Error(), "RETENTION_DAYS") || !strings.Contains(err.Error(), "INBOX_DAYS") || !strings.Contains(err.Error(), "ACCESS_DAYS") {
 		t.Error(err)
 	}
 }
@@ -280,7 +280,9 @@ func TestThePushNeedsATargetThatItCanPublishTo(t *testing.T) {
 }
 
 func TestDatabaseAuthIsPasswordOrIAM(t *testing.T) {
-	load := func(auth string) (Worker, error) { return LoadWorker(workerEnv(map[string]string{"DATABASE_AUTH": auth})) }
+	load := func(auth string) (Worker, error) {
+		return LoadWorker(workerEnv(map[string]string{"DATABASE_AUTH": auth}))
+	}
 	for auth, want := range map[string]bool{"": false, "password": false, "iam": true} {
 		if c, err := load(auth); err != nil || c.DatabaseIAM != want {
 			t.Errorf("%q: %v, %v", auth, c.DatabaseIAM, err)

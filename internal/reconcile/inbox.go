@@ -41,4 +41,34 @@ func (i *Inbox) Do(ctx context.Context, account wallet.AccountID) error {
 	return err
 }
 
-var _ Duty = (*Inbox)(nil)
+// Accesses is the duty to forget old lines of the console's access log.
+type Accesses struct {
+	Store AccessStore
+	// Keep is how long after they were written.
+	Keep time.Duration
+}
+
+// AccessStore is what Accesses needs of the store.
+type AccessStore interface {
+	// ForgetAccesses deletes lines that were written so long ago, the oldest
+	// first and at most so many, and returns how many.
+	ForgetAccesses(ctx context.Context, written time.Duration, most int) (int, error)
+}
+
+// Name is that of the duty.
+func (a *Accesses) Name() string { return "access log" }
+
+// Do forgets what is old, of whatever account. More than a run may forget is
+// left to the next.
+func (a *Accesses) Do(ctx context.Context, _ wallet.AccountID) error {
+	n, err := a.Store.ForgetAccesses(ctx, a.Keep, mostForgotten)
+	if err == nil && n > 0 {
+		zerolog.Ctx(ctx).Info().Int("forgotten", n).Msg("access log")
+	}
+	return err
+}
+
+var (
+	_ Duty = (*Inbox)(nil)
+	_ Duty = (*Accesses)(nil)
+)

@@ -374,3 +374,19 @@ type Refused struct {
 }
 
 func (e Refused) Error() string { return "no update can be started: " + e.Code }
+
+// Accessed is a line of the access log.
+type Accessed struct {
+	At      time.Time `json:"at"`
+	Subject string    `json:"subject"` // the issuer's name of them, the same for good
+	Name    string    `json:"name"`    // how the issuer called them then; empty: not at all
+	Role    string    `json:"role"`    // masked, read, act
+	What    string    `json:"what"`    // opened, refreshed, linked, exported, erased
+}
+
+// Accesses tell who opened a record.
+type Accesses struct {
+	Account            string     `json:"account"`
+	ChargePermissionID string     `json:"charge_permission_id"`
+	Accesses           []Accessed `json:"accesses"` // the newest first
+}

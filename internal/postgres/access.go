@@ -1,0 +1,76 @@
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"walletsync/internal/backoffice/identity"
+	"walletsync/internal/backoffice/view"
+	"walletsync/internal/refresh"
+	"walletsync/internal/wallet"
+)
+
+var (
+	sqlAccessLog = statement("access_log")
+	sqlAccessOf  = statement("access_of")
+	sqlAccessOld = statement("access_old")
+)
+
+// Opened writes into the access log who opened which record.
+func (s *Store) Opened(ctx context.Context, by identity.Identity, a view.Access) error {
+	var line refresh.Lease    // random, so that the trip may be made again
+	_, _ = rand.Read(line[:]) // crypto/rand.Read never fails
+	err := s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlAccessLog, uuid(line), by.Subject, by.Name, by.Role.String(), a.What, a.Account, a.ChargePermission, s.at())
+	})
+	if err != nil {
+		return fmt.Errorf("write the access log: %w", err)
+	}
+	return nil
+}
+
+// Accesses returns who opened a record, the newest first and at most so many.
+func (s *Store) Accesses(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, most int) (all []view.Accessed, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlAccessOf, account, id, most).Query(func(rows pgx.Rows) (err error) {
+			all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[view.Accessed])
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the access log: %w", err)
+	}
+	return all, nil
+}
+
+// ForgetAccesses deletes the lines of the access log that were written so long
+// ago, the oldest first and at most so many, and returns how many.
+func (s *Store) ForgetAccesses(ctx context.Context, written time.Duration, most int) (forgotten int, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlAccessOld, written.Seconds(), most, s.at()).Exec(func(tag pgconn.CommandTag) error {
+			forgotten = int(tag.RowsAffected())
+			return nil
+		})
+	})
+	return forgotten, err
+}
+
+// Opened is Store.Opened.
+func (l *LazyStore) Opened(ctx context.Context, by identity.Identity, a view.Access) error {
+	return lazily(ctx, l, func(s *Store) error { return s.Opened(ctx, by, a) })
+}
+
+// Accesses is Store.Accesses.
+func (l *LazyStore) Accesses(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, most int) ([]view.Accessed, error) {
+	return withStore(ctx, l, func(s *Store) ([]view.Accessed, error) { return s.Accesses(ctx, account, id, most) })
+}
+
+// ForgetAccesses is Store.ForgetAccesses.
+func (l *LazyStore) ForgetAccesses(ctx context.Context, written time.Duration, most int) (int, error) {
+	return withStore(ctx, l, func(s *Store) (int, error) { return s.ForgetAccesses(ctx, written, most) })
+}

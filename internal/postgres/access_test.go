@@ -1,0 +1,118 @@
+package postgres_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"walletsync/internal/backoffice"
+	"walletsync/internal/backoffice/identity"
+	"walletsync/internal/backoffice/view"
+	"walletsync/internal/postgres"
+)
+
+var (
+	_ backoffice.AccessLog = (*postgres.Store)(nil)
+	_ backoffice.AccessLog = (*postgres.LazyStore)(nil)
+)
+
+func TestTheAccessLogTellsWhoOpenedARecord(t *testing.T) {
+	u := newUpdates(t)
+	clerk := identity.Identity{Subject: "u-1", Name: "Carla Clerk", Role: identity.Read, CSRF: "token"}
+	program := identity.Identity{Subject: "reports", Role: identity.Act}
+	start := u.now
+	for _, line := range []struct {
+		by identity.Identity
+		a  view.Access
+	}{
+		{clerk, view.Access{Account: "main", ChargePermission: permissionTwo, What: "opened"}},
+		{clerk, view.Access{Account: "main", ChargePermission: "S01-0000000-0000009", What: "opened"}},
+		{clerk, view.Access{Account: "other", ChargePermission: permissionTwo, What: "opened"}}, // no account that there is
+		{program, view.Access{Account: "main", ChargePermission: permissionTwo, What: "exported"}},
+		{clerk, view.Access{Account: "main", ChargePermission: permissionTwo, What: "opened"}},
+	} {
+		if err := u.Opened(t.Context(), line.by, line.a); err != nil {
+			t.Fatal(err)
+		}
+		u.now = u.now.Add(time.Minute)
+	}
+	got, err := u.Accesses(t.Context(), "main", permissionTwo, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []view.Accessed{
+		{At: start.Add(4 * time.Minute), Subject: "u-1", Name: "Carla Clerk", Role: "read", What: "opened"},
+		{At: start.Add(3 * time.Minute), Subject: "reports", Role: "act", What: "exported"},
+		{At: start, Subject: "u-1", Name: "Carla Clerk", Role: "read", What: "opened"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if got, err = u.Accesses(t.Context(), "main", permissionTwo, 1); err != nil || len(got) != 1 || !got[0].At.Equal(want[0].At) {
+		t.Errorf("the newest: %+v, %v", got, err)
+	}
+}
+
+// Whoever cannot be told is let in nowhere: the page is refused.
+func TestALineOfNobodyIsAnError(t *testing.T) {
+	u := newUpdates(t)
+	for name, by := range map[string]identity.Identity{"no subject": {Role: identity.Act}, "no role": {Subject: "u-1"}} {
+		if err := u.Opened(t.Context(), by, view.Access{Account: "main", ChargePermission: permissionTwo, What: "opened"}); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestTheAccessLogForgetsWhatIsOld(t *testing.T) {
+	u := newUpdates(t)
+	by := identity.Identity{Subject: "u-1", Role: identity.Act}
+	for range 5 {
+		if err := u.Opened(t.Context(), by, view.Access{Account: "main", ChargePermission: permissionTwo, What: "opened"}); err != nil {
+			t.Fatal(err)
+		}
+		u.now = u.now.Add(24 * time.Hour)
+	}
+	for _, want := range []int{2, 1, 0} { // lines of 5, 4, 3, 2 and 1 days ago
+		if n, err := u.ForgetAccesses(t.Context(), 3*24*time.Hour, 2); err != nil || n != want {
+			t.Errorf("%d forgotten, not %d: %v", n, want, err)
+		}
+	}
+	if left, err := u.Accesses(t.Context(), "main", permissionTwo, 10); err != nil || len(left) != 2 {
+		t.Errorf("%d left, %v", len(left), err)
+	}
+}
+
+func TestTheAccessLogIsReadByItsIndexes(t *testing.T) {
+	u := newUpdates(t)
+	u.exec(`insert into walletsync.console_access (id, at, subject, role, action, account, charge_permission)
+		select gen_random_uuid(), now() - n * interval '1 minute', 'u-' || n % 20, 'read', 'opened', 'main', 'S01-0000000-' || lpad((n % 5000)::text, 7, '0')
+		from generate_series(1, 50000) n`)
+	u.exec("vacuum analyze walletsync.console_access")
+	for statement, c := range map[string]struct {
+		args  []any
+		index string
+	}{
+		"access_of":  {[]any{"main", "S01-0000000-0000001", 50}, "console_access_of_one"},
+		"access_old": {[]any{(30 * 24 * time.Hour).Seconds(), 1000, nil}, "console_access_oldest"},
+	} {
+		text, err := os.ReadFile("sql/" + statement + ".sql")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := u.db.Query(t.Context(), "explain "+string(text), append([]any{pgx.QueryExecModeExec}, c.args...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plan := strings.Join(lines, "\n"); !strings.Contains(plan, c.index) || strings.Contains(plan, "Seq Scan on console_access") {
+			t.Errorf("%s:\n%s", statement, plan)
+		}
+	}
+}
