@@ -118,6 +118,7 @@ var mayImport = map[string][]string{
 	"internal/person": {"internal/wallet"},
 	"internal/restore": {"internal/wallet", "internal/person"},
 	"internal/postgres/iam": {}, // alone links RDS's signer
+	"internal/queue/deadletter": {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"}, // alone receives
 
 	"internal/refresh/simtest": {
 		"internal/wallet", "internal/refresh", "internal/refresh/storetest", "internal/amazonpay", "internal/telemetry",
