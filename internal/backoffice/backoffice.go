@@ -72,12 +72,12 @@ type AccessLog interface {
 	Opened(ctx context.Context, by identity.Identity, a view.Access) error
 }
 
-// Options are what the console is built of. All are needed but Location, Random
-// and SignOut.
+// Options are what the console is built of. All are needed but Prefix, Location
+// and Random.
 type Options struct {
-	// Base is the path below which the console stands, as browsers see it, such
-	// as /console.
-	Base        string
+	// Prefix stands in front of /console in the addresses that browsers see: the
+	// path of the public URL, without a slash at the end.
+	Prefix      string
 	Store       Store
 	Refresher   Refresher
 	Linker      Linker
@@ -90,9 +90,7 @@ type Options struct {
 	Now        func() time.Time
 	// Location is whose times are shown, and whose day today is; nil: UTC.
 	Location *time.Location
-	// SignOut is where the form to sign out is posted to; empty: there is none.
-	SignOut string
-	Random  io.Reader // makes the nonces; nil: crypto/rand
+	Random   io.Reader // makes the nonces; nil: crypto/rand
 }
 
 type console struct {
@@ -100,8 +98,11 @@ type console struct {
 	pages *pages.Pages
 }
 
-// New returns the handler of everything below Base. It expects an Identity in
-// the context of each request.
+// home is below what the console stands, behind Prefix.
+const home = "/console"
+
+// New returns the handler of everything below /console/. It expects an Identity
+// in the context of each request.
 func New(o Options) (http.Handler, error) {
 	if o.Location == nil {
 		o.Location = time.UTC
@@ -109,7 +110,7 @@ func New(o Options) (http.Handler, error) {
 	c := &console{Options: o}
 	var err error
 	c.pages, err = pages.New(pages.Options{
-		Base: o.Base, SignOut: o.SignOut, Location: o.Location, Now: o.Now, Random: o.Random,
+		Base: o.Prefix + home, Location: o.Location, Now: o.Now, Random: o.Random,
 		Failed: func(q *http.Request, err error) {
 			zerolog.Ctx(q.Context()).Error().Err(err).Msg("a page of the console could not be written")
 		},
@@ -140,7 +141,7 @@ func New(o Options) (http.Handler, error) {
 	} {
 		mux.HandleFunc(pattern, h)
 	}
-	return http.StripPrefix(o.Base, mux), nil
+	return http.StripPrefix(home, mux), nil
 }
 
 // may lets in who has the role, and nobody else.
@@ -218,7 +219,7 @@ func (c *console) failed(w http.ResponseWriter, q *http.Request, what string, er
 
 // see sends a browser on after a form, so that a reload does not post it again.
 func (c *console) see(w http.ResponseWriter, path string) {
-	w.Header().Set("Location", c.Base+path)
+	w.Header().Set("Location", c.Prefix+home+path)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.WriteHeader(http.StatusSeeOther)

@@ -24,8 +24,7 @@ var files embed.FS
 
 // Options are the settings of the pages.
 type Options struct {
-	Base     string // the path below which the console stands
-	SignOut  string // where the form to sign out is posted to; empty: there is none
+	Base     string // the path below which the console stands, as browsers see it
 	Location *time.Location
 	Now      func() time.Time
 	// Random makes the nonces: crypto/rand if nil.
@@ -139,7 +138,7 @@ func (p *Pages) shown(w http.ResponseWriter, q *http.Request) *shown {
 		http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: language, Path: p.Base + "/", MaxAge: 365 * 24 * 60 * 60,
 			HttpOnly: true, Secure: true, SameSite: http.SameSiteLaxMode})
 	}
-	s := &shown{Language: language, Text: translations[language], Base: p.Base, SignOut: p.SignOut, Now: p.Now(), location: p.Location}
+	s := &shown{Language: language, Text: translations[language], Base: p.Base, Now: p.Now(), location: p.Location}
 	s.Who, s.SignedIn = identity.Of(q.Context())
 	s.Here = p.Base + "/"
 	if q.Method == http.MethodGet {

@@ -19,7 +19,6 @@ type shown struct {
 	Nav      string // which of the main places this is
 	Base     string
 	Here     string // this page again
-	SignOut  string
 	Who      identity.Identity
 	SignedIn bool
 	Now      time.Time

@@ -205,7 +205,7 @@ var english = texts{
 
 	Skip:       "Skip to the content",
 	Navigation: "Console",
-	SignedInAs: "Signed in as",
+	SignedInAs: "Signed in",
 	SignOut:    "Sign out",
 	RoleMasked: "without personal data",
 
@@ -319,7 +319,7 @@ var english = texts{
 	},
 	Causes: map[string]string{
 		"ipn": "Amazon notified us", "return": "the buyer came back from an update", "confirm": "an early read was confirmed", "refresh": "somebody asked",
-		"reconcile": "the regular sweep", "import": "it was imported",
+		"reconcile": "the regular sweep", "import": "it was imported", "erasure": "somebody asked", "retention": "its time of storage had passed",
 	},
 	AmazonStates: map[string]string{"Chargeable": "Can be charged", "NonChargeable": "Cannot be charged", "Closed": "Closed"},
 	Updates:      "Updates by the buyer",
@@ -450,7 +450,7 @@ var japanese = texts{
 
 	Skip:       "本文へ移動",
 	Navigation: "コンソール",
-	SignedInAs: "ログイン中：",
+	SignedInAs: "ログイン中",
 	SignOut:    "ログアウト",
 	RoleMasked: "個人情報は非表示",
 
@@ -564,7 +564,7 @@ var japanese = texts{
 	},
 	Causes: map[string]string{
 		"ipn": "Amazonからの通知", "return": "購入者が更新手続きから戻った", "confirm": "早い読み取りの確認", "refresh": "担当者の操作",
-		"reconcile": "定期巡回", "import": "取り込み",
+		"reconcile": "定期巡回", "import": "取り込み", "erasure": "依頼による消去", "retention": "保存期間の終了",
 	},
 	AmazonStates: map[string]string{"Chargeable": "請求できる", "NonChargeable": "請求できない", "Closed": "終了"},
 	Updates:      "購入者の更新手続き",
