@@ -72,53 +72,53 @@ var mustNotLink = map[string]map[string]string{
 // mayImport says whom of ours a package may import. Dependencies point inwards:
 // rooms declare the interfaces that they need, adapters fill them.
 var mayImport = map[string][]string{
-	"internal/wallet": {},
-	"internal/sns": {},
-	"internal/amazonpay": {},
-	"migrations": {},
-	"internal/telemetry": {},
-	"internal/ipn": {"internal/wallet", "internal/sns", "internal/telemetry"},
-	"internal/refresh": {"internal/wallet", "internal/amazonpay", "internal/telemetry"},
-	"internal/reconcile": {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay", "internal/person"}, // refresh brings amazonpay
-	"internal/operator": {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/restore"}, // refresh brings amazonpay
-	"internal/push": {"internal/wallet", "internal/telemetry"},
-	"internal/publish": {"internal/wallet", "internal/push", "internal/telemetry"}, // alone links the clients of SNS and EventBridge
-	"internal/postgres/migrate": {"internal/wallet", "migrations"},
-	"internal/postgres": {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/restore", "internal/backoffice/view", "internal/backoffice/identity"},
-	"internal/queue": {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"},
-	"internal/awslambda": {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
-	"internal/config": {"internal/wallet", "internal/telemetry", "internal/backoffice/identity"}, // the names of the roles
-	"internal/config/pay": {"internal/wallet", "internal/config", "internal/backoffice/identity", "internal/amazonpay", "internal/telemetry"},
-	"internal/html": {}, // it knows no page
-	"internal/update": {"internal/wallet", "internal/update/session", "internal/update/pages", "internal/html", "internal/amazonpay", "internal/telemetry"},
-	"internal/update/session": {"internal/wallet", "internal/amazonpay", "internal/telemetry"}, // no page: the reconciler and the store need none
-	"internal/update/pages": {"internal/html"},
-	"internal/backoffice/answer": {"internal/html"},
-	"internal/backoffice/view": {"internal/wallet"}, // no page: the store and the queue need none
-	"internal/backoffice/pages": {"internal/backoffice/view", "internal/backoffice/identity", "internal/html", "internal/wallet"},
-	"internal/backoffice": {"internal/backoffice/view", "internal/backoffice/identity", "internal/backoffice/pages", "internal/backoffice/answer", "internal/html", "internal/wallet"},
-	"internal/backoffice/identity": {}, // the console's pages and its sign-in agree on it, and on nothing else
-	"internal/local/twin": {}, // what it shares with what it tests are the facts alone
-	"internal/backoffice/signin": {"internal/backoffice/identity", "internal/backoffice/answer", "internal/html", "internal/telemetry"}, // no store: a session is its cookie
-	"internal/local/issuer": {}, // it knows what an issuer knows: the standards
-	"internal/local/sqs": {"internal/local/sqs/awsjson"},
-	"internal/local/bus": {"internal/local/sqs/awsjson"},
-	"internal/local/lambda": {"internal/local/sqs", "internal/local/sqs/awsjson"},
-	"internal/local/pg": {},
-	"internal/local/scale": {},
-	"internal/local/shop": {}, // it knows what a merchant knows: update-start's HTTP interface
-	"internal/local/status": {},
-	"internal/refresh/storetest": {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/amazonpay", "internal/telemetry", "internal/person"},
-	"internal/local/sqs/awsjson": {},
-	"internal/local/sqs/mototest": {},
-	"internal/local/testreport": {},
-	"internal/local/pg/wire": {},
-	"internal/local/pg/pgtest": {"internal/local/pg"},
-	"internal/local/secrets": {"internal/local/sqs/awsjson"},
-	"internal/person": {"internal/wallet"},
-	"internal/restore": {"internal/wallet", "internal/person"},
-	"internal/postgres/iam": {}, // alone links RDS's signer
-	"internal/queue/deadletter": {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"}, // alone receives
+	"internal/wallet":              {},
+	"internal/sns":                 {},
+	"internal/amazonpay":           {},
+	"migrations":                   {},
+	"internal/telemetry":           {},
+	"internal/ipn":                 {"internal/wallet", "internal/sns", "internal/telemetry"},
+	"internal/refresh":             {"internal/wallet", "internal/amazonpay", "internal/telemetry"},
+	"internal/reconcile":           {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay", "internal/person"},                                           // refresh brings amazonpay
+	"internal/operator":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/restore"}, // refresh brings amazonpay
+	"internal/push":                {"internal/wallet", "internal/telemetry"},
+	"internal/publish":             {"internal/wallet", "internal/push", "internal/telemetry"}, // alone links the clients of SNS and EventBridge
+	"internal/postgres/migrate":    {"internal/wallet", "migrations"},
+	"internal/postgres":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/restore", "internal/backoffice/view", "internal/backoffice/identity"},
+	"internal/queue":               {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"},
+	"internal/awslambda":           {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
+	"internal/config":              {"internal/wallet", "internal/telemetry", "internal/backoffice/identity"}, // the names of the roles
+	"internal/config/pay":          {"internal/wallet", "internal/config", "internal/backoffice/identity", "internal/amazonpay", "internal/telemetry"},
+	"internal/html":                {}, // it knows no page
+	"internal/update":              {"internal/wallet", "internal/update/session", "internal/update/pages", "internal/html", "internal/amazonpay", "internal/telemetry"},
+	"internal/update/session":      {"internal/wallet", "internal/amazonpay", "internal/telemetry"}, // no page: the reconciler and the store need none
+	"internal/update/pages":        {"internal/html"},
+	"internal/backoffice/answer":   {"internal/html"},
+	"internal/backoffice/view":     {"internal/wallet"}, // no page: the store and the queue need none
+	"internal/backoffice/pages":    {"internal/backoffice/view", "internal/backoffice/identity", "internal/html", "internal/wallet"},
+	"internal/backoffice":          {"internal/backoffice/view", "internal/backoffice/identity", "internal/backoffice/pages", "internal/backoffice/answer", "internal/html", "internal/wallet"},
+	"internal/backoffice/identity": {},                                                                                                    // the console's pages and its sign-in agree on it, and on nothing else
+	"internal/local/twin":          {},                                                                                                    // what it shares with what it tests are the facts alone
+	"internal/backoffice/signin":   {"internal/backoffice/identity", "internal/backoffice/answer", "internal/html", "internal/telemetry"}, // no store: a session is its cookie
+	"internal/local/issuer":        {},                                                                                                    // it knows what an issuer knows: the standards
+	"internal/local/sqs":           {"internal/local/sqs/awsjson"},
+	"internal/local/bus":           {"internal/local/sqs/awsjson"},
+	"internal/local/lambda":        {"internal/local/sqs", "internal/local/sqs/awsjson"},
+	"internal/local/pg":            {},
+	"internal/local/scale":         {},
+	"internal/local/shop":          {}, // it knows what a merchant knows: update-start's HTTP interface
+	"internal/local/status":        {},
+	"internal/refresh/storetest":   {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/amazonpay", "internal/telemetry", "internal/person"},
+	"internal/local/sqs/awsjson":   {},
+	"internal/local/sqs/mototest":  {},
+	"internal/local/testreport":    {},
+	"internal/local/pg/wire":       {},
+	"internal/local/pg/pgtest":     {"internal/local/pg"},
+	"internal/local/secrets":       {"internal/local/sqs/awsjson"},
+	"internal/person":              {"internal/wallet"},
+	"internal/restore":             {"internal/wallet", "internal/person"},
+	"internal/postgres/iam":        {},                                                                                                    // alone links RDS's signer
+	"internal/queue/deadletter":    {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"}, // alone receives
 
 	"internal/refresh/simtest": {
 		"internal/wallet", "internal/refresh", "internal/refresh/storetest", "internal/amazonpay", "internal/telemetry",
@@ -126,19 +126,13 @@ var mayImport = map[string][]string{
 	},
 	"internal/refresh/simtest/mutants": {},
 
-	"internal/costs": {}, // numbers alone
+	"internal/costs":  {}, // numbers alone
 	"internal/doctor": {"internal/wallet", "internal/config", "internal/person", "internal/backoffice/identity", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry"},
 	// It fills the doctor's interface. Of the store it takes the statements' rights, and what the reconciler asks.
 	"internal/postgres/examine": {
+		"internal/doctor", "internal/postgres", "internal/push", "internal/update/session", "migrations", "internal/person", "internal/restore",
 		"internal/wallet", "internal/config", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry",
-		"internal/doctor", "internal/postgres", "internal/person", "internal/backoffice/view", "internal/backoffice/identity", "internal/push", "internal/update/session", "migrations",
-		"internal/doctor", "internal/postgres", "internal/push", "internal/update/session", "migrations",
-		"internal/person", "internal/restore",
 		"internal/backoffice/identity", "internal/backoffice/view",
-	// It fills the doctor's interface; what the doctor brings comes along.
-	"internal/postgres/examine": {
-		"internal/doctor", "migrations",
-		"internal/wallet", "internal/config", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry", "internal/backoffice/identity", "internal/person",
 	},
 }
 
