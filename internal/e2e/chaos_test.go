@@ -49,6 +49,8 @@ type chaos struct {
 	healed   []time.Duration // from a change that nobody heard of to its row
 	trips    map[string]int  // by what became of them
 	changes  atomic.Int64    // made at Amazon
+	dump     string          // a backup; empty: none
+	dumped   int64           // the last position in it
 }
 
 // chaosTime is how long faults are injected: CHAOS_TIME, or long enough for each
@@ -252,7 +254,11 @@ func (c *chaos) fillDisk(ctx context.Context) error {
 func (c *chaos) rage(t *testing.T, most time.Duration) {
 	all := c.faults()
 	end := time.Now().Add(most)
-	for n := 0; time.Now().Before(end); n++ {
+	c.backUp(t)
+	for time.Now().Before(end) {
+		if c.dump != "" && c.restores == 0 && time.Until(end) < most/2 {
+			c.restore(t)
+		}
 		now := []fault{all[c.random.IntN(len(all))]}
 		if other := all[c.random.IntN(len(all))]; c.random.IntN(3) == 0 && other.part != now[0].part {
 			now = append(now, other)
@@ -271,6 +277,53 @@ func (c *chaos) rage(t *testing.T, most time.Duration) {
 		}
 		c.recovers(t, now)
 	}
+}
+
+// backUp dumps the database, under load.
+func (c *chaos) backUp(t *testing.T) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "dump")
+	dump, err := c.Postgres.Command(t.Context(), "pg_dump", "--format=custom", "--file="+file, c.DatabaseURL)
+	if err != nil {
+		t.Logf("SKIP a restore: %v", err)
+		return
+	}
+	if out, err := dump.CombinedOutput(); err != nil {
+		t.Fatalf("pg_dump: %v: %s", err, out)
+	}
+	c.dump = file
+}
+
+// restore puts the backup in the database's place while the functions cannot
+// reach it, and runs restored, as the runbook says.
+func (c *chaos) restore(t *testing.T) {
+	t.Helper()
+	c.links["database"].Set(link.Broken)
+	if err := c.Postgres.Exec(t.Context(), `drop database walletsync with (force)`, `create database walletsync`); err != nil {
+		t.Fatal(err)
+	}
+	restore, err := c.Postgres.Command(t.Context(), "pg_restore", "--exit-on-error", "--dbname="+c.DatabaseURL, c.dump)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := restore.CombinedOutput(); err != nil {
+		t.Fatalf("pg_restore: %v: %s", err, out)
+	}
+	c.until("the restored database to answer", func() (bool, error) {
+		err := c.DB.QueryRow(t.Context(), `select n from walletsync.feed`).Scan(&c.dumped)
+		return err == nil, err
+	})
+	direct := c.Secrets.Put("walletsync-direct", `{"url":"`+c.DatabaseURL+`"}`)
+	restored := exec.CommandContext(t.Context(), c.Binary("operator"), "restored", "--no-log")
+	restored.Env = append(c.Environment(), "DATABASE_SECRET="+direct)
+	if out, err := restored.CombinedOutput(); err != nil {
+		t.Fatalf("operator restored: %v: %s", err, out)
+	}
+	c.restores++
+	c.book.restored() // what was recorded since the backup is gone
+	c.links["database"].Set(link.Up)
+	c.injected["restore of an older backup"]++
+	c.recovers(t, []fault{{name: "restore"}})
 }
 
 // recovers changes the canary and waits for its row.
@@ -497,6 +550,8 @@ func TestChaos(t *testing.T) {
 	end()
 	readers.Wait()
 	for i, s := range seen {
+		// What a restore took back was seen, and does not come again.
+		s = slices.DeleteFunc(s, func(p int64) bool { return c.restores > 0 && p > c.dumped && p < 1<<40 })
 		if !slices.Equal(s, stored) {
 			t.Errorf("reader %d saw %d of %d changes", i, len(s), len(stored))
 		}
