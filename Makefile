@@ -124,8 +124,9 @@ bench: ## benchmarks, as ratios within one run
 	go test -run '^$$' -bench . -benchtime 1s ./...
 
 .PHONY: scale
-scale: ## the back-office's views and feed at a million charge permissions and ten million changes (SCALE)
+scale: ## the back-office's views, feed and exports at a million charge permissions and ten million changes (SCALE)
 	SCALE=$${SCALE:-1000000} go test -run '^$$' -bench BackOffice -benchtime 1000x -timeout 30m ./internal/postgres
+	SCALE=$${SCALE:-1000000} go test -run '^$$' -bench Export -benchtime 1x -timeout 30m ./internal/postgres
 
 .PHONY: feed
 feed: ## the change feed's test with 100,000 changes (FEED_CHANGES)

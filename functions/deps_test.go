@@ -79,12 +79,12 @@ var mayImport = map[string][]string{
 	"internal/telemetry":           {},
 	"internal/ipn":                 {"internal/wallet", "internal/sns", "internal/telemetry"},
 	"internal/refresh":             {"internal/wallet", "internal/amazonpay", "internal/telemetry"},
-	"internal/reconcile":           {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay", "internal/person"},                                           // refresh brings amazonpay
-	"internal/operator":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/restore"}, // refresh brings amazonpay
+	"internal/reconcile":           {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay", "internal/person"},                                                              // refresh brings amazonpay
+	"internal/operator":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/export", "internal/restore"}, // refresh brings amazonpay
 	"internal/push":                {"internal/wallet", "internal/telemetry"},
 	"internal/publish":             {"internal/wallet", "internal/push", "internal/telemetry"}, // alone links the clients of SNS and EventBridge
 	"internal/postgres/migrate":    {"internal/wallet", "migrations"},
-	"internal/postgres":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/restore", "internal/backoffice/view", "internal/backoffice/identity"},
+	"internal/postgres":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/export", "internal/restore", "internal/backoffice/view", "internal/backoffice/identity"},
 	"internal/queue":               {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"},
 	"internal/awslambda":           {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/config":              {"internal/wallet", "internal/telemetry", "internal/backoffice/identity"}, // the names of the roles
@@ -116,6 +116,7 @@ var mayImport = map[string][]string{
 	"internal/local/pg/pgtest":     {"internal/local/pg"},
 	"internal/local/secrets":       {"internal/local/sqs/awsjson"},
 	"internal/person":              {"internal/wallet"},
+	"internal/export":              {"internal/wallet"},
 	"internal/restore":             {"internal/wallet", "internal/person"},
 	"internal/postgres/iam":        {},                                                                                                    // alone links RDS's signer
 	"internal/queue/deadletter":    {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"}, // alone receives

@@ -25,6 +25,7 @@ func main() {
 	program := operator.Program{
 		Commands: []operator.Command{
 			operator.Import(connect),
+			operator.Export(connect),
 			operator.Erase(connect),
 			operator.Restored(connect),
 			operator.Incident(connect),

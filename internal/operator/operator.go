@@ -36,6 +36,7 @@ type Parts struct {
 // Store is what the commands need of the store; each declares its own part in its
 // file, and is embedded here.
 type Store interface {
+	ExportStore
 	ImportStore
 	IncidentStore
 	EraseStore
