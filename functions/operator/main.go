@@ -26,6 +26,7 @@ func main() {
 		Commands: []operator.Command{
 			operator.Import(connect),
 			operator.Export(connect),
+			operator.Person(connect),
 			operator.Erase(connect),
 			operator.Restored(connect),
 			operator.Incident(connect),

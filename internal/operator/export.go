@@ -108,7 +108,7 @@ type exporting struct {
 }
 
 func (e *exporting) run(ctx context.Context, t Terminal, store ExportStore) (err error) {
-	out, done := t.Out, func(error) error { return nil }
+	out, done := t.Out, func(err error) error { return err }
 	if e.output != "" {
 		if out, done, err = created(e.output); err != nil {
 			return err

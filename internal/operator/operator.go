@@ -39,6 +39,7 @@ type Store interface {
 	ExportStore
 	ImportStore
 	IncidentStore
+	PersonStore
 	EraseStore
 	RestoredStore
 }

@@ -49,13 +49,13 @@ func said(ctx context.Context, p Program, args ...string) (code int, out, told s
 func unconnected(context.Context) (Parts, error) { return Parts{}, errors.New("not connected") }
 
 func TestEveryCommandSaysWhatItDoes(t *testing.T) {
-	p := Program{Commands: []Command{Import(unconnected)}}
-	for _, args := range [][]string{{"--help"}, {"import", "--help"}} {
+	p := Program{Commands: []Command{Import(unconnected), Export(unconnected), Person(unconnected)}}
+	for _, args := range [][]string{{"--help"}, {"import", "--help"}, {"export", "--help"}, {"person", "--help"}} {
 		code, out, told := said(t.Context(), p, args...)
 		if code != Done || told != "" {
 			t.Errorf("%v: %d, %s", args, code, told)
 		}
-		golden(t, "help-"+strings.Join(args[:len(args)-1], "-"), out)
+		golden(t, strings.Join(append([]string{"help"}, args[:len(args)-1]...), "-"), out)
 	}
 }
 

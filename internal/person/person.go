@@ -103,6 +103,28 @@ func (e *Eraser) Request(ctx context.Context, account wallet.AccountID, id walle
 	return all, nil
 }
 
+// Buyers tells what belongs to a buyer whose id is known.
+type Buyers interface {
+	// OfBuyer returns the charge permissions that carry a buyer id, in key order.
+	// An empty account stands for every one that knows it. At is the store's time.
+	OfBuyer(ctx context.Context, account wallet.AccountID, buyer string) (all []Permission, at time.Time, err error)
+}
+
+// FindBuyer returns the charge permissions of a buyer, which are of one account;
+// an empty one stands for the only one that knows the buyer.
+func FindBuyer(ctx context.Context, b Buyers, account wallet.AccountID, buyer string) ([]Permission, error) {
+	all, _, err := b.OfBuyer(ctx, account, buyer)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the buyer: %w", err)
+	case len(all) == 0:
+		return nil, errors.New("walletsync knows no charge permission of this buyer; what was erased carries no buyer id")
+	case all[0].Account != all[len(all)-1].Account:
+		return nil, fmt.Errorf("the accounts %s and %s know this buyer: name one", all[0].Account, all[len(all)-1].Account)
+	}
+	return all, nil
+}
+
 // Find returns a charge permission, or all of the person behind it, which are of
 // one account; an empty one stands for the only one that knows it. At is the
 // store's time. The error is ErrUnknown if there is none.

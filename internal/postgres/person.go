@@ -13,6 +13,8 @@ import (
 
 var (
 	sqlPerson           = statement("person")
+	sqlPersonExport     = statement("person_export")
+	sqlPersonOfBuyer    = statement("person_of_buyer")
 	sqlEraseLock        = statement("erase_lock")
 	sqlErasePermissions = statement("erase_permissions")
 	sqlEraseSessions    = statement("erase_sessions")
@@ -59,6 +61,30 @@ func texts[T ~string](all []T) []string {
 	return out
 }
 
+// ExportPerson returns all that is stored of charge permissions of one account, as
+// a JSON document.
+func (s *Store) ExportPerson(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) (document []byte, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlPersonExport, account, texts(ids), s.at()).QueryRow(func(row pgx.Row) error { return row.Scan(&document) })
+	})
+	return document, err
+}
+
+// OfBuyer returns the charge permissions that carry a buyer id, in key order, and
+// the store's time. An empty account stands for every one that knows it.
+func (s *Store) OfBuyer(ctx context.Context, account wallet.AccountID, buyer string) (all []person.Permission, at time.Time, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlPersonOfBuyer, buyer, orNull(account), s.at()).Query(func(rows pgx.Rows) (err error) {
+			all, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p person.Permission, err error) {
+				err = row.Scan(&p.Account, &p.ID, &at)
+				return p, err
+			})
+			return err
+		})
+	})
+	return all, at, err
+}
+
 // ToErase is that of reconcile.RetentionStore.
 func (s *Store) ToErase(ctx context.Context, account wallet.AccountID, closed time.Duration, most int) (ids []wallet.ChargePermissionID, at time.Time, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
@@ -88,6 +114,20 @@ func (s *Store) Forget(ctx context.Context, account wallet.AccountID, processed 
 func (l *LazyStore) OfOnePerson(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID) (all []person.Permission, at time.Time, err error) {
 	err = lazily(ctx, l, func(s *Store) (err error) {
 		all, at, err = s.OfOnePerson(ctx, account, id)
+		return err
+	})
+	return all, at, err
+}
+
+// ExportPerson is Store.ExportPerson.
+func (l *LazyStore) ExportPerson(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) ([]byte, error) {
+	return withStore(ctx, l, func(s *Store) ([]byte, error) { return s.ExportPerson(ctx, account, ids) })
+}
+
+// OfBuyer is Store.OfBuyer.
+func (l *LazyStore) OfBuyer(ctx context.Context, account wallet.AccountID, buyer string) (all []person.Permission, at time.Time, err error) {
+	err = lazily(ctx, l, func(s *Store) (err error) {
+		all, at, err = s.OfBuyer(ctx, account, buyer)
 		return err
 	})
 	return all, at, err
