@@ -116,7 +116,7 @@ func (e *exporting) run(ctx context.Context, t Terminal, store ExportStore) (err
 	}
 	n, err := e.write(ctx, t, store, out)
 	if err = done(err); err == nil {
-		fmt.Fprintf(t.Err, "%s rows of %s\n", thousands(n), e.q.List.Name)
+		fmt.Fprintf(t.Err, "%s of %s\n", some(n, "row"), e.q.List.Name)
 	}
 	return err
 }

@@ -153,7 +153,7 @@ func TestOneAsksForAPersonByWhatIsKnownOfThem(t *testing.T) {
 		told string
 	}{
 		{"all of theirs", []string{idA}, Done, `{"account": "main", "ids": ["` + idA + `" "` + idB + `"]}` + "\n", "2 charge permissions of account main\n"},
-		{"this one alone", []string{"--one", idA}, Done, `{"account": "main", "ids": ["` + idA + `"]}` + "\n", "1 charge permissions of account main\n"},
+		{"this one alone", []string{"--one", idA}, Done, `{"account": "main", "ids": ["` + idA + `"]}` + "\n", "1 charge permission of account main\n"},
 		{"into a file", []string{idA, "--output", file}, Done, "", "2 charge permissions of account main\n"},
 		{"one that nobody knows", []string{idB}, Failed, "", "operator person: charge permission " + idB + ": walletsync does not know this charge permission\n"},
 		{"a buyer of two accounts", []string{"--buyer", "amzn1.account.ADA"}, Failed, "", "operator person: the accounts main and other know this buyer: name one\n"},

@@ -134,11 +134,11 @@ func (i *importing) run(ctx context.Context, in io.Reader, wait bool) (err error
 		fmt.Fprintf(i.Out, "Of the ids read\n%12s  are stored\n%12s  are of a type that is not followed\n%12s  are unknown to Amazon Pay (404)\n%12s  are erased, and stay so\n%12s  could not be read, and are tried again\n%12s  are wanted\n",
 			thousands(of.Read), thousands(of.NotFollowed), thousands(of.Gone), thousands(of.Erased), thousands(of.Failing), thousands(of.Waiting))
 		if of.Failing > 0 {
-			return fmt.Errorf("%s ids could not be read yet; one of them says: %s", thousands(of.Failing), of.Error)
+			return fmt.Errorf("%s could not be read yet; one of them says: %s", some(of.Failing, "id"), of.Error)
 		}
 	}
 	if i.bad > 0 {
-		return fmt.Errorf("%s lines of the list were left out; correct them and run it again, what is known costs nothing", thousands(i.bad))
+		return fmt.Errorf("%s of the list left out; correct and run it again, what is known costs nothing", some(i.bad, "line"))
 	}
 	return nil
 }
@@ -294,8 +294,8 @@ func (i *importing) outlook(ctx context.Context) error {
 			return fmt.Errorf("account %s: %w", a, err)
 		}
 		left := s.Left(others, float64(i.parts.FetchLimit))
-		fmt.Fprintf(i.Err, "account %s: imports wait for %s ids, %s others come first. The share of the quota is %.3g calls a second, FETCH_LIMIT allows %d; in the last hour others took %.2g. That makes about %s, until about %s.\n",
-			a, thousands(s.Waiting), thousands(s.Ahead), s.PerSecond, i.parts.FetchLimit, others, span(left), i.Now().Add(left).Format("15:04 on 2 January"))
+		fmt.Fprintf(i.Err, "account %s: imports wait for %s, %s come first. The share of the quota is %s calls a second, FETCH_LIMIT allows %d; in the last hour others took %s. That makes about %s, until about %s.\n",
+			a, some(s.Waiting, "id"), some(s.Ahead, "other"), speed(s.PerSecond), i.parts.FetchLimit, speed(others), span(left), i.Now().Add(left).Format("15:04 on 2 January"))
 		if s.Rest > 0 {
 			fmt.Fprintf(i.Err, "account %s: calls rest for %s: %s\n", a, span(s.Rest), s.Why)
 		}
@@ -413,12 +413,12 @@ func (i *importing) wait(ctx context.Context) error {
 			return nil
 		}
 		all = max(all, waiting) // another import may have begun
-		speed := ""
+		fast := ""
 		if rate, ok := pace.at(i.Now(), all-waiting); ok && rate > 0 {
 			left = max(left, time.Duration(float64(waiting)/rate*float64(time.Second)))
-			speed = fmt.Sprintf(", %.3g a second", rate)
+			fast = ", " + speed(rate) + " a second"
 		}
-		i.p.show(float64(all-waiting)/float64(all), "%s of %s%s, about %s left%s", thousands(all-waiting), thousands(all), speed, span(left), rest)
+		i.p.show(float64(all-waiting)/float64(all), "%s of %s%s, about %s left%s", thousands(all-waiting), thousands(all), fast, span(left), rest)
 		// To look costs the database a walk over what waits: a twentieth of the
 		// time at most.
 		if err := pause(ctx, max(time.Second, 20*i.Now().Sub(started))); err != nil {

@@ -96,7 +96,7 @@ func tell(ctx context.Context, t Terminal, store PersonStore, all []person.Permi
 	}
 	_, err = out.Write(append(bytes.TrimSpace(document), '\n'))
 	if err = done(err); err == nil {
-		fmt.Fprintf(t.Err, "%d charge permissions of account %s\n", len(all), all[0].Account)
+		fmt.Fprintf(t.Err, "%s of account %s\n", some(len(all), "charge permission"), all[0].Account)
 	}
 	return err
 }

@@ -84,6 +84,22 @@ func thousands(n int) string {
 	return s
 }
 
+// some writes how many there are of something.
+func some(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(n) + " " + one + "s"
+}
+
+// speed writes how much there is in a second.
+func speed(perSecond float64) string {
+	if perSecond >= 100 {
+		return thousands(int(perSecond))
+	}
+	return strconv.FormatFloat(perSecond, 'g', 2, 64)
+}
+
 // span writes a duration in its two largest units.
 func span(d time.Duration) string {
 	switch d = d.Round(time.Second); {
