@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"walletsync/internal/local/twin"
+	erasures "walletsync/internal/person"
+	"walletsync/internal/wallet"
 )
 
 // everywhere is all that is stored and shown, as text: every row of every table
@@ -199,5 +201,61 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	w.settle()
 	if there := found(w.everywhere(), w.personOf(id)); len(there) == 0 {
 		t.Error("the restore's command took the buyer's own update away")
+	}
+}
+
+// TestTheReconcilerErasesWhatHasBeenClosedForLong, and writes it to its log in a
+// way that the command restored reads; and it forgets old notifications.
+func TestTheReconcilerErasesWhatHasBeenClosedForLong(t *testing.T) {
+	s := running(t)
+	shared.book.hear()
+	const closed, open = "S01-1000021-1000021", "S01-1000022-1000022"
+	for _, id := range []string{closed, open} {
+		state := map[string]string{closed: `"Closed"`, open: `"Chargeable"`}[id]
+		if _, err := s.Twin.Change(id, []byte(`{"buyer":{"name":"Thaddeus"},"shippingAddress":{"city":"Thaddeusville"},"statusDetails":{"state":`+state+`}}`), twin.Notify{}); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "it to be read", func() (bool, error) {
+			var n int
+			err := s.DB.QueryRow(t.Context(), `select count(*) from walletsync.charge_permissions where id = $1`, id).Scan(&n)
+			return n == 1, err
+		})
+		settled(t, s, id)
+	}
+	if _, err := s.DB.Exec(t.Context(), `update walletsync.charge_permissions set changed_at = now() - interval '29 days' where id = any ($1)`, []string{closed, open}); err != nil {
+		t.Fatal(err)
+	}
+	names := func() string {
+		return column(t, s, `select string_agg(id || ' ' || coalesce(buyer_name, 'nobody'), ', ' order by id) from walletsync.charge_permissions where id = any ($1)`, []string{closed, open})
+	}
+	if reconcile(t, s); names() != closed+" Thaddeus, "+open+" Thaddeus" {
+		t.Errorf("after 29 days: %s", names())
+	}
+	if _, err := s.DB.Exec(t.Context(), `update walletsync.charge_permissions set changed_at = now() - interval '31 days' where id = any ($1)`, []string{closed, open}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.DB.Exec(t.Context(), `update walletsync.notifications set processed_at = now() - interval '91 days' where charge_permission = $1`, open); err != nil {
+		t.Fatal(err)
+	}
+	if reconcile(t, s); names() != closed+" nobody, "+open+" Thaddeus" {
+		t.Errorf("after 31 days: %s", names())
+	}
+	if got := column(t, s, `select string_agg(distinct charge_permission, ' ') from walletsync.notifications where charge_permission = any ($1)`, []string{closed, open}); got != closed {
+		t.Errorf("notifications of %s are kept", got)
+	}
+	var logged []erasures.Erasure
+	until(t, "the log line", func() (bool, error) {
+		logged = nil
+		err := erasures.ReadLog(strings.NewReader(shared.book.everything()), func(e erasures.Erasure) error {
+			logged = append(logged, e)
+			return nil
+		})
+		return len(logged) > 0, err
+	})
+	if len(logged) != 1 || logged[0].ChargePermission != closed || logged[0].Cause != wallet.CauseRetention || time.Since(logged[0].At) > time.Hour {
+		t.Errorf("%+v", logged)
+	}
+	if left := found(shared.book.everything(), []string{"Thaddeus"}); len(left) > 0 {
+		t.Errorf("in the functions' logs: %q", left)
 	}
 }
