@@ -1,18 +1,23 @@
 package postgres_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	mathrand "math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
 	"walletsync/internal/person"
 	"walletsync/internal/postgres"
 	"walletsync/internal/refresh"
+	"walletsync/internal/restore"
 	"walletsync/internal/update/session"
 	"walletsync/internal/wallet"
 )
@@ -286,5 +291,106 @@ func TestAMessageThatIsForgottenAsksForNothing(t *testing.T) {
 	u.now = u.now.Add(91 * day)
 	if n := forget(2); n != 2 {
 		t.Errorf("%d of at most 2 were forgotten", n)
+	}
+}
+
+// TestErasuresAmongWorkersAndReturns: many of each at once on a few charge
+// permissions. None waits for another in a circle, and at no moment is anything of
+// an erased person stored.
+func TestErasuresAmongWorkersAndReturns(t *testing.T) {
+	url := database(t)
+	db := connect(t, url)
+	store := open(t, url, postgres.Options{Connections: 12})
+	if _, err := db.Exec(t.Context(), `update walletsync.api_quota set burst = 1e6, per_second = 1e6, tokens = 1e6`); err != nil {
+		t.Fatal(err)
+	}
+	var ids []wallet.ChargePermissionID
+	for i := range 6 {
+		ids = append(ids, wallet.ChargePermissionID(fmt.Sprintf("S01-0000000-%07d", i)))
+	}
+	settings := refresh.Defaults()
+	settings.Margin, settings.Limit = 0, 3
+	seed := randomSeed(t)
+	var updates, messages atomic.Uint32
+	var tombs, erasures atomic.Int32
+	end := time.Now().Add(3 * time.Second)
+	g, ctx := errgroup.WithContext(t.Context())
+	many := func(n int, what string, do func(random *mathrand.Rand) error) {
+		for i := range n {
+			g.Go(func() error {
+				random := mathrand.New(mathrand.NewPCG(seed, uint64(i)+uint64(len(what))<<8))
+				for time.Now().Before(end) && ctx.Err() == nil {
+					if err := do(random); err != nil {
+						return fmt.Errorf("%s: %w", what, err)
+					}
+				}
+				return nil
+			})
+		}
+	}
+	some := func(random *mathrand.Rand) []wallet.ChargePermissionID {
+		all := slices.Clone(ids)
+		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		return all[:1+random.IntN(3)]
+	}
+	many(4, "worker", func(random *mathrand.Rand) error {
+		var lease refresh.Lease
+		binary.BigEndian.PutUint64(lease[:], random.Uint64())
+		q := refresh.ClaimRequest{Lease: lease, Settings: settings, Accounts: []wallet.AccountID{"main"}}
+		for _, id := range some(random) {
+			q.Asks = append(q.Asks, refresh.Ask{Priority: wallet.PriorityNotification, Notification: wallet.Notification{Account: "main", MessageID: fmt.Sprint("m", messages.Add(1)),
+				NotificationID: "n", ObjectType: wallet.ObjectChargePermission, ObjectID: string(id), ChargePermission: id, Type: "STATE_CHANGE", Published: time.Now(), Arrived: time.Now()}})
+		}
+		got, err := store.Claim(ctx, q)
+		if err != nil {
+			return err
+		}
+		var results []refresh.Result
+		for _, c := range got.Claims {
+			r := refresh.Result{Claim: c, Kind: refresh.Read, ReadAt: time.Now(), State: somebody(c.ID, fmt.Sprint("Ada", random.IntN(1000))), Raw: json.RawMessage(`{"who":"Ada"}`)}
+			if c.Erased { // as plan.go does
+				r.State, r.Raw = r.State.WithoutPerson(), nil
+			}
+			r.Changes = wallet.Diff(c.Stored, &r.State)
+			results = append(results, r)
+		}
+		time.Sleep(time.Duration(random.IntN(3)) * time.Millisecond) // Amazon's answer
+		_, err = store.Commit(ctx, refresh.CommitRequest{Lease: lease, Results: results, Accounts: q.Accounts, Settings: settings})
+		return err
+	})
+	many(2, "return", func(random *mathrand.Rand) error {
+		n := updates.Add(1)
+		var of [16]byte
+		binary.BigEndian.PutUint32(of[:], n)
+		return complete(ctx, store, "main", ids[random.IntN(len(ids))], fmt.Sprint("checkout-", n), session.NewID(of), time.Now())
+	})
+	many(2, "erasure", func(random *mathrand.Rand) error {
+		erasures.Add(1)
+		return store.Erase(ctx, "main", some(random), wallet.CauseErasure)
+	})
+	many(1, "restored", func(random *mathrand.Rand) error {
+		time.Sleep(20 * time.Millisecond)
+		_, err := restore.Run(ctx, store, nil, func(restore.Step) {})
+		return err
+	})
+	many(1, "reader", func(*mathrand.Rand) error {
+		time.Sleep(5 * time.Millisecond)
+		var erased, bad int32
+		err := db.QueryRow(ctx, `select count(*), count(*) filter (where c.raw is not null or c.buyer_id is not null or exists (
+				select from walletsync.charge_permission_changes h
+				where h.account = c.account and h.charge_permission = c.id and (h.before::text like '%Ada%' or h.after::text like '%Ada%')))
+			from walletsync.refreshes r join walletsync.charge_permissions c using (account, id) where r.erased_at is not null`).Scan(&erased, &bad)
+		tombs.Add(erased)
+		if err == nil && bad > 0 {
+			err = fmt.Errorf("of %d who are erased, %d are stored", erased, bad)
+		}
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d notifications, %d updates, %d erasures; erased ones seen %d times", messages.Load(), updates.Load(), erasures.Load(), tombs.Load())
+	if tombs.Load() == 0 || updates.Load() < 10 || erasures.Load() < 10 {
+		t.Error("this shows nothing")
 	}
 }
