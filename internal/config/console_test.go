@@ -46,7 +46,7 @@ func TestWhatIsSetForTheConsoleReplacesTheDefaults(t *testing.T) {
 	got, err := LoadConsole(consoleEnv(map[string]string{
 		"OIDC_ISSUER": "http://localhost:8080", "OIDC_HOSTS": "OAuth2.example.com, keys.example.com:8443", "OIDC_SCOPES": "openid  groups",
 		"API_AUDIENCE": "https://pay.example/console", "ROLE_CLAIM": "/realm_access/roles", "SESSION_LIFETIME": "30m", "CONSOLE_LINK_LIFETIME": "2h",
-		"TIME_ZONE": "Asia/Tokyo", "SWEEP_DAYS": "3", "ROLES": `{"read":["support"]}`,
+		"TIME_ZONE": "Asia/Tokyo", "SWEEP_DAYS": "1.5", "ROLES": `{"read":["support"]}`,
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +59,7 @@ func TestWhatIsSetForTheConsoleReplacesTheDefaults(t *testing.T) {
 	if diff := cmp.Diff(want, got.SignIn); diff != "" {
 		t.Error(diff)
 	}
-	if got.LinkLifetime != 2*time.Hour || got.Sweep != 3*24*time.Hour || got.Location.String() != "Asia/Tokyo" {
+	if got.LinkLifetime != 2*time.Hour || got.Sweep != 36*time.Hour || got.Location.String() != "Asia/Tokyo" {
 		t.Errorf("%+v", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 // The secrets and topics that an operator names.
 const (
 	keySecret      = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:amazon-pay-key-AbCdEf"
+	consoleSecret  = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:console-AbCdEf"
 	databaseSecret = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:database-AbCdEf"
 	jpKeySecret    = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:jp-key-AbCdEf"
 	jpDoorSecret   = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:jp-door-AbCdEf"
@@ -31,15 +32,19 @@ var merchant = map[string]string{
 type parameters = map[string]string
 
 var (
-	hosted   = parameters{"DatabaseSecretArn": databaseSecret}
-	vpc      = parameters{"VpcId": "vpc-0123456789abcdef0", "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1", "SecurityGroupIds": "sg-0123456789abcdef0"}
-	further  = parameters{"FurtherAccounts": `{"id":"jp","merchantId":"A2EXAMPLE","environment":"live","region":"JP","ledgerCurrency":"JPY","publicKeyId":"LIVE-A","storeId":"amzn1.application-oa2-client.fedcba","keySecret":"` + jpKeySecret + `","doorSecret":"` + jpDoorSecret + `"}`, "FurtherKeySecretArns": jpKeySecret, "FurtherDoorSecretArns": jpDoorSecret}
-	kms      = parameters{"KmsKeyArn": kmsKey}
-	domain   = parameters{"DomainName": "wallet.example.com", "CertificateArn": certificate, "HostedZoneId": "Z0123456789ABCDEFGHIJ"}
-	byIAM    = parameters{"UpdateAuth": "iam"}
-	topics   = parameters{"DirectTopicArn": amazonsTopic, "RelayTopicArn": relayTopic, "Topics": amazonsTopic + "," + relayTopic}
-	toTopic  = parameters{"PushTopicArn": pushTopic}
-	toBus    = parameters{"PushBusArn": pushBus}
+	hosted  = parameters{"DatabaseSecretArn": databaseSecret}
+	vpc     = parameters{"VpcId": "vpc-0123456789abcdef0", "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1", "SecurityGroupIds": "sg-0123456789abcdef0"}
+	further = parameters{"FurtherAccounts": `{"id":"jp","merchantId":"A2EXAMPLE","environment":"live","region":"JP","ledgerCurrency":"JPY","publicKeyId":"LIVE-A","storeId":"amzn1.application-oa2-client.fedcba","keySecret":"` + jpKeySecret + `","doorSecret":"` + jpDoorSecret + `"}`, "FurtherKeySecretArns": jpKeySecret, "FurtherDoorSecretArns": jpDoorSecret}
+	kms     = parameters{"KmsKeyArn": kmsKey}
+	domain  = parameters{"DomainName": "wallet.example.com", "CertificateArn": certificate, "HostedZoneId": "Z0123456789ABCDEFGHIJ"}
+	byIAM   = parameters{"UpdateAuth": "iam"}
+	topics  = parameters{"DirectTopicArn": amazonsTopic, "RelayTopicArn": relayTopic, "Topics": amazonsTopic + "," + relayTopic}
+	toTopic = parameters{"PushTopicArn": pushTopic}
+	toBus   = parameters{"PushBusArn": pushBus}
+	console = parameters{
+		"OidcIssuer": "https://login.example.com", "OidcClientId": "console", "ConsoleSecretArn": consoleSecret,
+		"Roles": `{"act":["payments"],"read":["support"]}`, "TimeZone": "Europe/Berlin",
+	}
 	traced   = parameters{"Tracing": "Active"}
 	mailed   = parameters{"AlarmEmail": "ops@example.com"}
 	cautious = parameters{"ReserveConcurrency": "false", "Architecture": "x86_64", "Dashboard": "false"}
@@ -65,14 +70,15 @@ var combinations = map[string]parameters{
 	"a key of one's own":                  with(hosted, kms, mailed),
 	"a domain":                            with(hosted, domain),
 	"a domain whose zone is elsewhere":    with(hosted, domain, parameters{"HostedZoneId": ""}),
+	"a console":                           with(hosted, console),
 	"traced":                              with(hosted, traced),
 	"a young AWS account on x86":          with(hosted, cautious),
 	"a second account":                    with(hosted, further, parameters{"AccountSettings": `"share":0.3,"follow":{"knownOnly":true}`}),
 	"topics without a path":               with(hosted, topics),
 	"changes told to a topic":             with(hosted, toTopic),
 	"changes told to a bus":               with(hosted, toBus, parameters{"AlarmTopicArn": alarmTopic}),
-	"all at once, with a new cluster":     with(vpc, parameters{"RdsProxy": "true"}, further, kms, domain, byIAM, topics, toBus, traced, mailed),
-	"all at once, with one that is there": with(hosted, vpc, parameters{"DatabaseUserArn": databaseUser}, further, kms, domain, topics, toTopic, traced, mailed),
+	"all at once, with a new cluster":     with(vpc, parameters{"RdsProxy": "true"}, further, kms, domain, byIAM, console, topics, toBus, traced, mailed),
+	"all at once, with one that is there": with(hosted, vpc, parameters{"DatabaseUserArn": databaseUser}, further, kms, domain, console, topics, toTopic, traced, mailed),
 }
 
 // each runs a test for every combination.
@@ -81,7 +87,7 @@ func each(t *testing.T, do func(t *testing.T, s *stack, p parameters)) {
 	source := load(t).Template
 	for name, p := range combinations {
 		t.Run(name, func(t *testing.T) {
-			s, err := evaluate(source, p, false)
+			s, err := evaluate(source, p, none)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -100,12 +106,13 @@ func TestParametersThatDoNotGoTogetherAreRefusedWithTheRemedy(t *testing.T) {
 		"a proxy before somebody's own":    {with(hosted, vpc, parameters{"RdsProxy": "true"}), "directUrl"},
 		"IAM for a user that has none yet": {with(vpc, parameters{"DatabaseUserArn": databaseUser}), "DatabaseUserArn"},
 		"a domain without certificate":     {with(hosted, domain, parameters{"CertificateArn": ""}), "CertificateArn"},
+		"a console that lets nobody in":    {with(hosted, console, parameters{"Roles": ""}), "Roles"},
 		"two targets of the push":          {with(hosted, toBus, toTopic), "PushBusArn"},
 		"two topics of alarms":             {with(hosted, mailed, parameters{"AlarmTopicArn": alarmTopic}), "AlarmEmail"},
 		"a secret that is no ARN":          {with(hosted, parameters{"PrivateKeySecretArn": "-----BEGIN PRIVATE KEY-----"}), "PrivateKeySecretArn"},
 		"an account name unfit for a path": {with(hosted, parameters{"AccountName": "Main/1"}), "AccountName"},
 	} {
-		if _, err := evaluate(source, c.p, false); err == nil || !strings.Contains(err.Error(), c.says) {
+		if _, err := evaluate(source, c.p, none); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want it to say %s", name, err, c.says)
 		}
 	}
@@ -133,7 +140,7 @@ func TestEveryParameterSaysWhatItIsAndIsInAGroup(t *testing.T) {
 	}
 	for _, name := range []string{
 		"SubnetIds", "RdsProxy", "DatabaseSecretArn", "DatabaseUserArn", "KmsKeyArn", "DomainName", "Tracing", "FurtherAccounts", "UpdateAuth",
-		"DirectTopicArn", "PushTopicArn", "PushBusArn", "Dashboard", "AlarmEmail", "ReserveConcurrency",
+		"DirectTopicArn", "OidcIssuer", "ConsoleSecretArn", "PushTopicArn", "PushBusArn", "Dashboard", "AlarmEmail", "ReserveConcurrency",
 	} {
 		d := full.Parameters[name].Description
 		if !strings.Contains(d, "$") && !strings.Contains(strings.ToLower(d), "free") && !strings.Contains(d, "osts nothing") {

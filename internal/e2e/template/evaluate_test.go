@@ -102,7 +102,7 @@ type stack struct {
 	template   template
 	parameters map[string]any // strings, and lists of them
 	conditions map[string]bool
-	keep       bool // references to resources stay; else they are what AWS might give
+	keep       func(kind string) bool // references to resources of this type stay; others become what AWS might give
 
 	Resources map[string]resource
 	Outputs   map[string]any
@@ -114,8 +114,12 @@ const (
 	account = "111122223333"
 )
 
+// Ways to evaluate: nothing refers to a resource any more, or everything does.
+func none(string) bool { return false }
+func all(string) bool  { return true }
+
 // evaluate returns the stack, or an error if a parameter or rule refuses.
-func evaluate(t template, parameters map[string]string, keep bool) (*stack, error) {
+func evaluate(t template, parameters map[string]string, keep func(kind string) bool) (*stack, error) {
 	s := &stack{template: t, parameters: map[string]any{}, conditions: map[string]bool{}, keep: keep, Resources: map[string]resource{}, Outputs: map[string]any{}}
 	for name, p := range t.Parameters {
 		v, given := parameters[name]
@@ -349,7 +353,7 @@ func (s *stack) ref(id string) any {
 	}
 	r := s.there(id)
 	switch {
-	case s.keep:
+	case s.keep(r.Type):
 		return map[string]any{"Ref": id}
 	case r.Type == "AWS::SQS::Queue":
 		return "https://sqs." + region + ".amazonaws.com/" + account + "/" + id
@@ -368,7 +372,7 @@ func (s *stack) ref(id string) any {
 func (s *stack) attribute(id, attribute string) any {
 	r := s.there(id)
 	switch {
-	case s.keep:
+	case s.keep(r.Type):
 		return map[string]any{"Fn::GetAtt": []any{id, attribute}}
 	case attribute == "Arn":
 		service := strings.ToLower(strings.Split(r.Type, "::")[1])
