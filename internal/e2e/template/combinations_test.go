@@ -78,7 +78,7 @@ var combinations = map[string]parameters{
 	"changes told to a topic":             with(hosted, toTopic),
 	"changes told to a bus":               with(hosted, toBus, parameters{"AlarmTopicArn": alarmTopic}),
 	"all at once, with a new cluster":     with(vpc, parameters{"RdsProxy": "true"}, further, kms, domain, byIAM, console, topics, toBus, traced, mailed),
-	"all at once, with one that is there": with(hosted, vpc, parameters{"DatabaseUserArn": databaseUser}, further, kms, domain, console, topics, toTopic, traced, mailed),
+	"all at once, with one that is there": with(hosted, vpc, parameters{"DatabaseUserArn": databaseUser, "AccountSettings": `"share":0.3`}, further, kms, domain, console, topics, toTopic, traced, mailed),
 }
 
 // each runs a test for every combination.
