@@ -301,7 +301,9 @@ var operation = regexp.MustCompile(`\*(secretsmanager|sqs|sns|eventbridge)\.([A-
 
 // actions are the permissions that operations need where they are not of the
 // same name (Service Authorization Reference).
-var actions = map[string]string{"sns:PublishBatch": "sns:Publish", "eventbridge:PutEvents": "events:PutEvents"}
+var actions = map[string]string{
+	"sns:PublishBatch": "sns:Publish", "eventbridge:PutEvents": "events:PutEvents", "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+}
 
 // calls are the actions that a function's code needs.
 func calls(packages map[string]string) []string {
