@@ -1,12 +1,17 @@
 // Migrator brings the schema up to date and copies the accounts into it: as a
-// CloudFormation custom resource before new code takes traffic, and by hand.
+// CloudFormation custom resource before new code takes traffic, and by hand, on
+// Lambda or any machine.
 package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/signal"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -20,16 +25,11 @@ import (
 )
 
 func main() {
-	c, err := config.LoadMigrator(os.Getenv)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	// What is wrong with the configuration is an answer, too: a deploy that got
+	// none would hang for an hour.
+	c, wrong := config.LoadMigrator(os.Getenv)
 	aws, err := config.LoadAWS(context.Background())
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	wrong = errors.Join(wrong, err)
 	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
@@ -38,14 +38,27 @@ func main() {
 		accounts[i] = migrate.Account{ID: a.ID, MerchantID: a.MerchantID, Environment: a.Environment, Region: a.Region,
 			LedgerCurrency: a.LedgerCurrency, Follow: a.Follow, Quotas: a.Quotas, Share: a.Share}
 	}
-	client := &http.Client{Timeout: 10 * time.Second}
-	awslambda.Start(log, metrics, awslambda.Resource(client, func(ctx context.Context) (any, error) {
+	client := c.Trust.Client(func(roots *x509.CertPool) *http.Client {
+		return &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	})
+	resource := awslambda.Resource(client, aws.Region, func(ctx context.Context) (any, error) {
+		if wrong != nil {
+			return nil, wrong
+		}
 		db, err := secrets.Database(ctx, c.DatabaseSecret, true)
 		if err != nil {
 			return nil, err
 		}
-		done, err := migrate.Run(ctx, db.DirectURL.Reveal(), accounts, stdlib.OptionBeforeConnect(iam.SignIn(c.DatabaseIAM, aws)))
-		log.Info().Interface("migrated", done).Err(err).Msg("migrate")
-		return done, err
-	}))
+		return migrate.Run(ctx, db.DirectURL.Reveal(), accounts, stdlib.OptionBeforeConnect(iam.SignIn(c.DatabaseIAM, aws)))
+	})
+	if awslambda.OnLambda(os.Getenv) {
+		awslambda.Start(log, metrics, resource)
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := awslambda.Once(ctx, log, metrics, os.Stdout, resource); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }

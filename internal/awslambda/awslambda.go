@@ -13,6 +13,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"runtime/debug"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -40,6 +41,20 @@ func Start(log zerolog.Logger, metrics *telemetry.Metrics, h Handler) {
 		return json.Marshal(answer)
 	}))
 }
+
+// Once invokes a function that people may run by hand on their own machine, where
+// there is no Lambda to ask for events, with an empty event, and writes the answer.
+func Once(ctx context.Context, log zerolog.Logger, metrics *telemetry.Metrics, out io.Writer, h Handler) error {
+	answer, err := invoke(ctx, log, metrics, h, json.RawMessage(`{}`))
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(answer)
+}
+
+// OnLambda reports whether the process runs where Start finds events: under
+// Lambda's Runtime API. getenv is os.Getenv.
+func OnLambda(getenv func(string) string) bool { return getenv("AWS_LAMBDA_RUNTIME_API") != "" }
 
 // bytesHandler is a lambda.Handler: the runtime hands it the event as it came.
 // For a function it would read the event once more, only to copy it.

@@ -138,42 +138,6 @@ func TestAScheduleRunsWhateverItsEventSays(t *testing.T) {
 	}
 }
 
-// s3 keeps what CloudFormation would read.
-type s3 struct{ got string }
-
-func (s *s3) RoundTrip(q *http.Request) (*http.Response, error) {
-	b, err := io.ReadAll(q.Body)
-	s.got = q.Method + " " + q.Header.Get("Content-Type") + string(b)
-	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, err
-}
-
-func TestCloudFormationIsAlwaysAnswered(t *testing.T) {
-	const bucket = "https://cloudformation-custom-resource-response-euwest1.s3-eu-west-1.amazonaws.com/x?Signature=1"
-	for _, c := range []struct {
-		name, request, url string
-		fails              error
-		ran                bool
-		says               string
-		err                bool
-	}{
-		{"create", "Create", bucket, nil, true, `"Status":"SUCCESS"`, false},
-		{"update that fails", "Update", bucket, errors.New("no such column"), true, `"Reason":"no such column"`, false},
-		{"delete touches nothing", "Delete", bucket, errors.New("must not run"), false, `"Status":"SUCCESS"`, false},
-		{"an answer to elsewhere", "Delete", "https://s3.amazonaws.com.example.com/x", nil, false, "", true},
-		{"by hand", "", "", nil, true, "", false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			to := &s3{}
-			ran := false
-			h := Resource(&http.Client{Transport: to}, func(context.Context) (any, error) { ran = true; return nil, c.fails })
-			_, err := h(t.Context(), event(t, map[string]string{"RequestType": c.request, "ResponseURL": c.url, "LogicalResourceId": "Migration", "StackId": "s", "RequestId": "r"}))
-			if (err != nil) != c.err || ran != c.ran || !strings.Contains(to.got, c.says) {
-				t.Errorf("ran %v, said %s, %v", ran, to.got, err)
-			}
-		})
-	}
-}
-
 func TestCallerIsWhomTheIAMAuthorizerLetThrough(t *testing.T) {
 	const arn = "arn:aws:iam::123456789012:user/shop"
 	for authorizer, want := range map[string]string{

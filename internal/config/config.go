@@ -61,6 +61,7 @@ type Migrator struct {
 	Accounts       []Account
 	DatabaseSecret string // ARN
 	DatabaseIAM    bool
+	Trust          Trust
 }
 
 // Reconciler is the configuration of reconciler.
@@ -159,7 +160,7 @@ func LoadWorker(getenv func(string) string) (Worker, error) {
 }
 
 // LoadMigrator reads the configuration of migrator; getenv is os.Getenv. Its
-// error is Problems.
+// error is Problems; what it returns beside one can be used to tell it.
 func LoadMigrator(getenv func(string) string) (Migrator, error) {
 	r := reader{getenv: getenv}
 	c := Migrator{
@@ -167,6 +168,10 @@ func LoadMigrator(getenv func(string) string) (Migrator, error) {
 		Accounts:       r.accounts(noSecret),
 		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
 		DatabaseIAM:    r.databaseIAM(),
+		Trust:          r.trust(),
+	}
+	if slices.ContainsFunc(r.problems, func(p Problem) bool { return p.Variable == trustFile }) {
+		c.Trust = Trust{}
 	}
 	return c, r.err()
 }
@@ -363,8 +368,10 @@ func (r *reader) outlives(lease, timeout time.Duration) {
 	}
 }
 
+const trustFile = "TLS_CA_FILE"
+
 func (r *reader) trust() Trust {
-	const name = "TLS_CA_FILE"
+	const name = trustFile
 	t := Trust{File: r.getenv(name)}
 	if t.File == "" {
 		return t

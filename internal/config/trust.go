@@ -9,7 +9,7 @@ import (
 )
 
 // Trust says whom to trust beside the system's certificate authorities when
-// talking to Amazon Pay and SNS: a proxy that opens TLS connections needs it.
+// talking to Amazon Pay, SNS and CloudFormation: a proxy that opens TLS connections needs it.
 // The zero value trusts the system's alone.
 type Trust struct {
 	File string // PEM; TLS_CA_FILE

@@ -97,7 +97,7 @@ func envelopes(b *testing.B, caFile string, n int) (*twin.Twin, [][]byte) {
 }
 
 // served returns the URL at which h is served.
-func served(b *testing.B, h http.Handler) string {
+func served(b testing.TB, h http.Handler) string {
 	b.Helper()
 	l, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

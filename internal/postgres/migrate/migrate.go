@@ -113,7 +113,20 @@ func Run(ctx context.Context, url string, accounts []Account, options ...stdlib.
 		return out, fmt.Errorf("accounts: %w", told(err))
 	}
 	out.Accounts = len(accounts)
+	tell(ctx, out)
 	return out, nil
+}
+
+// tell logs what was done, and what somebody should know or do.
+func tell(ctx context.Context, done Migrated) {
+	log := zerolog.Ctx(ctx)
+	log.Info().Interface("migrated", done).Msg("the schema is up to date")
+	if done.To > done.Known {
+		log.Warn().Int64("schema", done.To).Int64("known", done.Known).Msg("the schema is of a later release: it is left as it is, and this release runs on it")
+	}
+	if done.ByHand != "" {
+		log.Warn().Str("sql", done.ByHand).Msg("the back-office's readers are missing, and this role may not create them: run the SQL as an administrator, then invoke the migrator again")
+	}
 }
 
 func steps(ctx context.Context, db *sql.DB) (Migrated, error) {
@@ -161,24 +174,24 @@ func steps(ctx context.Context, db *sql.DB) (Migrated, error) {
 func up(ctx context.Context, p *goose.Provider) (applied []*goose.MigrationResult, err error) {
 	for {
 		results, err := p.Up(ctx)
+		at := "migrate"
 		var partial *goose.PartialError
-		if !errors.As(err, &partial) {
-			if err != nil {
-				return applied, fmt.Errorf("migrate: %w", told(err))
-			}
-			return append(applied, results...), nil
+		if errors.As(err, &partial) {
+			results, at = partial.Applied, "step "+name(partial.Failed)
 		}
-		applied = append(applied, partial.Applied...)
-		step := name(partial.Failed)
+		applied = append(applied, results...)
+		if err == nil {
+			return applied, nil
+		}
 		if !inTheWay(err) {
-			return applied, fmt.Errorf("step %s: %w", step, told(err))
+			return applied, fmt.Errorf("%s: %w", at, told(unquoted(err)))
 		}
-		zerolog.Ctx(ctx).Warn().Str("step", step).Msg("a lock that the step needs is held; it made way, and is tried again")
+		zerolog.Ctx(ctx).Warn().Str("at", at).Msg("a lock that it needs is held; it made way, and is tried again")
 		pause := time.NewTimer(lockPause)
 		select {
 		case <-ctx.Done():
 			pause.Stop()
-			return applied, fmt.Errorf("step %s: %w; others held the locks that it needs all the time: find them by pg_blocking_pids() and end what has been open for long, then migrate again", step, told(err))
+			return applied, fmt.Errorf("%s: %w; others held the locks that it needs all the time: find them by pg_blocking_pids(), end what has been open for long, and migrate again", at, told(err))
 		case <-pause.C:
 		}
 	}
@@ -270,8 +283,8 @@ func alreadyExists(err error) bool {
 // lock_not_available or deadlock_detected.
 func inTheWay(err error) bool { return code(err) == "55P03" || code(err) == "40P01" }
 
-// told is an error as it may be shown, with the remedy. goose's quotes the whole
-// statement, and the server's quotes values that it could not read (class 22).
+// told is an error as it may be shown, with the remedy. The server's quotes values
+// that it could not read (class 22).
 func told(err error) error {
 	var refused *pgconn.PgError
 	var connect *pgconn.ConnectError
@@ -282,7 +295,7 @@ func told(err error) error {
 	case errors.As(err, &connect):
 		return connect // without the password
 	default:
-		return cause(err)
+		return err
 	}
 	message, remedy := refused.Message, ""
 	switch {
@@ -296,8 +309,14 @@ func told(err error) error {
 	return fmt.Errorf("%s (SQLSTATE %s)%s", message, refused.Code, remedy)
 }
 
-// cause is where an error began, without what was said on the way.
-func cause(err error) error {
+// unquoted is an error of goose's without the whole statement, which it quotes:
+// what told does not take out of it is where it began.
+func unquoted(err error) error {
+	var refused *pgconn.PgError
+	var connect *pgconn.ConnectError
+	if errors.As(err, &refused) || errors.As(err, &connect) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
 	for {
 		switch w := err.(type) { //nolint:errorlint // it walks the chain
 		case interface{ Unwrap() error }:

@@ -494,7 +494,11 @@ func TestASchemaOfALaterReleaseIsLeftAlone(t *testing.T) {
 		create table walletsync.of_a_later_release (id bigint primary key);
 		insert into walletsync.migrations (version_id, is_applied) values (9001, true), (9002, true)`)
 	was := catalogue(t, db)
-	done := run(t, url)
+	var log syncBuffer
+	done, err := Run(zerolog.New(&log).WithContext(t.Context()), url, accounts)
+	if err != nil || !strings.Contains(log.String(), `"schema":9002,"known":`) {
+		t.Errorf("%v, log %s", err, log.String())
+	}
 	if done.From != 9002 || done.To != 9002 || done.Known != before.To || len(done.Applied) != 0 || done.Accounts != 1 {
 		t.Errorf("%+v", done)
 	}
@@ -558,7 +562,7 @@ func TestWhatTheServerQuotesIsNotToldOn(t *testing.T) {
 			t.Errorf("%q, want %q", err, says)
 		}
 	}
-	if err := told(fmt.Errorf("failed to execute SQL query %q: %w", "select 'Jane Doe'", errors.Join(fmt.Errorf("read: %w", errors.New("connection reset"))))); err.Error() != "connection reset" {
+	if err := told(unquoted(fmt.Errorf("failed to execute SQL query %q: %w", "select 'Jane Doe'", errors.Join(fmt.Errorf("read: %w", errors.New("connection reset")))))); err.Error() != "connection reset" {
 		t.Errorf("%q", err)
 	}
 }
