@@ -1,0 +1,127 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
+
+	"walletsync/internal/local/stack"
+)
+
+// block returns the one block of code in the README that holds the words.
+func block(t *testing.T, words string) string {
+	t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, m := range regexp.MustCompile("(?s)\n```[a-z]*\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {
+		if strings.Contains(m[1], words) {
+			found = append(found, m[1])
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d blocks of the README hold %q", len(found), words)
+	}
+	return found[0]
+}
+
+// members lists the members of a JSON value, each with its path.
+func members(v any) (all []string) {
+	object, _ := v.(map[string]any)
+	for name, value := range object {
+		all = append(all, name)
+		for _, m := range members(value) {
+			all = append(all, name+"."+m)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// here puts the stack and its buyer in the place of what the README names.
+func here(s *stack.Stack, text string) string {
+	return strings.NewReplacer("https://wallet.example.com", s.PublicURL, "B01-0000000-0000000", walker,
+		"https://shop.example/", s.ShopURL).Replace(text)
+}
+
+// TestTheREADMEIsRunAsItStands does what the README's section on the Update
+// button says, word for word but for the names in it: the request, the answer,
+// the ready page, and a page of one's own with the button.
+func TestTheREADMEIsRunAsItStands(t *testing.T) {
+	s := running(t)
+	atHome(t, s)
+	for _, program := range []string{"bash", "curl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("no %s — apt-get install %s", program, program)
+		}
+	}
+	key, err := os.ReadFile(s.BearerKeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), "bash", "-euc", here(s, block(t, "curl ")))
+	c.Env = append(os.Environ(), "BEARER_KEY="+string(key))
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var got, told map[string]any
+	if err := json.Unmarshal(out, &got); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err := json.Unmarshal([]byte(block(t, `"updateSessionId"`)), &told); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(members(told), members(got)); diff != "" {
+		t.Errorf("the answer's members (-README +answer): %s", diff)
+	}
+	link, _ := got["url"].(string)
+	if status, _, page := get(t, link); status != http.StatusOK {
+		t.Errorf("the ready page: %d %s", status, page)
+	}
+
+	// {{…}} stands for what the merchant's own templates write.
+	checkout, err := json.Marshal(got["checkout"]) // which writes each < as \u003c
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, _ := got["checkout"].(map[string]any)["scriptUrl"].(string)
+	page := regexp.MustCompile(`\{\{checkout as JSON[^}]*\}\}`).ReplaceAllLiteralString(block(t, "initCheckout"), string(checkout))
+	page = strings.ReplaceAll(page, "{{checkout.scriptUrl}}", script)
+	if strings.Contains(page, "{{") {
+		t.Fatalf("something is left to fill in: %s", page)
+	}
+	merchant := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write([]byte("<!doctype html>" + page)) // to a browser
+	}))
+	t.Cleanup(merchant.Close)
+	ctx := browser(t, "light")
+	do(t, ctx, chromedp.Navigate(merchant.URL))
+	for _, step := range []string{"#update", "#address-1", "#card-1", "#continue"} {
+		do(t, ctx, chromedp.Click(step))
+	}
+	var at *url.URL
+	until(t, "the buyer to be back", func() (bool, error) {
+		location, err := chromedp.Run(ctx, chromedp.Location())
+		if err == nil {
+			at, err = url.Parse(location)
+		}
+		return err == nil && at.Query().Has("status"), err
+	})
+	if q := at.Query(); !strings.HasPrefix(at.String(), s.ShopURL+"account?") || q.Get("status") != "success" || q.Get("updateSessionId") != got["updateSessionId"] {
+		t.Errorf("the buyer came back to %s", at)
+	}
+}
