@@ -445,3 +445,71 @@ func TestTheDoctorChecksWhatIsThereBeforeADeploy(t *testing.T) {
 		t.Errorf("before a deploy: %+v", lines)
 	}
 }
+
+// amazonsCLI stands for the AWS CLI: it tells the functions of a stack and the
+// environment of each, which has no more in it than template.yaml gives it.
+const amazonsCLI = `#!/bin/sh
+case "$*" in
+"cloudformation describe-stack-resources --stack-name shop "*) printf 'shop-receiver\tshop-worker\tshop-migrator\n' ;;
+"lambda get-function-configuration "*" --function-name "shop-*) for name; do :; done; cat "$0.$name.json" ;;
+*) echo "aws $*" >&2; exit 2 ;;
+esac
+`
+
+// TestTheDoctorReadsADeploymentByTheCLI runs make doctor STACK=….
+func TestTheDoctorReadsADeploymentByTheCLI(t *testing.T) {
+	p := new(patient)
+	p.of(t, running(t))
+	cli := filepath.Join(t.TempDir(), "aws")
+	if err := os.WriteFile(cli, []byte(amazonsCLI), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	environment := append(os.Environ(), "PATH="+filepath.Dir(cli)+string(filepath.ListSeparator)+os.Getenv("PATH"), "RUN_DIR="+t.TempDir())
+	functions := map[string]map[string]string{"receiver": {}, "worker": {}}
+	for name, value := range p.environment {
+		switch {
+		case strings.HasPrefix(name, "AWS_"):
+			environment = append(environment, name+"="+value) // the operator's own
+		case name == "QUEUE_URL" || name == "ACCOUNTS":
+			functions["receiver"][name], functions["worker"][name] = value, value
+		default:
+			functions["worker"][name] = value
+		}
+	}
+	for name, variables := range functions {
+		b, err := json.Marshal(variables)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(cli+".shop-"+name+".json", b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(cli+".shop-migrator.json", []byte("null\n"), 0o600); err != nil { // as it is told of a function without any
+		t.Fatal(err)
+	}
+	examine := func() (string, error) {
+		c := exec.CommandContext(t.Context(), "make", "--no-print-directory", "doctor", "STACK=shop", "ARGS=--json")
+		c.Dir, c.Env = filepath.Join("..", ".."), environment
+		var stderr strings.Builder
+		c.Stderr = &stderr
+		out, err := c.Output()
+		return string(out) + stderr.String(), err
+	}
+	out, err := examine()
+	var lines []doctor.Line
+	if jerr := json.Unmarshal([]byte(out), &lines); jerr != nil || len(lines) < 25 {
+		t.Fatalf("%v, %v: %s", err, jerr, out)
+	}
+	for _, l := range lines {
+		if l.State != doctor.Good && l.Check != "dead letters" { // other tests leave some
+			t.Errorf("%+v", l)
+		}
+	}
+	if err := os.WriteFile(cli+".shop-migrator.json", []byte(`{"QUEUE_URL":"https://sqs.example.com/another"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := examine(); err == nil || !strings.Contains(out, "QUEUE_URL is not the same in all functions") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
