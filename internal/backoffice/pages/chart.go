@@ -93,6 +93,9 @@ func (s *shown) chart(v view.Overview, name string, label func(float64) string, 
 	}
 	c.Most = s.Fill(s.Text.ChartMost, label(highest))
 	top := niceTop(max(highest, least))
+	if name == "lag" || name == "oldest" {
+		top = niceSeconds(max(highest, least))
+	}
 	y := func(f float64) float64 { return chartBottom - (chartBottom-chartTop)*f/top }
 	for _, part := range []float64{0, 0.5, 1} {
 		c.Grid = append(c.Grid, mark{At: number(y(part * top)), Label: label(part * top)})
@@ -174,6 +177,17 @@ func niceTop(f float64) float64 {
 		}
 	}
 	return 10 * power
+}
+
+// niceSeconds is niceTop for lengths of time: whole seconds, minutes, hours or
+// days, with a half that is one too.
+func niceSeconds(f float64) float64 {
+	for _, top := range []float64{1, 2, 4, 10, 20, 40, 60, 120, 240, 600, 1200, 2400, 3600, 2 * 3600, 4 * 3600, 12 * 3600, 24 * 3600, 48 * 3600} {
+		if f <= top {
+			return top
+		}
+	}
+	return niceTop(f/(24*3600)) * 24 * 3600
 }
 
 // number is a place in a drawing, to a tenth.

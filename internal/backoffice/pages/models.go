@@ -96,8 +96,7 @@ func (s *shown) Tiles() []tile {
 		if a.Failing > 1000 {
 			failing.Value, failing.Standing = "1,000+", "bad"
 		}
-		calls := tile{Name: t.ChartNames["quota"].Title, More: of, Standing: "good",
-			Value: s.Fill(t.Calls, s.Number(int(a.Tokens))+" / "+s.Number(int(a.Burst)))}
+		calls := tile{Name: t.Calls, More: of, Standing: "good", Value: s.Number(int(a.Tokens)) + " / " + s.Number(int(a.Burst))}
 		if a.ClosedUntil != nil && a.ClosedUntil.After(s.Now) {
 			calls.Value, calls.Standing = t.CallsRest+": "+s.ago(*a.ClosedUntil), "bad"
 			calls.More = strings.TrimSpace(of + " " + deref(a.ClosedWhy))

@@ -560,6 +560,15 @@ func TestAScaleEndsInARoundNumber(t *testing.T) {
 	}
 }
 
+func TestAScaleOfTimeEndsInAWholeUnit(t *testing.T) {
+	s := &shown{Text: &english}
+	for f, want := range map[float64]string{0.3: "1 s", 3: "4 s", 61: "2 min", 1999: "40 min", 5000: "2 h", 90000: "2 days", 3 * 86400: "4 days", 30 * 86400: "40 days"} {
+		if got := s.seconds(new(niceSeconds(f))); got != want {
+			t.Errorf("%v: %s, not %s", f, got, want)
+		}
+	}
+}
+
 // TestALineHasAGapWhereNothingWasCounted: a line across it would tell a lag that
 // nobody measured.
 func TestALineHasAGapWhereNothingWasCounted(t *testing.T) {

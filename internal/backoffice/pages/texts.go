@@ -92,6 +92,7 @@ type texts struct {
 	Timeline         string
 	TimelineEmpty    string
 	Older            string
+	WhatWasRead      string
 	Field            string
 	Before           string
 	After            string
@@ -172,7 +173,7 @@ type texts struct {
 	LastSeen     string
 	LastStored   string
 	Never        string
-	Calls        string // with %s for how many of how many
+	Calls        string
 	CallsRest    string
 	Unknown      string
 	Charts       string
@@ -303,6 +304,7 @@ var english = texts{
 	Timeline:      "Timeline",
 	TimelineEmpty: "Nothing has been stored yet.",
 	Older:         "Older changes",
+	WhatWasRead:   "What was read",
 	Field:         "Field",
 	Before:        "Before",
 	After:         "After",
@@ -370,7 +372,7 @@ var english = texts{
 	ErasedTitle:  "The personal data is erased",
 	ErasedBody:   "What was stored of the person is gone. The history says that it was erased, and when.",
 
-	Failures:    "What failed",
+	Failures:    "Failures",
 	DeadLetters: "Dead letters",
 	DeadLead:    "Messages that could not be processed. Remove the cause first; then try again.",
 	DeadNone:    "There are none.",
@@ -406,7 +408,7 @@ var english = texts{
 	LastSeen:   "Last notification",
 	LastStored: "Last change stored",
 	Never:      "Never",
-	Calls:      "%s calls free",
+	Calls:      "Calls free",
 	CallsRest:  "Calls rest",
 	Unknown:    "Not known just now",
 	Charts:     "How it went",
@@ -548,6 +550,7 @@ var japanese = texts{
 	Timeline:      "履歴",
 	TimelineEmpty: "まだ何も保存されていません。",
 	Older:         "以前の変更",
+	WhatWasRead:   "読み取った内容",
 	Field:         "項目",
 	Before:        "変更前",
 	After:         "変更後",
@@ -651,7 +654,7 @@ var japanese = texts{
 	LastSeen:   "最後の通知",
 	LastStored: "最後に保存した変更",
 	Never:      "なし",
-	Calls:      "呼び出し可能：%s",
+	Calls:      "呼び出し可能数",
 	CallsRest:  "呼び出し休止中",
 	Unknown:    "現在不明",
 	Charts:     "推移",
