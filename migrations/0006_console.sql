@@ -3,7 +3,8 @@
 -- Names, e-mail addresses and postal codes are searched for by how they begin.
 -- Plain btree indexes in the collation "C" do that on every PostgreSQL, without
 -- an extension; each stands for an expression that sql/console_search_*.sql has
--- word for word. Every index ends in what makes its order complete, so that a
+-- word for word. Capitals are folded as the database's locale does, in the locale
+-- C those of ASCII alone. Every index ends in what makes its order complete, so that a
 -- list goes on where its last page ended.
 
 -- +goose Up

@@ -70,6 +70,7 @@ func main() {
 		&reconcile.Sweep{Store: store, Period: c.Sweep, Every: c.Every, Metrics: metrics},
 		&reconcile.Channel{Store: store, Patience: c.Patience, Metrics: metrics},
 		&reconcile.Wake{Store: store, Waker: &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, Metrics: metrics},
+		&reconcile.Hours{Store: store},
 	}}
 	awslambda.Start(log, metrics, awslambda.Schedule(reconciler.Run))
 }

@@ -27,8 +27,8 @@ type Duty interface {
 // Reconciler does its duties for each account.
 type Reconciler struct {
 	Accounts []wallet.AccountID
-	// Duties are done in this order. Wake is the last: what the others mark
-	// wanted needs a wake-up.
+	// Duties are done in this order. Wake comes after all that mark something
+	// wanted, which needs a wake-up; Hours is the last, as nothing waits for it.
 	Duties []Duty
 }
 
