@@ -43,7 +43,7 @@ func (c *console) record(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	for i, h := range v.Timeline {
-		v.Timeline[i].Differences = view.Differences(h.Facet, h.Before, h.After)
+		v.Timeline[i].Differences = append([]view.Difference{}, view.Differences(h.Facet, h.Before, h.After)...) // never null
 	}
 	if answer.JSON(q) {
 		answer.Write(w, http.StatusOK, v)
