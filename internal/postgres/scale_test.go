@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	mathrand "math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,9 +18,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"walletsync/internal/backoffice"
+	"walletsync/internal/backoffice/identity"
+	"walletsync/internal/backoffice/view"
 	"walletsync/internal/local/pg"
 	"walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/local/scale"
+	"walletsync/internal/postgres"
 	"walletsync/internal/postgres/migrate"
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
@@ -331,6 +338,7 @@ func BenchmarkBackOffice(b *testing.B) {
 	for i, s := range sizes {
 		dbs[i] = scaled(b, server, s)
 		checkPlans(b, dbs[i], s)
+		benchmarkPages(b, dbs[i], s)
 	}
 	for _, q := range questions(b) {
 		var of10k time.Duration
@@ -351,6 +359,117 @@ func BenchmarkBackOffice(b *testing.B) {
 					b.ReportMetric(2, "budget-x")
 				}
 			})
+		}
+	}
+}
+
+// consolePages are the console's pages, as a browser asks for them.
+var consolePages = []struct {
+	name string
+	of   func(n int) *http.Request
+}{
+	{"record", func(n int) *http.Request {
+		return httptest.NewRequest("GET", "/console/charge-permissions/main/"+scale.ID(n), nil)
+	}},
+	{"search by id", func(n int) *http.Request { return searchFor(scale.ID(n)) }},
+	{"search by name", func(n int) *http.Request { return searchFor(fmt.Sprint("buyer ", n)) }},
+	{"search by a name that all have", func(int) *http.Request { return searchFor("buyer") }},
+	{"search by e-mail", func(n int) *http.Request { return searchFor(fmt.Sprintf("b%d@", n)) }},
+	{"search by postcode", func(n int) *http.Request { return searchFor(fmt.Sprintf("%05d", n%100000)) }},
+	{"list not_chargeable", list(view.NotChargeable)},
+	{"list updated_today", list(view.UpdatedToday)},
+	{"list update_pending", list(view.UpdatePending)},
+	{"list waiting", list(view.Waiting)},
+	{"list stale", list(view.Stale)},
+	{"list failing", list(view.Failing)},
+	{"failures", func(int) *http.Request { return httptest.NewRequest("GET", "/console/failures", nil) }},
+	{"overview", func(int) *http.Request { return httptest.NewRequest("GET", "/console/overview?span=7d", nil) }},
+}
+
+func list(f view.Filter) func(int) *http.Request {
+	return func(int) *http.Request { return httptest.NewRequest("GET", "/console/lists/"+string(f), nil) }
+}
+
+func searchFor(term string) *http.Request {
+	q := httptest.NewRequest("POST", "/console/search", strings.NewReader(url.Values{"q": {term}}.Encode()))
+	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return q
+}
+
+// bystanders are the parts of the console that stand elsewhere than in Postgres,
+// and take no time.
+type bystanders struct{ backoffice.DeadLetters }
+
+func (bystanders) List(context.Context, int) ([]view.DeadLetter, error)         { return nil, nil }
+func (bystanders) Count(context.Context) (int, error)                           { return 0, nil }
+func (bystanders) Opened(context.Context, identity.Identity, view.Access) error { return nil }
+
+// consoleOn is the console on a database.
+func consoleOn(t testing.TB, db *pgx.Conn) func(*http.Request) *httptest.ResponseRecorder {
+	t.Helper()
+	var none bystanders
+	h, err := backoffice.New(backoffice.Options{Store: open(t, db.Config().ConnString(), postgres.Options{}), DeadLetters: none, Accesses: none,
+		StaleAfter: time.Minute, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(q *http.Request) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, q.WithContext(identity.With(q.Context(), identity.Identity{Subject: "s", Role: identity.Act})))
+		return w
+	}
+}
+
+// benchmarkPages measures whole pages: from the request to the last byte.
+func benchmarkPages(b *testing.B, db *pgx.Conn, s scale.Sizes) {
+	show := consoleOn(b, db)
+	for _, p := range consolePages {
+		b.Run(fmt.Sprintf("console-page-%s/%d", strings.ReplaceAll(p.name, " ", "-"), s.Permissions), func(b *testing.B) {
+			random := mathrand.New(mathrand.NewPCG(1, uint64(s.Permissions)))
+			var times []time.Duration
+			one := func() {
+				q := p.of(random.IntN(s.Permissions))
+				started := time.Now()
+				if w := show(q); w.Code != http.StatusOK && w.Code != http.StatusSeeOther {
+					b.Fatalf("%d %s", w.Code, w.Body)
+				}
+				times = append(times, time.Since(started))
+			}
+			for range 100 {
+				one()
+			}
+			times = nil
+			for b.Loop() {
+				one()
+			}
+			for len(times) < 200 {
+				one()
+			}
+			slices.Sort(times)
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(milliseconds(times[len(times)*95/100]), "p95-ms")
+			b.ReportMetric(50, "budget-ms")
+		})
+	}
+}
+
+// TestEveryPageOfTheConsoleIsShown at the same size, so that the benchmark
+// measures pages and no errors.
+func TestEveryPageOfTheConsoleIsShown(t *testing.T) {
+	s := scale.Sizes{Permissions: 2000, Changes: 4}
+	url := pgtest.New(t, func(ctx context.Context, url string) error {
+		_, err := migrate.Run(ctx, url, oneAccount)
+		return err
+	}, "one-account-"+migrations.Hash())
+	show := consoleOn(t, filled(t, url, s))
+	for _, p := range consolePages {
+		w := show(p.of(400))
+		// One hit leads to it.
+		if w.Code != http.StatusOK && !(w.Code == http.StatusSeeOther && strings.HasSuffix(w.Header().Get("Location"), scale.ID(400))) {
+			t.Errorf("%s: %d %s", p.name, w.Code, w.Body)
+		}
+		if strings.HasPrefix(p.name, "list") && !strings.Contains(w.Body.String(), `class="rows"`) && p.name != "list updated_today" {
+			t.Errorf("%s shows nothing", p.name)
 		}
 	}
 }
