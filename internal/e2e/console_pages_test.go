@@ -12,13 +12,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/jackc/pgx/v5"
 
 	"walletsync/internal/backoffice"
 	"walletsync/internal/backoffice/identity"
 	"walletsync/internal/backoffice/view"
 	"walletsync/internal/local/pg"
+	"walletsync/internal/local/stack"
 	"walletsync/internal/postgres"
 	"walletsync/internal/postgres/migrate"
 	"walletsync/internal/wallet"
@@ -300,5 +304,185 @@ func TestConsolesPagesAreAccessible(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// press sends keys to whatever has the focus.
+func press(t *testing.T, ctx context.Context, keys ...string) {
+	t.Helper()
+	for _, k := range keys {
+		do(t, ctx, chromedp.KeyEvent(k))
+	}
+}
+
+// focused tells where the focus is.
+func focused(t *testing.T, ctx context.Context) string {
+	t.Helper()
+	return do(t, ctx, chromedp.Evaluate[string](`(() => {
+		const e = document.activeElement;
+		return e === document.body ? "body" : e.id ? "#" + e.id : e.textContent.trim().replace(/\s+/g, " ");
+	})()`))
+}
+
+// tabTo goes on by Tab until the focus is there.
+func tabTo(t *testing.T, ctx context.Context, there string) {
+	t.Helper()
+	var seen []string
+	for range 60 {
+		if at := focused(t, ctx); at == there {
+			return
+		} else {
+			seen = append(seen, at)
+		}
+		press(t, ctx, kb.Tab)
+	}
+	t.Fatalf("Tab never comes to %s, but to %q", there, seen)
+}
+
+// reads waits until the page shows all of the texts.
+func (c *console) reads(t *testing.T, ctx context.Context, parts ...string) {
+	t.Helper()
+	text := ""
+	if err := stack.Until(t.Context(), patience, "the page to change", func() (bool, error) {
+		shown, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.readyState === "complete" ? document.body.innerText : ""`))
+		if err != nil {
+			return false, nil // it has just changed
+		}
+		text = shown
+		for _, part := range parts {
+			if !strings.Contains(text, part) {
+				return false, nil
+			}
+		}
+		return true, nil
+	}); err != nil {
+		t.Fatalf("%v: no %q in %q", err, parts, text)
+	}
+}
+
+// TestTheKeyboardAloneLeadsFromTheSearchToALink, without a script but the one
+// that copies.
+func TestTheKeyboardAloneLeadsFromTheSearchToALink(t *testing.T) {
+	c := newConsole(t)
+	ctx := browser(t, "light")
+	c.goes(t, ctx, "/?language=en")
+	c.reads(t, ctx, "Find a charge permission")
+	if at := focused(t, ctx); at != "#q" {
+		t.Errorf("the focus is on %s, not on the search", at)
+	}
+	press(t, ctx, "anna mü", kb.Enter)
+	c.reads(t, ctx, "Can we charge?", "Cannot be charged", "Update the payment method on Amazon’s page", "Neue Straße 2", "Payment state", annas)
+	if url := do(t, ctx, chromedp.Location()); url != c.url+"/charge-permissions/main/"+annas {
+		t.Errorf("at %s", url)
+	}
+	press(t, ctx, kb.Tab)
+	if at := focused(t, ctx); at != "Skip to the content" {
+		t.Errorf("Tab leads to %q first", at)
+	}
+	press(t, ctx, kb.Enter)
+	if at := focused(t, ctx); at != "#content" {
+		t.Errorf("which leads to %s", at)
+	}
+	tabTo(t, ctx, "#update")
+	press(t, ctx, kb.ArrowDown)
+	tabTo(t, ctx, "#create-link")
+	press(t, ctx, kb.Enter)
+	c.reads(t, ctx, "Send this link to the buyer", "Link for the buyer", "in 23 h", "Address")
+	tabTo(t, ctx, "#link")
+	tabTo(t, ctx, "#copy")
+	press(t, ctx, kb.Enter)
+	c.reads(t, ctx, "opied") // or that it could not be
+	if what := c.opened[len(c.opened)-1]; what.What != "linked" || what.ChargePermission != annas {
+		t.Errorf("written down is %+v", what)
+	}
+}
+
+func TestAClerkRefreshesTriesAgainAndErases(t *testing.T) {
+	c := newConsole(t)
+	ctx := browser(t, "light")
+	click := func(selector string) { t.Helper(); do(t, ctx, chromedp.Click(selector)) }
+	c.goes(t, ctx, "/charge-permissions/main/"+yamadas+"?language=en")
+	c.reads(t, ctx, "Can be charged", "〒150-0041", "Mastercard ****4444")
+	click("#refresh")
+	c.reads(t, ctx, "It was read from Amazon Pay just now. Nothing has changed.")
+	if len(c.wants) != 1 || c.wants[0].ChargePermission != yamadas || c.wants[0].Priority != wallet.PriorityRefresh {
+		t.Errorf("asked for %+v", c.wants)
+	}
+
+	c.goes(t, ctx, "/failures")
+	c.reads(t, ctx, "Dead letters: 2", "foreign_topic", "received_too_often", "503 ServiceUnavailable")
+	click(`.things li:first-child form button`)
+	c.reads(t, ctx, "Sent to the queue again: 1.", "Dead letters: 1")
+	click(`form:has(input[name="all"]) button`)
+	c.reads(t, ctx, "Sent to the queue again: 1.", "There are none.")
+
+	c.goes(t, ctx, "/charge-permissions/main/"+yamadas)
+	click(`a[href$="/erase"]`)
+	c.reads(t, ctx, "It cannot be undone")
+	do(t, ctx, chromedp.SendKeys("#confirm", "B01-0000000-0000001\r"))
+	c.reads(t, ctx, "That is not the id of this charge permission")
+	if len(c.erased) != 0 {
+		t.Fatalf("erased %v", c.erased)
+	}
+	do(t, ctx, chromedp.SendKeys("#confirm", yamadas+"\r"))
+	c.reads(t, ctx, "The personal data is erased")
+	if len(c.erased) != 1 || c.erased[0] != yamadas {
+		t.Errorf("erased %v", c.erased)
+	}
+}
+
+func TestListsLeadOnPageByPage(t *testing.T) {
+	c := newConsole(t)
+	ctx := browser(t, "light")
+	c.goes(t, ctx, "/lists/not_chargeable?language=en")
+	links := func() []string {
+		var all []string
+		for line := range strings.SplitSeq(do(t, ctx, chromedp.Evaluate[string](`Array.from(document.querySelectorAll(".rows a"), (a) => a.pathname).join("\n")`)), "\n") {
+			all = append(all, line)
+		}
+		return all
+	}
+	first := links()
+	do(t, ctx, chromedp.Click(`main a.button`))
+	c.reads(t, ctx, "Cannot be charged")
+	until(t, "the next page", func() (bool, error) {
+		there, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.readyState === "complete" && location.search.includes("after=")`))
+		return there && err == nil, nil
+	})
+	second := links()
+	if len(first) != 25 || len(second) == 0 || len(second) > 25 {
+		t.Errorf("%d and %d rows", len(first), len(second))
+	}
+	for _, a := range second {
+		for _, b := range first {
+			if a == b {
+				t.Errorf("%s is on both pages", a)
+			}
+		}
+	}
+}
+
+// TestTheConsoleLogsNothingInTheBrowser: its own policy lets by all that it has.
+func TestTheConsoleLogsNothingInTheBrowser(t *testing.T) {
+	c := newConsole(t)
+	ctx := browser(t, "light")
+	logged := make(chan string, 100)
+	if err := chromedp.Listen(ctx, func(event any) {
+		switch e := event.(type) {
+		case *log.EventEntryAdded:
+			if !strings.HasPrefix(e.Entry.Text, "Failed to load resource: the server responded with a status of") { // the page of a problem
+				logged <- e.Entry.Text
+			}
+		case *runtime.EventExceptionThrown:
+			logged <- e.ExceptionDetails.Text
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range sights {
+		s.go_(t, ctx, c)
+	}
+	for len(logged) > 0 {
+		t.Error(<-logged)
 	}
 }
