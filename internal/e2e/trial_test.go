@@ -473,8 +473,10 @@ type book struct {
 	mu    sync.Mutex
 	calls []called
 	taken []string // message ids of the notifications that the receiver took
-	told  []string
-	heard *bytes.Buffer // if it is there: all that is not the twin's
+	// metrics are the values that the functions wrote, by function and name.
+	metrics map[string][]float64
+	told    []string
+	heard   *bytes.Buffer // if it is there: all that is not the twin's
 }
 
 // called is one call of Get Charge Permission, and when it was answered.
@@ -495,6 +497,9 @@ func (b *book) Write(line []byte) (int, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if bytes.Contains(line, []byte(`"_aws"`)) {
+		b.measure(line)
+	}
 	if l.Function == "twin" && l.Call == string(twin.GetChargePermission) {
 		b.calls = append(b.calls, called{l.ID, l.Status, time.Now()})
 	}
@@ -522,6 +527,43 @@ func (b *book) everything() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.heard.String()
+}
+
+// measure takes a line of the embedded metric format. Each of ours names its
+// metrics under one directive; those with more dimensions come again in others.
+func (b *book) measure(line []byte) {
+	var values map[string]json.RawMessage
+	var l struct {
+		Function string
+		AWS      struct {
+			CloudWatchMetrics []struct{ Metrics []struct{ Name string } }
+		} `json:"_aws"`
+	}
+	if json.Unmarshal(line, &l) != nil || json.Unmarshal(line, &values) != nil {
+		return
+	}
+	if b.metrics == nil {
+		b.metrics = map[string][]float64{}
+	}
+	for _, d := range l.AWS.CloudWatchMetrics {
+		for _, m := range d.Metrics {
+			var one float64
+			var some []float64
+			if json.Unmarshal(values[m.Name], &one) == nil {
+				some = []float64{one}
+			} else if json.Unmarshal(values[m.Name], &some) != nil {
+				continue
+			}
+			b.metrics[l.Function+" "+m.Name] = append(b.metrics[l.Function+" "+m.Name], some...)
+		}
+	}
+}
+
+// measured returns the values of a metric since the last forget.
+func (b *book) measured(function, name string) []float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.metrics[function+" "+name])
 }
 
 // since returns the calls since the n-th.
@@ -570,11 +612,11 @@ func (b *book) all() string {
 	return strings.Join(b.told, "")
 }
 
-// forget forgets the troubles.
+// forget forgets the troubles and the metrics.
 func (b *book) forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.told = nil
+	b.told, b.metrics = nil, nil
 }
 
 func (b *book) troubles() string {

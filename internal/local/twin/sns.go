@@ -402,6 +402,32 @@ func (t *Twin) confirm(topic string) error {
 	return nil
 }
 
+// Unsubscribe ends the topic's subscription, of which SNS tells the endpoint a
+// last time.
+func (t *Twin) Unsubscribe(topic string) error {
+	t.mu.Lock()
+	s := t.subscriptions[topic]
+	delete(t.subscriptions, topic)
+	t.mu.Unlock()
+	if s == nil {
+		return errors.New("the topic has no subscription")
+	}
+	e, err := t.signer.envelope("UnsubscribeConfirmation", topic, t.uuid(),
+		"You have chosen to deactivate subscription "+s.arn+".\nTo cancel this operation and restore the subscription, visit the SubscribeURL included in this message.",
+		s.token, t.now(), "")
+	if err != nil {
+		return err
+	}
+	t.task(func(ctx context.Context) {
+		for range 4 {
+			if status := t.post(ctx, s.endpoint, e, s.arn); status >= 200 && status < 500 || !t.wait(ctx, time.Second) {
+				return
+			}
+		}
+	})
+	return nil
+}
+
 // envelope is what SNS delivers ("HTTP/HTTPS notification JSON format").
 type envelope struct {
 	Type             string

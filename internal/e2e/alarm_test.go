@@ -1,0 +1,580 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"walletsync/internal/local/lambda"
+	"walletsync/internal/local/pg/wire"
+	"walletsync/internal/local/sqs"
+	"walletsync/internal/local/stack"
+	"walletsync/internal/local/twin"
+)
+
+// alarm is one of the template's.
+type alarm struct {
+	description string
+	metrics     []metric
+	maximum     bool    // else the sum of all values
+	divided     float64 // what is compared is so many times less
+	threshold   float64
+	compare     string
+}
+
+// metric is what an alarm reads: of a function, a queue, or all.
+type metric struct{ namespace, name, of string }
+
+var (
+	capital = regexp.MustCompile(`([a-z])([A-Z])`)
+	divisor = regexp.MustCompile(`^m1 / ([0-9]+)$`)
+)
+
+// alarms reads them from the transformed template; a test beside that holds it to
+// template.yaml.
+func alarms(t *testing.T) map[string]alarm {
+	t.Helper()
+	text, err := os.ReadFile("template/testdata/transformed.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var whole any
+	if err := json.Unmarshal(text, &whole); err != nil {
+		t.Fatal(err)
+	}
+	template := whole
+	if inner, ok := whole.(map[string]any)["template"]; ok {
+		template = inner
+	}
+	field := func(v any, path ...string) any {
+		for _, p := range path {
+			m, _ := v.(map[string]any)
+			v = m[p]
+		}
+		return v
+	}
+	defaults, _ := field(template, "Parameters").(map[string]any)
+	resources, _ := field(template, "Resources").(map[string]any)
+	all := map[string]alarm{}
+	for name, r := range resources {
+		if field(r, "Type") != "AWS::CloudWatch::Alarm" {
+			continue
+		}
+		p := field(r, "Properties")
+		a := alarm{description: fmt.Sprint(field(p, "AlarmDescription")), divided: 1, compare: fmt.Sprint(field(p, "ComparisonOperator"))}
+		switch v := field(p, "Threshold").(type) {
+		case float64:
+			a.threshold = v
+		case string:
+			a.threshold, err = strconv.ParseFloat(v, 64)
+		default:
+			a.threshold, err = strconv.ParseFloat(fmt.Sprint(field(defaults[fmt.Sprint(field(v, "Ref"))], "Default")), 64)
+		}
+		if err != nil {
+			t.Fatalf("%s: its threshold: %v", name, err)
+		}
+		read := func(m any, statistic any) {
+			read := metric{fmt.Sprint(field(m, "Namespace")), fmt.Sprint(field(m, "MetricName")), ""}
+			dimensions, _ := field(m, "Dimensions").([]any)
+			for _, d := range dimensions {
+				if id, ok := field(d, "Value", "Ref").(string); ok {
+					read.of = strings.ToLower(capital.ReplaceAllString(id, "$1-$2"))
+				}
+			}
+			a.metrics = append(a.metrics, read)
+			a.maximum = statistic == "Maximum"
+		}
+		several, _ := field(p, "Metrics").([]any)
+		for _, m := range several {
+			if by := divisor.FindStringSubmatch(fmt.Sprint(field(m, "Expression"))); by != nil {
+				a.divided, _ = strconv.ParseFloat(by[1], 64)
+			}
+			if one := field(m, "MetricStat", "Metric"); one != nil {
+				read(one, field(m, "MetricStat", "Stat"))
+			}
+		}
+		if len(several) == 0 {
+			read(p, field(p, "Statistic"))
+		}
+		all[name] = a
+	}
+	return all
+}
+
+// watch is a trial whose alarms are watched as CloudWatch would.
+type watch struct {
+	*trial
+	alarms map[string]alarm
+	ahead  atomic.Int64 // of the twin's and the queue's clock, nanoseconds
+
+	mu        sync.Mutex
+	functions []*lambda.Function // those of the stack, and others of their binaries
+	before    map[string]int     // Lambda's own counts when the provocation began
+	answered  int                // 5xx of the HTTP API that this test got
+	opened    int                // connections to the database, by this test
+}
+
+// raised reports whether an alarm would be raised by what happened since the
+// provocation began, and by how much.
+func (w *watch) raised(name string) (bool, float64) {
+	a := w.alarms[name]
+	var values []float64
+	for _, m := range a.metrics {
+		values = append(values, w.values(m)...)
+	}
+	total := 0.0
+	for _, v := range values {
+		if a.maximum {
+			total = max(total, v)
+		} else {
+			total += v
+		}
+	}
+	total /= a.divided
+	switch a.compare {
+	case "GreaterThanOrEqualToThreshold":
+		return total >= a.threshold, total
+	case "GreaterThanThreshold":
+		return total > a.threshold, total
+	case "LessThanThreshold":
+		return total < a.threshold, total
+	}
+	w.tb.Fatalf("%s compares by %s", name, a.compare)
+	return false, 0
+}
+
+func (w *watch) values(m metric) []float64 {
+	switch m.namespace {
+	case "walletsync":
+		return w.book.measured(m.of, m.name)
+	case "AWS/Lambda":
+		return []float64{float64(w.counted()[m.of+" "+m.name] - w.before[m.of+" "+m.name])}
+	case "AWS/ApiGateway":
+		return []float64{float64(w.answered)}
+	case "AWS/RDS":
+		return []float64{float64(w.opened)}
+	case "AWS/SQS":
+		if m.name == "ApproximateNumberOfMessagesVisible" {
+			return []float64{float64(w.DLQ.Stats().Visible)}
+		}
+		oldest := time.Duration(0)
+		for _, message := range w.Queue.Messages() {
+			oldest = max(oldest, w.now().Sub(message.Sent))
+		}
+		return []float64{oldest.Seconds()}
+	}
+	w.tb.Fatalf("nobody here knows the metric %+v", m)
+	return nil
+}
+
+func (w *watch) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+
+// counted are Lambda's own metrics of all functions.
+func (w *watch) counted() map[string]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := map[string]int{}
+	for _, f := range w.functions {
+		s := f.Stats()
+		all[f.Name()+" Errors"] += s.Errors
+		all[f.Name()+" Throttles"] += s.Throttles
+		all[f.Name()+" Invocations"] += s.Invocations
+	}
+	return all
+}
+
+// another starts a function of the same binary, with other settings, and no room
+// for a second invocation.
+func (w *watch) another(name string, change func(map[string]string)) *lambda.Function {
+	w.tb.Helper()
+	environment := map[string]string{}
+	for _, line := range w.Environment() {
+		if k, v, _ := strings.Cut(line, "="); !strings.HasPrefix(k, "AWS_") || strings.HasPrefix(k, "AWS_ENDPOINT_") {
+			environment[k] = v
+		}
+	}
+	change(environment)
+	f, err := lambda.Start(w.ctx(), lambda.Config{Name: name, Binary: w.Binary(name), Environment: environment, Timeout: 30 * time.Second, MaxConcurrency: 1, Output: w.book})
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	w.tb.Cleanup(f.Close)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.functions = append(w.functions, f)
+	return f
+}
+
+func same(map[string]string) {}
+
+// door is another receiver's URL.
+func (w *watch) door(change func(map[string]string)) string {
+	server := httptest.NewServer((&lambda.Gateway{Routes: map[string]*lambda.Function{"POST /ipn/{account}/{secret}": w.another("ipn-receiver", change)}}).Handler())
+	w.tb.Cleanup(server.Close)
+	return server.URL + w.IPNURL[strings.Index(w.IPNURL, "/ipn/"):]
+}
+
+// subscribe leads the notifications elsewhere.
+func (w *watch) subscribe(url string) {
+	w.tb.Helper()
+	if err := w.Twin.Subscribe(w.TopicARN, url); err != nil {
+		w.tb.Fatal(err)
+	}
+	w.until("the subscription to be confirmed", func() (bool, error) { return w.Twin.Subscribed(w.TopicARN), nil })
+}
+
+// post sends a body to the door and returns the status.
+func (w *watch) post(url, body string) int {
+	w.tb.Helper()
+	got, err := http.Post(url, "text/plain; charset=UTF-8", strings.NewReader(body))
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	got.Body.Close()
+	if got.StatusCode >= 500 {
+		w.answered++
+	}
+	return got.StatusCode
+}
+
+// overheard is a notification as it went over the wire.
+func (w *watch) overheard() string {
+	w.tb.Helper()
+	heard := make(chan string, 10)
+	ear := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, q *http.Request) {
+		body, err := io.ReadAll(q.Body)
+		if err != nil {
+			return
+		}
+		if q.Header.Get("x-amz-sns-message-type") == "Notification" {
+			select {
+			case heard <- string(body):
+			default:
+			}
+			return
+		}
+		if got, err := http.Post(w.IPNURL, "text/plain", bytes.NewReader(body)); err == nil {
+			got.Body.Close()
+			rw.WriteHeader(got.StatusCode)
+		}
+	}))
+	w.tb.Cleanup(ear.Close)
+	w.subscribe(ear.URL)
+	w.sent -= 1 // it is not recorded
+	w.move(w.ids[:1], twin.Notify{})
+	defer w.subscribe(w.IPNURL)
+	select {
+	case message := <-heard:
+		return message
+	case <-time.After(tried):
+		w.tb.Fatal("no notification was heard")
+		return ""
+	}
+}
+
+func (w *watch) faults(f twin.Faults) {
+	w.tb.Helper()
+	if err := w.Twin.SetFaults(f); err != nil {
+		w.tb.Fatal(err)
+	}
+}
+
+// fails has Amazon answer a read in this way, and wants one.
+func (w *watch) fails(call twin.CallFault) {
+	call.Call, call.Next = twin.GetChargePermission, 1
+	w.faults(twin.Faults{Calls: []twin.CallFault{call}})
+	w.move(w.ids[:1], twin.Notify{})
+}
+
+// failing invokes a function with what it must refuse.
+func (w *watch) failing(f *lambda.Function, times int) {
+	for range times {
+		if _, err := f.Invoke(w.ctx(), []byte(`"not an event"`)); err == nil {
+			w.tb.Errorf("%s took an event that is none", f.Name())
+		}
+	}
+}
+
+// throttled invokes a function while it is busy.
+func (w *watch) throttled(name string, times int) {
+	f := w.another(name, same)
+	for f.Stats().Throttles < times {
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() { _, _ = f.Invoke(w.ctx(), []byte(`{}`)) })
+		}
+		all.Wait()
+	}
+}
+
+// provocations bring about what each alarm is for.
+var provocations = map[string]func(*watch){
+	"DeadLettersAlarm": func(w *watch) {
+		if _, err := w.Twin.Publish(`no notification at all`, "", twin.Notify{}); err != nil {
+			w.tb.Fatal(err)
+		}
+	},
+	"QueueAgeAlarm": func(w *watch) {
+		w.Queue.Hold()
+		sent := w.Queue.Stats().Sent
+		w.move(w.ids[:1], twin.Notify{})
+		w.until("the notification to be in the queue", func() (bool, error) { return w.Queue.Stats().Sent > sent, nil })
+		w.ahead.Store(int64(31 * time.Minute))
+	},
+	"OldestWantedAlarm": func(w *watch) {
+		if _, err := w.DB.Exec(w.ctx(), `update walletsync.refreshes set wanted = wanted + 1, since = now() - interval '2 hours', not_before = now() where id = $1`, w.ids[0]); err != nil {
+			w.tb.Fatal(err)
+		}
+		w.invoke(w.Reconciler)
+	},
+	"ReceiverRefusesAlarm": func(w *watch) {
+		for range 20 {
+			if got := w.post(w.IPNURL+"x", `{}`); got/100 != 4 {
+				w.tb.Errorf("a wrong path is answered %d", got)
+			}
+		}
+	},
+	"ReceiverUnavailableAlarm": func(w *watch) {
+		message := w.overheard()
+		w.faults(twin.Faults{Calls: []twin.CallFault{{Call: twin.GetSigningCertificate, Status: 503}}})
+		w.kill(w.Receiver) // it knows the certificate
+		for range 3 {
+			if got := w.post(w.IPNURL, message); got != http.StatusServiceUnavailable {
+				w.tb.Errorf("without a certificate the door answers %d", got)
+			}
+		}
+	},
+	"ApiFailsAlarm": func(w *watch) {
+		message := w.overheard()
+		w.faults(twin.Faults{Calls: []twin.CallFault{{Call: twin.GetSigningCertificate, Status: 503}}})
+		w.kill(w.Receiver)
+		for range 3 {
+			w.post(w.IPNURL, message)
+		}
+	},
+	"UnpinnedAlarm": func(w *watch) {
+		w.subscribe(w.door(func(environment map[string]string) {
+			environment["ACCOUNTS"] = regexp.MustCompile(`"topics":\[[^\]]*\]`).ReplaceAllString(environment["ACCOUNTS"], `"topics":[]`)
+		}))
+		w.move(w.ids[:1], twin.Notify{})
+	},
+	"ForgedAlarm": func(w *watch) {
+		if got := w.post(w.IPNURL, strings.Replace(w.overheard(), "ATTRIBUTE_CHANGE", "ATTRIBUTE_CHANGF", 1)); got != http.StatusForbidden {
+			w.tb.Errorf("a forged message is answered %d", got)
+		}
+	},
+	"SubscriptionEndedAlarm": func(w *watch) {
+		if err := w.Twin.Unsubscribe(w.TopicARN); err != nil {
+			w.tb.Fatal(err)
+		}
+	},
+	"NotificationsMissingAlarm": func(w *watch) {
+		if _, err := w.DB.Exec(w.ctx(), `update walletsync.notifications set processed_at = processed_at - interval '1 hour'`); err != nil {
+			w.tb.Fatal(err)
+		}
+		w.faults(twin.Faults{IPNs: []twin.IPNFault{{Drop: true}}})
+		for _, id := range w.ids[:2] {
+			w.returns(w.walks(begin(w.tb, w.Stack, id, "payment_method", "")))
+		}
+		w.until("the reconciler to miss them", func() (bool, error) {
+			w.invoke(w.Reconciler)
+			raised, _ := w.raised("NotificationsMissingAlarm")
+			return raised, nil
+		})
+	},
+	"KeyRefusedAlarm":         func(w *watch) { w.fails(twin.CallFault{Status: 401, ReasonCode: "InvalidRequestSignature"}) },
+	"AmazonPayThrottlesAlarm": func(w *watch) { w.failsOften("AmazonPayThrottlesAlarm", 429) },
+	"AmazonPayFailsAlarm":     func(w *watch) { w.failsOften("AmazonPayFailsAlarm", 500) },
+	"AmazonPayRefusesAlarm":   func(w *watch) { w.failsOften("AmazonPayRefusesAlarm", 400) },
+	"WorkerFailsAlarm": func(w *watch) {
+		reading := w.atCall(false)
+		w.move(w.ids[:1], twin.Notify{})
+		w.wait(reading)
+		w.crash()
+		reading.release()
+	},
+	"WorkerThrottledAlarm":    func(w *watch) { w.throttled("ipn-worker", 10) },
+	"FunctionsFailAlarm":      func(w *watch) { w.failing(w.Start, 5) },
+	"FunctionsThrottledAlarm": func(w *watch) { w.throttled("update-start", 10) },
+	"PushFailsAlarm": func(w *watch) {
+		off := w.wire.On(wire.Opened, nil, wire.Do(wire.Cut))
+		defer off()
+		push := w.another("feed-push", same)
+		for range 3 {
+			if _, err := push.Invoke(w.ctx(), []byte(`{}`)); err == nil {
+				w.tb.Error("feed-push succeeded without a database")
+			}
+		}
+	},
+	"ReconcilerStoppedAlarm": func(*watch) {}, // nobody invokes it
+	"SweepTooSlowAlarm": func(w *watch) {
+		f := w.another("reconciler", func(environment map[string]string) {
+			environment["RECONCILE_EVERY"] = "1h" // one call of a quarter of the share lasts for long
+			environment["SWEEP_DAYS"] = "0.00002"
+		})
+		a := w.alarms["SweepTooSlowAlarm"]
+		a.threshold = 0.00002 // SweepDays, as the setting is
+		w.alarms["SweepTooSlowAlarm"] = a
+		w.invoke(f)
+	},
+	"DatabaseUnreachableAlarm": func(w *watch) {
+		off := w.wire.On(wire.Opened, nil, wire.Do(wire.Cut))
+		defer off()
+		f := w.another("reconciler", same)
+		for range 3 {
+			if _, err := f.Invoke(w.ctx(), []byte(`{}`)); err == nil {
+				w.tb.Error("the reconciler succeeded without a database")
+			}
+		}
+	},
+	"DatabaseConnectionsAlarm": func(w *watch) {
+		for range 100 {
+			c, err := pgx.Connect(w.ctx(), w.DatabaseURL)
+			if err != nil {
+				w.tb.Fatal(err)
+			}
+			w.tb.Cleanup(func() { _ = c.Close(w.ctx()) })
+			w.opened++
+		}
+	},
+	"SecurityEventsAlarm": func(w *watch) {
+		mine, yours := w.walks(begin(w.tb, w.Stack, w.ids[0], "both", "")), w.walks(begin(w.tb, w.Stack, w.ids[1], "both", ""))
+		w.returns(yours)
+		w.returns(twin.Walked{ReturnURL: strings.Replace(mine.ReturnURL, mine.CheckoutSessionID, yours.CheckoutSessionID, 1)})
+	},
+}
+
+// unprovoked are alarms for what cannot be brought about from outside.
+var unprovoked = map[string]string{
+	"PanicsAlarm": "it takes a fault in the code: TestAPanicFailsItsInvocationAlone has one, and the metric that it counts",
+}
+
+func (w *watch) invoke(f *lambda.Function) {
+	w.tb.Helper()
+	if _, err := f.Invoke(w.ctx(), []byte(`{}`)); err != nil {
+		w.tb.Fatal(err)
+	}
+}
+
+func (w *watch) walks(b begun) twin.Walked {
+	w.tb.Helper()
+	walked, err := w.Twin.Walk(b.Checkout, twin.Choice{})
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	return walked
+}
+
+func (w *watch) returns(walked twin.Walked) {
+	w.tb.Helper()
+	get(w.tb, walked.ReturnURL)
+}
+
+// failsOften has Amazon answer in this way until the alarm would be raised.
+func (w *watch) failsOften(name string, status int) {
+	w.faults(twin.Faults{Calls: []twin.CallFault{{Call: twin.GetChargePermission, Status: status}}})
+	w.until("Amazon to have answered so often enough", func() (bool, error) {
+		w.move(w.ids[:3], twin.Notify{})
+		if _, err := w.DB.Exec(w.ctx(), `update walletsync.refreshes set not_before = now() where wanted > done; update walletsync.api_quota set closed_until = '-infinity'`); err != nil {
+			return false, err
+		}
+		raised, _ := w.raised(name)
+		return raised, nil
+	})
+}
+
+// calm ends what a provocation brought about.
+func (w *watch) calm() {
+	w.tb.Helper()
+	w.faults(twin.Faults{})
+	w.ahead.Store(0)
+	w.Queue.Release()
+	if _, err := w.DB.Exec(w.ctx(), `update walletsync.refreshes set not_before = now() where wanted > done; update walletsync.api_quota set closed_until = '-infinity'`); err != nil {
+		w.tb.Fatal(err)
+	}
+	w.subscribe(w.IPNURL)
+	w.move(w.ids[:1], twin.Notify{})
+	w.invoke(w.Reconciler)
+	w.settle()
+	for w.DLQ.Stats().Visible > 0 {
+		messages, err := w.DLQ.Receive(w.ctx(), sqs.ReceiveInput{Max: 10})
+		if err != nil {
+			w.tb.Fatal(err)
+		}
+		for _, m := range messages {
+			if err := w.DLQ.Delete(m.ReceiptHandle); err != nil {
+				w.tb.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestEveryAlarmIsRaisedByWhatItIsFor brings about, one after another, what each
+// alarm of the template is for. Its text must lead to the remedy: it says what to
+// look at or what to do, and RUNBOOK.md has more.
+func TestEveryAlarmIsRaisedByWhatItIsFor(t *testing.T) {
+	t.Parallel()
+	w := &watch{alarms: alarms(t), before: map[string]int{}}
+	w.trial = try(t, stack.Options{Now: w.now, Environment: map[string]string{"CHANNEL_PATIENCE": "1s"}})
+	w.functions = []*lambda.Function{w.Receiver, w.Worker, w.Start, w.Return, w.Reconciler, w.Push, w.Migrator}
+	w.known(3)
+	if len(w.alarms) < 20 {
+		t.Fatalf("only %d alarms were read: does this test still know their form?", len(w.alarms))
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.alarms)) {
+		t.Run(name, func(t *testing.T) {
+			w.trial.in(t)
+			provoke, ok := provocations[name]
+			if !ok {
+				if unprovoked[name] == "" {
+					t.Fatal("nothing provokes it")
+				}
+				return
+			}
+			w.book.forget()
+			w.before, w.answered, w.opened = w.counted(), 0, 0
+			if raised, by := w.raised(name); raised && name != "ReconcilerStoppedAlarm" {
+				t.Fatalf("it is raised already, by %v", by)
+			}
+			provoke(w)
+			w.until("the alarm", func() (bool, error) {
+				raised, by := w.raised(name)
+				return raised, fmt.Errorf("%v of %v", by, w.alarms[name].threshold)
+			})
+			w.calm()
+		})
+	}
+	for name := range provocations {
+		if _, ok := w.alarms[name]; !ok {
+			t.Errorf("%s is provoked, and is no alarm of the template", name)
+		}
+	}
+	for name := range unprovoked {
+		if _, ok := w.alarms[name]; !ok {
+			t.Errorf("%s is no alarm of the template", name)
+		}
+	}
+	if runbook, err := os.ReadFile(filepath.Join("..", "..", "functions", "RUNBOOK.md")); err == nil {
+		for name := range w.alarms {
+			if !strings.Contains(string(runbook), strings.TrimSuffix(name, "Alarm")) {
+				t.Errorf("RUNBOOK.md has nothing on %s", name)
+			}
+		}
+	}
+}
