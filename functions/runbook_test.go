@@ -61,7 +61,7 @@ func TestEveryCommandInThePagesExists(t *testing.T) {
 		}
 		for _, m := range target.FindAllStringSubmatch(string(text), -1) {
 			found++
-			if !targets[m[1]] {
+			if !targets[m[1]] && !strings.Contains(string(makefile), "\n"+m[1]+"%:") { // make build-<LogicalId>
 				t.Errorf("%s: make has no target %s", page, m[1])
 			}
 			if m[1] == "doctor" {

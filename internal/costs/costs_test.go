@@ -3,8 +3,6 @@ package costs
 import (
 	"flag"
 	"os"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -128,55 +126,5 @@ func TestEveryPriceHasItsSource(t *testing.T) {
 	}
 	if in.Prices.Read == "" || in.Measured.On == "" {
 		t.Error("the date is missing")
-	}
-}
-
-// What is assumed of the deployment is what template.yaml deploys.
-func TestTheTemplateIsWhatIsAssumed(t *testing.T) {
-	text, err := os.ReadFile("../../template.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, resources, _ := strings.Cut(string(text), "\nResources:\n")
-	resources, _, _ = strings.Cut(resources, "\nOutputs:\n")
-	var alarmed, alarmedInVPC, secrets, secretsInVPC float64
-	memory := map[string]float64{}
-	for _, r := range regexp.MustCompile(`(?m)^  \w+:\n(    .*\n|\s*\n)+`).FindAllString(resources, -1) {
-		always := !strings.Contains(r, "\n    Condition:") || strings.Contains(r, "\n    Condition: HasBearerKey\n") // the default
-		inVPC := strings.Contains(r, "\n    Condition: HasNewDatabase\n")
-		count := func(ofAll, ofVPC *float64, n int) {
-			switch {
-			case always:
-				*ofAll += float64(n)
-			case inVPC:
-				*ofVPC += float64(n)
-			}
-		}
-		switch {
-		case strings.Contains(r, "Type: AWS::CloudWatch::Alarm"):
-			count(&alarmed, &alarmedInVPC, strings.Count(r, "MetricName:"))
-		case strings.Contains(r, "Type: AWS::SecretsManager::Secret\n"):
-			count(&secrets, &secretsInVPC, 1)
-		case strings.Contains(r, "Type: AWS::Serverless::Function"):
-			m := regexp.MustCompile(`\$\{AWS::StackName\}-([a-z-]+)\n[\s\S]*MemorySize: ([0-9]+)`).FindStringSubmatch(r)
-			if m == nil {
-				t.Fatalf("a function without name or memory: %s", r)
-			}
-			memory[m[1]], _ = strconv.ParseFloat(m[2], 64)
-		}
-	}
-	a := load(t).Assumed
-	if alarmed != a.AlarmMetrics || alarmedInVPC != a.VPCAlarmMetrics {
-		t.Errorf("alarms look at %v metrics, %v more with a cluster; assumed are %v and %v", alarmed, alarmedInVPC, a.AlarmMetrics, a.VPCAlarmMetrics)
-	}
-	// The key's and the database's are the merchant's own; a new database brings
-	// two in the place of the latter.
-	if secrets+2 != a.Secrets || secretsInVPC-1 != a.VPCSecrets {
-		t.Errorf("%v secrets, %v more with a cluster; assumed are %v and %v", secrets+2, secretsInVPC-1, a.Secrets, a.VPCSecrets)
-	}
-	for name, mb := range a.Memory {
-		if memory[name] != mb {
-			t.Errorf("%s has %v MB, assumed are %v", name, memory[name], mb)
-		}
 	}
 }
