@@ -216,7 +216,7 @@ func TestEveryRouteIsOneThatTheCodeHandlesAndTheOtherWayRound(t *testing.T) {
 			}
 		}
 		for _, r := range s.of("AWS::Lambda::Permission") {
-			if _, path, ok := strings.Cut(r.Properties["SourceArn"].(string), ":Api/$default/"); ok {
+			if _, path, ok := strings.Cut(r.Properties["SourceArn"].(string), ":Api/*/"); ok {
 				method, path, _ := strings.Cut(path, "/")
 				for f := range s.of("AWS::Lambda::Function") {
 					if s.ref(f) == r.Properties["FunctionName"] {
