@@ -15,6 +15,7 @@ import (
 	"walletsync/internal/config"
 	"walletsync/internal/operator"
 	"walletsync/internal/postgres"
+	"walletsync/internal/postgres/iam"
 	"walletsync/internal/queue"
 	"walletsync/internal/wallet"
 )
@@ -56,7 +57,7 @@ func connect(ctx context.Context) (operator.Parts, error) {
 	return operator.Parts{
 		Accounts:   accounts,
 		FetchLimit: c.FetchLimit,
-		Store:      postgres.Lazy(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{StatementTimeout: time.Minute}),
+		Store:      postgres.Lazy(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{StatementTimeout: time.Minute, BeforeConnect: iam.SignIn(c.DatabaseIAM, aws)}),
 		Waker:      &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL},
 	}, nil
 }

@@ -95,7 +95,8 @@ type Operator struct {
 	Accounts       []Account
 	QueueURL       string
 	DatabaseSecret string // ARN
-	FetchLimit     int    // the worker's: charge permissions claimed and fetched at once
+	DatabaseIAM    bool
+	FetchLimit     int // the worker's: charge permissions claimed and fetched at once
 }
 
 // The defaults of what need not be set.
@@ -228,6 +229,7 @@ func LoadOperator(getenv func(string) string) (Operator, error) {
 		Accounts:       r.accounts(noSecret),
 		QueueURL:       r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
 		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
+		DatabaseIAM:    r.databaseIAM(),
 		FetchLimit:     r.number("FETCH_LIMIT", DefaultFetchLimit, 1, 200),
 	}
 	return c, r.err()

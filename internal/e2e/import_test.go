@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/csv"
 	"fmt"
 	"os"
 	"os/exec"
@@ -168,6 +169,41 @@ func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
 	w.check()
 	keep(t, fmt.Sprintf("%d ids at a quota of %.0f a second: %v, %.1f a second (at least %v)\ncalls: %d, of them %d before the worker was killed; %d were in its hands, %d of them were made twice; 429: 0\n%s%s",
 		n, quota.PerSecond, took.Round(time.Second), float64(n)/took.Seconds(), least, len(w.book.since(0)), made, len(flying), twice, third.out.String(), third.told.String()))
+}
+
+// TestACommandRunsInTheEnvironmentThatTheStackLeaves: as make operator does it,
+// by a shell that reads operator.env.
+func TestACommandRunsInTheEnvironmentThatTheStackLeaves(t *testing.T) {
+	s := running(t)
+	run := func(args ...string) string {
+		t.Helper()
+		c := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `set -a; . "$0"; exec "$@"`, filepath.Join(filepath.Dir(s.CAFile), "operator.env"), s.Binary("operator")}, args...)...)
+		c.Env = []string{"PATH=" + os.Getenv("PATH")}
+		var told bytes.Buffer
+		c.Stderr = &told
+		out, err := c.Output()
+		if err != nil {
+			t.Fatalf("%v: %v: %s", args, err, told.String())
+		}
+		return string(out)
+	}
+	var names []string
+	if err := s.DB.QueryRow(t.Context(), `select array_agg(coalesce(name, '') order by account, charge_permission_id) from back_office.buyers`).Scan(&names); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(strings.NewReader(run("export", "buyers", "--verbatim"))).ReadAll()
+	if err != nil || len(rows) != len(names)+1 {
+		t.Fatalf("%d rows of %d, %v", len(rows), len(names), err)
+	}
+	for i, name := range names {
+		if got := rows[i+1][3]; got != name {
+			t.Errorf("row %d is of %q, not %q", i+1, got, name)
+		}
+	}
+	const id = "S01-1000003-1000003"
+	if document := run("person", id); !strings.Contains(document, `"charge_permission_id": "`+id+`"`) || !strings.Contains(document, "Zoé Exemple") || strings.Contains(document, "Erika") {
+		t.Errorf("%.500s", document)
+	}
 }
 
 // stored is how many charge permissions are.
