@@ -137,7 +137,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	w.change(id, `{"shippingAddress":{"city":"Quillborough"}}`, twin.Notify{})
 	w.wait(reading)
 	log := filepath.Join(t.TempDir(), "erasures.jsonl")
-	erase := w.operator("erase", "--person", "--log", log, id)
+	erase := w.operator("erase", "--log", log, id)
 	if err := w.done(erase, tried); err != nil || !strings.Contains(erase.out.String(), "main "+id+" erased") {
 		t.Fatalf("%v: %s%s", err, erase.out.String(), erase.told.String())
 	}

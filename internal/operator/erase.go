@@ -21,8 +21,11 @@ func Erase(connect Connect) Command {
 	return Command{
 		Name: "erase",
 		Args: "ID …",
-		Line: "Erase the personal data of charge permissions, for good",
+		Line: "Erase what is stored of a person, for good",
 		Help: `
+The person is the buyer behind a charge permission, with all charge permissions of
+the same buyer id.
+
 Names, addresses, payment methods and what Amazon sent are blanked wherever they
 are stored, the history included, and nothing is stored again until the buyer
 completes an update; state, limits and times are. The feed's readers are told by a
@@ -33,7 +36,7 @@ of the database does not touch it: after one, the command restored needs it.
 Erasing what is erased already changes nothing.`,
 		Set: func(f *flag.FlagSet) func(context.Context, Terminal, []string) error {
 			account := f.String("account", "", "the `account`; needed if several know the id")
-			whole := f.Bool("person", false, "all charge permissions of the person: those with the same buyer id")
+			one := f.Bool("one", false, "of these charge permissions alone, not of all that the person has")
 			log := f.String("log", "", "the erasure log: a `file` to append to; needed")
 			return func(ctx context.Context, t Terminal, args []string) error {
 				ids := make([]wallet.ChargePermissionID, len(args))
@@ -61,7 +64,7 @@ Erasing what is erased already changes nothing.`,
 					return fmt.Errorf("the erasure log cannot be opened: %w", err)
 				}
 				defer file.Close() // what was written is on the disk
-				return erase(ctx, t, &person.Eraser{Store: parts.Store, Log: person.File{Disk: file}}, wallet.AccountID(*account), ids, *whole)
+				return erase(ctx, t, &person.Eraser{Store: parts.Store, Log: person.File{Disk: file}}, wallet.AccountID(*account), ids, !*one)
 			}
 		},
 	}

@@ -91,7 +91,7 @@ func TestWhatIsErasedIsToldAndLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &people{known: []person.Permission{{Account: "main", ID: idOne}, {Account: "main", ID: idTwo}}}
-	got := p.run(t, "", "erase", idOne, "--person", "--log", log)
+	got := p.run(t, "", "erase", idOne, "--log", log)
 	if got.code != Done || got.out != "main "+idOne+" erased\nmain "+idTwo+" erased\n" || !slices.Equal(p.erased, []wallet.ChargePermissionID{idOne, idTwo}) {
 		t.Errorf("%+v, %v", got, p.erased)
 	}
@@ -100,7 +100,7 @@ func TestWhatIsErasedIsToldAndLogged(t *testing.T) {
 		t.Errorf("%s, %v", b, err)
 	}
 	p.erased = nil
-	if got := p.run(t, "", "erase", idOne, "--log", log); got.code != Done || len(p.erased) != 1 {
+	if got := p.run(t, "", "erase", "--one", idOne, "--log", log); got.code != Done || len(p.erased) != 1 {
 		t.Errorf("one alone: %+v, %v", got, p.erased)
 	}
 }
