@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"walletsync/internal/export"
 	"walletsync/internal/local/twin"
 	erasures "walletsync/internal/person"
 	"walletsync/internal/wallet"
@@ -65,6 +66,26 @@ func (w *trial) dumped() string {
 		w.tb.Fatal(err)
 	}
 	return string(out)
+}
+
+// exported is every list that the operator's program exports, and what it tells a
+// person.
+func (w *trial) exported(id string) string {
+	w.tb.Helper()
+	commands := [][]string{{"person", id}}
+	for _, l := range export.Lists {
+		commands = append(commands, []string{"export", l.Name})
+	}
+	var all strings.Builder
+	for _, args := range commands {
+		c := w.operator(args...)
+		if err := w.done(c, tried); err != nil {
+			w.tb.Fatalf("%v: %v: %s", args, err, c.told.String())
+		}
+		all.Write(c.out.Bytes())
+		all.Write(c.told.Bytes())
+	}
+	return all.String()
 }
 
 // personOf gathers what an answer of Amazon's tells of the person: every text of
@@ -128,8 +149,10 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	w.yesterday()
 	begin(t, w.Stack, id, "both", `,"returnTo":"`+w.ShopURL+`thanks/Zebedee","merchantMetadata":{"noteToBuyer":"Dear Zebedee"}`)
 	words := append(w.personOf(id), "Zebedee")
-	if there := found(w.everywhere(), words); len(words) < 8 || len(there) != len(words) {
-		t.Fatalf("of %d words on the person %d are stored: this test shows nothing", len(words), len(there))
+	for where, text := range map[string]string{"stored": w.everywhere(), "exported": w.exported(id)} {
+		if there := found(text, words); len(words) < 8 || len(there) != len(words) {
+			t.Fatalf("of %d words on the person %d are %s: this test shows nothing", len(words), len(there), where)
+		}
 	}
 
 	// Amazon's answer is on its way when the person is erased.
@@ -155,7 +178,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 		t.Fatal(err)
 	}
 	for where, text := range map[string]string{
-		"a table, a view, the queue or the bus": w.everywhere(), "a dump": w.dumped(), "the functions' logs": w.book.everything(),
+		"a table, a view, the queue or the bus": w.everywhere(), "a dump": w.dumped(), "an export": w.exported(id), "the functions' logs": w.book.everything(),
 		"the erasure log": string(logged), "what the command says": erase.out.String() + erase.told.String(),
 	} {
 		for _, left := range found(text, words) {
