@@ -206,20 +206,19 @@ func name(r *goose.MigrationResult) string { return strings.TrimSuffix(r.Source.
 // it, all but reading works, and byHand says what an administrator has to run.
 func readers(ctx context.Context, db *sql.DB) (byHand string, err error) {
 	var missing []string
-	for _, of := range []struct{ schema, role string }{
-		{"back_office", "walletsync_reader"},
-		{"back_office_masked", "walletsync_reader_masked"},
+	for _, of := range []struct{ schema, role, create string }{
+		{"back_office", "walletsync_reader", "create role walletsync_reader nologin"},
+		{"back_office_masked", "walletsync_reader_masked", "create role walletsync_reader_masked nologin"},
 	} {
 		var exists bool
 		if err := db.QueryRowContext(ctx, `select exists (select from pg_roles where rolname = $1)`, of.role).Scan(&exists); err != nil {
 			return "", err
 		}
 		if !exists {
-			create := "create role " + of.role + " nologin"
-			_, err := db.ExecContext(ctx, create)
+			_, err := db.ExecContext(ctx, of.create)
 			switch {
 			case code(err) == "42501": // insufficient_privilege
-				missing = append(missing, create)
+				missing = append(missing, of.create)
 				continue
 			case err != nil && !alreadyExists(err): // another database's migrator was faster
 				return "", err
