@@ -5,10 +5,11 @@
 // release.
 //
 // A step runs in one transaction, waits 3 s at most for a lock, and is tried
-// again: it must be short. An index on a table with rows is built by
-// "create index concurrently" in a step of its own under "-- +goose NO
-// TRANSACTION", after "set lock_timeout = 0", since it waits for old transactions
-// but stands in nobody's way. No step names a role of the cluster. `make lint`
+// again: it must be short. An index on a table with rows is built by "create
+// index concurrently" in a step of its own under "-- +goose NO TRANSACTION",
+// between "set lock_timeout = 0" and "set lock_timeout = '3s'", since it waits for
+// old transactions but stands in nobody's way; and after "drop index concurrently
+// if exists", since one that was broken off is left invalid. No step names a role of the cluster. `make lint`
 // has squawk look for what locks too much; rows for the next steps to meet go
 // to internal/postgres/migrate/testdata/rows. When a release is made,
 // `go test ./migrations -release` writes down that its steps stay as they are.

@@ -137,6 +137,8 @@ func TestAnswersGoToCloudFormationAlone(t *testing.T) {
 		{"eu-west-1", "https://" + name + "euwest1.s3.amazonaws.com.example.com/x", false},
 		{"eu-west-1", "https://example.com/" + name + "euwest1.s3.amazonaws.com/x", false},
 		{"eu-west-1", "https://example.com?" + name + "euwest1.s3.amazonaws.com/x", false},
+		{"eu-west-1", "https://my-" + name + "euwest1.s3.amazonaws.com/x", false}, // anyone's
+		{"eu-west-1", "https://" + name + "euwest1-mine.s3.amazonaws.com/x", false},
 		{"eu-west-1", "https://mine.s3.eu-west-1.amazonaws.com/x", false},
 		{"eu-west-1", "https://s3.eu-west-1.amazonaws.com/" + name + "euwest1/x", false},
 		{"cn-north-1", "https://" + name + "cnnorth1.s3.amazonaws.com.cn/x", false},
