@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"walletsync/internal/backoffice/view"
+	"walletsync/internal/reconcile"
 	"walletsync/internal/wallet"
 )
 
@@ -227,7 +228,21 @@ func (s *Store) Overview(ctx context.Context, from time.Time) (view.Overview, er
 			return err
 		})
 	})
-	return out, err
+	if err != nil {
+		return view.Overview{}, err
+	}
+	for i := range out.Accounts {
+		a := &out.Accounts[i]
+		h, err := s.Heard(ctx, wallet.AccountID(a.Account), reconcile.Patience)
+		if err != nil {
+			return view.Overview{}, err
+		}
+		a.Channel, a.MissingNotifications = string(h.Verdict()), h.Missing()
+		if !h.First.IsZero() {
+			a.MissingSince = &h.First
+		}
+	}
+	return out, nil
 }
 
 // CountHours counts what happened in the hour that is open and in those since

@@ -65,6 +65,9 @@ const (
 	oldestBad  = time.Hour
 )
 
+// channels are how good it is that an account's notifications come, or do not.
+var channels = map[string]string{"alive": "good", "untested": "wait", "doubtful": "wait", "dead": "bad"}
+
 // Tiles are how all stands now. What needs somebody comes with a link.
 func (s *shown) Tiles() []tile {
 	v, t := s.V.(view.Overview), s.Text
@@ -101,11 +104,15 @@ func (s *shown) Tiles() []tile {
 			calls.Value, calls.Standing = t.CallsRest+": "+s.ago(*a.ClosedUntil), "bad"
 			calls.More = strings.TrimSpace(of + " " + deref(a.ClosedWhy))
 		}
+		channel := tile{Name: t.Channel, Value: t.Channels[a.Channel], More: of, Standing: channels[a.Channel]}
+		if m := s.Time(a.MissingSince); m != nil {
+			channel.More = t.ChannelMissing + ": " + s.Number(a.MissingNotifications) + ", " + m.Ago + " · " + of
+		}
 		notified := tile{Name: t.LastSeen, Value: t.Never, More: of}
 		if m := s.Time(a.LastNotificationAt); m != nil {
 			notified.Value, notified.More = m.Ago, m.Date+" · "+of
 		}
-		tiles = append(tiles, oldest, failing, calls, notified)
+		tiles = append(tiles, oldest, failing, calls, channel, notified)
 	}
 	stored := tile{Name: t.LastStored, Value: t.Never}
 	if m := s.Time(v.LastChangeAt); m != nil {

@@ -151,7 +151,8 @@ func every() map[string]sight {
 		{ID: "q-3", Reason: "a_newer_word"},
 	}
 	failing := rows()[1:2]
-	accounts := []view.AccountNow{{Account: "main", MerchantID: "M1", Environment: "live", Tokens: 9.6, Burst: 10, PerSecond: 2, OldestWantedSince: ago(12 * time.Minute), Failing: 3, LastNotificationAt: ago(40 * time.Second)}}
+	accounts := []view.AccountNow{{Account: "main", MerchantID: "M1", Environment: "live", Tokens: 9.6, Burst: 10, PerSecond: 2, OldestWantedSince: ago(12 * time.Minute), Failing: 3, LastNotificationAt: ago(40 * time.Second), Channel: "alive"}}
+	cut := []view.AccountNow{{Account: "main", MerchantID: "M1", Environment: "live", Tokens: 10, Burst: 10, PerSecond: 2, LastNotificationAt: ago(50 * time.Hour), Channel: "dead", MissingNotifications: 2, MissingSince: ago(26 * time.Hour)}}
 	return map[string]sight{
 		"search":         {clerk, view.Search{}},
 		"search-masked":  {masked, view.Search{Query: "Anna", Problem: "masked"}},
@@ -170,7 +171,8 @@ func every() map[string]sight {
 		"failures":       {clerk, view.Failures{DeadLetters: letters, Total: 60, Failing: failing, MoreFailing: true, Retried: new(2)}},
 		"failures-none":  {masked, view.Failures{DeadLetters: []view.DeadLetter{}, Failing: []view.Row{}, Missing: true}},
 		"overview":       {clerk, view.Overview{Span: "24h", From: now.Truncate(time.Hour).Add(-23 * time.Hour), To: now, Hours: hours(), Accounts: accounts, LastChangeAt: ago(5 * time.Minute), DeadLetters: new(2)}},
-		"overview-empty": {reader, view.Overview{Span: "7d", From: now.Add(-7 * 24 * time.Hour), To: now, Accounts: []view.AccountNow{{Account: "main", Environment: "live", ClosedUntil: new(now.Add(4 * time.Minute)), ClosedWhy: new("InvalidRequestSignature")}}}},
+		"overview-cut":   {clerk, view.Overview{Span: "24h", From: now.Truncate(time.Hour).Add(-23 * time.Hour), To: now, Accounts: cut, DeadLetters: new(0)}},
+		"overview-empty": {reader, view.Overview{Span: "7d", From: now.Add(-7 * 24 * time.Hour), To: now, Accounts: []view.AccountNow{{Account: "main", Environment: "live", Channel: "untested", ClosedUntil: new(now.Add(4 * time.Minute)), ClosedWhy: new("InvalidRequestSignature")}}}},
 		"problem":        {clerk, Problem{Code: "not_found"}},
 		"problem-nobody": {identity.Identity{}, Problem{Code: "unauthorized"}},
 	}

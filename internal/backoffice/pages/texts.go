@@ -162,28 +162,32 @@ type texts struct {
 	AllFailing   string
 
 	// The overview.
-	Overview     string
-	Spans        map[string]string
-	Span         string
-	NowTitle     string
-	Oldest       string
-	OldestNone   string
-	FailingNow   string
-	DeadNow      string
-	LastSeen     string
-	LastStored   string
-	Never        string
-	Calls        string
-	CallsRest    string
-	Unknown      string
-	Charts       string
-	ChartEmpty   string
-	ChartTable   string
-	Hour         string
-	ChartNames   map[string]passage // title, and what is drawn
-	ChartColumns map[string]string
-	ChartMost    string // with %s for the highest value, for who cannot see it
-	QuotaHint    string
+	Overview   string
+	Spans      map[string]string
+	Span       string
+	NowTitle   string
+	Oldest     string
+	OldestNone string
+	FailingNow string
+	DeadNow    string
+	LastSeen   string
+	Channel    string
+	// Channels are the verdicts on whether notifications come.
+	Channels       map[string]string
+	ChannelMissing string
+	LastStored     string
+	Never          string
+	Calls          string
+	CallsRest      string
+	Unknown        string
+	Charts         string
+	ChartEmpty     string
+	ChartTable     string
+	Hour           string
+	ChartNames     map[string]passage // title, and what is drawn
+	ChartColumns   map[string]string
+	ChartMost      string // with %s for the highest value, for who cannot see it
+	QuotaHint      string
 
 	Problems map[string]passage
 	ToSearch string
@@ -397,24 +401,27 @@ var english = texts{
 	FailingNone:  "No read is failing.",
 	AllFailing:   "All that are failing",
 
-	Overview:   "Overview",
-	Spans:      map[string]string{"24h": "24 hours", "7d": "7 days"},
-	Span:       "Time shown",
-	NowTitle:   "Now",
-	Oldest:     "Longest wanted",
-	OldestNone: "Nothing waits",
-	FailingNow: "Reads that fail",
-	DeadNow:    "Dead letters",
-	LastSeen:   "Last notification",
-	LastStored: "Last change stored",
-	Never:      "Never",
-	Calls:      "Calls free",
-	CallsRest:  "Calls rest",
-	Unknown:    "Not known just now",
-	Charts:     "How it went",
-	ChartEmpty: "Nothing was counted in this time. The reconciler counts every few minutes.",
-	ChartTable: "As a table",
-	Hour:       "Hour",
+	Overview:       "Overview",
+	Spans:          map[string]string{"24h": "24 hours", "7d": "7 days"},
+	Span:           "Time shown",
+	NowTitle:       "Now",
+	Oldest:         "Longest wanted",
+	OldestNone:     "Nothing waits",
+	FailingNow:     "Reads that fail",
+	DeadNow:        "Dead letters",
+	Channel:        "Notifications",
+	Channels:       map[string]string{"alive": "Come", "untested": "None yet", "doubtful": "One is missing", "dead": "Have stopped"},
+	ChannelMissing: "Missing",
+	LastSeen:       "Last notification",
+	LastStored:     "Last change stored",
+	Never:          "Never",
+	Calls:          "Calls free",
+	CallsRest:      "Calls rest",
+	Unknown:        "Not known just now",
+	Charts:         "How it went",
+	ChartEmpty:     "Nothing was counted in this time. The reconciler counts every few minutes.",
+	ChartTable:     "As a table",
+	Hour:           "Hour",
 	ChartNames: map[string]passage{
 		"notifications": {"Notifications", "Notifications processed in each hour"},
 		"changes":       {"Changes", "Changes stored in each hour"},
@@ -643,24 +650,27 @@ var japanese = texts{
 	FailingNone:  "失敗している読み取りはありません。",
 	AllFailing:   "失敗しているものすべて",
 
-	Overview:   "概要",
-	Spans:      map[string]string{"24h": "24時間", "7d": "7日間"},
-	Span:       "表示期間",
-	NowTitle:   "現在",
-	Oldest:     "最長の待ち",
-	OldestNone: "待ちはありません",
-	FailingNow: "失敗している読み取り",
-	DeadNow:    "デッドレター",
-	LastSeen:   "最後の通知",
-	LastStored: "最後に保存した変更",
-	Never:      "なし",
-	Calls:      "呼び出し可能数",
-	CallsRest:  "呼び出し休止中",
-	Unknown:    "現在不明",
-	Charts:     "推移",
-	ChartEmpty: "この期間の集計はありません。数分ごとに集計されます。",
-	ChartTable: "表で見る",
-	Hour:       "時間帯",
+	Overview:       "概要",
+	Spans:          map[string]string{"24h": "24時間", "7d": "7日間"},
+	Span:           "表示期間",
+	NowTitle:       "現在",
+	Oldest:         "最長の待ち",
+	OldestNone:     "待ちはありません",
+	FailingNow:     "失敗している読み取り",
+	DeadNow:        "デッドレター",
+	Channel:        "通知",
+	Channels:       map[string]string{"alive": "届いています", "untested": "まだありません", "doubtful": "1件届いていません", "dead": "止まっています"},
+	ChannelMissing: "未着",
+	LastSeen:       "最後の通知",
+	LastStored:     "最後に保存した変更",
+	Never:          "なし",
+	Calls:          "呼び出し可能数",
+	CallsRest:      "呼び出し休止中",
+	Unknown:        "現在不明",
+	Charts:         "推移",
+	ChartEmpty:     "この期間の集計はありません。数分ごとに集計されます。",
+	ChartTable:     "表で見る",
+	Hour:           "時間帯",
 	ChartNames: map[string]passage{
 		"notifications": {"通知", "1時間ごとに処理した通知の数"},
 		"changes":       {"変更", "1時間ごとに保存した変更の数"},

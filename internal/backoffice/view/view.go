@@ -319,6 +319,10 @@ type AccountNow struct {
 	OldestWantedSince  *time.Time `json:"oldest_wanted_since"` // null: nothing is due
 	Failing            int        `json:"failing"`             // 1001: more than a thousand
 	LastNotificationAt *time.Time `json:"last_notification_at"`
+	// Channel is whether notifications come: alive, doubtful, dead or untested.
+	Channel              string     `json:"channel"`
+	MissingNotifications int        `json:"missing_notifications"` // that were due since the last one
+	MissingSince         *time.Time `json:"missing_since"`
 }
 
 // Overview is how all stands.
