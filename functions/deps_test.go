@@ -118,8 +118,13 @@ var mayImport = map[string][]string{
 	"internal/person":              {"internal/wallet"},
 	"internal/export":              {"internal/wallet"},
 	"internal/restore":             {"internal/wallet", "internal/person"},
-	"internal/postgres/iam":        {},                                                                                                    // alone links RDS's signer
-	"internal/queue/deadletter":    {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"}, // alone receives
+	"internal/postgres/iam":        {}, // alone links RDS's signer
+	// It links the console to the rooms that do what it asks for.
+	"internal/backoffice/rooms": {
+		"internal/backoffice/view", "internal/backoffice/identity", "internal/config", "internal/person", "internal/html", "internal/wallet", "internal/amazonpay", "internal/telemetry",
+		"internal/update", "internal/update/session", "internal/update/pages",
+	},
+	"internal/queue/deadletter": {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"}, // alone receives
 
 	"internal/refresh/simtest": {
 		"internal/wallet", "internal/refresh", "internal/refresh/storetest", "internal/amazonpay", "internal/telemetry",

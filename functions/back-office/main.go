@@ -4,21 +4,34 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/x509"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net/http"
 	"os"
 	"time"
 	_ "time/tzdata" // for TIME_ZONE: the machine may have none
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/rs/zerolog"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/awslambda"
+	"walletsync/internal/backoffice"
+	"walletsync/internal/backoffice/rooms"
 	"walletsync/internal/backoffice/signin"
 	"walletsync/internal/config"
+	"walletsync/internal/config/pay"
+	"walletsync/internal/html"
+	"walletsync/internal/person"
+	"walletsync/internal/postgres"
+	"walletsync/internal/postgres/iam"
+	"walletsync/internal/queue"
+	"walletsync/internal/queue/deadletter"
+	"walletsync/internal/refresh"
 	"walletsync/internal/telemetry"
+	"walletsync/internal/wallet"
 )
 
 func main() {
@@ -26,24 +39,40 @@ func main() {
 	exitOn(err)
 	aws, err := config.LoadAWS(context.Background())
 	exitOn(err)
-	pages, err := signin.NewPages(signin.PagesOptions{PublicURL: c.PublicURL, Failed: func(q *http.Request, err error) {
-		zerolog.Ctx(q.Context()).Error().Err(err).Msg("a page could not be written")
-	}})
-	exitOn(err)
 	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
+	store := postgres.Lazy(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
+	client := c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) })
+	clients := pay.New(pay.Options{Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now, HTTPClient: client})
+	messages := sqs.NewFromConfig(aws)
+	settings := refresh.Defaults()
+	settings.Margin, settings.Timeout, settings.Lease = c.Margin, c.APITimeout, c.Lease
+	refresher := &refresh.Runner{
+		Store: store, Waker: &queue.Queue{Client: messages, URL: c.QueueURL}, Settings: settings, Metrics: metrics,
+		API:      func(_ context.Context, a wallet.AccountID) (refresh.API, error) { return clients.Client(a) },
+		Follow:   config.Followed(c.Accounts),
+		NewLease: func() (l refresh.Lease) { _, _ = rand.Read(l[:]); return l }, // crypto/rand.Read never fails
+		Jitter:   mathrand.Float64,
+	}
+	console, err := backoffice.New(backoffice.Options{
+		Prefix: html.Path(c.PublicURL), Store: store, Accesses: store, Refresher: refresher, StaleAfter: c.Sweep, Location: c.Location, Now: time.Now,
+		Linker:      rooms.NewLinks(c, store, refresher, secrets.Links(c.LinkSecret), metrics),
+		DeadLetters: &deadletter.Letters{Client: messages, QueueURL: c.QueueURL, URL: c.DeadLetterQueueURL, Now: time.Now},
+		People:      rooms.People{Eraser: &person.Eraser{Store: store, Log: person.FunctionLog{}}, Store: store},
+	})
+	exitOn(err)
+	pages, err := signin.NewPages(signin.PagesOptions{PublicURL: c.PublicURL})
+	exitOn(err)
 	gate := &signin.Gate{
 		PublicURL: c.PublicURL, CookieKeys: secrets.CookieKeys(c.ConsoleSecret), Lifetime: c.Session,
 		Roles: signin.Roles{Claim: c.RoleClaim, Values: c.Roles}, Pages: pages, Now: time.Now, Metrics: metrics,
 		Issuer: signin.NewIssuer(signin.IssuerOptions{
 			URL: c.Issuer, ClientID: c.ClientID, Audience: c.Audience, Hosts: c.Hosts, Scopes: c.Scopes, RedirectURL: signin.RedirectURL(c.PublicURL),
-			ClientSecrets: secrets.ClientSecrets(c.ConsoleSecret), Now: time.Now,
-			Client: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
+			ClientSecrets: secrets.ClientSecrets(c.ConsoleSecret), Client: client, Now: time.Now,
 		}),
 	}
-	start := http.RedirectHandler(c.PublicURL+"/console/you", http.StatusSeeOther)
-	awslambda.Start(log, metrics, awslambda.HTTP(gate.Handler(start)))
+	awslambda.Start(log, metrics, awslambda.HTTP(gate.Handler(console)))
 }
 
 func exitOn(err error) {

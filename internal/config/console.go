@@ -21,8 +21,6 @@ type Console struct {
 	DeadLetterQueueURL string
 	LinkLifetime       time.Duration // of links to the ready page that the console makes
 	Sweep              time.Duration // after so long without a read a charge permission is stale
-	SetupOnly          bool          // see Start
-	CancelURL          bool          // see Start
 	Location           *time.Location
 	SignIn
 }
@@ -67,8 +65,6 @@ func LoadConsole(getenv func(string) string) (Console, error) {
 		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", "the URL of the queue's dead-letter queue"),
 		LinkLifetime:       r.duration("CONSOLE_LINK_LIFETIME", DefaultConsoleLink, time.Minute, 7*24*time.Hour),
 		Sweep:              r.days("SWEEP_DAYS", DefaultSweepDays, 365),
-		SetupOnly:          r.flag("SETUP_ONLY", true),
-		CancelURL:          r.flag("CHECKOUT_CANCEL_URL", false),
 		Location:           time.UTC,
 		SignIn:             r.signIn(),
 	}

@@ -37,7 +37,7 @@ func TestLeastConfigurationOfAConsoleHasItsDefaults(t *testing.T) {
 	if diff := cmp.Diff(want, got.SignIn); diff != "" {
 		t.Error(diff)
 	}
-	if got.Name != "back-office" || got.LinkLifetime != 24*time.Hour || got.Sweep != 7*24*time.Hour || !got.SetupOnly || got.Location != time.UTC || got.Margin != 5*time.Second {
+	if got.Name != "back-office" || got.LinkLifetime != 24*time.Hour || got.Sweep != 7*24*time.Hour || got.Location != time.UTC || got.Margin != 5*time.Second {
 		t.Errorf("%+v", got)
 	}
 }

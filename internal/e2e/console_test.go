@@ -39,7 +39,7 @@ func choose(t *testing.T, ctx context.Context, s *stack.Stack, who issuer.Person
 		at, err := chromedp.Run(ctx, chromedp.Location())
 		return strings.HasPrefix(at, s.ConsoleURL), err
 	})
-	do(t, ctx, chromedp.WaitVisible("main"))
+	do(t, ctx, chromedp.WaitVisible("main h1"))
 }
 
 func TestPeopleSignInAndOut(t *testing.T) {

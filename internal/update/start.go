@@ -166,26 +166,9 @@ func (s *Start) start(q *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, invalid(err)
 	}
-	account, p, err := s.permission(ctx, r)
+	account, u, linkEnds, err := s.session(ctx, r)
 	if err != nil {
 		return answer{}, err
-	}
-	if err := updatable(p); err != nil {
-		return answer{}, err
-	}
-	kind, err := productType(r, p.HasAddress)
-	if err != nil {
-		return answer{}, invalid(err)
-	}
-	if account.Region == amazonpay.JP {
-		zerolog.Ctx(ctx).Warn().Str("account", string(account.ID)).
-			Msg("Amazon's notice says that its update page is not supported in Japan at present")
-	}
-	linkEnds := s.Now().Add(s.LinkLifetime).Truncate(time.Second)
-	u := session.Session{
-		ID: s.NewID(), Account: account.ID, ChargePermission: r.chargePermission, Update: r.update, ProductType: kind,
-		Locale: r.locale, StartURL: r.startURL, ReturnTo: r.returnTo, Details: r.Details,
-		ExpiresAt: linkEnds.Add(session.AmazonsDay), State: session.Started,
 	}
 	out := answer{UpdateSessionID: u.ID.String(), ExpiresAt: linkEnds.UTC()}
 	// Signed here for the merchant's own page, which shows it at once. The ready
@@ -193,13 +176,75 @@ func (s *Start) start(q *http.Request) (answer, error) {
 	if out.Checkout, err = s.checkout(ctx, account, u); err != nil {
 		return answer{}, err
 	}
-	if out.URL, err = s.Site.linkURL(ctx, u.ID, linkEnds); err != nil {
-		return answer{}, err
+	out.URL, err = s.store(ctx, u, linkEnds)
+	return out, err
+}
+
+// session returns the update session that a request asks for, which is not
+// stored yet, and until when its link holds.
+func (s *Start) session(ctx context.Context, r request) (Account, session.Session, time.Time, error) {
+	account, p, err := s.permission(ctx, r)
+	if err != nil {
+		return account, session.Session{}, time.Time{}, err
 	}
-	if err := s.Store.CreateSession(ctx, u); err != nil {
-		return answer{}, err
+	if err := updatable(p); err != nil {
+		return account, session.Session{}, time.Time{}, err
 	}
-	return out, nil
+	kind, err := productType(r, p.HasAddress)
+	if err != nil {
+		return account, session.Session{}, time.Time{}, invalid(err)
+	}
+	if account.Region == amazonpay.JP {
+		zerolog.Ctx(ctx).Warn().Str("account", string(account.ID)).
+			Msg("Amazon's notice says that its update page is not supported in Japan at present")
+	}
+	linkEnds := s.Now().Add(s.LinkLifetime).Truncate(time.Second)
+	return account, session.Session{
+		ID: s.NewID(), Account: account.ID, ChargePermission: r.chargePermission, Update: r.update, ProductType: kind,
+		Locale: r.locale, StartURL: r.startURL, ReturnTo: r.returnTo, Details: r.Details,
+		ExpiresAt: linkEnds.Add(session.AmazonsDay), State: session.Started,
+	}, linkEnds, nil
+}
+
+// store stores a new session and returns the link to its ready page.
+func (s *Start) store(ctx context.Context, u session.Session, linkEnds time.Time) (link string, err error) {
+	if link, err = s.Site.linkURL(ctx, u.ID, linkEnds); err != nil {
+		return "", err
+	}
+	return link, s.Store.CreateSession(ctx, u)
+}
+
+// Issued is a link to the ready page of an update.
+type Issued struct {
+	ID      session.ID
+	URL     string
+	Expires time.Time
+}
+
+// NewLink starts an update of a charge permission, of what buyers change (see
+// package pages), and returns the link for the buyer. An error that Refusal
+// knows will be the same next time.
+func (s *Start) NewLink(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, update string) (Issued, error) {
+	_, u, linkEnds, err := s.session(ctx, request{account: account, chargePermission: id, update: update})
+	if err != nil {
+		return Issued{}, err
+	}
+	url, err := s.store(ctx, u, linkEnds)
+	if err != nil {
+		return Issued{}, err
+	}
+	s.Metrics.Count(telemetry.UpdateStarted, 1, telemetry.Labels{})
+	return Issued{u.ID, url, linkEnds.UTC()}, nil
+}
+
+// Refusal returns the code of why an update cannot be started, as POST
+// /update-sessions answers it, and false for trouble that passes.
+func Refusal(err error) (code string, refused bool) {
+	p, ok := errors.AsType[*problem](err)
+	if !ok || p.Status >= http.StatusInternalServerError {
+		return "", false
+	}
+	return p.Code, true
 }
 
 // authenticate lets the merchant's server in, and nobody else.

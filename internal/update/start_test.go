@@ -211,6 +211,51 @@ func TestWhatCannotBeUpdatedIsRefusedWithItsReason(t *testing.T) {
 	}
 }
 
+func TestALinkOpensTheReadyPage(t *testing.T) {
+	w := newWorld()
+	w.start.LinkLifetime = 24 * time.Hour
+	got, err := w.start.NewLink(t.Context(), "main", one, pages.Both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := w.store.sessions[got.ID]
+	if got.Expires != noon.Add(24*time.Hour) || stored.ChargePermission != one || stored.Account != "main" || stored.Update != pages.Both ||
+		stored.State != session.Started || stored.ExpiresAt != got.Expires.Add(session.AmazonsDay) {
+		t.Errorf("%+v, %+v", got, stored)
+	}
+	if len(w.signed) != 0 {
+		t.Error("it was signed before anybody looks")
+	}
+	if strings.Contains(got.URL, string(one)) {
+		t.Error("the link holds the charge permission")
+	}
+	w.now = noon.Add(24*time.Hour - time.Second)
+	w.get(t.Context(), strings.TrimPrefix(got.URL, w.start.Site.PublicURL))
+	if len(w.shown.ready) != 1 || w.shown.ready[0].Update != pages.Both || len(w.signed) != 1 {
+		t.Errorf("%+v", w.shown)
+	}
+}
+
+func TestWhyThereIsNoLinkIsTold(t *testing.T) {
+	stored := session.Permission{Account: "main", Type: paymentMethodOnFile, Followed: true, State: wallet.Closed}
+	w := newWorld()
+	w.store.permissions = []session.Permission{stored}
+	_, err := w.start.NewLink(t.Context(), "main", one, pages.Both)
+	if code, refused := Refusal(err); !refused || code != "closed" || len(w.store.sessions) != 0 {
+		t.Errorf("%s, %v: %v", code, refused, err)
+	}
+	w.store.down = errors.New("no database")
+	if _, err = w.start.NewLink(t.Context(), "main", one, pages.Both); err == nil {
+		t.Error("no error")
+	}
+	if code, refused := Refusal(err); refused {
+		t.Errorf("trouble that passes is a refusal: %s", code)
+	}
+	if _, refused := Refusal(unavailable(w.store.down)); refused {
+		t.Error("what is unavailable is a refusal")
+	}
+}
+
 func (w *world) postClosed(t *testing.T) string {
 	w.store.permissions[0].State = wallet.Closed
 	return w.post(t, asked).Body.String()

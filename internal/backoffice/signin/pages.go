@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/rs/zerolog"
+
 	"walletsync/internal/backoffice/answer"
 	"walletsync/internal/backoffice/identity"
 	"walletsync/internal/html"
@@ -61,13 +63,18 @@ type Pages struct {
 type PagesOptions struct {
 	PublicURL string    // what /console stands below
 	Random    io.Reader // makes the nonces: crypto/rand if nil
-	// Failed is told of a page that could not be written. May be nil.
+	// Failed is told of a page that could not be written; nil: the log is.
 	Failed func(r *http.Request, err error)
 }
 
 // NewPages returns the pages.
 func NewPages(o PagesOptions) (*Pages, error) {
 	p := &Pages{base: html.Path(o.PublicURL), failed: o.Failed}
+	if p.failed == nil {
+		p.failed = func(q *http.Request, err error) {
+			zerolog.Ctx(q.Context()).Error().Err(err).Msg("a page could not be written")
+		}
+	}
 	var err error
 	if p.languages, err = html.NewLanguages(languages...); err != nil {
 		return nil, err
@@ -151,7 +158,7 @@ func (p *Pages) texts(q *http.Request) (string, *texts) {
 
 func (p *Pages) write(w http.ResponseWriter, q *http.Request, status int, page string, v html.View, policy html.Policy) {
 	w.Header().Add("Vary", "Accept")
-	if err := p.site.Write(w, status, page, v, policy); err != nil && p.failed != nil {
+	if err := p.site.Write(w, status, page, v, policy); err != nil {
 		p.failed(q, err)
 	}
 }

@@ -1,0 +1,88 @@
+// Package rooms gives the console what other rooms do: links to update a wallet,
+// by package update, and the erasure and the export of a person, by package
+// person. It decides nothing.
+package rooms
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"time"
+
+	"walletsync/internal/amazonpay"
+	"walletsync/internal/backoffice/view"
+	"walletsync/internal/config"
+	"walletsync/internal/person"
+	"walletsync/internal/telemetry"
+	"walletsync/internal/update"
+	"walletsync/internal/update/session"
+	"walletsync/internal/wallet"
+)
+
+// Links starts updates for buyers.
+type Links struct{ Start *update.Start }
+
+// NewLinks returns the links by the console's settings. They last as long as a
+// clerk may need to reach the buyer.
+func NewLinks(c config.Console, store update.StartStore, refresher update.Refresher, sealedBy func(ctx context.Context, again bool) ([]string, error), metrics *telemetry.Metrics) Links {
+	l := Links{&update.Start{
+		Store: store, Refresher: refresher, Metrics: metrics, Now: time.Now, LinkLifetime: c.LinkLifetime,
+		Site:  update.Site{PublicURL: c.PublicURL, Tokens: update.Tokens{Now: time.Now, Secrets: sealedBy}},
+		NewID: func() session.ID { var b [16]byte; _, _ = rand.Read(b[:]); return session.NewID(b) }, // crypto/rand.Read never fails
+	}}
+	for _, a := range c.Accounts {
+		// What is signed, the ready page signs.
+		l.Start.Accounts = append(l.Start.Accounts, update.Account{ID: a.ID, Region: amazonpay.Region(strings.ToLower(a.Region)), Follow: a.Follow})
+	}
+	return l
+}
+
+// Link starts an update and returns the link for the buyer.
+func (l Links) Link(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, what string) (view.Link, error) {
+	got, err := l.Start.NewLink(ctx, account, id, what)
+	if code, refused := update.Refusal(err); refused {
+		return view.Link{}, view.Refused{Code: code}
+	}
+	if err != nil {
+		return view.Link{}, err
+	}
+	return view.Link{Account: string(account), ChargePermissionID: string(id), UpdateID: got.ID.String(), AskedFor: what, URL: got.URL, ExpiresAt: got.Expires}, nil
+}
+
+// People exports and erases all that is stored of a person.
+type People struct {
+	Eraser *person.Eraser
+	Store  ExportStore
+}
+
+// ExportStore is what an export needs of the store.
+type ExportStore interface {
+	// ExportPerson returns what is stored of charge permissions of one account, as
+	// a JSON document.
+	ExportPerson(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) ([]byte, error)
+}
+
+// Export returns all that is stored of the person behind a charge permission.
+func (p People) Export(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID) ([]byte, error) {
+	all, _, err := person.Find(ctx, p.Eraser.Store, account, id, true)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]wallet.ChargePermissionID, len(all))
+	for i, one := range all {
+		ids[i] = one.ID
+	}
+	document, err := p.Store.ExportPerson(ctx, account, ids)
+	if err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	return document, nil
+}
+
+// Erase erases the personal data of the person behind a charge permission, in
+// all of theirs.
+func (p People) Erase(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID) error {
+	_, err := p.Eraser.Request(ctx, account, id, true)
+	return err
+}
