@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
 )
@@ -272,4 +274,57 @@ func TestACutChannelIsToldBeforeTheThirdUpdate(t *testing.T) {
 	if got := said(); got != "" {
 		t.Errorf("with notifications coming again the operator is told %s", got)
 	}
+}
+
+// TestEveryLostNotificationIsHealedWithinThePeriod: changes that nobody hears of,
+// spread over a period of the sweep. Each is stored when it is over.
+func TestEveryLostNotificationIsHealedWithinThePeriod(t *testing.T) {
+	t.Parallel()
+	const (
+		period = 15 * time.Second
+		every  = time.Second
+		slack  = 15 * time.Second // for a machine that is busy with other tests
+	)
+	w := try(t, stack.Options{ReconcileEvery: every, Environment: map[string]string{"SWEEP_DAYS": fmt.Sprintf("%.8f", period.Hours()/24)}})
+	ids := w.buyers(40, twin.Notify{Age: time.Minute})
+	w.until("all to be read", func() (bool, error) {
+		return w.count(`select count(*) from walletsync.charge_permissions`) == len(ids), nil
+	})
+	w.yesterday()
+	changed := map[string]time.Time{}
+	tick := time.NewTicker(period / time.Duration(len(ids)))
+	defer tick.Stop()
+	for i, id := range ids {
+		select {
+		case <-tick.C:
+		case <-t.Context().Done():
+		}
+		changed[id] = time.Now()
+		w.change(id, fmt.Sprintf(`{"shippingAddress":{"city":"Unheard-%d"}}`, i), twin.Notify{Silent: true})
+	}
+	w.until("every change to be stored", func() (bool, error) {
+		n := w.count(`select count(*) from walletsync.charge_permissions where shipping_city like 'Unheard-%'`)
+		return n == len(ids), fmt.Errorf("%d of %d are", n, len(ids))
+	})
+	rows, err := w.DB.Query(t.Context(), `select charge_permission, stored_at, cause from walletsync.charge_permission_changes where after ->> 'city' like 'Unheard-%'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lags []time.Duration
+	var id, cause string
+	var stored time.Time
+	if _, err := pgx.ForEachRow(rows, []any{&id, &stored, &cause}, func() error {
+		lag := stored.Sub(changed[id]) // the clocks are one machine's
+		lags = append(lags, lag)
+		if lag > period+2*every+slack || cause != "reconcile" && cause != "confirm" {
+			t.Errorf("%s was healed after %v, by %s", id, lag, cause)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(lags) != len(ids) {
+		t.Errorf("%d changes were stored of %d", len(lags), len(ids))
+	}
+	t.Logf("by a sweep of %v: %s", period, spans(lags))
 }
