@@ -15,7 +15,7 @@ import (
 func costsCommand() operator.Command {
 	return operator.Command{
 		Name: "costs",
-		Line: "Prints what a deployment costs in a month, by the number of notifications",
+		Line: "Compute what a deployment costs in a month, by the number of notifications",
 		Help: `The files that it computes of are in internal/costs; change a copy and name it.`,
 		Set: func(flags *flag.FlagSet) func(context.Context, operator.Terminal, []string) error {
 			prices := flags.String("prices", "", "AWS's prices, a `file` as prices.json")

@@ -29,7 +29,7 @@ import (
 func doctorCommand() operator.Command {
 	return operator.Command{
 		Name: "doctor",
-		Line: "Checks a configuration before and after a deploy, each line good or bad with the remedy",
+		Line: "Check a configuration before and after a deploy; what is bad comes with the remedy",
 		Help: `It changes nothing. It asks Amazon Pay once an account for a charge permission
 that does not exist, and knocks once at each of our doors, which count it as
 refused. It exits with 1 if a line is bad.`,
