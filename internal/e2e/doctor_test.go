@@ -513,3 +513,18 @@ func TestTheDoctorReadsADeploymentByTheCLI(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 }
+
+// TestTheDoctorExaminesTheRunningStack runs make doctor beside a stack, as one
+// does beside make run.
+func TestTheDoctorExaminesTheRunningStack(t *testing.T) {
+	s := running(t)
+	c := exec.CommandContext(t.Context(), "make", "--no-print-directory", "doctor")
+	c.Dir = filepath.Join("..", "..")
+	c.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "ACCOUNTS=") }), "RUN_DIR="+filepath.Dir(s.CAFile))
+	out, _ := c.CombinedOutput() // other tests leave dead letters, which are bad
+	for _, want := range []string{"ok    signed request of main   accepted", "ok    notifications of main ", " good, "} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("it does not say %q: %s", want, out)
+		}
+	}
+}
