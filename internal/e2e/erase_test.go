@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -53,19 +54,49 @@ func (w *trial) everywhere() string {
 	return all.String()
 }
 
-// dumped is the whole database as pg_dump writes it, empty where there is none.
-func (w *trial) dumped() string {
+// ran runs one of PostgreSQL's own programs and returns what it wrote; not where
+// there is none.
+func (w *trial) ran(program string, args ...string) (out string, is bool) {
 	w.tb.Helper()
-	c, err := w.Postgres.Command(w.ctx(), "pg_dump", w.Stack.DatabaseURL)
+	c, err := w.Postgres.Command(w.ctx(), program, args...)
 	if err != nil {
-		w.tb.Logf("not searched: a dump (%v)", err)
-		return ""
+		w.tb.Logf("SKIP %s: %v", program, err)
+		return "", false
 	}
-	out, err := c.Output()
+	text, err := c.Output()
+	if err != nil {
+		w.tb.Fatalf("%s: %v", program, err)
+	}
+	return string(text), true
+}
+
+// dumped is a whole database as pg_dump writes it, empty where there is none.
+func (w *trial) dumped(url string) string {
+	out, _ := w.ran("pg_dump", url)
+	return out
+}
+
+// restoredBeside restores a backup into a database of its own, and runs the
+// command restored on that.
+func (w *trial) restoredBeside(backup, log string, words []string) {
+	w.tb.Helper()
+	url, err := w.Postgres.CreateDatabase(w.ctx(), "restored")
 	if err != nil {
 		w.tb.Fatal(err)
 	}
-	return string(out)
+	w.ran("pg_restore", "--exit-on-error", "--dbname="+url, backup)
+	if there := found(w.dumped(url), words); len(there) != len(words) {
+		w.tb.Errorf("of %d words on the person %d are in the backup: it shows nothing", len(words), len(there))
+	}
+	secret := w.Secrets.Put("walletsync-restored", `{"url":"`+url+`"}`)
+	c := exec.CommandContext(w.ctx(), w.Binary("operator"), "restored", log)
+	c.Env = append(w.Environment(), "DATABASE_SECRET="+secret)
+	if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), " 1  charge permissions erased") {
+		w.tb.Fatalf("%v: %s", err, out)
+	}
+	for _, left := range found(w.dumped(url), words) {
+		w.tb.Errorf("in the restored database: …%s…", left)
+	}
 }
 
 // exported is every list that the operator's program exports, and what it tells a
@@ -132,7 +163,7 @@ func found(text string, words []string) (all []string) {
 
 // TestAnErasedPersonStaysErased: erased while a fetch is under way, and a
 // notification after it. Nothing of the person is left anywhere, until an update
-// of the buyer's own brings it back; a restore of the time before does not.
+// of the buyer's own brings it back; a backup of the time before does not.
 func TestAnErasedPersonStaysErased(t *testing.T) {
 	t.Parallel()
 	o := unhurried(time.Second, 2)
@@ -154,6 +185,10 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 			t.Fatalf("of %d words on the person %d are %s: this test shows nothing", len(words), len(there), where)
 		}
 	}
+
+	before := slices.Clone(words)
+	backup := filepath.Join(t.TempDir(), "backup")
+	_, backedUp := w.ran("pg_dump", "--format=custom", "--file="+backup, w.Stack.DatabaseURL)
 
 	// Amazon's answer is on its way when the person is erased.
 	reading := w.atCall(true)
@@ -178,7 +213,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 		t.Fatal(err)
 	}
 	for where, text := range map[string]string{
-		"a table, a view, the queue or the bus": w.everywhere(), "a dump": w.dumped(), "an export": w.exported(id), "the functions' logs": w.book.everything(),
+		"a table, a view, the queue or the bus": w.everywhere(), "a dump": w.dumped(w.Stack.DatabaseURL), "an export": w.exported(id), "the functions' logs": w.book.everything(),
 		"the erasure log": string(logged), "what the command says": erase.out.String() + erase.told.String(),
 	} {
 		for _, left := range found(text, words) {
@@ -195,6 +230,10 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	}
 	if got := column(t, w.Stack, `select string_agg(facet, ' ' order by position) from back_office.changes_after(0) where charge_permission_id = $1`, id); got != "first_read erased limit" {
 		t.Errorf("the feed: %s", got)
+	}
+
+	if backedUp {
+		w.restoredBeside(backup, log, before)
 	}
 
 	// The buyer comes by once more.
