@@ -513,7 +513,7 @@ func (m *Model) Erase(_ context.Context, a wallet.AccountID, ids []wallet.Charge
 				}
 			}
 			if r.ErasedAt.IsZero() {
-				m.changes = append(m.changes, Change{Position: int64(len(m.changes)) + 1, Key: k, Facet: wallet.FacetErased, Cause: cause, StoredAt: now})
+				m.tell(Change{Key: k, Facet: wallet.FacetErased, Cause: cause, StoredAt: now})
 			}
 		}
 		r.ErasedAt, r.LastError = now, ""
@@ -624,8 +624,8 @@ func (m *Model) settle(r *Row, res refresh.Result, q refresh.CommitRequest, now 
 	}
 	if t.Stored {
 		for _, ch := range res.Changes {
-			m.changes = append(m.changes, Change{
-				Position: int64(len(m.changes)) + 1, Key: r.Key, Facet: ch.Facet, Before: compact(ch.Before), After: compact(ch.After),
+			m.tell(Change{
+				Key: r.Key, Facet: ch.Facet, Before: compact(ch.Before), After: compact(ch.After),
 				Cause: wallet.CauseOf(res.Priority), MessageID: res.Message, ReadAt: res.ReadAt, StoredAt: now,
 			})
 		}
@@ -665,6 +665,12 @@ func (m *Model) settle(r *Row, res refresh.Result, q refresh.CommitRequest, now 
 	}
 	r.Lease, r.LeaseUntil = refresh.Lease{}, time.Time{}
 	return t
+}
+
+// tell appends a change to the history.
+func (m *Model) tell(c Change) {
+	c.Position = int64(len(m.changes)) + 1
+	m.changes = append(m.changes, c)
 }
 
 func (m *Model) put(k Key, res refresh.Result, now time.Time) {

@@ -94,7 +94,7 @@ var mutations = []mutation{
 	if false {
 		return left(c, err), &Closing{`},
 	{"the feed's position is not raised", model,
-		`Position: int64(len(m.changes)) + 1,`, `Position: int64(len(m.changes)),`},
+		`c.Position = int64(len(m.changes)) + 1`, `c.Position = int64(len(m.changes))`},
 	{"what Amazon says of another is stored", fetch,
 		`if a.ID != "" && a.ID != string(id) {`, `if false {`},
 	{"what is not followed is kept in step", plan,
