@@ -89,12 +89,12 @@ func (l *list) line() (string, error) {
 		for errors.Is(err, bufio.ErrBufferFull) {
 			_, err = l.r.ReadSlice('\n')
 		}
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return "", err
 		}
 		return "", malformed{l.n, fmt.Sprintf("it is longer than %d bytes", longestLine)}
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
 	if l.n == 1 {

@@ -196,7 +196,7 @@ func (i *importing) mark(ctx context.Context, in io.Reader) error {
 		}
 		var bad malformed
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return flush()
 		case errors.As(err, &bad):
 			i.bad++
@@ -369,19 +369,19 @@ func (k *kept) read(do func([]key) error) error {
 	keys := make([]key, 0, batch)
 	for {
 		e, err := l.next()
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("keep the list: %w", err)
 		}
 		if err == nil {
 			keys = append(keys, key{wallet.AccountID(e.Account), e.ID})
 		}
-		if len(keys) == batch || err == io.EOF {
+		if len(keys) == batch || errors.Is(err, io.EOF) {
 			if err := do(keys); err != nil {
 				return err
 			}
 			keys = keys[:0]
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 	}
