@@ -70,6 +70,8 @@ type People interface {
 // AccessLog keeps who opened which record. What it cannot keep is not shown.
 type AccessLog interface {
 	Opened(ctx context.Context, by identity.Identity, a view.Access) error
+	// Accesses returns who opened a record, the newest first and at most so many.
+	Accesses(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, most int) ([]view.Accessed, error)
 }
 
 // Options are what the console is built of. All are needed but Prefix, Location
@@ -134,9 +136,11 @@ func New(o Options) (http.Handler, error) {
 		"POST " + record + "/export":       c.may(identity.Act, c.export),
 		"GET " + record + "/erase":         c.may(identity.Act, c.confirm("erase")),
 		"POST " + record + "/erase":        c.may(identity.Act, c.erase),
+		"GET " + record + "/accesses":      c.may(identity.Act, c.accesses),
 		"GET /failures":                    c.may(identity.Masked, c.failures),
 		"POST /failures/retry":             c.may(identity.Act, c.retry),
 		"GET /overview":                    c.may(identity.Masked, c.overview),
+		"GET /openapi.json":                c.may(identity.Masked, describe),
 		"/":                                c.may(identity.Masked, func(w http.ResponseWriter, q *http.Request) { c.problem(w, q, notFound) }),
 	} {
 		mux.HandleFunc(pattern, h)

@@ -70,11 +70,12 @@ func (p *parts) Record(_ context.Context, masked bool, account wallet.AccountID,
 	err := p.ask("record", "%s %s before %d masked %v", account, of, before, masked)
 	name := "Anna"
 	return view.Record{Account: string(account), ChargePermissionID: string(of), Buyer: &view.Buyer{Name: &name},
-		Timeline: []view.Change{{Facet: "address", Before: json.RawMessage(`{"city":"a"}`), After: json.RawMessage(`{"city":"b"}`)}}}, of == id, err
+		Timeline: []view.Change{{Facet: "address", Before: json.RawMessage(`{"city":"a"}`), After: json.RawMessage(`{"city":"b"}`)}},
+		Updates:  []view.Update{}, Notifications: []view.Notification{}, MoneyNotices: []view.MoneyNotice{}}, of == id, err
 }
 
 func (p *parts) Overview(_ context.Context, from time.Time) (view.Overview, error) {
-	return view.Overview{}, p.ask("overview", "%s", from.Format(time.RFC3339))
+	return view.Overview{Hours: []view.Hour{}, Accounts: []view.AccountNow{}}, p.ask("overview", "%s", from.Format(time.RFC3339))
 }
 
 func (p *parts) Now(_ context.Context, w wallet.Want) (wallet.Refreshed, error) {
@@ -109,6 +110,10 @@ func (p *parts) Erase(_ context.Context, account wallet.AccountID, of wallet.Cha
 
 func (p *parts) Opened(_ context.Context, by identity.Identity, a view.Access) error {
 	return p.ask("access", "%s %s %s %s", by.Subject, a.What, a.Account, a.ChargePermission)
+}
+
+func (p *parts) Accesses(_ context.Context, account wallet.AccountID, of wallet.ChargePermissionID, most int) ([]view.Accessed, error) {
+	return []view.Accessed{{At: now, Subject: "u-1", Name: "Carla", Role: "read", What: "opened"}}, p.ask("accesses", "%s %s %d", account, of, most)
 }
 
 // call is a request of somebody.
@@ -354,6 +359,25 @@ func TestARecordIsShownOnlyIfItIsWrittenDownWhoOpenedIt(t *testing.T) {
 		if !strings.HasPrefix(a, "record ") && !strings.HasPrefix(a, "access ") {
 			t.Errorf("done without being written down: %s", a)
 		}
+	}
+}
+
+func TestWhoActsSeesWhoOpenedARecord(t *testing.T) {
+	var p parts
+	w := p.call(t, call{method: "GET", path: record + "/accesses", json: true, role: identity.Act})
+	if want := []string{"accesses main " + id + " 200"}; w.Code != 200 || !slices.Equal(p.asked, want) ||
+		!strings.Contains(w.Body.String(), `"accesses":[{"at":"2026-11-24T00:30:00Z","subject":"u-1","name":"Carla","role":"read","what":"opened"}]`) {
+		t.Errorf("%d %v %s", w.Code, p.asked, w.Body)
+	}
+	for _, role := range []identity.Role{identity.Masked, identity.Read} {
+		p = parts{}
+		if w := p.call(t, call{method: "GET", path: record + "/accesses", role: role}); w.Code != 403 || len(p.asked) > 0 {
+			t.Errorf("%s: %d %v", role, w.Code, p.asked)
+		}
+	}
+	p = parts{broken: "accesses"}
+	if w := p.call(t, call{method: "GET", path: record + "/accesses", role: identity.Act}); w.Code != 503 {
+		t.Errorf("broken: %d", w.Code)
 	}
 }
 

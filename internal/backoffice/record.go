@@ -114,6 +114,24 @@ func (c *console) there(w http.ResponseWriter, q *http.Request) (wallet.AccountI
 	return account, id, err == nil && found
 }
 
+// shownAccesses is how many lines of the access log a page shows.
+const shownAccesses = 200
+
+// accesses answers who opened a record, also one that walletsync does not know.
+func (c *console) accesses(w http.ResponseWriter, q *http.Request) {
+	account, id, ok := named(q)
+	if !ok {
+		c.problem(w, q, notFound)
+		return
+	}
+	all, err := c.Accesses.Accesses(q.Context(), account, id, shownAccesses)
+	if err != nil {
+		c.failed(w, q, "access log", err)
+		return
+	}
+	c.show(w, q, http.StatusOK, view.Accesses{Account: string(account), ChargePermissionID: string(id), Accesses: all})
+}
+
 // link creates an update link for the buyer.
 func (c *console) link(w http.ResponseWriter, q *http.Request) {
 	account, id, ok := c.there(w, q)

@@ -151,6 +151,9 @@ func (c *console) Erase(_ context.Context, _ wallet.AccountID, id wallet.ChargeP
 	return nil
 }
 
+func (c *console) Accesses(context.Context, wallet.AccountID, wallet.ChargePermissionID, int) ([]view.Accessed, error) {
+	return []view.Accessed{{At: time.Now(), Subject: "u-1", Name: "Carla Clerk", Role: "read", What: "opened"}}, nil
+}
 func (c *console) Opened(_ context.Context, by identity.Identity, a view.Access) error {
 	if by.Subject == "" {
 		return errors.New("nobody")

@@ -400,8 +400,11 @@ func searchFor(term string) *http.Request {
 // and take no time.
 type bystanders struct{ backoffice.DeadLetters }
 
-func (bystanders) List(context.Context, int) ([]view.DeadLetter, error)         { return nil, nil }
-func (bystanders) Count(context.Context) (int, error)                           { return 0, nil }
+func (bystanders) List(context.Context, int) ([]view.DeadLetter, error) { return nil, nil }
+func (bystanders) Count(context.Context) (int, error)                   { return 0, nil }
+func (bystanders) Accesses(context.Context, wallet.AccountID, wallet.ChargePermissionID, int) ([]view.Accessed, error) {
+	return nil, nil
+}
 func (bystanders) Opened(context.Context, identity.Identity, view.Access) error { return nil }
 
 // consoleOn is the console on a database.

@@ -60,7 +60,7 @@ func New(o Options) (*Pages, error) {
 		"consolestyle": func() template.CSS { return template.CSS(style) }, // #nosec G203 -- ours, embedded
 		"script":       func() template.JS { return template.JS(script) },  // #nosec G203 -- ours, embedded
 	}
-	p.site, err = html.New(o.Random, funcs, files, "search.html", "list.html", "record.html", "link.html", "confirm.html", "erased.html",
+	p.site, err = html.New(o.Random, funcs, files, "search.html", "list.html", "record.html", "link.html", "confirm.html", "erased.html", "accesses.html",
 		"failures.html", "overview.html", "problem.html")
 	return p, err
 }
@@ -98,6 +98,8 @@ func (p *Pages) Show(w http.ResponseWriter, q *http.Request, status int, v any) 
 		page, s.Title = "confirm.html", s.Text.Confirm[v.What].Title
 	case view.Erased:
 		page, s.Title = "erased.html", s.Text.ErasedTitle
+	case view.Accesses:
+		page, s.Title = "accesses.html", s.Text.AccessTitle
 	case view.Failures:
 		page, s.Nav, s.Title = "failures.html", "failures", s.Text.Failures
 	case view.Overview:

@@ -168,6 +168,10 @@ func every() map[string]sight {
 		"confirm-export": {clerk, view.Confirm{What: "export", Account: "main", ChargePermissionID: id}},
 		"confirm-erase":  {clerk, view.Confirm{What: "erase", Account: "main", ChargePermissionID: id, Wrong: true}},
 		"erased":         {clerk, view.Erased{Account: "main", ChargePermissionID: id}},
+		"accesses": {clerk, view.Accesses{Account: "main", ChargePermissionID: id, Accesses: []view.Accessed{
+			{At: now.Add(-time.Minute), Subject: "u-1", Name: "Carla Clerk", Role: "read", What: "opened"},
+			{At: now.Add(-48 * time.Hour), Subject: "reports", Role: "act", What: "a_newer_word"}}}},
+		"accesses-none":  {clerk, view.Accesses{Account: "main", ChargePermissionID: id}},
 		"failures":       {clerk, view.Failures{DeadLetters: letters, Total: 60, Failing: failing, MoreFailing: true, Retried: new(2)}},
 		"failures-none":  {masked, view.Failures{DeadLetters: []view.DeadLetter{}, Failing: []view.Row{}, Missing: true}},
 		"overview":       {clerk, view.Overview{Span: "24h", From: now.Truncate(time.Hour).Add(-23 * time.Hour), To: now, Hours: hours(), Accounts: accounts, LastChangeAt: ago(5 * time.Minute), DeadLetters: new(2)}},

@@ -143,6 +143,12 @@ type texts struct {
 	ErasedTitle  string
 	ErasedBody   string
 
+	// Who opened a record.
+	AccessTitle string
+	AccessLead  string // with %s for a charge permission
+	AccessNone  string
+	AccessWords map[string]string
+
 	// What failed.
 	Failures     string
 	DeadLetters  string
@@ -375,6 +381,11 @@ var english = texts{
 	Cancel:       "Cancel",
 	ErasedTitle:  "The personal data is erased",
 	ErasedBody:   "What was stored of the person is gone. The history says that it was erased, and when.",
+
+	AccessTitle: "Who opened this record",
+	AccessLead:  "What people and programs did with %s in the console, the newest first. Each line was written before they saw anything.",
+	AccessNone:  "Nobody, as far as the log goes back.",
+	AccessWords: map[string]string{"opened": "opened it", "refreshed": "refreshed it", "linked": "created an update link", "exported": "exported the person", "erased": "erased the person"},
 
 	Failures:    "Failures",
 	DeadLetters: "Dead letters",
@@ -624,6 +635,11 @@ var japanese = texts{
 	Cancel:       "やめる",
 	ErasedTitle:  "個人情報を消去しました",
 	ErasedBody:   "この人について保存されていた情報は消去されました。消去した日時は履歴に残ります。",
+
+	AccessTitle: "この記録を開いた人",
+	AccessLead:  "%sについて、人やプログラムがコンソールで行った操作です。新しい順に並んでいます。どの行も、内容が表示される前に記録されています。",
+	AccessNone:  "記録が残っている範囲では、誰も開いていません。",
+	AccessWords: map[string]string{"opened": "開いた", "refreshed": "最新状態を取得した", "linked": "更新リンクを作成した", "exported": "本人の情報をエクスポートした", "erased": "本人の情報を消去した"},
 
 	Failures:    "失敗",
 	DeadLetters: "デッドレター",
