@@ -199,9 +199,6 @@ func LoadReconciler(getenv func(string) string) (Reconciler, error) {
 	return c, r.err()
 }
 
-// pushTarget is the ARN of a topic of SNS or of a bus of EventBridge.
-var pushTarget = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):(sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?|events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9._/-]{1,256})$`)
-
 // LoadPush reads the configuration of feed-push; getenv is os.Getenv. Its error
 // is Problems.
 func LoadPush(getenv func(string) string) (Push, error) {
@@ -213,7 +210,10 @@ func LoadPush(getenv func(string) string) (Push, error) {
 		DatabaseIAM:    r.databaseIAM(),
 		Target:         r.needed("PUSH_TARGET", remedy),
 	}
-	if c.Target != "" && !pushTarget.MatchString(c.Target) {
+	// The ARN of a topic of SNS or of a bus of EventBridge. Compiled here: no other
+	// function's cold start needs it.
+	target := regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):(sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?|events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9._/-]{1,256})$`)
+	if c.Target != "" && !target.MatchString(c.Target) {
 		r.add("PUSH_TARGET", fmt.Sprintf("%q is neither", clip(c.Target)), "set "+remedy)
 	}
 	return c, r.err()

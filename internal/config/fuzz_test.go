@@ -77,7 +77,7 @@ func FuzzSecrets(f *testing.F) {
 			t.Errorf("%q, %q, %q, %v", found, key.Reveal(), d.URL.Reveal(), errs)
 		}
 		for _, s := range found {
-			if !word.pattern.MatchString(s) {
+			if !word.fits(s) {
 				t.Errorf("%q opens a door", s)
 			}
 		}

@@ -176,18 +176,24 @@ func (r read) orStale(refused bool) (string, error) {
 	return "", r.err
 }
 
-// form is what a secret text must look like.
+// form is what a secret text must look like. The pattern says nothing of the
+// length: a cold start would compile each repetition.
 type form struct {
-	pattern *regexp.Regexp
-	says    string
+	pattern     *regexp.Regexp
+	least, most int
+	says        string
 }
 
 var (
 	// word is fit for a path and hard to guess.
-	word = form{regexp.MustCompile(`^[A-Za-z0-9._~-]{16,256}$`), "16 to 256 letters, digits, dots, dashes, underscores and tildes"}
+	word = form{regexp.MustCompile(`^[A-Za-z0-9._~-]+$`), 16, 256, "16 to 256 letters, digits, dots, dashes, underscores and tildes"}
 	// foreign is a secret that others chose (RFC 6749, appendix A.2).
-	foreign = form{regexp.MustCompile(`^[ -~]{1,1000}$`), "1 to 1,000 printable ASCII characters"}
+	foreign = form{regexp.MustCompile(`^[ -~]+$`), 1, 1000, "1 to 1,000 printable ASCII characters"}
 )
+
+func (f form) fits(s string) bool {
+	return len(s) >= f.least && len(s) <= f.most && f.pattern.MatchString(s)
+}
 
 // texts returns the secret texts at arn, each the given member of a JSON
 // object: the current one first, then the one before it, so that a rotation
@@ -211,7 +217,7 @@ func (s *Secrets) texts(ctx context.Context, arn, member string, f form, again b
 		if json.Unmarshal([]byte(text), &members) != nil {
 			continue
 		}
-		if w, ok := members[member].(string); ok && f.pattern.MatchString(w) {
+		if w, ok := members[member].(string); ok && f.fits(w) {
 			valid = append(valid, w)
 		}
 	}

@@ -9,13 +9,13 @@ import (
 	"walletsync/internal/local/stack"
 )
 
-// BenchmarkUpdateFunctions measures what a buyer waits for when a function is
-// not warm, and what is deployed.
+// BenchmarkUpdateFunctions measures what a buyer, or a clerk, waits for when a
+// function is not warm, and what is deployed.
 func BenchmarkUpdateFunctions(b *testing.B) {
 	w := benchTrial(b)
 	const starts = 20
 	for b.Loop() {
-		for _, f := range []*lambda.Function{w.Start, w.Return} {
+		for _, f := range []*lambda.Function{w.Start, w.Return, w.Console} {
 			for range starts {
 				f.Kill()
 				if err := stack.Until(b.Context(), tried, "the function to be gone", func() (bool, error) { return f.Stats().Running == 0, nil }); err != nil {
@@ -28,7 +28,7 @@ func BenchmarkUpdateFunctions(b *testing.B) {
 		}
 	}
 	var lines []budget
-	for name, f := range map[string]*lambda.Function{"update-start": w.Start, "checkout-return": w.Return} {
+	for name, f := range map[string]*lambda.Function{"update-start": w.Start, "checkout-return": w.Return, "back-office": w.Console} {
 		inits := f.Stats().Inits
 		slices.Sort(inits)
 		info, err := os.Stat(w.Binary(name))
@@ -45,5 +45,5 @@ func BenchmarkUpdateFunctions(b *testing.B) {
 		}
 		return 1
 	})
-	report(b, "update-start and checkout-return", lines...)
+	report(b, "update-start, checkout-return and back-office", lines...)
 }
