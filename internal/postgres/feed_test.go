@@ -265,8 +265,11 @@ func (w *feedWriters) transaction(ctx context.Context, random *mathrand.Rand) er
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for id, nr := range numbers {
-		w.remaining.Add(w.stored[id] - nr)
-		w.stored[id] = nr
+		// Of two that were committed one after the other, the second may be here first.
+		if nr > w.stored[id] {
+			w.remaining.Add(w.stored[id] - nr)
+			w.stored[id] = nr
+		}
 	}
 	return nil
 }
