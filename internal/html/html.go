@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync"
 )
 
 //go:embed layout.html style.css
@@ -22,7 +23,7 @@ var files embed.FS
 
 // Site writes pages in the shared layout.
 type Site struct {
-	pages map[string]*template.Template
+	pages map[string]func() (*template.Template, error) // each parses its page when it is first called
 	rand  io.Reader
 }
 
@@ -44,9 +45,11 @@ type View struct {
 // parsed into each of them.
 const Shared = "shared.html"
 
-// New parses each of the named files of pages into the layout. A file defines
-// the template "main" and, if it needs them, "script" and "head"; funcs are what
-// they may call. Nonces are made of random, of crypto/rand if that is nil.
+// New returns the site of the named files of pages, each of which is parsed into
+// the layout when it is first shown: a cold start waits for none of them. A file
+// defines the template "main" and, if it needs them, "script" and "head"; funcs
+// are what they may call. Nonces are made of random, of crypto/rand if that is
+// nil.
 func New(random io.Reader, funcs template.FuncMap, pages fs.FS, names ...string) (*Site, error) {
 	style, err := files.ReadFile("style.css")
 	if err != nil {
@@ -58,7 +61,7 @@ func New(random io.Reader, funcs template.FuncMap, pages fs.FS, names ...string)
 	if err != nil {
 		return nil, fmt.Errorf("layout: %w", err)
 	}
-	s := &Site{pages: map[string]*template.Template{}, rand: random}
+	s := &Site{pages: map[string]func() (*template.Template, error){}, rand: random}
 	if s.rand == nil {
 		s.rand = rand.Reader
 	}
@@ -68,13 +71,16 @@ func New(random io.Reader, funcs template.FuncMap, pages fs.FS, names ...string)
 		}
 	}
 	for _, name := range names {
-		t, err := layout.Clone()
-		if err != nil {
-			return nil, err
-		}
-		if s.pages[name], err = t.ParseFS(pages, name); err != nil {
+		if _, err := fs.Stat(pages, name); err != nil {
 			return nil, fmt.Errorf("page %s: %w", name, err)
 		}
+		s.pages[name] = sync.OnceValues(func() (*template.Template, error) {
+			t, err := layout.Clone()
+			if err != nil {
+				return nil, err
+			}
+			return t.ParseFS(pages, name)
+		})
 	}
 	return s, nil
 }
@@ -82,9 +88,13 @@ func New(random io.Reader, funcs template.FuncMap, pages fs.FS, names ...string)
 // Write answers with a page under the policy, to which it adds the nonce. It
 // writes nothing before the page is whole.
 func (s *Site) Write(w http.ResponseWriter, status int, page string, v View, policy Policy) error {
-	t := s.pages[page]
-	if t == nil {
+	parsed := s.pages[page]
+	if parsed == nil {
 		return fmt.Errorf("there is no page %q", page)
+	}
+	t, err := parsed()
+	if err != nil {
+		return fmt.Errorf("page %s: %w", page, err)
 	}
 	// 18 bytes: over the 128 bits that Content Security Policy Level 3, section
 	// 7.1, asks for, and a multiple of three.
@@ -103,6 +113,6 @@ func (s *Site) Write(w http.ResponseWriter, status int, page string, v View, pol
 	Guard(w.Header(), policy.With(Policy{"script-src": {nonce}, "style-src": {nonce}}))
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, err := w.Write(b.Bytes())
+	_, err = w.Write(b.Bytes())
 	return err
 }

@@ -18,12 +18,13 @@ import (
 var pages = fstest.MapFS{
 	"one.html":    {Data: []byte(`{{define "main"}}<h1>{{.Data}}</h1>{{end}}{{define "script"}}<script nonce="{{.Nonce}}">1</script>{{end}}`)},
 	"two.html":    {Data: []byte(`{{define "main"}}<p>no script</p>{{end}}`)},
+	"torn.html":   {Data: []byte(`{{define "main"}}<h1>{{if}}`)},
 	"broken.html": {Data: []byte(`{{define "main"}}<h1>{{.Data.Missing}}</h1>{{end}}`)},
 }
 
 func site(t *testing.T) *Site {
 	t.Helper()
-	s, err := New(nil, nil, pages, "one.html", "two.html", "broken.html")
+	s, err := New(nil, nil, pages, "one.html", "two.html", "broken.html", "torn.html")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +63,9 @@ func TestAPageThatFailsWritesNothing(t *testing.T) {
 	for name, write := range map[string]func(*httptest.ResponseRecorder) error{
 		"template": func(w *httptest.ResponseRecorder) error {
 			return site(t).Write(w, http.StatusOK, "broken.html", View{Data: struct{}{}}, Strict())
+		},
+		"malformed": func(w *httptest.ResponseRecorder) error {
+			return site(t).Write(w, http.StatusOK, "torn.html", View{}, Strict())
 		},
 		"unknown": func(w *httptest.ResponseRecorder) error {
 			return site(t).Write(w, http.StatusOK, "none.html", View{}, Strict())
