@@ -379,7 +379,7 @@ func (g *Gate) cookie(q *http.Request, what string) string {
 }
 
 func (g *Gate) setCookie(w http.ResponseWriter, what, value string, life time.Duration) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ // #nosec G124 -- Secure wherever the console is not on this machine
 		Name: g.cookieName(what), Value: value, Path: "/", MaxAge: int(life.Seconds()), HttpOnly: true, Secure: g.secure(),
 		SameSite: http.SameSiteLaxMode, // Strict would not survive the way back from the issuer
 	})

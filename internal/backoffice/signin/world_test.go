@@ -248,12 +248,6 @@ func (b *browser) cookieOf(what string) *http.Cookie {
 	return nil
 }
 
-// setCookie gives the browser a cookie.
-func (b *browser) setCookie(what, value string) {
-	at, _ := url.Parse(b.w.console.URL)
-	b.client.Jar.SetCookies(at, []*http.Cookie{{Name: b.w.gate.cookieName(what), Value: value, Path: "/", Secure: true}})
-}
-
 // csrf is the token of the browser's session.
 func (b *browser) csrf() string {
 	b.w.t.Helper()

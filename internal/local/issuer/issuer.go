@@ -339,7 +339,7 @@ func (i *Issuer) take(code string) (grant, bool) {
 
 func (i *Issuer) signOut(w http.ResponseWriter, q *http.Request) {
 	if back := q.FormValue("post_logout_redirect_uri"); q.FormValue("client_id") == i.o.ClientID && back == i.o.SignedOutURL {
-		http.Redirect(w, q, back, http.StatusSeeOther)
+		http.Redirect(w, q, i.o.SignedOutURL, http.StatusSeeOther)
 		return
 	}
 	http.Error(w, "that is no page of the client", http.StatusBadRequest)
