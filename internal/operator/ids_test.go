@@ -21,7 +21,7 @@ func readAll(r io.Reader) (out []string, err error) {
 		switch {
 		case errors.As(err, &bad):
 			out = append(out, fmt.Sprintf("%d!", bad.line))
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return out, nil
 		case err != nil:
 			return out, err
@@ -120,7 +120,7 @@ func FuzzList(f *testing.F) {
 				last = l.n
 				continue
 			}
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
