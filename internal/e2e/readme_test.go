@@ -62,6 +62,7 @@ func here(s *stack.Stack, text string) string {
 func TestTheREADMEIsRunAsItStands(t *testing.T) {
 	s := running(t)
 	atHome(t, s)
+	settled(t, s, walker)
 	for _, program := range []string{"bash", "curl"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("no %s — apt-get install %s", program, program)
