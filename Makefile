@@ -74,7 +74,7 @@ test: ## all tests, with what they need installed first (TESTFLAGS for go test)
 	@.ci/tools
 	@race=; if command -v gcc >/dev/null; then race=-race; export CGO_ENABLED=1; \
 	  else echo "SKIP race detector: no C compiler — install gcc and the C library's headers"; fi; \
-	set -o pipefail; go test -json $$race -shuffle=on -timeout=9m $(TESTFLAGS) ./... | go run ./internal/local/testreport
+	set -o pipefail; go test -json $$race -shuffle=on -parallel=6 -timeout=9m $(TESTFLAGS) ./... | go run ./internal/local/testreport
 
 .PHONY: lint
 lint: ## formatting, go vet, the schema's locks (squawk), golangci-lint, govulncheck

@@ -274,6 +274,7 @@ var sights = []struct {
 // scrolls sideways on a phone or at a zoom of 400 % (WCAG 2.2, 1.4.10), and keeps
 // pictures of all.
 func TestConsolesPagesAreAccessible(t *testing.T) {
+	t.Parallel()
 	axe, err := os.ReadFile(filepath.Join(nodeModules(t), "axe-core", "axe.min.js"))
 	if err != nil {
 		t.Fatal(err)
@@ -366,6 +367,7 @@ func (c *console) reads(t *testing.T, ctx context.Context, parts ...string) {
 // TestTheKeyboardAloneLeadsFromTheSearchToALink, without a script but the one
 // that copies.
 func TestTheKeyboardAloneLeadsFromTheSearchToALink(t *testing.T) {
+	t.Parallel()
 	c := newConsole(t)
 	ctx := browser(t, "light")
 	c.goes(t, ctx, "/?language=en")
@@ -401,6 +403,7 @@ func TestTheKeyboardAloneLeadsFromTheSearchToALink(t *testing.T) {
 }
 
 func TestAClerkRefreshesTriesAgainAndErases(t *testing.T) {
+	t.Parallel()
 	c := newConsole(t)
 	ctx := browser(t, "light")
 	click := func(selector string) { t.Helper(); do(t, ctx, chromedp.Click(selector)) }
@@ -435,6 +438,7 @@ func TestAClerkRefreshesTriesAgainAndErases(t *testing.T) {
 }
 
 func TestListsLeadOnPageByPage(t *testing.T) {
+	t.Parallel()
 	c := newConsole(t)
 	ctx := browser(t, "light")
 	c.goes(t, ctx, "/lists/not_chargeable?language=en")
@@ -467,6 +471,7 @@ func TestListsLeadOnPageByPage(t *testing.T) {
 
 // TestTheConsoleLogsNothingInTheBrowser: its own policy lets by all that it has.
 func TestTheConsoleLogsNothingInTheBrowser(t *testing.T) {
+	t.Parallel()
 	c := newConsole(t)
 	ctx := browser(t, "light")
 	logged := make(chan string, 100)

@@ -341,6 +341,7 @@ var ofThisRun = regexp.MustCompile(`127\.0\.0\.1:[0-9]{2,5}`)
 // The doctor is content with a healthy stack. Of each thing that is broken it
 // tells on the line of its own, with what to do; the golden file shows them all.
 func TestTheDoctorFindsWhatIsBroken(t *testing.T) {
+	t.Parallel()
 	p := ill(t)
 	healthy, content := p.examine(t)
 	for _, l := range healthy {

@@ -133,6 +133,7 @@ func (o *outage) processed(t *testing.T, id string) {
 }
 
 func TestAMessageThatWaitedADayForPostgresIsProcessed(t *testing.T) {
+	t.Parallel()
 	const day, id = 25 * time.Hour, "S01-3000001-3000001"
 	o := withoutPostgres(t, -day)
 	if s := o.Queue.Settings(); time.Duration(s.MaxReceives)*s.VisibilityTimeout < day {
@@ -235,6 +236,7 @@ func (o *outage) signingCertificate(t *testing.T, sns *http.Client, body string)
 }
 
 func TestAMessageRedrivenAfterItsCertificateRanOutIsProcessed(t *testing.T) {
+	t.Parallel()
 	const day, id = 24 * time.Hour, "S01-3000002-3000002"
 	o := withoutPostgres(t, -368*day) // SNS's certificate is made now, for 365 days
 	sns := o.relay(t)
