@@ -509,7 +509,6 @@ func (w *watch) calm() {
 		w.tb.Fatal(err)
 	}
 	w.subscribe(w.IPNURL)
-	w.move(w.ids[:1], twin.Notify{})
 	w.invoke(w.Reconciler)
 	w.settle()
 	for w.DLQ.Stats().Visible > 0 {
