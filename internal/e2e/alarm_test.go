@@ -511,14 +511,20 @@ func (w *watch) calm() {
 	w.subscribe(w.IPNURL)
 	w.invoke(w.Reconciler)
 	w.settle()
-	for w.DLQ.Stats().Visible > 0 {
-		messages, err := w.DLQ.Receive(w.ctx(), sqs.ReceiveInput{Max: 10})
+	buried(w.tb, w.Stack)
+}
+
+// buried takes the dead letters away.
+func buried(tb testing.TB, s *stack.Stack) {
+	tb.Helper()
+	for s.DLQ.Stats().Visible > 0 {
+		messages, err := s.DLQ.Receive(tb.Context(), sqs.ReceiveInput{Max: 10})
 		if err != nil {
-			w.tb.Fatal(err)
+			tb.Fatal(err)
 		}
 		for _, m := range messages {
-			if err := w.DLQ.Delete(m.ReceiptHandle); err != nil {
-				w.tb.Fatal(err)
+			if err := s.DLQ.Delete(m.ReceiptHandle); err != nil {
+				tb.Fatal(err)
 			}
 		}
 	}

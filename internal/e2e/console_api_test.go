@@ -148,6 +148,7 @@ func TestAProgramWorksTheConsole(t *testing.T) {
 func TestAProgramTriesDeadLettersAgain(t *testing.T) {
 	s := running(t)
 	a := newAPI(t, s, accessToken(t, s))
+	buried(t, s) // other tests leave some
 	const id = "S01-1000003-1000003"
 	letter := func(messageID string) string {
 		return ipn.Message{V: 1, Kind: ipn.KindIPN, Account: "main", MessageID: messageID, NotificationID: messageID, ObjectType: "CHARGE_PERMISSION", ObjectID: id,
