@@ -2,7 +2,8 @@
 -- $1 account, $2 seconds that a notification may take, $3 now (null: the clock).
 -- Locks: none. Indexes: notifications_processed, update_attempts_completed, charge_permission_changes_found; a few rows of
 -- each. All times are Postgres's. The notification of an update may be processed before its outcome is known here, hence
--- the minute; and what the sweep finds changed has no time of its own, so it counts from when it was found.
+-- the minute; and what the sweep finds changed has no time of its own, so it counts from when it was found. Where the
+-- counting begins is a subquery, so that the indexes are entered there: a join would read all that was ever completed.
 with t as (
     select coalesce($3::timestamptz, clock_timestamp()) as now
 ), heard as (
@@ -10,14 +11,14 @@ with t as (
 ), after as (
     select coalesce(heard.at, '-infinity') + interval '1 minute' as at from heard
 ), updates as (
-    select u.ended_at as at from walletsync.update_attempts u, t, after
+    select u.ended_at as at from walletsync.update_attempts u
     where u.account = $1::text and u.outcome = 'completed'
-      and u.ended_at > after.at and u.ended_at <= t.now - make_interval(secs => $2::float8)
+      and u.ended_at > (select at from after) and u.ended_at <= (select now from t) - make_interval(secs => $2::float8)
     order by u.ended_at limit 100
 ), found as (
     select min(c.stored_at) as at from (
-        select h.charge_permission, h.stored_at from walletsync.charge_permission_changes h, after
-        where h.account = $1::text and h.cause = 'reconcile' and h.stored_at > after.at and h.facet <> 'first_read'
+        select h.charge_permission, h.stored_at from walletsync.charge_permission_changes h
+        where h.account = $1::text and h.cause = 'reconcile' and h.stored_at > (select at from after) and h.facet <> 'first_read'
         order by h.stored_at limit 100) c
     group by c.charge_permission
 )
