@@ -120,7 +120,7 @@ func TestAProgramWorksTheConsole(t *testing.T) {
 	if before["shipping_address"] == nil || len(before["timeline"].([]any)) == 0 {
 		t.Errorf("record: %v", before)
 	}
-	a.ask(http.StatusNotFound, http.MethodGet, ofOne, nil, "account", "main", "id", "S01-9999999-9999999")
+	a.ask(http.StatusNotFound, http.MethodGet, ofOne, nil, "account", "main", "id", "S01-9999998-9999997")
 
 	// Amazon has something new that nobody was told of.
 	if _, err := s.Twin.Act(id, "address", twin.Notify{Silent: true}); err != nil {

@@ -396,7 +396,6 @@ func TestWithoutJavaScriptTheBuyerIsToldWhatToDo(t *testing.T) {
 // sideways on the narrowest screen of WCAG 2.2 (1.4.10: 320 CSS pixels, which
 // 1280 at a zoom of 400 % are), and keeps pictures of all.
 func TestPagesAreAccessible(t *testing.T) {
-	t.Parallel()
 	axe := axeCore(t)
 	b := serve(t)
 	for _, scheme := range []string{"light", "dark"} {
