@@ -15,9 +15,7 @@ import (
 type PersonStore interface {
 	person.Finder
 	person.Buyers
-	// ExportPerson returns all that is stored of charge permissions of one
-	// account, as a JSON document.
-	ExportPerson(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) ([]byte, error)
+	person.Exporter
 }
 
 // Person is the command that writes down all that is stored of a person.
@@ -80,11 +78,7 @@ were given exports, for what they keep.`,
 
 // tell writes down what is stored of charge permissions, which are of one account.
 func tell(ctx context.Context, t Terminal, store PersonStore, all []person.Permission, output string) error {
-	ids := make([]wallet.ChargePermissionID, len(all))
-	for i, p := range all {
-		ids[i] = p.ID
-	}
-	document, err := store.ExportPerson(ctx, all[0].Account, ids)
+	document, err := person.Export(ctx, store, all)
 	if err != nil {
 		return fmt.Errorf("read what is stored: %w", err)
 	}

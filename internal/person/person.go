@@ -59,15 +59,15 @@ type Eraser struct {
 	Log   Log
 }
 
-// page is how many charge permissions are erased in one transaction: the feed
+// Page is how many charge permissions are erased in one transaction: the feed
 // waits for no more.
-const page = 100
+const Page = 100
 
 // Erase erases what is stored of charge permissions. At is the store's time from
 // before. Each page is written to the log before it is erased: a log that names
 // too much repeats an erasure, one that names too little loses it at a restore.
 func (e *Eraser) Erase(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID, at time.Time, cause wallet.Cause) error {
-	for some := range slices.Chunk(ids, page) {
+	for some := range slices.Chunk(ids, Page) {
 		lines := make([]Erasure, len(some))
 		for i, id := range some {
 			lines[i] = Erasure{Account: account, ChargePermission: id, At: at, Cause: cause}
@@ -93,14 +93,31 @@ func (e *Eraser) Request(ctx context.Context, account wallet.AccountID, id walle
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]wallet.ChargePermissionID, len(all))
-	for i, p := range all {
-		ids[i] = p.ID
-	}
-	if err := e.Erase(ctx, all[0].Account, ids, at, wallet.CauseErasure); err != nil {
+	if err := e.Erase(ctx, all[0].Account, ids(all), at, wallet.CauseErasure); err != nil {
 		return nil, err
 	}
 	return all, nil
+}
+
+func ids(all []Permission) []wallet.ChargePermissionID {
+	out := make([]wallet.ChargePermissionID, len(all))
+	for i, p := range all {
+		out[i] = p.ID
+	}
+	return out
+}
+
+// Exporter tells what is stored.
+type Exporter interface {
+	// ExportPerson returns all that is stored of charge permissions of one
+	// account, as a JSON document.
+	ExportPerson(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) ([]byte, error)
+}
+
+// Export returns all that is stored of charge permissions, which are of one
+// account, as Find and FindBuyer return them.
+func Export(ctx context.Context, e Exporter, all []Permission) ([]byte, error) {
+	return e.ExportPerson(ctx, all[0].Account, ids(all))
 }
 
 // Buyers tells what belongs to a buyer whose id is known.

@@ -40,7 +40,7 @@ func (s *store) Write(_ context.Context, all []Erasure) error {
 	return s.err
 }
 
-func ids(n int) (all []wallet.ChargePermissionID) {
+func numbered(n int) (all []wallet.ChargePermissionID) {
 	for i := range n {
 		all = append(all, wallet.ChargePermissionID(fmt.Sprintf("S01-0000000-%07d", i+1)))
 	}
@@ -49,7 +49,7 @@ func ids(n int) (all []wallet.ChargePermissionID) {
 
 func TestWhatIsErasedIsInTheLogBefore(t *testing.T) {
 	s := &store{}
-	if err := (&Eraser{Store: s, Log: s}).Erase(t.Context(), "main", ids(page+1), noon, wallet.CauseRetention); err != nil {
+	if err := (&Eraser{Store: s, Log: s}).Erase(t.Context(), "main", numbered(Page+1), noon, wallet.CauseRetention); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"log 100", "erase 100 of main for retention", "log 1", "erase 1 of main for retention"}
@@ -60,15 +60,15 @@ func TestWhatIsErasedIsInTheLogBefore(t *testing.T) {
 
 func TestWhatCannotBeLoggedIsNotErased(t *testing.T) {
 	s := &store{err: errors.New("no space left")}
-	err := (&Eraser{Store: s, Log: s}).Erase(t.Context(), "main", ids(1), noon, wallet.CauseErasure)
+	err := (&Eraser{Store: s, Log: s}).Erase(t.Context(), "main", numbered(1), noon, wallet.CauseErasure)
 	if !errors.Is(err, s.err) || len(s.did) != 1 {
 		t.Errorf("%v, %v", err, s.did)
 	}
 }
 
 func TestARequestNamesOneOrAllOfAPerson(t *testing.T) {
-	one, two := Permission{"main", ids(2)[0]}, Permission{"main", ids(2)[1]}
-	elsewhere := Permission{"second", ids(2)[0]}
+	one, two := Permission{"main", numbered(2)[0]}, Permission{"main", numbered(2)[1]}
+	elsewhere := Permission{"second", numbered(2)[0]}
 	for _, c := range []struct {
 		name    string
 		known   []Permission
@@ -85,7 +85,7 @@ func TestARequestNamesOneOrAllOfAPerson(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &store{known: c.known}
-			got, err := (&Eraser{Store: s, Log: s}).Request(t.Context(), c.account, ids(1)[0], c.whole)
+			got, err := (&Eraser{Store: s, Log: s}).Request(t.Context(), c.account, numbered(1)[0], c.whole)
 			if d := cmp.Diff(c.want, got); d != "" {
 				t.Error(d)
 			}
@@ -111,8 +111,8 @@ func (d *disk) Sync() error {
 }
 
 var two = []Erasure{
-	{"erasure", "main", ids(1)[0], noon, wallet.CauseErasure},
-	{"erasure", "eu-live", ids(2)[1], noon.Add(time.Hour), wallet.CauseRetention},
+	{"erasure", "main", numbered(1)[0], noon, wallet.CauseErasure},
+	{"erasure", "eu-live", numbered(2)[1], noon.Add(time.Hour), wallet.CauseRetention},
 }
 
 func readAll(t testing.TB, log string) (all []Erasure, err error) {

@@ -68,10 +68,7 @@ type Report struct {
 	Marked   int   // wanted now, beside what was already
 }
 
-const (
-	erasePage = 100  // charge permissions in one transaction: the feed waits for no more
-	markPage  = 1000 // rows locked at once
-)
+const markPage = 1000 // rows locked at once
 
 // Run does it all. Erasures are those of the erasure log; progress is told of
 // each step.
@@ -117,7 +114,7 @@ func (r *Report) erase(ctx context.Context, store Store, accounts []Account, all
 	done := 0
 	for _, a := range accounts {
 		own := slices.DeleteFunc(slices.Clone(all), func(e person.Erasure) bool { return e.Account != a.ID })
-		for some := range slices.Chunk(own, erasePage) {
+		for some := range slices.Chunk(own, person.Page) {
 			standing, err := store.Standing(ctx, a.ID, some)
 			if err != nil {
 				return fmt.Errorf("erasures of account %s: %w", a.ID, err)

@@ -53,14 +53,7 @@ func (l Links) Link(ctx context.Context, account wallet.AccountID, id wallet.Cha
 // People exports and erases all that is stored of a person.
 type People struct {
 	Eraser *person.Eraser
-	Store  ExportStore
-}
-
-// ExportStore is what an export needs of the store.
-type ExportStore interface {
-	// ExportPerson returns what is stored of charge permissions of one account, as
-	// a JSON document.
-	ExportPerson(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) ([]byte, error)
+	Store  person.Exporter
 }
 
 // Export returns all that is stored of the person behind a charge permission.
@@ -69,11 +62,7 @@ func (p People) Export(ctx context.Context, account wallet.AccountID, id wallet.
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]wallet.ChargePermissionID, len(all))
-	for i, one := range all {
-		ids[i] = one.ID
-	}
-	document, err := p.Store.ExportPerson(ctx, account, ids)
+	document, err := person.Export(ctx, p.Store, all)
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
