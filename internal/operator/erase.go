@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"slices"
 
 	"walletsync/internal/person"
 	"walletsync/internal/wallet"
@@ -56,15 +55,16 @@ Erasing what is erased already changes nothing.`,
 				if err != nil {
 					return err
 				}
-				if *account != "" && !slices.Contains(parts.Accounts, wallet.AccountID(*account)) {
-					return Misused("account %q is not configured; configured: %s", *account, parts.Accounts)
+				of, err := parts.configured(*account)
+				if err != nil {
+					return err
 				}
 				file, err := os.OpenFile(*log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 				if err != nil {
 					return fmt.Errorf("the erasure log cannot be opened: %w", err)
 				}
 				defer file.Close() // what was written is on the disk
-				return erase(ctx, t, &person.Eraser{Store: parts.Store, Log: person.File{Disk: file}}, wallet.AccountID(*account), ids, !*one)
+				return erase(ctx, t, &person.Eraser{Store: parts.Store, Log: person.File{Disk: file}}, of, ids, !*one)
 			}
 		},
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"walletsync/internal/export"
@@ -81,8 +80,8 @@ cannot clean up what changes meanwhile: a file is kinder to it.`,
 				if err != nil {
 					return err
 				}
-				if *account != "" && !slices.Contains(parts.Accounts, e.q.Account) {
-					return Misused("account %q is not configured; configured: %s", *account, names(parts.Accounts))
+				if _, err := parts.configured(*account); err != nil {
+					return err
 				}
 				return e.run(ctx, t, parts.Store)
 			}

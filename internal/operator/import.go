@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"walletsync/internal/reconcile"
@@ -103,8 +102,8 @@ type importing struct {
 }
 
 func (i *importing) run(ctx context.Context, in io.Reader, wait bool) (err error) {
-	if i.account != "" && !slices.Contains(i.parts.Accounts, wallet.AccountID(i.account)) {
-		return Misused("account %q is not configured; configured: %s", i.account, names(i.parts.Accounts))
+	if _, err := i.parts.configured(i.account); err != nil {
+		return err
 	}
 	if wait {
 		if i.kept, err = keep(); err != nil {
@@ -116,7 +115,7 @@ func (i *importing) run(ctx context.Context, in io.Reader, wait bool) (err error
 		return err
 	}
 	for _, a := range i.accounts() {
-		i.wake(ctx, a)
+		i.parts.wake(ctx, a, i.p)
 	}
 	fmt.Fprintf(i.Out, "%12s  ids read\n%12s  new: wanted now, behind everything else\n%12s  known before, or twice in the list\n%12s  malformed lines, left out\n",
 		thousands(i.ids), thousands(i.marked), thousands(i.ids-i.marked), thousands(i.bad))
@@ -141,14 +140,6 @@ func (i *importing) run(ctx context.Context, in io.Reader, wait bool) (err error
 		return fmt.Errorf("%s of the list left out; correct and run it again, what is known costs nothing", some(i.bad, "line"))
 	}
 	return nil
-}
-
-func names(accounts []wallet.AccountID) string {
-	var all []string
-	for _, a := range accounts {
-		all = append(all, string(a))
-	}
-	return strings.Join(all, ", ")
 }
 
 // accounts are those that the list names, in key order.
@@ -246,7 +237,7 @@ func (i *importing) flush(ctx context.Context, keys []key) error {
 		}
 		i.marked += n
 		if woken := i.met[a]; n > 0 && !woken {
-			i.wake(ctx, a) // what is marked now need not wait for the rest
+			i.parts.wake(ctx, a, i.p) // what is marked now need not wait for the rest
 			i.met[a] = true
 		} else {
 			i.met[a] = woken
@@ -268,15 +259,6 @@ func each(keys []key, do func(wallet.AccountID, []wallet.ChargePermissionID) err
 		}
 	}
 	return nil
-}
-
-// wake sends the wake-up that the worker needs. If it cannot, the reconciler
-// will.
-func (i *importing) wake(ctx context.Context, a wallet.AccountID) {
-	w := reconcile.Wake{Store: i.parts.Store, Waker: i.parts.Waker}
-	if err := w.Do(ctx, a); err != nil && ctx.Err() == nil {
-		i.p.say("the worker of account %s was not woken, which the reconciler does on its next run: %v", a, err)
-	}
 }
 
 // outlook tells when the import will have arrived.

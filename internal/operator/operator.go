@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"walletsync/internal/reconcile"
 	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"
 )
@@ -46,15 +47,39 @@ type Store interface {
 
 // account returns the one that is named, or the only one that there is.
 func (p Parts) account(name string) (wallet.AccountID, error) {
-	switch {
-	case name == "" && len(p.Accounts) == 1:
-		return p.Accounts[0], nil
-	case name == "":
-		return "", Misused("there are several accounts; name one by --account: %s", p.Accounts)
-	case !slices.Contains(p.Accounts, wallet.AccountID(name)):
-		return "", Misused("account %q is not configured; configured: %s", name, p.Accounts)
+	if name != "" {
+		return p.configured(name)
 	}
-	return wallet.AccountID(name), nil
+	if len(p.Accounts) != 1 {
+		return "", Misused("there are several accounts; name one by --account: %s", names(p.Accounts))
+	}
+	return p.Accounts[0], nil
+}
+
+// configured returns the account that is named, empty if none is.
+func (p Parts) configured(name string) (wallet.AccountID, error) {
+	a := wallet.AccountID(name)
+	if a != "" && !slices.Contains(p.Accounts, a) {
+		return "", Misused("account %q is not configured; configured: %s", name, names(p.Accounts))
+	}
+	return a, nil
+}
+
+func names(accounts []wallet.AccountID) string {
+	var all []string
+	for _, a := range accounts {
+		all = append(all, string(a))
+	}
+	return strings.Join(all, ", ")
+}
+
+// wake sends the wake-up that an account's worker needs. If it cannot, the
+// reconciler will.
+func (p Parts) wake(ctx context.Context, a wallet.AccountID, told *progress) {
+	w := reconcile.Wake{Store: p.Store, Waker: p.Waker}
+	if err := w.Do(ctx, a); err != nil {
+		told.say("the worker of account %s was not woken, which the reconciler does on its next run: %v", a, err)
+	}
 }
 
 // Connect reads the configuration and builds the parts. No command asks for them

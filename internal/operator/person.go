@@ -5,7 +5,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"slices"
 
 	"walletsync/internal/person"
 	"walletsync/internal/wallet"
@@ -57,9 +56,9 @@ were given exports, for what they keep.`,
 				if err != nil {
 					return err
 				}
-				of := wallet.AccountID(*account)
-				if of != "" && !slices.Contains(parts.Accounts, of) {
-					return Misused("account %q is not configured; configured: %s", of, names(parts.Accounts))
+				of, err := parts.configured(*account)
+				if err != nil {
+					return err
 				}
 				var all []person.Permission
 				if *buyer == "" {

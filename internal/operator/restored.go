@@ -102,10 +102,7 @@ func restored(ctx context.Context, t Terminal, parts Parts, erasures []person.Er
 	}
 	p.end()
 	for _, a := range parts.Accounts {
-		w := reconcile.Wake{Store: parts.Store, Waker: parts.Waker}
-		if err := w.Do(ctx, a); err != nil {
-			p.say("the worker of account %s was not woken, which the reconciler does on its next run: %v", a, err)
-		}
+		parts.wake(ctx, a, p)
 	}
 	fmt.Fprintf(t.Out, "%20d  position of the feed: what is stored from now on comes after it\n%20s  leases ended\n"+
 		"%20s  charge permissions erased, by %s lines of the erasure log\n%20s  of the log left: their buyers have updated them since\n%20s  marked wanted\n",
