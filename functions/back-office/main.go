@@ -56,7 +56,7 @@ func main() {
 		Jitter:   mathrand.Float64,
 	}
 	console, err := backoffice.New(backoffice.Options{
-		Prefix: html.Path(c.PublicURL), Store: store, Accesses: store, Refresher: refresher, StaleAfter: c.Sweep, Location: c.Location, Now: time.Now,
+		Prefix: html.Path(c.PublicURL), Store: store, Accesses: store, Refresher: refresher, StaleAfter: c.Sweep, Patience: c.Patience, Location: c.Location, Now: time.Now,
 		Linker:      rooms.NewLinks(c, store, refresher, secrets.Links(c.LinkSecret), metrics),
 		DeadLetters: &deadletter.Letters{Client: messages, QueueURL: c.QueueURL, URL: c.DeadLetterQueueURL, Now: time.Now},
 		People:      rooms.People{Eraser: &person.Eraser{Store: store, Log: person.FunctionLog{}}, Store: store},

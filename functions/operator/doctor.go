@@ -73,14 +73,8 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 		return nil, err
 	}
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
-	trust := c.Worker.Trust
-	for _, p := range problems {
-		if p.Variable == "TLS_CA_FILE" {
-			trust = config.Trust{} // its line tells; the rest is tried without
-		}
-	}
 	client := func() *http.Client {
-		return trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) })
+		return c.Worker.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) })
 	}
 	web := client()
 	web.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -34,7 +34,8 @@ type Store interface {
 	// of or does not follow. Of the timeline it returns what is before a position;
 	// 0: the newest.
 	Record(ctx context.Context, masked bool, account wallet.AccountID, id wallet.ChargePermissionID, before int64) (view.Record, bool, error)
-	Overview(ctx context.Context, from time.Time) (view.Overview, error)
+	// Overview is told how long the notification of an update may take.
+	Overview(ctx context.Context, from time.Time, patience time.Duration) (view.Overview, error)
 }
 
 // Refresher reads a charge permission at once; refresh.Runner does.
@@ -89,7 +90,9 @@ type Options struct {
 	// StaleAfter is after how long without a read a charge permission is stale:
 	// the sweep's period.
 	StaleAfter time.Duration
-	Now        func() time.Time
+	// Patience is how long the notification of a completed update may take.
+	Patience time.Duration
+	Now      func() time.Time
 	// Location is whose times are shown, and whose day today is; nil: UTC.
 	Location *time.Location
 	Random   io.Reader // makes the nonces; nil: crypto/rand

@@ -74,8 +74,8 @@ func (p *parts) Record(_ context.Context, masked bool, account wallet.AccountID,
 		Updates:  []view.Update{}, Notifications: []view.Notification{}, MoneyNotices: []view.MoneyNotice{}}, of == id, err
 }
 
-func (p *parts) Overview(_ context.Context, from time.Time) (view.Overview, error) {
-	return view.Overview{Hours: []view.Hour{}, Accounts: []view.AccountNow{}}, p.ask("overview", "%s", from.Format(time.RFC3339))
+func (p *parts) Overview(_ context.Context, from time.Time, patience time.Duration) (view.Overview, error) {
+	return view.Overview{Hours: []view.Hour{}, Accounts: []view.AccountNow{}}, p.ask("overview", "%s, patient for %v", from.Format(time.RFC3339), patience)
 }
 
 func (p *parts) Now(_ context.Context, w wallet.Want) (wallet.Refreshed, error) {
@@ -127,7 +127,7 @@ type call struct {
 
 func (p *parts) call(t testing.TB, c call) *httptest.ResponseRecorder {
 	t.Helper()
-	h, err := New(Options{Store: p, Refresher: p, Linker: p, DeadLetters: letters{p}, People: p, Accesses: p, StaleAfter: 30 * 24 * time.Hour,
+	h, err := New(Options{Store: p, Refresher: p, Linker: p, DeadLetters: letters{p}, People: p, Accesses: p, StaleAfter: 30 * 24 * time.Hour, Patience: 5 * time.Minute,
 		Now: func() time.Time { return now }, Location: time.FixedZone("JST", 9*60*60), Prefix: "/prod"})
 	if err != nil {
 		t.Fatal(err)
@@ -532,12 +532,12 @@ func TestDeadLettersAreTriedAgainOneOrAll(t *testing.T) {
 func TestTheOverviewIsShownEvenIfTheQueueCannotBeAsked(t *testing.T) {
 	p := parts{broken: "count"}
 	w := p.call(t, call{method: "GET", path: "/overview?span=7d", role: identity.Read, json: true})
-	if w.Code != 200 || !strings.Contains(w.Body.String(), `"dead_letters":null`) || p.asked[0] != "overview 2026-11-17T01:00:00Z" {
+	if w.Code != 200 || !strings.Contains(w.Body.String(), `"dead_letters":null`) || p.asked[0] != "overview 2026-11-17T01:00:00Z, patient for 5m0s" {
 		t.Errorf("%d %v %s", w.Code, p.asked, w.Body)
 	}
 	p = parts{}
 	w = p.call(t, call{method: "GET", path: "/overview", role: identity.Read, json: true})
-	if !strings.Contains(w.Body.String(), `"dead_letters":0`) || !strings.Contains(w.Body.String(), `"span":"24h"`) || p.asked[0] != "overview 2026-11-23T01:00:00Z" {
+	if !strings.Contains(w.Body.String(), `"dead_letters":0`) || !strings.Contains(w.Body.String(), `"span":"24h"`) || p.asked[0] != "overview 2026-11-23T01:00:00Z, patient for 5m0s" {
 		t.Errorf("%d %v %s", w.Code, p.asked, w.Body)
 	}
 	if w = p.call(t, call{method: "GET", path: "/overview?span=1y", role: identity.Read}); w.Code != 400 {

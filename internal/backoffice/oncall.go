@@ -111,7 +111,7 @@ func (c *console) overview(w http.ResponseWriter, q *http.Request) {
 	now := c.Now().UTC()
 	// Whole hours: the one that is under way, and those before it.
 	from := now.Truncate(time.Hour).Add(time.Hour - back)
-	v, err := c.Store.Overview(q.Context(), from)
+	v, err := c.Store.Overview(q.Context(), from, c.Patience)
 	if err != nil {
 		c.failed(w, q, "overview", err)
 		return

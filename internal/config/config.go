@@ -171,9 +171,6 @@ func LoadMigrator(getenv func(string) string) (Migrator, error) {
 		DatabaseIAM:    r.databaseIAM(),
 		Trust:          r.trust(),
 	}
-	if slices.ContainsFunc(r.problems, func(p Problem) bool { return p.Variable == trustFile }) {
-		c.Trust = Trust{}
-	}
 	return c, r.err()
 }
 
@@ -190,11 +187,11 @@ func LoadReconciler(getenv func(string) string) (Reconciler, error) {
 		Trust:          r.trust(),
 		APITimeout:     r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute),
 		Sweep:          r.days("SWEEP_DAYS", DefaultSweepDays, 365),
-		Retention:      time.Duration(r.number("RETENTION_DAYS", DefaultRetentionDays, 0, 3650)) * 24 * time.Hour,
-		Inbox:          time.Duration(r.number("INBOX_DAYS", DefaultInboxDays, 15, 3650)) * 24 * time.Hour,
-		Accesses:       time.Duration(r.number("ACCESS_DAYS", DefaultAccessDays, 1, 3650)) * 24 * time.Hour,
+		Retention:      r.wholeDays("RETENTION_DAYS", DefaultRetentionDays, 0, 3650),
+		Inbox:          r.wholeDays("INBOX_DAYS", DefaultInboxDays, 15, 3650),
+		Accesses:       r.wholeDays("ACCESS_DAYS", DefaultAccessDays, 1, 3650),
 		Every:          r.duration("RECONCILE_EVERY", DefaultEvery, time.Second, time.Hour),
-		Patience:       r.duration("CHANNEL_PATIENCE", DefaultChannelPatience, time.Second, 24*time.Hour),
+		Patience:       r.patience(),
 	}
 	return c, r.err()
 }
@@ -349,6 +346,15 @@ func (r *reader) number(name string, standard, least, most int) int {
 	return n
 }
 
+func (r *reader) patience() time.Duration {
+	return r.duration("CHANNEL_PATIENCE", DefaultChannelPatience, time.Second, 24*time.Hour)
+}
+
+// wholeDays reads a number of days.
+func (r *reader) wholeDays(name string, standard, least, most int) time.Duration {
+	return time.Duration(r.number(name, standard, least, most)) * 24 * time.Hour
+}
+
 // days reads a number of days, which may be a fraction.
 func (r *reader) days(name string, standard, most float64) time.Duration {
 	days := standard
@@ -370,10 +376,10 @@ func (r *reader) outlives(lease, timeout time.Duration) {
 	}
 }
 
-const trustFile = "TLS_CA_FILE"
-
+// trust returns none where the file cannot be used: what is told of that must be
+// told without it.
 func (r *reader) trust() Trust {
-	const name = trustFile
+	const name = "TLS_CA_FILE"
 	t := Trust{File: r.getenv(name)}
 	if t.File == "" {
 		return t
@@ -382,8 +388,10 @@ func (r *reader) trust() Trust {
 	switch {
 	case err != nil:
 		r.add(name, fmt.Sprintf("it cannot be read: %v", err), "set the path of a PEM file, or leave it out")
+		return Trust{}
 	case !x509.NewCertPool().AppendCertsFromPEM(pem):
 		r.add(name, fmt.Sprintf("%q holds no certificate in PEM", clip(t.File)), "set the path of a PEM file, or leave it out")
+		return Trust{}
 	}
 	return t
 }

@@ -21,6 +21,7 @@ type Console struct {
 	DeadLetterQueueURL string
 	LinkLifetime       time.Duration // of links to the ready page that the console makes
 	Sweep              time.Duration // after so long without a read a charge permission is stale
+	Patience           time.Duration // how long the notification of a completed update may take
 	Location           *time.Location
 	SignIn
 }
@@ -65,6 +66,7 @@ func LoadConsole(getenv func(string) string) (Console, error) {
 		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", "the URL of the queue's dead-letter queue"),
 		LinkLifetime:       r.duration("CONSOLE_LINK_LIFETIME", DefaultConsoleLink, time.Minute, 7*24*time.Hour),
 		Sweep:              r.days("SWEEP_DAYS", DefaultSweepDays, 365),
+		Patience:           r.patience(),
 		Location:           time.UTC,
 		SignIn:             r.signIn(),
 	}

@@ -207,7 +207,7 @@ func newConsole(t *testing.T) *console {
 	}
 	t.Cleanup(store.Close)
 	h, err := backoffice.New(backoffice.Options{Store: store, Refresher: c, Linker: c, DeadLetters: c, People: c, Accesses: c,
-		StaleAfter: 30 * 24 * time.Hour, Now: time.Now, Location: time.UTC})
+		StaleAfter: 30 * 24 * time.Hour, Patience: 5 * time.Minute, Now: time.Now, Location: time.UTC})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"walletsync/internal/backoffice/identity"
 	"walletsync/internal/backoffice/view"
@@ -51,12 +50,7 @@ func (s *Store) Accesses(ctx context.Context, account wallet.AccountID, id walle
 // ForgetAccesses deletes the lines of the access log that were written so long
 // ago, the oldest first and at most so many, and returns how many.
 func (s *Store) ForgetAccesses(ctx context.Context, written time.Duration, most int) (forgotten int, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlAccessOld, written.Seconds(), most, s.at()).Exec(func(tag pgconn.CommandTag) error {
-			forgotten = int(tag.RowsAffected())
-			return nil
-		})
-	})
+	err = s.trip(ctx, func(b *pgx.Batch) { affect(b, &forgotten, sqlAccessOld, written.Seconds(), most, s.at()) })
 	return forgotten, err
 }
 

@@ -213,8 +213,9 @@ func (s *Store) Record(ctx context.Context, masked bool, account wallet.AccountI
 	return out, true, nil
 }
 
-// Overview reads how all stands, and the hours since.
-func (s *Store) Overview(ctx context.Context, from time.Time) (view.Overview, error) {
+// Overview reads how all stands, and the hours since. Patience is how long the
+// notification of an update may take.
+func (s *Store) Overview(ctx context.Context, from time.Time, patience time.Duration) (view.Overview, error) {
 	var out view.Overview
 	err := s.trip(ctx, func(b *pgx.Batch) {
 		out = view.Overview{}
@@ -231,12 +232,17 @@ func (s *Store) Overview(ctx context.Context, from time.Time) (view.Overview, er
 	if err != nil {
 		return view.Overview{}, err
 	}
-	for i := range out.Accounts {
-		a := &out.Accounts[i]
-		h, err := s.Heard(ctx, wallet.AccountID(a.Account), reconcile.Patience)
-		if err != nil {
-			return view.Overview{}, err
+	heard := make([]reconcile.Heard, len(out.Accounts))
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		for i, a := range out.Accounts {
+			s.queueHeard(b, wallet.AccountID(a.Account), patience, &heard[i])
 		}
+	})
+	if err != nil {
+		return view.Overview{}, err
+	}
+	for i, h := range heard {
+		a := &out.Accounts[i]
 		a.Channel, a.MissingNotifications = string(h.Verdict()), h.Missing()
 		if !h.First.IsZero() {
 			a.MissingSince = &h.First

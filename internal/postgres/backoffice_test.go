@@ -317,7 +317,7 @@ func (s *shop) change(position int, at time.Time, lag time.Duration) {
 
 func (s *shop) hours() []view.Hour {
 	s.t.Helper()
-	v, err := s.Overview(s.t.Context(), s.now.Add(-7*24*time.Hour))
+	v, err := s.Overview(s.t.Context(), s.now.Add(-7*24*time.Hour), 5*time.Minute)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -408,7 +408,7 @@ func TestTheOverviewTellsHowItStands(t *testing.T) {
 	s.change(1, s.now.Add(-time.Minute), time.Second)
 	s.exec(`update walletsync.refreshes set wanted = 1, attempts = 2, since = $1 where id = $2`, s.now.Add(-10*time.Minute), id)
 	s.exec(`update walletsync.api_quota set closed_until = $1, closed_why = 'why' where account = 'main' and call = 'get_charge_permission'`, s.now.Add(time.Minute))
-	v, err := s.Overview(t.Context(), s.now.Add(-time.Hour))
+	v, err := s.Overview(t.Context(), s.now.Add(-time.Hour), 5*time.Minute)
 	if err != nil || len(v.Accounts) != 2 {
 		t.Fatalf("%+v %v", v, err)
 	}

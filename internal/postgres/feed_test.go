@@ -389,8 +389,15 @@ func TestASequenceWouldLoseChanges(t *testing.T) {
 		t.Fatal("commit.sql takes its positions in another way than this test knows")
 	}
 	w.commit = strings.Replace(w.commit, counter, `select nextval('walletsync.seq') * 1000 as base from k where k.n > 0`, 1)
-	writeAndFollow(t, db, w, 3000, readers...)
-	bad := gaps(readers[0].seen, nil, w.stored)
+	// Whether a number shows out of order is up to chance: the writers go on until
+	// one did, for so long.
+	var bad error
+	for range 10 {
+		writeAndFollow(t, db, w, 3000, readers...)
+		if bad = gaps(readers[0].seen, nil, w.stored); bad != nil && !strings.HasPrefix(bad.Error(), "0 changes lost") {
+			break
+		}
+	}
 	t.Logf("by a sequence: %v", bad)
 	if bad == nil || strings.HasPrefix(bad.Error(), "0 changes lost") {
 		t.Errorf("by a sequence: %v, though its numbers show out of order", bad)

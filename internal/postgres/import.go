@@ -24,10 +24,7 @@ var (
 func (s *Store) Import(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) (int, error) {
 	var marked int
 	err := s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlImport, account, texts(ids), s.at()).Exec(func(tag pgconn.CommandTag) error {
-			marked = int(tag.RowsAffected())
-			return nil
-		})
+		affect(b, &marked, sqlImport, account, texts(ids), s.at())
 	})
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && refused.ConstraintName == "refreshes_account_fkey" {

@@ -196,8 +196,8 @@ func (l *LazyStore) Record(ctx context.Context, masked bool, a wallet.AccountID,
 }
 
 // Overview is Store.Overview.
-func (l *LazyStore) Overview(ctx context.Context, from time.Time) (view.Overview, error) {
-	return withStore(ctx, l, func(s *Store) (view.Overview, error) { return s.Overview(ctx, from) })
+func (l *LazyStore) Overview(ctx context.Context, from time.Time, patience time.Duration) (view.Overview, error) {
+	return withStore(ctx, l, func(s *Store) (view.Overview, error) { return s.Overview(ctx, from, patience) })
 }
 
 // CountHours is Store.CountHours.

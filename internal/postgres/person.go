@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"walletsync/internal/person"
 	"walletsync/internal/wallet"
@@ -28,8 +27,14 @@ var (
 
 // OfOnePerson is that of person.Finder.
 func (s *Store) OfOnePerson(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID) (all []person.Permission, at time.Time, err error) {
+	return s.permissionsOf(ctx, sqlPerson, id, account)
+}
+
+// permissionsOf returns the charge permissions that a statement finds by an id,
+// and the store's time.
+func (s *Store) permissionsOf(ctx context.Context, sql string, id any, account wallet.AccountID) (all []person.Permission, at time.Time, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlPerson, id, orNull(account), s.at()).Query(func(rows pgx.Rows) (err error) {
+		b.Queue(sql, id, orNull(account), s.at()).Query(func(rows pgx.Rows) (err error) {
 			all, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p person.Permission, err error) {
 				err = row.Scan(&p.Account, &p.ID, &at)
 				return p, err
@@ -73,16 +78,7 @@ func (s *Store) ExportPerson(ctx context.Context, account wallet.AccountID, ids 
 // OfBuyer returns the charge permissions that carry a buyer id, in key order, and
 // the store's time. An empty account stands for every one that knows it.
 func (s *Store) OfBuyer(ctx context.Context, account wallet.AccountID, buyer string) (all []person.Permission, at time.Time, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlPersonOfBuyer, buyer, orNull(account), s.at()).Query(func(rows pgx.Rows) (err error) {
-			all, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p person.Permission, err error) {
-				err = row.Scan(&p.Account, &p.ID, &at)
-				return p, err
-			})
-			return err
-		})
-	})
-	return all, at, err
+	return s.permissionsOf(ctx, sqlPersonOfBuyer, buyer, account)
 }
 
 // ToErase is that of reconcile.RetentionStore.
@@ -101,12 +97,7 @@ func (s *Store) ToErase(ctx context.Context, account wallet.AccountID, closed ti
 
 // Forget is that of reconcile.InboxStore.
 func (s *Store) Forget(ctx context.Context, account wallet.AccountID, processed time.Duration, most int) (forgotten int, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlInboxOld, account, processed.Seconds(), most, s.at()).Exec(func(tag pgconn.CommandTag) error {
-			forgotten = int(tag.RowsAffected())
-			return nil
-		})
-	})
+	err = s.trip(ctx, func(b *pgx.Batch) { affect(b, &forgotten, sqlInboxOld, account, processed.Seconds(), most, s.at()) })
 	return forgotten, err
 }
 

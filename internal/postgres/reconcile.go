@@ -61,32 +61,37 @@ func (s *Store) Sweepable(ctx context.Context, account wallet.AccountID) (reconc
 // unknown outcome it may mark as many again.
 func (s *Store) MarkUnread(ctx context.Context, account wallet.AccountID, unread time.Duration, most int) (int, error) {
 	var marked int
-	err := s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlSweep, account, unread.Seconds(), most, s.at()).Exec(func(tag pgconn.CommandTag) error {
-			marked = int(tag.RowsAffected())
-			return nil
-		})
-	})
+	err := s.trip(ctx, func(b *pgx.Batch) { affect(b, &marked, sqlSweep, account, unread.Seconds(), most, s.at()) })
 	return marked, err
+}
+
+// affect queues a statement and keeps how many rows it affects.
+func affect(b *pgx.Batch, rows *int, sql string, args ...any) {
+	b.Queue(sql, args...).Exec(func(tag pgconn.CommandTag) error {
+		*rows = int(tag.RowsAffected())
+		return nil
+	})
 }
 
 // Heard tells of an account's notifications.
 func (s *Store) Heard(ctx context.Context, account wallet.AccountID, patience time.Duration) (h reconcile.Heard, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlChannel, account, patience.Seconds(), s.at()).QueryRow(func(row pgx.Row) error {
-			var last, first *time.Time
-			h = reconcile.Heard{}
-			if err := row.Scan(&last, &h.Updates, &h.Found, &first); err != nil {
-				return err
-			}
-			if last != nil {
-				h.Last = *last
-			}
-			if first != nil {
-				h.First = *first
-			}
-			return nil
-		})
-	})
+	err = s.trip(ctx, func(b *pgx.Batch) { s.queueHeard(b, account, patience, &h) })
 	return h, err
+}
+
+func (s *Store) queueHeard(b *pgx.Batch, account wallet.AccountID, patience time.Duration, h *reconcile.Heard) {
+	b.Queue(sqlChannel, account, patience.Seconds(), s.at()).QueryRow(func(row pgx.Row) error {
+		var last, first *time.Time
+		*h = reconcile.Heard{}
+		if err := row.Scan(&last, &h.Updates, &h.Found, &first); err != nil {
+			return err
+		}
+		if last != nil {
+			h.Last = *last
+		}
+		if first != nil {
+			h.First = *first
+		}
+		return nil
+	})
 }

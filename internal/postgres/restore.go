@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"walletsync/internal/person"
 	"walletsync/internal/restore"
@@ -25,10 +24,7 @@ var (
 // the counter once more, which only leaves a gap.
 func (s *Store) Restored(ctx context.Context) (position int64, leases int, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlRestoredLeases).Exec(func(tag pgconn.CommandTag) error {
-			leases = int(tag.RowsAffected())
-			return nil
-		})
+		affect(b, &leases, sqlRestoredLeases)
 		b.Queue(sqlRestoredFeed).QueryRow(func(row pgx.Row) error { return row.Scan(&position) })
 		b.Queue(sqlRestoredQuota)
 	})

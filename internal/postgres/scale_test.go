@@ -412,7 +412,7 @@ func consoleOn(t testing.TB, db *pgx.Conn) func(*http.Request) *httptest.Respons
 	t.Helper()
 	var none bystanders
 	h, err := backoffice.New(backoffice.Options{Store: open(t, db.Config().ConnString(), postgres.Options{}), DeadLetters: none, Accesses: none,
-		StaleAfter: time.Minute, Now: time.Now})
+		StaleAfter: time.Minute, Patience: 5 * time.Minute, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

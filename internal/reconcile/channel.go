@@ -10,12 +10,6 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Patience is how long the notification of an update may take where nothing else
-// is set, and in the console. It outlasts the retries of SNS's default policy: 3
-// of them, 20 s apart, with 15 s for each answer ("Amazon SNS message delivery
-// retries").
-const Patience = 5 * time.Minute
-
 // Channel is the duty to the notifications themselves: it judges whether they
 // still come. Each completed update is a canary, as its notification is due; and
 // what the sweep finds changed is a notification that did not come.
