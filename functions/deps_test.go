@@ -88,7 +88,7 @@ var mayImport = map[string][]string{
 	"internal/queue":               {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"},
 	"internal/awslambda":           {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/config":              {"internal/wallet", "internal/telemetry", "internal/backoffice/identity"}, // the names of the roles
-	"internal/config/pay":          {"internal/wallet", "internal/config", "internal/backoffice/identity", "internal/amazonpay", "internal/telemetry"},
+	"internal/config/pay":          {"internal/refresh", "internal/wallet", "internal/config", "internal/backoffice/identity", "internal/amazonpay", "internal/telemetry"},
 	"internal/html":                {}, // it knows no page
 	"internal/update":              {"internal/wallet", "internal/update/session", "internal/update/pages", "internal/html", "internal/amazonpay", "internal/telemetry"},
 	"internal/update/session":      {"internal/wallet", "internal/amazonpay", "internal/telemetry"}, // no page: the reconciler and the store need none

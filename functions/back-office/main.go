@@ -4,10 +4,8 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/x509"
 	"fmt"
-	mathrand "math/rand/v2"
 	"net/http"
 	"os"
 	"time"
@@ -29,9 +27,7 @@ import (
 	"walletsync/internal/postgres/iam"
 	"walletsync/internal/queue"
 	"walletsync/internal/queue/deadletter"
-	"walletsync/internal/refresh"
 	"walletsync/internal/telemetry"
-	"walletsync/internal/wallet"
 )
 
 func main() {
@@ -46,15 +42,7 @@ func main() {
 	client := c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) })
 	clients := pay.New(pay.Options{Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now, HTTPClient: client})
 	messages := sqs.NewFromConfig(aws)
-	settings := refresh.Defaults()
-	settings.Margin, settings.Timeout, settings.Lease = c.Margin, c.APITimeout, c.Lease
-	refresher := &refresh.Runner{
-		Store: store, Waker: &queue.Queue{Client: messages, URL: c.QueueURL}, Settings: settings, Metrics: metrics,
-		API:      func(_ context.Context, a wallet.AccountID) (refresh.API, error) { return clients.Client(a) },
-		Follow:   config.Followed(c.Accounts),
-		NewLease: func() (l refresh.Lease) { _, _ = rand.Read(l[:]); return l }, // crypto/rand.Read never fails
-		Jitter:   mathrand.Float64,
-	}
+	refresher := pay.Refresher(c.Refreshing, c.Accounts, clients, store, &queue.Queue{Client: messages, URL: c.QueueURL}, metrics)
 	console, err := backoffice.New(backoffice.Options{
 		Prefix: html.Path(c.PublicURL), Store: store, Accesses: store, Refresher: refresher, StaleAfter: c.Sweep, Patience: c.Patience, Location: c.Location, Now: time.Now,
 		Linker:      rooms.NewLinks(c, store, refresher, secrets.Links(c.LinkSecret), metrics),

@@ -48,21 +48,13 @@ func main() {
 		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
 	})
-	settings := refresh.Defaults()
-	settings.Margin, settings.Timeout, settings.Lease = c.Margin, c.APITimeout, c.Lease
 	back := &update.Return{
 		Store: store,
 		Completer: &session.Completer{
-			Store: store, Jitter: mathrand.Float64, Metrics: metrics, Pause: settings.Pause,
+			Store: store, Jitter: mathrand.Float64, Metrics: metrics, Pause: refresh.Defaults().Pause,
 			API: func(a wallet.AccountID) (session.API, error) { return clients.Client(a) },
 		},
-		Refresher: &refresh.Runner{
-			Store: store, Waker: &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, Settings: settings, Metrics: metrics,
-			API:      func(_ context.Context, a wallet.AccountID) (refresh.API, error) { return clients.Client(a) },
-			Follow:   config.Followed(c.Accounts),
-			NewLease: func() (l refresh.Lease) { _, _ = rand.Read(l[:]); return l }, // crypto/rand.Read never fails
-			Jitter:   mathrand.Float64,
-		},
+		Refresher: pay.Refresher(c.Refreshing, c.Accounts, clients, store, &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, metrics),
 		Site: update.Site{
 			PublicURL: c.PublicURL, ReturnOrigins: c.ReturnOrigins, MerchantName: c.MerchantName, MerchantURL: c.MerchantURL, Pages: views,
 			Tokens: update.Tokens{Now: time.Now, Secrets: secrets.Links(c.LinkSecret)},

@@ -45,10 +45,8 @@ func main() {
 	sender := &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL, DeadLetterURL: c.DeadLetterQueueURL}
 
 	accounts := make(ipn.Accounts, len(c.Accounts))
-	follow := map[wallet.AccountID]wallet.Followed{}
 	for i, a := range c.Accounts {
 		accounts[i] = ipn.Account{ID: a.ID, MerchantID: a.MerchantID, Topics: a.Topics}
-		follow[a.ID] = a.Follow
 	}
 	clients := pay.New(pay.Options{
 		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
@@ -57,12 +55,9 @@ func main() {
 	settings := refresh.Defaults()
 	settings.Margin, settings.Limit, settings.Timeout, settings.Lease = c.Margin, c.FetchLimit, c.APITimeout, c.Lease
 	runner := &refresh.Runner{
-		Store: postgres.Lazy(func(ctx context.Context, again bool) (string, error) {
-			db, err := secrets.Database(ctx, c.DatabaseSecret, again)
-			return db.URL.Reveal(), err
-		}, postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics}),
+		Store:    postgres.Lazy(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics}),
 		API:      func(_ context.Context, a wallet.AccountID) (refresh.API, error) { return clients.Client(a) },
-		Follow:   func(a wallet.AccountID) wallet.Followed { return follow[a] },
+		Follow:   config.Followed(c.Accounts),
 		Waker:    sender,
 		NewLease: func() (l refresh.Lease) { _, _ = rand.Read(l[:]); return l }, // crypto/rand.Read never fails
 		Jitter:   mathrand.Float64,

@@ -17,7 +17,6 @@ import (
 	"walletsync/internal/postgres"
 	"walletsync/internal/postgres/iam"
 	"walletsync/internal/queue"
-	"walletsync/internal/wallet"
 )
 
 func main() {
@@ -50,12 +49,8 @@ func connect(ctx context.Context) (operator.Parts, error) {
 		return operator.Parts{}, err
 	}
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
-	accounts := make([]wallet.AccountID, len(c.Accounts))
-	for i, a := range c.Accounts {
-		accounts[i] = a.ID
-	}
 	return operator.Parts{
-		Accounts:   accounts,
+		Accounts:   config.IDs(c.Accounts),
 		FetchLimit: c.FetchLimit,
 		Store:      postgres.Lazy(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{StatementTimeout: time.Minute, BeforeConnect: iam.SignIn(c.DatabaseIAM, aws)}),
 		Waker:      &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL},

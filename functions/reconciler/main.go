@@ -50,10 +50,6 @@ func main() {
 		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
 	})
-	accounts := make([]wallet.AccountID, len(c.Accounts))
-	for i, a := range c.Accounts {
-		accounts[i] = a.ID
-	}
 	updates := &session.Unfinished{
 		Store: store, Most: 20, Within: 20 * time.Second,
 		NewHeld: func() (h session.Held) { _, _ = rand.Read(h[:]); return h }, // crypto/rand.Read never fails
@@ -62,7 +58,7 @@ func main() {
 			API: func(a wallet.AccountID) (session.API, error) { return clients.Client(a) },
 		},
 	}
-	reconciler := &reconcile.Reconciler{Accounts: accounts, Duties: []reconcile.Duty{
+	reconciler := &reconcile.Reconciler{Accounts: config.IDs(c.Accounts), Duties: []reconcile.Duty{
 		updates,
 		&reconcile.Retention{Store: store, Eraser: &person.Eraser{Store: store, Log: person.FunctionLog{}}, After: c.Retention, Metrics: metrics},
 		&reconcile.Inbox{Store: store, Keep: c.Inbox},

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"fmt"
-	mathrand "math/rand/v2"
 	"net/http"
 	"os"
 	"strings"
@@ -24,7 +23,6 @@ import (
 	"walletsync/internal/postgres"
 	"walletsync/internal/postgres/iam"
 	"walletsync/internal/queue"
-	"walletsync/internal/refresh"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/update"
 	"walletsync/internal/update/pages"
@@ -49,18 +47,10 @@ func main() {
 		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
 	})
-	settings := refresh.Defaults()
-	settings.Margin, settings.Timeout, settings.Lease = c.Margin, c.APITimeout, c.Lease
 	start := &update.Start{
-		Store: store,
-		Refresher: &refresh.Runner{
-			Store: store, Waker: &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, Settings: settings, Metrics: metrics,
-			API:      func(_ context.Context, a wallet.AccountID) (refresh.API, error) { return clients.Client(a) },
-			Follow:   config.Followed(c.Accounts),
-			NewLease: func() (l refresh.Lease) { _, _ = rand.Read(l[:]); return l }, // crypto/rand.Read never fails
-			Jitter:   mathrand.Float64,
-		},
-		Signer: func(a wallet.AccountID) (update.Signer, error) { return clients.Client(a) },
+		Store:     store,
+		Refresher: pay.Refresher(c.Refreshing, c.Accounts, clients, store, &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, metrics),
+		Signer:    func(a wallet.AccountID) (update.Signer, error) { return clients.Client(a) },
 		Site: update.Site{
 			PublicURL: c.PublicURL, ReturnOrigins: c.ReturnOrigins, MerchantName: c.MerchantName, MerchantURL: c.MerchantURL, Pages: views,
 			Tokens: update.Tokens{Now: time.Now, Secrets: secrets.Links(c.LinkSecret)},

@@ -3,6 +3,7 @@ package backoffice
 import (
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -123,12 +124,8 @@ func (c *console) search(w http.ResponseWriter, q *http.Request) {
 func (c *console) list(w http.ResponseWriter, q *http.Request) {
 	filter := view.Filter(q.PathValue("filter"))
 	after, err := view.ParseCursor(q.URL.Query().Get("after"))
-	known := false
-	for _, f := range view.Filters() {
-		known = known || f == filter
-	}
 	switch {
-	case !known:
+	case !slices.Contains(view.Filters(), filter):
 		c.problem(w, q, notFound)
 		return
 	case err != nil:

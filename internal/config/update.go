@@ -221,6 +221,15 @@ func (s *Secrets) DatabaseURL(arn string) func(ctx context.Context, again bool) 
 	}
 }
 
+// IDs are those of accounts.
+func IDs(accounts []Account) []wallet.AccountID {
+	all := make([]wallet.AccountID, len(accounts))
+	for i, a := range accounts {
+		all[i] = a.ID
+	}
+	return all
+}
+
 // Followed returns the function that tells what each account keeps in step.
 func Followed(accounts []Account) func(wallet.AccountID) wallet.Followed {
 	by := make(map[wallet.AccountID]wallet.Followed, len(accounts))

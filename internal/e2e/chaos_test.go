@@ -664,19 +664,8 @@ func (c *chaos) tell(t *testing.T, stored int) {
 	fmt.Fprintf(&b, "changes made at Amazon: %d, and by buyers' updates; charge permissions that differ at the end: 0 of %d; changes stored: %d\n", c.changes.Load(), len(c.Twin.List()), stored)
 	fmt.Fprintf(&b, "notifications: %d published, %d copies, %d dropped, %d given up by SNS, %d refused, %d taken; dead letters: %d\n",
 		s.Published, s.Copies, s.Dropped, s.GivenUp, s.Refused, s.Delivered, c.DLQ.Stats().Visible)
-	fmt.Fprintf(&b, "from a fault's end to the next change's row: %s\n", spans(c.recovery))
-	fmt.Fprintf(&b, "from a change that nobody hears of to its row, by the sweep of %v: %s\n", chaosPeriod, spans(c.healed))
+	fmt.Fprintf(&b, "from a fault's end to the next change's row: %s\n", spread(c.recovery))
+	fmt.Fprintf(&b, "from a change that nobody hears of to its row, by the sweep of %v: %s\n", chaosPeriod, spread(c.healed))
 	fmt.Fprintf(&b, "buyers' returns by HTTP status: %v", c.trips)
 	t.Log(b.String())
-}
-
-// spans is a distribution in a line.
-func spans(all []time.Duration) string {
-	if len(all) == 0 {
-		return "none"
-	}
-	s := slices.Clone(all)
-	slices.Sort(s)
-	at := func(q float64) time.Duration { return s[int(q*float64(len(s)-1))].Round(10 * time.Millisecond) }
-	return fmt.Sprintf("%d; median %v, p90 %v, most %v", len(s), at(0.5), at(0.9), at(1))
 }

@@ -326,5 +326,5 @@ func TestEveryLostNotificationIsHealedWithinThePeriod(t *testing.T) {
 	if len(lags) != len(ids) {
 		t.Errorf("%d changes were stored of %d", len(lags), len(ids))
 	}
-	t.Logf("by a sweep of %v: %s", period, spans(lags))
+	t.Logf("by a sweep of %v: %s", period, spread(lags))
 }

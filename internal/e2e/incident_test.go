@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"bytes"
 	"net/http"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -11,19 +9,6 @@ import (
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
 )
-
-// operate runs a command of the operator's program and returns what it wrote.
-func (w *trial) operate(in string, args ...string) string {
-	w.tb.Helper()
-	cmd := exec.CommandContext(w.ctx(), w.Binary("operator"), args...)
-	var told bytes.Buffer
-	cmd.Env, cmd.Stdin, cmd.Stderr = w.Environment(), strings.NewReader(in), &told
-	out, err := cmd.Output()
-	if err != nil {
-		w.tb.Fatalf("operator %s: %v\n%s%s", strings.Join(args, " "), err, out, told.String())
-	}
-	return string(out)
-}
 
 // TestAnIncidentIsPlayedAgain writes down how notifications came while many were
 // doubled, late and out of order, and has another stack live through it.
@@ -45,7 +30,11 @@ func TestAnIncidentIsPlayedAgain(t *testing.T) {
 	w.settle()
 	w.check()
 
-	trace := w.operate("", "incident", "--since", "10m")
+	incident := w.operator("incident", "--since", "10m")
+	if err := w.done(incident, tried); err != nil {
+		t.Fatalf("%v: %s", err, incident.told.String())
+	}
+	trace := incident.out.String()
 	if n := strings.Count(trace, "\n"); n != w.sent {
 		t.Fatalf("%d of %d notifications are in the trace:\n%s", n, w.sent, trace)
 	}
