@@ -34,14 +34,20 @@ func browser(t *testing.T, scheme string, more ...chromedp.ExecAllocatorOption) 
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
+	// The first context that something is run with is the browser's life.
+	if _, err := chromedp.Run(ctx, chromedp.Location()); err != nil {
+		t.Fatal(err)
+	}
 	return ctx
 }
 
-// do makes the browser do something.
+// do makes the browser do something, within a minute.
 func do[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	v, err := chromedp.Run(ctx, a)
 	if err != nil {
 		t.Fatal(err)

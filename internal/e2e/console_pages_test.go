@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -275,10 +274,7 @@ var sights = []struct {
 // pictures of all.
 func TestConsolesPagesAreAccessible(t *testing.T) {
 	t.Parallel()
-	axe, err := os.ReadFile(filepath.Join(nodeModules(t), "axe-core", "axe.min.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	axe := axeCore(t)
 	c := newConsole(t)
 	for _, scheme := range []string{"light", "dark"} {
 		for _, language := range []string{"en", "ja"} {
@@ -288,23 +284,9 @@ func TestConsolesPagesAreAccessible(t *testing.T) {
 				for _, s := range sights {
 					do(t, ctx, chromedp.EmulateViewport(1280, 900))
 					s.go_(t, ctx, c)
-					do(t, ctx, chromedp.Evaluate[bool](string(axe)+";true"))
-					found := do(t, ctx, chromedp.Evaluate[string](`axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then((r) =>
-						(r.passes.length < 5 ? "axe looked at nothing" : "") +
-						r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.failureSummary + " " + n.html).join("; ")).join("\n"))`, chromedp.EvalAwaitPromise))
-					if found != "" {
-						t.Errorf("%s: %s", s.name, found)
-					}
-					screenshot(t, ctx, fmt.Sprintf("console-%s-desktop-%s-%s", language, scheme, s.name))
-					for _, width := range []int64{390, 360, 320} {
-						do(t, ctx, chromedp.EmulateViewport(width, 844))
-						if wide := do(t, ctx, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)); wide > width {
-							t.Errorf("%s is %d pixels wide on a screen of %d", s.name, wide, width)
-						}
-						if width == 390 {
-							screenshot(t, ctx, fmt.Sprintf("console-%s-mobile-%s-%s", language, scheme, s.name))
-						}
-					}
+					inspect(t, ctx, axe, s.name, func(device string) string {
+						return fmt.Sprintf("console-%s-%s-%s-%s", language, device, scheme, s.name)
+					})
 				}
 			})
 		}
