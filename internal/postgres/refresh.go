@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -213,7 +215,7 @@ func (s *Store) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 }
 
 func (s *Store) commit(ctx context.Context, q refresh.CommitRequest) (refresh.Committed, error) {
-	results, err := json.Marshal(rowsOf(q.Results))
+	results, err := encodeResults(q.Results)
 	if err != nil {
 		return refresh.Committed{}, fmt.Errorf("results: %w", err)
 	}
@@ -222,7 +224,7 @@ func (s *Store) commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 		out = refresh.Committed{}
 		now := s.at()
 		b.Queue(sqlFence, uuid(q.Lease))
-		b.Queue(sqlCommit, uuid(q.Lease), string(results), q.Margin.Seconds(), q.ConfirmAfter().Seconds(), refresh.MaxConfirms, now).
+		b.Queue(sqlCommit, uuid(q.Lease), results, q.Margin.Seconds(), q.ConfirmAfter().Seconds(), refresh.MaxConfirms, now).
 			Query(func(rows pgx.Rows) (err error) {
 				out.Settled, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
 					err = row.Scan(&t.Account, &t.ID, &t.Stored, &t.Confirm, &t.Early, &t.Held)
@@ -255,17 +257,22 @@ type resultRow struct {
 	Backoff   float64                   `json:"backoff"`
 	Error     *string                   `json:"error"`
 	State     *wallet.ChargePermission  `json:"state,omitempty"`
-	Raw       json.RawMessage           `json:"raw,omitempty"`
 	Changes   []wallet.Change           `json:"changes"`
 }
 
-func rowsOf(results []refresh.Result) []resultRow {
-	rows := make([]resultRow, len(results))
+// encodeResults returns the results as commit.sql reads them. What Amazon sent
+// is put in as it is: it was read as JSON, and is most of the text.
+func encodeResults(results []refresh.Result) (string, error) {
+	var out strings.Builder
+	out.WriteByte('[')
 	for i, r := range results {
+		if i > 0 {
+			out.WriteByte(',')
+		}
 		row := resultRow{
 			Account: r.Account, ID: r.ID, Kind: r.Kind, Held: r.Held, ReadAt: r.ReadAt, RequestID: r.RequestID,
 			Cause: wallet.CauseOf(r.Priority), Message: r.Message, Backoff: r.Backoff.Seconds(),
-			Raw: r.Raw, Changes: r.Changes,
+			Changes: r.Changes,
 		}
 		if row.Changes == nil {
 			row.Changes = []wallet.Change{}
@@ -276,9 +283,19 @@ func rowsOf(results []refresh.Result) []resultRow {
 		if r.Kind == refresh.Read || r.Kind == refresh.NotFollowed {
 			row.State = &results[i].State
 		}
-		rows[i] = row
+		encoded, err := json.Marshal(row)
+		if err != nil {
+			return "", err
+		}
+		out.Write(bytes.TrimSuffix(encoded, []byte("}")))
+		if len(r.Raw) > 0 {
+			out.WriteString(`,"raw":`)
+			out.Write(r.Raw)
+		}
+		out.WriteByte('}')
 	}
-	return rows
+	out.WriteByte(']')
+	return out.String(), nil
 }
 
 // uuid writes a lease in the form of RFC 9562.
