@@ -6,13 +6,35 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 )
 
-// browser returns a context of headless Chromium, of the size of a desktop.
+// chromium are the browsers that tests share, one for each colour scheme: to
+// start one takes as long as ten pages.
+var chromium = map[string]*sharedBrowser{"light": {}, "dark": {}}
+
+type sharedBrowser struct {
+	once  sync.Once
+	ctx   context.Context
+	close context.CancelFunc
+	err   error
+}
+
+func closeBrowsers() {
+	for _, b := range chromium {
+		if b.close != nil {
+			b.close()
+		}
+	}
+}
+
+// browser returns a context of headless Chromium, of the size of a desktop, with
+// cookies and a cache of its own. With further options it is a browser of its
+// own as well.
 func browser(t *testing.T, scheme string, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	path := ""
@@ -25,22 +47,45 @@ func browser(t *testing.T, scheme string, more ...chromedp.ExecAllocatorOption) 
 	if path == "" {
 		t.Skip("no Chromium — apt-get install chromium fonts-noto-cjk")
 	}
+	b, options := chromium[scheme], []chromedp.ContextOption{}
+	if len(more) > 0 {
+		b = &sharedBrowser{}
+		defer func() { t.Cleanup(b.close) }()
+	}
+	b.once.Do(func() { b.start(path, scheme, more...) })
+	if b.err != nil {
+		t.Fatal(b.err)
+	}
+	if len(more) == 0 {
+		options = append(options, chromedp.WithNewBrowserContext())
+	}
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Minute)
+	t.Cleanup(cancel)
+	return tab(t, ctx, options...)
+}
+
+// tab opens one more. What it is first run with is its life, so that is done
+// here and not by a step with a time-out of its own.
+func tab(t *testing.T, ctx context.Context, options ...chromedp.ContextOption) context.Context {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(ctx, options...)
+	t.Cleanup(cancel)
+	if _, err := chromedp.Run(ctx, chromedp.Location()); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+func (b *sharedBrowser) start(path, scheme string, more ...chromedp.ExecAllocatorOption) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1200, 900))
 	if scheme == "dark" {
 		options = append(options, chromedp.Flag("blink-settings", "preferredColorScheme=0"))
 	}
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), append(options, more...)...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
-	t.Cleanup(cancel)
-	// The first context that something is run with is the browser's life.
-	if _, err := chromedp.Run(ctx, chromedp.Location()); err != nil {
-		t.Fatal(err)
-	}
-	return ctx
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	b.ctx, b.close = ctx, func() { cancel(); stop() }
+	_, b.err = chromedp.Run(ctx, chromedp.Location())
 }
 
 // do makes the browser do something, within a minute.

@@ -29,6 +29,7 @@ var shared struct {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	closeBrowsers()
 	if shared.stack != nil {
 		shared.stack.Close()
 	}

@@ -309,6 +309,7 @@ func TestTheBuyerIsToldWhenAmazonPayDoesNotOpen(t *testing.T) {
 		stuck   = "Amazon Pay has not opened."
 	)
 	b := serve(t)
+	ctx := browser(t, "light")
 	for _, c := range []struct{ name, script, says string }{
 		{"script is blocked", "unreachable", blocked},
 		{"script is not there", "missing.js", blocked},
@@ -323,7 +324,6 @@ func TestTheBuyerIsToldWhenAmazonPayDoesNotOpen(t *testing.T) {
 		{"form is redirected out of the policy", "strays.js", refused},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ctx := browser(t, "light")
 			b.press(t, ctx, c.script)
 			said := do(t, ctx, chromedp.Poll[string](`document.getElementById("trouble").textContent`))
 			if !strings.HasPrefix(said, c.says) {

@@ -89,9 +89,7 @@ func (v visit) begins(update, more string) begun { return begin(v.t, v.s, v.id, 
 
 // tab is another tab of the same browser.
 func (v visit) tab() visit {
-	ctx, cancel := chromedp.NewContext(v.ctx)
-	v.t.Cleanup(cancel)
-	v.ctx = ctx
+	v.ctx = tab(v.t, v.ctx)
 	return v
 }
 
