@@ -20,7 +20,3 @@ comment on column walletsync.console_access.account is 'As asked for: no foreign
 
 create index console_access_of_one on walletsync.console_access (account, charge_permission, at, id);
 create index console_access_oldest on walletsync.console_access (at);
-
--- +goose Down
-
-drop table walletsync.console_access;
