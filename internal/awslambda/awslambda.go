@@ -33,7 +33,6 @@ type Handler func(ctx context.Context, event json.RawMessage) (any, error)
 // A panic fails its invocation and not the process: what is in flight is lost
 // either way and comes again, but caches and connections stay.
 func Start(log zerolog.Logger, metrics *telemetry.Metrics, h Handler) {
-	debug.SetGCPercent(garbage)
 	lambda.Start(bytesHandler(func(ctx context.Context, event []byte) ([]byte, error) {
 		answer, err := invoke(ctx, log, metrics, h, event)
 		if err != nil {
@@ -42,11 +41,6 @@ func Start(log zerolog.Logger, metrics *telemetry.Metrics, h Handler) {
 		return json.Marshal(answer)
 	}))
 }
-
-// garbage is how much may lie about before it is collected, in per cent of what
-// is alive. That is a few MB, and a function's memory is paid for whole: at Go's
-// default of 100 the worker spends a tenth of its own time on collecting.
-const garbage = 400
 
 // Once invokes a function that people may run by hand on their own machine, where
 // there is no Lambda to ask for events, with an empty event, and writes the answer.
