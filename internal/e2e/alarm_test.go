@@ -491,12 +491,18 @@ func (w *watch) failsOften(name string, status int) {
 	w.faults(twin.Faults{Calls: []twin.CallFault{{Call: twin.GetChargePermission, Status: status}}})
 	w.until("Amazon to have answered so often enough", func() (bool, error) {
 		w.move(w.ids[:3], twin.Notify{})
-		if _, err := w.DB.Exec(w.ctx(), `update walletsync.refreshes set not_before = now() where wanted > done; update walletsync.api_quota set closed_until = '-infinity'`); err != nil {
+		if err := w.restsNoLonger(); err != nil {
 			return false, err
 		}
 		raised, _ := w.raised(name)
 		return raised, nil
 	})
+}
+
+// restsNoLonger lets the time pass for which failures put off the next try.
+func (w *watch) restsNoLonger() error {
+	_, err := w.DB.Exec(w.ctx(), `update walletsync.refreshes set not_before = now() where wanted > done; update walletsync.api_quota set closed_until = '-infinity'`)
+	return err
 }
 
 // calm ends what a provocation brought about.
@@ -505,11 +511,15 @@ func (w *watch) calm() {
 	w.faults(twin.Faults{})
 	w.ahead.Store(0)
 	w.Queue.Release()
-	if _, err := w.DB.Exec(w.ctx(), `update walletsync.refreshes set not_before = now() where wanted > done; update walletsync.api_quota set closed_until = '-infinity'`); err != nil {
-		w.tb.Fatal(err)
-	}
 	w.subscribe(w.IPNURL)
-	w.invoke(w.Reconciler)
+	// Again and again: a read under way may yet fail, and would rest for minutes.
+	w.until("what failed to be read", func() (bool, error) {
+		if err := w.restsNoLonger(); err != nil {
+			return false, err
+		}
+		w.invoke(w.Reconciler)
+		return w.count(`select count(*) from walletsync.refreshes where wanted > done or lease is not null`) == 0, nil
+	})
 	w.settle()
 	buried(w.tb, w.Stack)
 }
