@@ -47,17 +47,14 @@ func browser(t *testing.T, scheme string, more ...chromedp.ExecAllocatorOption) 
 	if path == "" {
 		t.Skip("no Chromium — apt-get install chromium fonts-noto-cjk")
 	}
-	b, options := chromium[scheme], []chromedp.ContextOption{}
+	b, options := chromium[scheme], []chromedp.ContextOption{chromedp.WithNewBrowserContext()}
 	if len(more) > 0 {
-		b = &sharedBrowser{}
-		defer func() { t.Cleanup(b.close) }()
+		b, options = &sharedBrowser{}, nil
+		t.Cleanup(func() { b.close() })
 	}
 	b.once.Do(func() { b.start(path, scheme, more...) })
 	if b.err != nil {
 		t.Fatal(b.err)
-	}
-	if len(more) == 0 {
-		options = append(options, chromedp.WithNewBrowserContext())
 	}
 	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Minute)
 	t.Cleanup(cancel)
@@ -136,7 +133,7 @@ func inspect(t *testing.T, ctx context.Context, axe, page string, picture func(d
 		t.Errorf("%s: %s", page, found)
 	}
 	screenshot(t, ctx, picture("desktop"))
-	for _, width := range []int64{390, 320} {
+	for _, width := range []int64{390, 360, 320} {
 		do(t, ctx, chromedp.EmulateViewport(width, 844))
 		if wide := do(t, ctx, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)); wide > width {
 			t.Errorf("%s is %d pixels wide on a screen of %d", page, wide, width)
