@@ -67,6 +67,7 @@ func (o *outage) at(t *testing.T, ahead time.Duration) {
 // restore is called.
 func withoutPostgres(t *testing.T, ahead time.Duration) *outage {
 	t.Helper()
+	ownStacks.take(t)
 	o := &outage{}
 	o.ahead.Store(int64(ahead))
 	var err error

@@ -44,6 +44,7 @@ const tried = 2 * time.Minute
 // database of the test's own takes the place of the proxy.
 func try(tb testing.TB, o stack.Options) *trial {
 	tb.Helper()
+	ownStacks.take(tb)
 	w := &trial{tb: tb, book: &book{}}
 	environment := map[string]string{"API_TIMEOUT": "1900ms", "LEASE": "2s"}
 	for k, v := range o.Environment {
