@@ -72,7 +72,7 @@ func ill(t *testing.T) *patient {
 	ownStacks.take(t)
 	p := new(patient)
 	s, err := stack.Start(t.Context(), stack.Options{
-		Dir: t.TempDir(), ReconcileEvery: -1, Now: func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) },
+		Dir: t.TempDir(), PostgresInMemory: true, ReconcileEvery: -1, Now: func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) },
 	})
 	if err != nil {
 		t.Fatal(err)

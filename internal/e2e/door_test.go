@@ -71,7 +71,7 @@ func withoutPostgres(t *testing.T, ahead time.Duration) *outage {
 	o := &outage{}
 	o.ahead.Store(int64(ahead))
 	var err error
-	o.Stack, err = stack.Start(context.Background(), stack.Options{Dir: t.TempDir(), NoSeed: true, Now: o.now, Output: o,
+	o.Stack, err = stack.Start(context.Background(), stack.Options{Dir: t.TempDir(), PostgresInMemory: true, NoSeed: true, Now: o.now, Output: o,
 		DatabaseURL: func(url string) (_ string, err error) {
 			if o.database, err = wire.Listen(url); err != nil {
 				return "", err

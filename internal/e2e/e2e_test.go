@@ -176,7 +176,7 @@ func (l *lent) start() {
 		l.err = err
 		return
 	}
-	l.stack, l.err = stack.Start(context.Background(), stack.Options{Dir: dir, Output: &l.book, Margin: marginOfShared})
+	l.stack, l.err = stack.Start(context.Background(), stack.Options{Dir: dir, Output: &l.book, Margin: marginOfShared, PostgresInMemory: true})
 }
 
 // wanted tells what a stack is about to read, for a test that has failed.

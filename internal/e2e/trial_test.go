@@ -51,6 +51,7 @@ func try(tb testing.TB, o stack.Options) *trial {
 		environment[k] = v
 	}
 	o.Dir, o.NoSeed, o.Output, o.Environment = tb.TempDir(), true, w.book, environment
+	_, o.PostgresInMemory = tb.(*testing.T) // benchmarks want a disk as production has it
 	if o.Visibility == 0 {
 		o.Visibility = 3 * time.Second
 	}

@@ -67,6 +67,8 @@ type Options struct {
 	// PostgresDir is the folder in which Postgres's own is made; empty: the
 	// system's for temporary files.
 	PostgresDir string
+	// PostgresInMemory is pg.Options.InMemory.
+	PostgresInMemory bool
 	// ReconcileEvery is how often the reconciler runs; 0: every ten seconds,
 	// below 0: only when a test invokes it.
 	ReconcileEvery time.Duration
@@ -340,7 +342,7 @@ func (s *Stack) startPostgres(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.Progress, o.Dir = s.options.Progress, s.options.PostgresDir
+	o.Progress, o.Dir, o.InMemory = s.options.Progress, s.options.PostgresDir, s.options.PostgresInMemory
 	s.options.Progress("starting Postgres")
 	if s.Postgres, err = pg.Start(ctx, o); err != nil {
 		return fmt.Errorf("postgres: %w", err)
