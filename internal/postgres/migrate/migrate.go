@@ -136,7 +136,7 @@ func steps(ctx context.Context, db *sql.DB) (Migrated, error) {
 		return Migrated{}, err
 	}
 	if err := createVersionTable(ctx, db, locker); err != nil {
-		return Migrated{}, fmt.Errorf("create the table %s: %w", versionTable, told(err))
+		return Migrated{}, fmt.Errorf("create schema walletsync and its table migrations: %w", told(err))
 	}
 	p, err := goose.NewProvider(goose.DialectPostgres, db, migrations.FS,
 		goose.WithTableName(versionTable), goose.WithSessionLocker(locker))
