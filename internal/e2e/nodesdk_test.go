@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"walletsync/internal/local/stack"
@@ -28,9 +29,14 @@ func nodeModules(t *testing.T) string {
 	return modules
 }
 
+// installing lets one test install them.
+var installing sync.Mutex
+
 // nodeModulesOrWhy is nodeModules, but says why there are none.
 func nodeModulesOrWhy(tb testing.TB) (modules, why string) {
 	tb.Helper()
+	installing.Lock()
+	defer installing.Unlock()
 	npm, err := exec.LookPath("npm")
 	if err != nil {
 		return "", "npm is not installed — apt-get install nodejs npm"

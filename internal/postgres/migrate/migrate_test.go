@@ -535,21 +535,22 @@ func TestErrorsSayWhatToDoAndNothingElse(t *testing.T) {
 		return u.String()
 	}
 	do(t, connect(t, held), `begin; lock table walletsync.charge_permissions in access exclusive mode`)
-	soon, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
+	const soon, late = 2 * time.Second, time.Minute
 	for _, c := range []struct {
 		name, url string
-		ctx       context.Context
+		within    time.Duration
 		says      []string
 	}{
-		{"no URL", "postgres://me:hunter2@host:port/x", t.Context(), []string{"cannot be read; it must look like postgres://"}},
-		{"no server", "postgres://me:hunter2@127.0.0.1:1/x", t.Context(), []string{"127.0.0.1", "check the URL in the database's secret"}},
-		{"no such database", with(database, func(u *url.URL) { u.Path = "/none" }), t.Context(), []string{"3D000", "check the URL"}},
-		{"a role with no rights", with(database, func(u *url.URL) { u.User = url.UserPassword("migrate_plain", "hunter2") }), t.Context(),
+		{"no URL", "postgres://me:hunter2@host:port/x", late, []string{"cannot be read; it must look like postgres://"}},
+		{"no server", "postgres://me:hunter2@127.0.0.1:1/x", late, []string{"127.0.0.1", "check the URL in the database's secret"}},
+		{"no such database", with(database, func(u *url.URL) { u.Path = "/none" }), late, []string{"3D000", "check the URL"}},
+		{"a role with no rights", with(database, func(u *url.URL) { u.User = url.UserPassword("migrate_plain", "hunter2") }), late,
 			[]string{"create schema walletsync", "42501", "grant create on database"}},
 		{"no time", held, soon, []string{"the time was up", "migrate by hand"}},
 	} {
-		_, err := Run(c.ctx, c.url, accounts)
+		ctx, cancel := context.WithTimeout(t.Context(), c.within)
+		_, err := Run(ctx, c.url, accounts)
+		cancel()
 		if err == nil {
 			t.Errorf("%s: it went well", c.name)
 			continue
