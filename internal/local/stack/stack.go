@@ -182,10 +182,11 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 			s.Close()
 		}
 	}()
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	removeDir, err := takeDir(o.Dir)
+	if err != nil {
 		return nil, fmt.Errorf("run folder: %w", err)
 	}
-	s.onClose(func() { _ = os.RemoveAll(o.Dir) })
+	s.onClose(removeDir)
 
 	var bin string
 	var both sync.WaitGroup

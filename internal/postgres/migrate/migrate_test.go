@@ -382,7 +382,8 @@ func TestMigratorsAtOnceApplyEachStepOnce(t *testing.T) {
 			t.Parallel()
 			url := c.from(t)
 			db := connect(t, url)
-			// They wait for goose's lock, so that they meet there for certain.
+			// They wait for goose's lock, so that they meet there for certain, and
+			// have created nothing before they hold it.
 			const lock = 4097083626
 			do(t, db, fmt.Sprintf(`select pg_advisory_lock(%d)`, lock))
 			both := []*migrator{start(t, url), start(t, url)}
@@ -390,6 +391,9 @@ func TestMigratorsAtOnceApplyEachStepOnce(t *testing.T) {
 				return one[int](t, db, `select count(*)::int from pg_stat_activity where datname = current_database() and application_name = 'walletsync migrator'
 					and query like '%pg_try_advisory_lock%'`) == 2
 			})
+			if c.name == "from empty" && one[bool](t, db, `select to_regnamespace('walletsync') is not null`) {
+				t.Error("the schema was created outside the lock")
+			}
 			do(t, db, fmt.Sprintf(`select pg_advisory_unlock(%d)`, lock))
 			applied := 0
 			for _, m := range both {
