@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -265,7 +264,6 @@ func (r *refresher) Refresh(_ context.Context, b wallet.Batch) (bool, error) {
 }
 
 type deadLetters struct {
-	mu      sync.Mutex
 	reasons []string
 	err     error
 	silent  bool
@@ -278,8 +276,6 @@ func (d *deadLetters) DeadLetter(ctx context.Context, _, reason string, _ wallet
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if d.err == nil {
 		d.reasons = append(d.reasons, reason)
 	}

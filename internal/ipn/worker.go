@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -51,9 +50,9 @@ const (
 	// certificate may take (sns.Options), and leaves the time that the refresh
 	// needs of the worker's 28 s.
 	verifyTimeout = 6 * time.Second
-	// deadLetterTimeout bounds what a batch sends to the dead-letter queue,
-	// while it is refreshed.
-	deadLetterTimeout = 10 * time.Second
+	// deadLetterTimeout bounds what a batch sends to the dead-letter queue, all
+	// of it, as long as one message may take (package queue).
+	deadLetterTimeout = 8 * time.Second
 	// certificateTries is how often a message is delivered whose certificate SNS
 	// says does not exist: for about an hour, at the queue's visibility time-out
 	// of 180 s.
@@ -91,9 +90,6 @@ func (w *Worker) Batch(ctx context.Context, deliveries []Delivery) (failed []str
 			batch.Redelivered = batch.Redelivered || d.Receives > 1
 		}
 	}
-	var unsent []string
-	var sending sync.WaitGroup
-	sending.Go(func() { unsent = w.deadLetter(ctx, letters) })
 	if len(good) > 0 {
 		again, err := w.Refresher.Refresh(ctx, batch)
 		switch {
@@ -109,8 +105,8 @@ func (w *Worker) Batch(ctx context.Context, deliveries []Delivery) (failed []str
 			failed = append(failed, slices.Sorted(maps.Values(one))...)
 		}
 	}
-	sending.Wait()
-	return append(failed, unsent...)
+	// Last, because a silent queue must not take the refresh's time.
+	return append(failed, w.deadLetter(ctx, letters)...)
 }
 
 // deadLetter is a delivery that can never be processed.
@@ -120,27 +116,14 @@ type deadLetter struct {
 	reason  string
 }
 
-// deadLetter sends the letters to the dead-letter queue, concurrently, and
-// returns the ids of those that could not be sent.
+// deadLetter sends the letters to the dead-letter queue, and returns the ids of
+// those that could not be sent.
 func (w *Worker) deadLetter(ctx context.Context, letters []deadLetter) (unsent []string) {
-	if len(letters) == 0 {
-		return nil
-	}
 	send, cancel := context.WithTimeout(ctx, deadLetterTimeout)
 	defer cancel()
-	errs := make([]error, len(letters))
-	var g errgroup.Group
-	g.SetLimit(verifyLimit)
-	for i, l := range letters {
-		g.Go(func() error {
-			errs[i] = w.DeadLetters.DeadLetter(send, l.Body, l.reason, l.account)
-			return nil
-		})
-	}
-	_ = g.Wait() // no function returns an error
-	for i, l := range letters {
-		if errs[i] != nil {
-			zerolog.Ctx(ctx).Error().Err(errs[i]).Str("reason", l.reason).Msg("could not put a message on the dead-letter queue; it comes again")
+	for _, l := range letters {
+		if err := w.DeadLetters.DeadLetter(send, l.Body, l.reason, l.account); err != nil {
+			zerolog.Ctx(ctx).Error().Err(err).Str("reason", l.reason).Msg("could not put a message on the dead-letter queue; it comes again")
 			unsent = append(unsent, l.ID)
 			continue
 		}

@@ -334,7 +334,12 @@ func (c *checker) fair(a wallet.AccountID, q refresh.ClaimRequest, before storet
 		c.w.saw("token for the longest wanted")
 	}
 	rest := all[min(oldest, len(all)):]
-	slices.SortStableFunc(rest, func(x, y due) int { return cmp.Compare(x.Priority, y.Priority) })
+	slices.SortStableFunc(rest, func(x, y due) int {
+		if x.Priority == wallet.PriorityUnknown && y.Priority == wallet.PriorityUnknown {
+			return y.Since.Compare(x.Since) // of ids never read the newest first
+		}
+		return cmp.Compare(x.Priority, y.Priority)
+	})
 	for i := 1; i < len(rest); i++ {
 		if rest[i].got && !rest[i-1].got {
 			c.w.fail("%s, at priority %d, was claimed before %s, at priority %d", rest[i].ID, rest[i].Priority, rest[i-1].ID, rest[i-1].Priority)
