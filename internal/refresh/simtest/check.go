@@ -34,6 +34,8 @@ type checker struct {
 	// tombs is when people were erased, by the store's clock, until an update of
 	// their own lifts it.
 	tombs map[storetest.Key]time.Time
+	// repeated is set while a first trip is checked that was made twice.
+	repeated bool
 	// slack is how long a worker took to send a wake-up after it was decided.
 	slack time.Duration
 }
@@ -203,6 +205,9 @@ func (c *checker) merged(q refresh.ClaimRequest, r, was storetest.Row, live []re
 	if w := q.Want; w != nil && w.Account == r.Account && w.ChargePermission == r.ID {
 		if w.At.IsZero() || was.ReadAt.IsZero() || w.At.Add(q.Margin).After(was.ReadAt) {
 			reasons, soonest, highest = reasons+1, 0, min(highest, w.Priority)
+			if c.repeated && r.Lease != q.Lease { // nothing was claimed, so nothing tells that it was asked before
+				reasons++
+			}
 			if w.At.After(newest) {
 				newest = w.At
 			}
