@@ -127,7 +127,7 @@ const (
 	PriorityReturn       Priority = 10 // a buyer waits on the return page
 	PriorityRefresh      Priority = 15 // someone in the back-office waits
 	PriorityNotification Priority = 20 // a charge permission notification
-	PriorityUnknown      Priority = 30 // one of a charge permission never read
+	PriorityUnknown      Priority = 30 // one of a charge permission never read; the newest first
 	PriorityConfirm      Priority = 40 // an early read, read once more
 	PriorityOther        Priority = 50 // a charge, refund or chargeback notification
 	PrioritySweep        Priority = 60 // the longest unread
