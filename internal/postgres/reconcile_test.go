@@ -54,7 +54,7 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 		{"take", []any{"main", "S01-0000000-0000001", lease, 35.0, nil, 5.0, nil}, "refreshes_pkey"},
 		{"backlog", []any{"main", nil}, "refreshes_longest"},
 		{"channel", []any{"main", 300.0, nil}, "(ended_at > "}, // entered where the counting begins
-		{"channel", []any{"main", 300.0, nil}, "Backward using notifications_named"},
+		{"channel", []any{"main", 300.0, nil}, "using notifications_named"},
 		{"retention", []any{"main", time.Hour.Seconds(), 500, nil}, "charge_permissions_to_erase"},
 		{"inbox_old", []any{"main", time.Hour.Seconds(), 1000, nil}, "notifications_processed"},
 		{"person", []any{"S01-0000000-0000001", nil, nil}, "charge_permissions_of_one_buyer"},
