@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,7 +58,7 @@ func (s *Store) Claim(ctx context.Context, q refresh.ClaimRequest) (refresh.Clai
 	if err != nil {
 		return refresh.Claimed{}, err
 	}
-	if len(out.Claims) > 0 {
+	if w := q.Want; w != nil && slices.ContainsFunc(out.Claims, func(c refresh.Claim) bool { return c.Account == w.Account && c.ID == w.ChargePermission }) {
 		out.Covered = false // no row was raised because the lease holds it already
 	}
 	return out, nil
