@@ -112,7 +112,12 @@ func TestErrorsAreToldApart(t *testing.T) {
 		{"throttled", &amazonpay.Error{StatusCode: 429, ReasonCode: "TooManyRequests", RetryAfter: 3 * time.Second}, Failed, &Closing{For: 3 * time.Second, Why: "Amazon Pay throttles"}},
 		{"server error", &amazonpay.Error{StatusCode: 500, ReasonCode: "InternalServerError"}, Failed, nil},
 		{"not found", &amazonpay.Error{StatusCode: 404, ReasonCode: "ResourceNotFound"}, Gone, nil},
-		{"signature refused", &amazonpay.Error{StatusCode: 403, ReasonCode: "InvalidRequestSignature"}, Left, &Closing{For: s.Pause, Why: "Amazon Pay refuses the account's key or signature"}},
+		{"signature refused", &amazonpay.Error{StatusCode: 403, ReasonCode: "InvalidRequestSignature"}, Deferred, &Closing{For: s.Pause, Why: "Amazon Pay refuses the account's key or signature"}},
+		{"authentication refused, as a 401", &amazonpay.Error{StatusCode: 401, ReasonCode: "InvalidAuthentication"}, Deferred, &Closing{For: s.Pause, Why: "Amazon Pay refuses the account's key or signature"}},
+		{"another merchant's", &amazonpay.Error{StatusCode: 401, ReasonCode: "UnauthorizedAccess"}, Failed, nil},
+		{"account status", &amazonpay.Error{StatusCode: 403, ReasonCode: "InvalidAccountStatus"}, Failed, nil},
+		{"403 without a code", &amazonpay.Error{StatusCode: 403}, Failed, nil},
+		{"no key", amazonpay.NotCalled(errors.New("no secret")), NotCalled, &Closing{For: s.OwnPause, Why: "Amazon Pay was not called: no secret"}},
 		{"connection broken", errors.New("connection reset"), Failed, nil},
 		{"refused for good", &amazonpay.Error{StatusCode: 400, ReasonCode: "InvalidRequest"}, Failed, nil},
 	} {

@@ -564,6 +564,12 @@ func (w *world) firstTrip(t *waiting) {
 	}
 	if t.err = err; err == nil && len(t.claimed.Claims) > 0 {
 		p.keyless = w.enabled(callErrors) && w.oneIn(20)
+		for _, c := range t.claimed.Claims {
+			if p.keyless {
+				w.saw("no key")
+				p.rests = append(p.rests, c.Account)
+			}
+		}
 	}
 }
 
@@ -664,8 +670,14 @@ func (w *world) answer(t *waiting) {
 		w.saw("call timed out")
 	default:
 		t.got, t.err = w.result(t, p, r)
-		if x := t.trouble; x == throttled || x == throttledFor || x == refused {
+		switch o := t.p.outcomeOf(t.account); t.trouble {
+		case throttled, throttledFor, refused:
 			t.p.rests = append(t.p.rests, t.account)
+		case objectRefused:
+			o.refused[t.id] = true
+		case noTrouble:
+			o.answered = true
+		case serverError, timedOut, lost, nonsense, troubles:
 		}
 	}
 	if w.telling() {
@@ -693,6 +705,9 @@ func (w *world) result(t *waiting, p *permission, r amazonpay.Response) (*amazon
 	case refused:
 		w.saw("403")
 		return nil, refusal(403, "InvalidRequestSignature", 0, r)
+	case objectRefused:
+		w.saw("401")
+		return nil, refusal(401, "UnauthorizedAccess", 0, r)
 	case nonsense:
 		w.saw("answer of another charge permission")
 		return &amazonpay.ChargePermission{ID: "S01-9999999-9999999", Raw: json.RawMessage(`{}`), Response: r}, nil
@@ -713,14 +728,27 @@ func (w *world) secondTrip(t *waiting) {
 	}
 	for _, a := range p.rests {
 		if !slices.ContainsFunc(t.commit.Closings, func(c refresh.Closing) bool { return c.Account == a }) {
-			w.fail("Amazon refused calls of %s, and they do not rest", a)
+			w.fail("calls of %s must pause, and they do not", a)
 		}
 	}
-	p.rests = nil
+	for _, c := range t.commit.Closings {
+		if !slices.Contains(p.rests, c.Account) {
+			w.fail("calls of %s pause, and nothing asks for it", c.Account)
+		}
+	}
+	for _, r := range t.commit.Results {
+		if p.outcomeOf(r.Account).refused[r.ID] && r.Kind != refresh.Failed {
+			w.fail("%s was refused, and is %s", r.ID, r.Kind)
+		}
+		if p.keyless != (r.Kind == refresh.NotCalled) {
+			w.fail("%s is %s, and there is no key: %v", r.ID, r.Kind, p.keyless)
+		}
+	}
 	if applied {
 		t.settled, _ = w.model.Commit(p.ctx, t.commit)
-		w.checker.committed(t.commit, t.settled)
+		w.checker.committed(p, t.commit, t.settled)
 	}
+	p.rests, p.outcome = nil, map[wallet.AccountID]*outcomes{}
 	if t.err = err; err != nil {
 		w.checker.unfinished(p)
 	}
