@@ -102,11 +102,8 @@ func judge(id wallet.ChargePermissionID, got *amazonpay.CheckoutSession, err err
 	case "Completed":
 		switch {
 		case strings.EqualFold(got.ChargePermissionID, string(id)):
-		case !looked: // the answer of Complete may lack what Get Checkout Session has
-			v.look = true
-			return v
-		case got.ChargePermissionID == "":
-			v.unnamed = true
+		case got.ChargePermissionID == "": // the answer of Complete may lack what Get Checkout Session has
+			v.look, v.unnamed = !looked, looked
 			return v
 		default:
 			// Whoever returned showed the session of somebody else.
