@@ -336,7 +336,7 @@ func (o callOutcomes) queue(b *pgx.Batch, now *time.Time, paused func(bool)) {
 	if o.refused == nil {
 		o.refused = []string{}
 	}
-	b.Queue(sqlClose, o.account, o.call, seconds, o.why, now, o.refused, o.answered, refresh.MaxRefused, refresh.ReasonRefused, refresh.RefusedPause.Seconds()).
+	b.Queue(sqlClose, o.account, o.call, seconds, o.why, now, o.refused, o.answered, wallet.MaxRefused, wallet.ReasonRefused, wallet.RefusedPause.Seconds()).
 		Query(func(rows pgx.Rows) error {
 			var refused bool
 			_, err := pgx.ForEachRow(rows, []any{&refused}, func() error {

@@ -108,7 +108,7 @@ func refused(c Claim, err error, s Settings, jitter float64) (Result, *Closing) 
 			&Closing{Account: c.Account, For: s.OwnPause, Why: clip(err.Error())}
 	}
 	if after, throttled := amazonpay.Throttled(err); throttled {
-		return failed(c, err, jitter), &Closing{Account: c.Account, For: after, Why: "Amazon Pay throttles"}
+		return failed(c, err, jitter), &Closing{Account: c.Account, For: after, Why: wallet.ReasonThrottled}
 	}
 	if amazonpay.NotFound(err) {
 		answer := responseOf(err)
@@ -116,7 +116,7 @@ func refused(c Claim, err error, s Settings, jitter float64) (Result, *Closing) 
 	}
 	if amazonpay.Misconfigured(err) {
 		return Result{Claim: c, Kind: Deferred, Error: clip(err.Error())},
-			&Closing{Account: c.Account, For: s.Pause, Why: "Amazon Pay refuses the account's key or signature"}
+			&Closing{Account: c.Account, For: s.Pause, Why: wallet.ReasonKeyRefused}
 	}
 	r := failed(c, err, jitter)
 	r.Temporary = amazonpay.Temporary(err)
@@ -131,20 +131,6 @@ func left(c Claim, err error) Result {
 func failed(c Claim, err error, jitter float64) Result {
 	return Result{Claim: c, Kind: Failed, Error: clip(err.Error()), Backoff: backoff(c.Attempts, jitter)}
 }
-
-// MaxRefused is how many different ids in a row must be refused, without a word
-// of the key, before it is taken for the account's fault and its calls pause.
-const MaxRefused = 3
-
-// RefusedPause is how long they pause then: a list of another merchant's ids is
-// no reason to hold the account's own back for long.
-const RefusedPause = time.Minute
-
-// ReasonRefused is why they pause then.
-const ReasonRefused = "Amazon Pay refuses one id after the other with 401 or 403"
-
-// RemedyRefused says what to do about a refusal of the key or of the account.
-const RemedyRefused = "check the account's public key id, private key, algorithm, environment and region in the configuration and in Seller Central, and that the merchant account is active"
 
 // Refusals are what a batch's calls of one account say of the account: which ids
 // were refused, and whether any call was answered, which shows that the key is

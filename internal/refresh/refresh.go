@@ -51,13 +51,9 @@ func Defaults() Settings {
 		Timeout: 8 * time.Second,
 		Pause:   5 * time.Minute,
 
-		OwnPause: OwnPause,
+		OwnPause: wallet.OwnPause,
 	}
 }
-
-// OwnPause is the default of Settings.OwnPause. A secret that could not be read is
-// not read again sooner (package config).
-const OwnPause = 10 * time.Second
 
 // whole is added to the margin where Amazon's whole-second Date and the queue's
 // whole-second delays could otherwise make a read a moment too early.
@@ -213,7 +209,7 @@ type Committed struct {
 	Settled  []Settled
 	Wakes    []Wake
 	Backlogs []Backlog          // of each account
-	Refused  []wallet.AccountID // whose calls pause, as MaxRefused ids in a row were refused
+	Refused  []wallet.AccountID // whose calls pause, as wallet.MaxRefused ids in a row were refused
 }
 
 // Backlog is what waits in an account, for those who watch.

@@ -200,7 +200,7 @@ func (r *Runner) fetchOne(ctx context.Context, c Claim) (Result, *Closing) {
 		log = zerolog.Ctx(ctx).Warn().Str("outcome", "read").Strs("unreadable", got.Unreadable)
 	case err == nil:
 	case amazonpay.Misconfigured(err):
-		log = zerolog.Ctx(ctx).Error().Str("outcome", "failed").Err(err).Str("remedy", RemedyRefused)
+		log = zerolog.Ctx(ctx).Error().Str("outcome", "failed").Err(err).Str("remedy", wallet.RemedyRefused)
 	case amazonpay.WasNotCalled(err):
 		log = zerolog.Ctx(ctx).Error().Str("outcome", "not_called").Err(err).
 			Str("remedy", "see that the functions' role may read the account's secret, that Secrets Manager can be reached, and that the secret holds the private key")
@@ -292,7 +292,7 @@ func (r *Runner) tell(ctx context.Context, done round) {
 	}
 	for _, a := range done.committed.Refused {
 		r.Metrics.Count(telemetry.KeyRefused, 1, telemetry.Labels{Account: string(a)})
-		zerolog.Ctx(ctx).Error().Str("account", string(a)).Str("remedy", RemedyRefused).Msg("the account's calls pause: " + ReasonRefused)
+		zerolog.Ctx(ctx).Error().Str("account", string(a)).Str("remedy", wallet.RemedyRefused).Msg("the account's calls pause: " + wallet.ReasonRefused)
 	}
 }
 

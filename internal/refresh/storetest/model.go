@@ -623,11 +623,11 @@ func (b *Bucket) refused(r refresh.Refusals, now time.Time) bool {
 	ids := append(slices.Clone(b.Refused), r.IDs...)
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	b.Refused = ids[:min(len(ids), refresh.MaxRefused)]
-	if len(r.IDs) == 0 || len(b.Refused) < refresh.MaxRefused {
+	b.Refused = ids[:min(len(ids), wallet.MaxRefused)]
+	if len(r.IDs) == 0 || len(b.Refused) < wallet.MaxRefused {
 		return false
 	}
-	b.close(refresh.RefusedPause, now)
+	b.close(wallet.RefusedPause, now)
 	return true
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"walletsync/internal/amazonpay"
-	"walletsync/internal/refresh"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/wallet"
 )
@@ -297,21 +296,21 @@ func (c *Completer) try(ctx context.Context, api API, a Attempt, key int, look b
 			}
 		}
 	case throttled:
-		c.rest(ctx, a.Account, call, after, "Amazon Pay throttles")
+		c.rest(ctx, a.Account, call, after, wallet.ReasonThrottled)
 	case amazonpay.WasNotCalled(err):
 		log.Error().Err(err).Str("account", string(a.Account)).Str("call", string(call)).Msg("the call could not be made; its token is returned")
-		c.noted(ctx, a.Account, call, c.Store.Return(context.WithoutCancel(ctx), a.Account, call, refresh.OwnPause, err.Error()))
+		c.noted(ctx, a.Account, call, c.Store.Return(context.WithoutCancel(ctx), a.Account, call, wallet.OwnPause, err.Error()))
 	case amazonpay.Misconfigured(err):
-		log.Error().Err(err).Str("account", string(a.Account)).Str("remedy", refresh.RemedyRefused).
-			Msg("Amazon Pay refuses the account's key or signature")
-		c.rest(ctx, a.Account, call, c.Pause, "Amazon Pay refuses the account's key or signature")
+		log.Error().Err(err).Str("account", string(a.Account)).Str("remedy", wallet.RemedyRefused).
+			Msg(wallet.ReasonKeyRefused)
+		c.rest(ctx, a.Account, call, c.Pause, wallet.ReasonKeyRefused)
 	case amazonpay.ObjectRefused(err):
 		log.Warn().Err(err).Str("call", string(call)).Msg("Amazon Pay refuses the checkout session")
 		paused, failed := c.Store.Refused(context.WithoutCancel(ctx), a.Account, call, a.CheckoutSession)
 		c.noted(ctx, a.Account, call, failed)
 		if paused {
 			c.Metrics.Count(telemetry.KeyRefused, 1, telemetry.Labels{Account: string(a.Account)})
-			log.Error().Str("account", string(a.Account)).Str("remedy", refresh.RemedyRefused).Msg("the account's calls pause: " + refresh.ReasonRefused)
+			log.Error().Str("account", string(a.Account)).Str("remedy", wallet.RemedyRefused).Msg("the account's calls pause: " + wallet.ReasonRefused)
 		}
 	default:
 		log.Warn().Err(err).Str("call", string(call)).Msg("no success")

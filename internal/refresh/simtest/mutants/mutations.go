@@ -95,7 +95,7 @@ var mutations = []mutation{
 	{"what a refused key deferred does not show as failing", model,
 		`	case res.Kind == refresh.Deferred: // shows`, `	case false: // shows`},
 	{"several ids in a row refused do not rest the calls", model,
-		`len(b.Refused) < refresh.MaxRefused {`, `len(b.Refused) <= refresh.MaxRefused {`},
+		`len(b.Refused) < wallet.MaxRefused {`, `len(b.Refused) <= wallet.MaxRefused {`},
 	{"the same id refused again counts as another", model,
 		`ids = slices.Compact(ids)`, `ids = ids[:len(ids):len(ids)]`},
 	{"an answer does not end the row of refused ids", model,
