@@ -328,7 +328,7 @@ func (w *world) result(rt *rapid.T, c refresh.Claim) refresh.Result {
 		r.Kind, r.Error = refresh.Deferred, "key refused"
 	default:
 		r.Kind = refresh.Read
-		r.State = wallet.ChargePermission{ID: c.ID, Type: "PaymentMethodOnFile",
+		r.State = wallet.ChargePermission{ID: c.ID, Type: rapid.SampledFrom([]string{"PaymentMethodOnFile", "PaymentMethodOnFile", ""}).Draw(rt, "type"),
 			State: wallet.State{StateUpdatedAt: w.clock.Now(),
 				State: rapid.SampledFrom([]string{wallet.Chargeable, wallet.Chargeable, "", wallet.Closed}).Draw(rt, "state")},
 			Shipping:           wallet.Address{City: rapid.SampledFrom([]string{"", "Exampleton", "東京"}).Draw(rt, "city")},
