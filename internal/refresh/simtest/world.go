@@ -40,13 +40,14 @@ type world struct {
 	*choices
 	story *strings.Builder // nil: nobody listens
 
-	now     time.Duration // true time, which is Amazon's, since epoch
-	offset  time.Duration // of the store's clock from Amazon's
-	forward int           // jumps of the store's clock
-	faults  [allFaults]bool
-	calm    bool // faults have stopped
-	lagging bool // reads lag all the same
-	erasing bool // people are erased
+	now      time.Duration // true time, which is Amazon's, since epoch
+	offset   time.Duration // of the store's clock from Amazon's
+	forward  int           // jumps of the store's clock
+	faults   [allFaults]bool
+	calm     bool // faults have stopped
+	lagging  bool // reads lag all the same
+	erasing  bool // people are erased
+	refusing bool // most calls are refused for their object
 
 	settings    refresh.Settings
 	quota       wallet.Quota
@@ -170,6 +171,7 @@ func newWorld(c *choices, coverage *Coverage, story *strings.Builder) *world {
 		w.permissions = append(w.permissions, p)
 	}
 	w.erasing = w.oneIn(3)
+	w.refusing = w.oneIn(6)
 	w.desk = 1 + w.below(3)
 	w.procs = make([]*proc, w.desk+1)
 	w.changes = 1 + w.below(4)
@@ -640,6 +642,9 @@ func (w *world) call(t *waiting) {
 	}
 	if w.enabled(callErrors) && w.oneIn(4) {
 		t.trouble = 1 + trouble(w.below(int(troubles)-1))
+	}
+	if w.enabled(callErrors) && w.refusing && w.below(4) > 0 {
+		t.trouble = objectRefused
 	}
 	t.dateless = w.enabled(dateless) && w.below(2) == 1
 	t.at = atAnswer
