@@ -186,7 +186,9 @@ func queueBacklogs(b *pgx.Batch, accounts []wallet.AccountID, now *time.Time, ou
 // outcome it changes nothing: the leases are free by then.
 //
 // If the server refuses the data of one result, the others are stored all the
-// same, each in a trip of its own, and that one is recorded as failed.
+// same, each in a trip of its own, and that one with what Amazon Pay sent as a
+// text: JSON can hold what jsonb cannot, such as a number of a million digits. If
+// that is refused too, it is recorded as failed.
 func (s *Store) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Committed, error) {
 	out, err := s.commit(ctx, q)
 	if err == nil || !unstorable(err) {
@@ -197,9 +199,16 @@ func (s *Store) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 		one := q
 		one.Results = []refresh.Result{r}
 		if i < len(q.Results)-1 {
-			one.Accounts = nil // the last one decides on wake-ups
+			one.Accounts, one.Closings, one.Refusals = nil, nil, nil // the last one decides on wake-ups and pauses
 		}
 		got, err := s.commit(ctx, one)
+		if err != nil && unstorable(err) && len(r.Raw) > 0 {
+			if r.Raw, err = json.Marshal(string(r.Raw)); err != nil {
+				return out, err
+			}
+			one.Results = []refresh.Result{r}
+			got, err = s.commit(ctx, one)
+		}
 		if err != nil && unstorable(err) {
 			r.Kind, r.Error, r.Backoff = refresh.Failed, fmt.Sprintf("the database refuses what Amazon Pay returned: %v", err), refresh.MostBackoff
 			r.State, r.Raw, r.Changes = wallet.ChargePermission{}, nil, nil
@@ -212,6 +221,7 @@ func (s *Store) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 		out.Settled = append(out.Settled, got.Settled...)
 		out.Wakes = append(out.Wakes, got.Wakes...)
 		out.Backlogs = append(out.Backlogs, got.Backlogs...)
+		out.Refused = append(out.Refused, got.Refused...)
 	}
 	return out, nil
 }

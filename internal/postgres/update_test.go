@@ -485,6 +485,7 @@ func TestATokenThatWasNotUsedIsReturned(t *testing.T) {
 // and an answer ends the row.
 func TestSeveralRefusedCheckoutSessionsPauseTheirCalls(t *testing.T) {
 	u := newUpdates(t)
+	u.exec(`update walletsync.api_quota set refilled_at = $1`, u.now)
 	of := u.session(1)
 	refuse := func(checkout string, want bool) {
 		t.Helper()
