@@ -113,10 +113,17 @@ func clean(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
 }
 
+// maxDepth is how deep JSON may be nested to be stored as such. Amazon's answers
+// have four levels; thousands exhaust the database server's stack.
+const maxDepth = 100
+
 // rawOf returns what Amazon sent as jsonb takes it, which knows neither NUL nor
 // half a surrogate pair. Both can only be written as escapes, so a body without
-// any is passed on as it is.
+// any is passed on as it is. One that is nested too deeply becomes a text.
 func rawOf(body json.RawMessage) (json.RawMessage, error) {
+	if depth(body) > maxDepth {
+		return json.Marshal(string(body))
+	}
 	if !bytes.Contains(body, []byte(`\u`)) {
 		return body, nil
 	}
@@ -127,6 +134,26 @@ func rawOf(body json.RawMessage) (json.RawMessage, error) {
 		return nil, err
 	}
 	return json.Marshal(cleanAll(v))
+}
+
+// depth returns how deep a JSON value is nested.
+func depth(body []byte) (deepest int) {
+	level, text := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case text && c == '\\':
+			i++
+		case c == '"':
+			text = !text
+		case text:
+		case c == '{', c == '[':
+			level++
+			deepest = max(deepest, level)
+		case c == '}', c == ']':
+			level--
+		}
+	}
+	return deepest
 }
 
 func cleanAll(v any) any {

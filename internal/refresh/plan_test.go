@@ -295,6 +295,20 @@ func (r refusing) GetChargePermission(context.Context, string) (*amazonpay.Charg
 	return nil, r.err
 }
 
+func TestDeepAnswersAreKeptAsText(t *testing.T) {
+	for body, want := range map[string]int{`{}`: 1, `5`: 0, `{"a":"[[[\\","b":[{"c\"[":[]}]}`: 4, `["]","["]`: 1} {
+		if got := depth([]byte(body)); got != want {
+			t.Errorf("%s: %d, want %d", body, got, want)
+		}
+	}
+	deep := `{"chargePermissionType":"PaymentMethodOnFile","buyer":{"name":"Ada"},"somethingNew":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`
+	r := answered(Claim{ID: id}, answer(t, deep), wallet.DefaultFollowed(), 0)
+	var text string
+	if err := json.Unmarshal(r.Raw, &text); err != nil || text != deep || r.Kind != Read || r.State.BuyerName != "Ada" {
+		t.Errorf("%s, %v", r.Kind, err)
+	}
+}
+
 func FuzzWhateverAmazonSendsCanBeStored(f *testing.F) {
 	f.Add([]byte(`{"chargePermissionId":"S01-0000000-0000001","buyer":{"name":"\u0000"},"statusDetails":{"reasons":[{"reasonCode":"x"}]}}`))
 	f.Add([]byte(`{"limits":{"amountLimit":{"amount":"1e9"}},"expirationTimestamp":"99991231T235959Z"}`))
