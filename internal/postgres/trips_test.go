@@ -358,6 +358,36 @@ func TestWhatTheServerRefusesDoesNotHoldUpTheRest(t *testing.T) {
 	}
 }
 
+// What jsonb cannot hold is kept as a text, and the rest is stored.
+func TestRawThatJSONBCannotHoldDoesNotHoldUpTheRest(t *testing.T) {
+	url := database(t)
+	store, db := open(t, url, postgres.Options{}), connect(t, url)
+	r := runner(store, amazon{make(chan string, 10)})
+	r.Store = rawOf{store, `{"chargePermissionId":"x","somethingNew":1e999999}`}
+	if again, err := r.Refresh(t.Context(), batch(1, 2, time.Minute, false)); again || err != nil {
+		t.Fatal(again, err)
+	}
+	var stored, kept int
+	if err := db.QueryRow(t.Context(), `select count(*) filter (where state = 'Chargeable'), count(*) filter (where raw #>> '{}' like '%1e999999%')
+		from walletsync.charge_permissions`).Scan(&stored, &kept); err != nil {
+		t.Fatal(err)
+	}
+	if stored != 2 || kept != 1 {
+		t.Errorf("%d stored, of %d what was sent is kept", stored, kept)
+	}
+}
+
+// rawOf has Amazon have sent something else for the first result.
+type rawOf struct {
+	refresh.Store
+	raw string
+}
+
+func (o rawOf) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Committed, error) {
+	q.Results[0].Raw = json.RawMessage(o.raw)
+	return o.Store.Commit(ctx, q)
+}
+
 // poisoned gives the first result a state that no column takes.
 type poisoned struct{ refresh.Store }
 
