@@ -20,10 +20,7 @@ const nowhere = "postgres://shop@127.0.0.1:1/walletsync?sslmode=disable"
 func TestConnectionThatCannotBeHadIsCounted(t *testing.T) {
 	var out bytes.Buffer
 	m := telemetry.NewMetrics(&out, "test", time.Now)
-	store, err := postgres.Open(t.Context(), nowhere, postgres.Options{Metrics: m})
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := postgres.New(postgres.URL(nowhere), postgres.Options{Metrics: m})
 	defer store.Close()
 	if _, err := store.Unpushed(t.Context(), 1); err == nil {
 		t.Fatal("no error")
@@ -36,15 +33,12 @@ func TestConnectionThatCannotBeHadIsCounted(t *testing.T) {
 
 func TestEachConnectionIsMadeAsBeforeConnectSays(t *testing.T) {
 	refused := errors.New("no token")
-	store, err := postgres.Open(t.Context(), nowhere, postgres.Options{BeforeConnect: func(_ context.Context, c *pgx.ConnConfig) error {
+	store := postgres.New(postgres.URL(nowhere), postgres.Options{BeforeConnect: func(_ context.Context, c *pgx.ConnConfig) error {
 		if c.User != "shop" || c.Password != "" {
 			t.Errorf("it is told of user %q with password %q", c.User, c.Password)
 		}
 		return refused
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	defer store.Close()
 	if _, err := store.Unpushed(t.Context(), 1); !errors.Is(err, refused) {
 		t.Errorf("%v, want %v", err, refused)
