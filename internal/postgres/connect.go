@@ -39,6 +39,10 @@ const (
 	defaultPingAfter = 30 * time.Second
 	// pingTimeout bounds the ping of a connection that was idle.
 	pingTimeout = time.Second
+	// tripGrace is how much longer than one statement may take on the server the
+	// answer to a trip is awaited. After that the connection is taken for dead,
+	// as the server would have refused a statement by then.
+	tripGrace = 5 * time.Second
 	// closeTimeout bounds the goodbye to a connection that is discarded.
 	closeTimeout = time.Second
 )

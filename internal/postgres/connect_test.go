@@ -252,6 +252,23 @@ func TestConnectionThatDiedWhileIdleIsReplaced(t *testing.T) {
 	}
 }
 
+// TestConnectionThatDiesInUseIsReplaced: a connection that was not idle for long
+// is not pinged, and hangs for as long as a statement may take.
+func TestConnectionThatDiesInUseIsReplaced(t *testing.T) {
+	t.Parallel()
+	proxy := listen(t, database(t))
+	store := open(t, proxy.URL(), postgres.Options{StatementTimeout: time.Second})
+	if err := writable(t.Context(), store); err != nil {
+		t.Fatal(err)
+	}
+	proxy.On(wire.Requested, func(trip wire.Trip) bool { return trip.Conn == 1 }, wire.Do(wire.BlackHole))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := writable(ctx, store); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestConnectionInUseIsNotPinged(t *testing.T) {
 	proxy := listen(t, database(t))
 	store := open(t, proxy.URL(), postgres.Options{})

@@ -66,7 +66,8 @@ type Store struct {
 	connections    int32
 	connectTimeout time.Duration
 	pingAfter      time.Duration
-	timeout        string // the statement that sets statement_timeout
+	timeout        string        // the statement that sets statement_timeout
+	tripTimeout    time.Duration // of one attempt at a trip
 	metrics        *telemetry.Metrics
 	now            func() time.Time
 
@@ -77,6 +78,7 @@ type Store struct {
 // New returns a store for the database that source leads to. It neither reads
 // the source nor connects.
 func New(source Source, o Options) *Store {
+	timeout := cmp.Or(o.StatementTimeout, 10*time.Second)
 	s := &Store{
 		source:         source,
 		beforeConnect:  o.BeforeConnect,
@@ -85,9 +87,10 @@ func New(source Source, o Options) *Store {
 		pingAfter:      cmp.Or(o.PingAfter, defaultPingAfter),
 		// Not SET LOCAL: outside a transaction block the server logs a warning
 		// for it, and RDS Proxy pins the session.
-		timeout: fmt.Sprintf("select set_config('statement_timeout', '%d', true)", cmp.Or(o.StatementTimeout, 10*time.Second).Milliseconds()),
-		metrics: o.Metrics,
-		now:     o.Now,
+		timeout:     fmt.Sprintf("select set_config('statement_timeout', '%d', true)", timeout.Milliseconds()),
+		tripTimeout: timeout + tripGrace,
+		metrics:     o.Metrics,
+		now:         o.Now,
 	}
 	s.pool = sync.OnceValues(s.newPool)
 	return s
@@ -133,7 +136,11 @@ func (s *Store) tripOnce(ctx context.Context, fill func(*pgx.Batch)) (discarded 
 	var b pgx.Batch
 	b.Queue(s.timeout)
 	fill(&b)
-	return s.use(ctx, func(conn *pgx.Conn) error { return conn.SendBatch(ctx, &b).Close() })
+	return s.use(ctx, func(conn *pgx.Conn) error {
+		ctx, cancel := context.WithTimeout(ctx, s.tripTimeout)
+		defer cancel()
+		return conn.SendBatch(ctx, &b).Close()
+	})
 }
 
 // use has do use a connection. It reports whether it discarded the connection
