@@ -186,7 +186,7 @@ func (c *chaos) faults() []fault {
 	all = append(all,
 		fault{"failover to a read-only server", "postgres", func(ctx context.Context) error {
 			return c.Postgres.Exec(ctx, `alter database walletsync set default_transaction_read_only = on`,
-				`select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = 'walletsync'`)
+				`set log_min_messages = error`, `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = 'walletsync'`)
 		}, func(ctx context.Context) error { // and back, without ending a connection
 			defer c.DB.Reset() // the test's own may have been made meanwhile
 			return c.Postgres.Exec(ctx, `alter database walletsync set default_transaction_read_only = off`)

@@ -25,7 +25,7 @@ func TestFunctionsLeaveAServerThatTurnedReadOnly(t *testing.T) {
 		return wire.Pass
 	})
 	w.readOnly("on")
-	if err := w.Postgres.Exec(t.Context(), `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = 'walletsync'`); err != nil {
+	if err := w.Postgres.Exec(t.Context(), `set log_min_messages = error`, `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = 'walletsync'`); err != nil {
 		t.Fatal(err)
 	}
 	w.move(ids, twin.Notify{})
