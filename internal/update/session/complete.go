@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"walletsync/internal/amazonpay"
+	"walletsync/internal/deadline"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/wallet"
 )
@@ -147,6 +148,11 @@ func responseOf(err error) amazonpay.Response {
 	return amazonpay.Response{}
 }
 
+// settleTime bounds storing what came of an attempt. The calls end by so much
+// before the caller's context, and what is learnt when that has ended all the
+// same gets a second more: less than the runtime keeps for the answer.
+const settleTime = 5 * time.Second
+
 // Finish works on an attempt that held holds until it has an outcome, or until
 // patience is over; 0: one try. It returns the attempt as it then stands, and
 // false if somebody else holds it by now.
@@ -154,14 +160,16 @@ func responseOf(err error) amazonpay.Response {
 // Every call costs a token of its bucket. No other path retries within an
 // invocation.
 func (c *Completer) Finish(ctx context.Context, a Attempt, held Held, patience time.Duration) (Attempt, bool, error) {
-	s := c.work(ctx, a, held, patience)
+	calls, end := deadline.Within(ctx, patience, settleTime)
+	s := c.work(calls, a, held, patience)
+	end()
 	if s.Outcome == "" && a.Overdue {
 		s.Outcome, s.Reason = OutcomeFailed, ReasonUnclear
 	}
 	// What was learnt is stored even when the time is up.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	storing, cancel := deadline.Grace(ctx, settleTime, time.Second)
 	defer cancel()
-	ours, err := c.Store.Settle(ctx, s)
+	ours, err := c.Store.Settle(storing, s)
 	if err != nil {
 		return s.Attempt, false, fmt.Errorf("store the outcome of checkout session %s: %w", a.CheckoutSession, err)
 	}
@@ -190,11 +198,6 @@ func (c *Completer) work(ctx context.Context, a Attempt, held Held, patience tim
 	if err != nil {
 		s.Error = err.Error()
 		return s
-	}
-	if patience > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, patience)
-		defer cancel()
 	}
 	look := s.Failures >= failuresPerKey
 	for try := 1; ; try++ {
@@ -274,7 +277,9 @@ func (c *Completer) try(ctx context.Context, api API, a Attempt, key int, look b
 }
 
 func (c *Completer) rest(ctx context.Context, a wallet.AccountID, call wallet.Call, d time.Duration, why string) {
-	if err := c.Store.Rest(context.WithoutCancel(ctx), a, call, d, why); err != nil {
+	ctx, cancel := deadline.Grace(ctx, time.Second, time.Second) // the call may have used up the time
+	defer cancel()
+	if err := c.Store.Rest(ctx, a, call, d, why); err != nil {
 		zerolog.Ctx(ctx).Error().Err(err).Str("account", string(a)).Str("call", string(call)).Msg("the bucket could not be closed")
 	}
 }

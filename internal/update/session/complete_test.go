@@ -395,7 +395,7 @@ func TestReconcilerEndsWhatWasLeftOpen(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := &amazon{t: t, complete: []said{completed}}
-			u := &Unfinished{Store: &c.store, Most: 10, Within: time.Minute, NewHeld: func() Held { return Held{1} },
+			u := &Unfinished{Store: &c.store, Most: 10, NewHeld: func() Held { return Held{1} },
 				Completer: &Completer{Store: &c.store, Jitter: func() float64 { return 0 }, API: func(wallet.AccountID) (API, error) { return a, nil }}}
 			if err := u.Do(t.Context(), "main"); (err != nil) != c.err {
 				t.Error(err)
