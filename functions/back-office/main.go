@@ -57,7 +57,7 @@ func main() {
 		PublicURL: c.PublicURL, CookieKeys: secrets.CookieKeys(c.ConsoleSecret), Lifetime: c.Session,
 		Roles: signin.Roles{Claim: c.RoleClaim, Values: c.Roles}, Pages: pages, Now: time.Now, Metrics: metrics,
 		Issuer: signin.NewIssuer(signin.IssuerOptions{
-			URL: c.Issuer, ClientID: c.ClientID, Audience: c.Audience, Hosts: c.Hosts, Scopes: c.Scopes, RedirectURL: signin.RedirectURL(c.PublicURL),
+			URL: c.Issuer, ClientID: c.ClientID, Audience: c.Audience, Hosts: c.Hosts, Scopes: c.Scopes, RedirectURL: signin.RedirectURL(c.PublicURL), CognitoLogoutURL: c.CognitoLogoutURL,
 			ClientSecrets: secrets.ClientSecrets(c.ConsoleSecret), Client: client, Now: time.Now,
 		}),
 	}
