@@ -56,8 +56,9 @@ const (
 	maxForm = 64 << 10
 	// maxNext bounds the address that a sign-in leads back to, in bytes.
 	maxNext = 1000
-	// maxIDToken bounds an id token that is kept for the issuer's sign-out, in bytes:
-	// sealed it still fits into a cookie. A larger one is not kept.
+	// maxIDToken bounds an id token that is shown at the issuer's sign-out, in bytes:
+	// sealed it still fits into a cookie, and as it is into an address. A larger one
+	// is left out.
 	maxIDToken = 2500
 	// knownFor is how long a browser counts as one in which somebody has signed in.
 	knownFor = 30 * 24 * time.Hour
@@ -310,6 +311,9 @@ func (g *Gate) callback(w http.ResponseWriter, q *http.Request) {
 		g.refuse(w, q, SignInRefused, err)
 		return
 	}
+	if len(raw) > maxIDToken {
+		raw = ""
+	}
 	role := g.Roles.of(claims)
 	if role == 0 {
 		// The way to sign in as somebody else, where the issuer asks nobody who they
@@ -320,7 +324,7 @@ func (g *Gate) callback(w http.ResponseWriter, q *http.Request) {
 	s := session{Subject: text(claims, "sub"), Name: nameOf(claims), Role: role.String(), CSRF: rand.Text()}
 	cookie, err := g.seals().seal(ctx, sessionPurpose, "", s, g.Now().Add(g.Lifetime))
 	hint, seen := "", ""
-	if err == nil && len(raw) <= maxIDToken {
+	if err == nil && raw != "" {
 		hint, err = g.seals().seal(ctx, idTokenPurpose, "", raw, g.Now().Add(g.Lifetime))
 	}
 	if err == nil && !known {
