@@ -5,8 +5,9 @@
 // issuer (RFC 6750). What either may do is told by a claim; who is given no role
 // is refused.
 //
-// Nothing is kept on the server: the cookie is all there is of a session, and
-// ends soon. No token, no name and no subject is logged.
+// Nothing of a session is kept on the server: the cookie is all there is of it,
+// and ends soon. What is kept, in the process alone, is how many sign-ins have
+// failed lately. No token, no name and no subject is logged.
 package signin
 
 import (
