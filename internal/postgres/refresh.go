@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,6 +58,9 @@ func (s *Store) Claim(ctx context.Context, q refresh.ClaimRequest) (refresh.Clai
 	if err != nil {
 		return refresh.Claimed{}, err
 	}
+	if w := q.Want; w != nil && slices.ContainsFunc(out.Claims, func(c refresh.Claim) bool { return c.Account == w.Account && c.ID == w.ChargePermission }) {
+		out.Covered = false // no row was raised because the lease holds it already
+	}
 	return out, nil
 }
 
@@ -65,17 +69,24 @@ func queueAsks(b *pgx.Batch, q refresh.ClaimRequest, now *time.Time, out *refres
 	ids, accounts, notifications := make([]string, n), make([]string, n), make([]string, n)
 	objectTypes, objects, permissions, types := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	published, arrived := make([]time.Time, n), make([]time.Time, n)
-	delays, priorities := make([]float64, n), make([]int32, n)
+	delays, priorities, inferred := make([]float64, n), make([]int32, n), make([]bool, n)
 	for i, a := range q.Asks {
 		ids[i], accounts[i], notifications[i] = a.MessageID, string(a.Account), a.NotificationID
 		objectTypes[i], objects[i], permissions[i], types[i] = a.ObjectType, a.ObjectID, string(a.ChargePermission), a.Type
 		published[i], arrived[i] = a.Published, a.Arrived
-		delays[i], priorities[i] = a.Delay.Seconds(), int32(a.Priority)
+		delays[i], priorities[i], inferred[i] = a.Delay.Seconds(), int32(a.Priority), a.Inferred
 	}
-	b.Queue(sqlInbox, ids, accounts, notifications, objectTypes, objects, permissions, types, published, arrived, now).
-		Exec(func(tag pgconn.CommandTag) error {
+	b.Queue(sqlInbox, ids, accounts, notifications, objectTypes, objects, permissions, types, published, arrived, now, inferred).
+		Query(func(rows pgx.Rows) error {
+			var outcome string // empty: it names a charge permission, and want.sql decides
+			tag, err := pgx.ForEachRow(rows, []any{&outcome}, func() error {
+				if outcome != "" {
+					out.Outcomes[outcome]++
+				}
+				return nil
+			})
 			out.Outcomes["duplicate"] = n - int(tag.RowsAffected())
-			return nil
+			return err
 		})
 	b.Queue(sqlLock, ids)
 	b.Queue(sqlWant, ids, delays, priorities, q.Margin.Seconds(), now).Query(func(rows pgx.Rows) error {
@@ -96,7 +107,7 @@ func queueWant(b *pgx.Batch, q refresh.ClaimRequest, now *time.Time, out *refres
 	if !w.At.IsZero() {
 		at = &w.At
 	}
-	b.Queue(sqlAsk, w.Account, w.ChargePermission, w.Priority, at, q.Margin.Seconds(), now).
+	b.Queue(sqlAsk, w.Account, w.ChargePermission, w.Priority, at, q.Margin.Seconds(), now, uuid(q.Lease)).
 		Exec(func(tag pgconn.CommandTag) error {
 			out.Covered = tag.RowsAffected() == 0
 			return nil

@@ -201,7 +201,7 @@ func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, er
 
 // queueLeft wants a read for a reason of the update's.
 func (s *Store) queueLeft(b *pgx.Batch, a wallet.AccountID, id wallet.ChargePermissionID, p wallet.Priority, at time.Time) {
-	b.Queue(sqlAsk, a, id, p, orNever(at), 0.0, s.at())
+	b.Queue(sqlAsk, a, id, p, orNever(at), 0.0, s.at(), nil)
 }
 
 // Show returns what a buyer may be told of a completed attempt, and notes that

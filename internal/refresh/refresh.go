@@ -208,7 +208,8 @@ type Backlog struct {
 
 // Store keeps what is wanted and what is stored. Both calls are one transaction
 // and one round trip each. An error means that nothing is known to be
-// committed; calling again with the same lease is safe.
+// committed; calling again with the same lease is safe, and a repeated Claim
+// claims nothing beyond what the lease already holds.
 type Store interface {
 	Claim(context.Context, ClaimRequest) (Claimed, error)
 	Commit(context.Context, CommitRequest) (Committed, error)

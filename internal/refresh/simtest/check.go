@@ -34,6 +34,8 @@ type checker struct {
 	// tombs is when people were erased, by the store's clock, until an update of
 	// their own lifts it.
 	tombs map[storetest.Key]time.Time
+	// repeated is set while a first trip is checked that was made twice.
+	repeated bool
 	// slack is how long a worker took to send a wake-up after it was decided.
 	slack time.Duration
 }
@@ -203,6 +205,9 @@ func (c *checker) merged(q refresh.ClaimRequest, r, was storetest.Row, live []re
 	if w := q.Want; w != nil && w.Account == r.Account && w.ChargePermission == r.ID {
 		if w.At.IsZero() || was.ReadAt.IsZero() || w.At.Add(q.Margin).After(was.ReadAt) {
 			reasons, soonest, highest = reasons+1, 0, min(highest, w.Priority)
+			if c.repeated && r.Lease != q.Lease { // nothing was claimed, so nothing tells that it was asked before
+				reasons++
+			}
 			if w.At.After(newest) {
 				newest = w.At
 			}
@@ -334,7 +339,12 @@ func (c *checker) fair(a wallet.AccountID, q refresh.ClaimRequest, before storet
 		c.w.saw("token for the longest wanted")
 	}
 	rest := all[min(oldest, len(all)):]
-	slices.SortStableFunc(rest, func(x, y due) int { return cmp.Compare(x.Priority, y.Priority) })
+	slices.SortStableFunc(rest, func(x, y due) int {
+		if x.Priority == wallet.PriorityUnknown && y.Priority == wallet.PriorityUnknown {
+			return y.Since.Compare(x.Since) // of ids never read the newest first
+		}
+		return cmp.Compare(x.Priority, y.Priority)
+	})
 	for i := 1; i < len(rest); i++ {
 		if rest[i].got && !rest[i-1].got {
 			c.w.fail("%s, at priority %d, was claimed before %s, at priority %d", rest[i].ID, rest[i].Priority, rest[i-1].ID, rest[i-1].Priority)

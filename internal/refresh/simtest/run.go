@@ -32,7 +32,7 @@ func (c *Coverage) Counts(each func(what string, n int)) {
 // fault, and each rule of the design at work.
 var rules = []string{
 	"403", "404", "429", "500", "call timed out", "call answered, answer lost", "answer without Date", "answer of another charge permission", "stale read",
-	"dropped notification", "redelivery", "acknowledgement lost", "clock jump", "not committed", "committed, answer lost",
+	"dropped notification", "redelivery", "acknowledgement lost", "clock jump", "not committed", "committed, answer lost", "first trip repeated",
 	"crash at the first trip", "crash at a call", "crash at an answer", "crash at the second trip", "crash at a wake-up", "crash at a dead letter", "crash at the end",
 	"invocation out of time", "wake-up", "wake-up not sent", "wake-up of the reconciler", "crash at a duty", "dead letter", "dead letter not sent",
 	"wanted", "duplicate", "covered", "confirming", "left to a confirmation", "left to a read under way", "not_followed", "unknown", "merged", "back-off kept", "wanted during the fetch",

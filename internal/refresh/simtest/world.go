@@ -560,7 +560,13 @@ func (w *world) firstTrip(t *waiting) {
 	}
 	if applied {
 		t.claimed, _ = w.model.Claim(p.ctx, t.claim)
+		if err != nil && w.below(2) == 1 { // as a store does whose connection broke
+			w.saw("first trip repeated")
+			t.claim.Force, w.checker.repeated, err = true, true, nil
+			t.claimed, _ = w.model.Claim(p.ctx, t.claim)
+		}
 		w.checker.claimed(t.claim, t.claimed)
+		w.checker.repeated = false
 	}
 	if t.err = err; err == nil && len(t.claimed.Claims) > 0 {
 		p.keyless = w.enabled(callErrors) && w.oneIn(20)

@@ -183,16 +183,22 @@ func (m *Model) want(q refresh.ClaimRequest, now time.Time) map[string]int {
 	groups := map[Key]*group{}
 	var fresh []refresh.Ask
 	known := map[Key]bool{}
-	for _, a := range q.Asks {
+	for _, a := range q.Asks { // before any row is made
 		if _, ok := m.inbox[a.MessageID]; ok {
 			outcomes["duplicate"]++
 			continue
 		}
-		m.inbox[a.MessageID] = "recorded"
 		if a.ChargePermission == "" {
+			m.inbox[a.MessageID] = "recorded"
+			outcomes["recorded"]++
 			continue
 		}
 		k := Key{a.Account, a.ChargePermission}
+		if a.Inferred && !m.storedOrPending(k) {
+			m.inbox[a.MessageID] = "unmatched"
+			outcomes["unmatched"]++
+			continue
+		}
 		known[k] = m.rows[k] != nil
 		fresh = append(fresh, a)
 	}
@@ -255,6 +261,13 @@ func (m *Model) want(q refresh.ClaimRequest, now time.Time) map[string]int {
 	return outcomes
 }
 
+// storedOrPending reports whether an inferred charge permission counts: a read
+// of it is stored, or pending.
+func (m *Model) storedOrPending(k Key) bool {
+	r := m.rows[k]
+	return r != nil && (r.Wanted > r.Done || m.permissions[k] != nil)
+}
+
 // raise merges new reasons into a row.
 func (r *Row) raise(reasons int64, priority wallet.Priority, now time.Time, delay time.Duration) {
 	at := now.Add(delay)
@@ -273,6 +286,9 @@ func (r *Row) raise(reasons int64, priority wallet.Priority, now time.Time, dela
 // ask raises wanted for what is wanted at once, and claims it if there is a
 // token. It reports whether it was covered.
 func (m *Model) ask(q refresh.ClaimRequest, now time.Time) (covered bool) {
+	if r := m.rows[Key{q.Want.Account, q.Want.ChargePermission}]; r != nil && r.Lease == q.Lease {
+		return false // the trip is repeated
+	}
 	r, covered := m.raise(*q.Want, q.Margin, now)
 	if covered {
 		return true
@@ -306,12 +322,23 @@ func (m *Model) raise(w wallet.Want, margin time.Duration, now time.Time) (r *Ro
 func (m *Model) claim(a wallet.AccountID, q refresh.ClaimRequest, now time.Time) {
 	var due []*Row
 	for _, r := range m.sorted() {
-		if r.Account == a && r.Due(now) {
+		if r.Account != a {
+			continue
+		}
+		if r.Lease == q.Lease { // the trip is repeated
+			return
+		}
+		if r.Due(now) {
 			due = append(due, r)
 		}
 	}
 	byAge := func(x, y *Row) int { return cmp.Or(x.Since.Compare(y.Since), cmp.Compare(x.ID, y.ID)) }
-	byPriority := func(x, y *Row) int { return cmp.Or(cmp.Compare(x.Priority, y.Priority), byAge(x, y)) }
+	byPriority := func(x, y *Row) int {
+		if x.Priority == wallet.PriorityUnknown && y.Priority == wallet.PriorityUnknown {
+			return cmp.Or(y.Since.Compare(x.Since), cmp.Compare(x.ID, y.ID)) // the newest first
+		}
+		return cmp.Or(cmp.Compare(x.Priority, y.Priority), byAge(x, y))
+	}
 	slices.SortFunc(due, byPriority)
 	candidates := slices.Clone(due[:min(len(due), q.Limit)])
 	slices.SortFunc(due, byAge)

@@ -129,6 +129,7 @@ func (w *world) claim(rt *rapid.T) {
 		}, Priority: wallet.PriorityNotification}
 		if rapid.IntRange(0, 3).Draw(rt, "charge") == 0 {
 			a.Priority, a.Delay = wallet.PriorityOther, w.settings.ConfirmAfter()
+			a.Inferred = a.ChargePermission != "" && rapid.Bool().Draw(rt, "inferred")
 		}
 		if !slices.ContainsFunc(asks, func(b refresh.Ask) bool { return b.MessageID == a.MessageID }) {
 			asks = append(asks, a)
@@ -173,7 +174,7 @@ func (w *world) claimed(rt *rapid.T, q refresh.ClaimRequest) {
 
 func normal(c refresh.Claimed) refresh.Claimed {
 	c.Outcomes = map[string]int{"duplicate": c.Outcomes["duplicate"], "wanted": c.Outcomes["wanted"], "covered": c.Outcomes["covered"],
-		"confirming": c.Outcomes["confirming"], "not_followed": c.Outcomes["not_followed"], "unknown": c.Outcomes["unknown"]}
+		"confirming": c.Outcomes["confirming"], "not_followed": c.Outcomes["not_followed"], "unknown": c.Outcomes["unknown"], "recorded": c.Outcomes["recorded"], "unmatched": c.Outcomes["unmatched"]}
 	for i := range c.Claims {
 		slices.Sort(c.Claims[i].Recent)
 	}

@@ -74,6 +74,16 @@ var mutations = []mutation{
 		`r.Priority, r.NotBefore = min(r.Priority, priority), `, `r.Priority, r.NotBefore = max(r.Priority, priority), `},
 	{"claims in order of age alone", model,
 		`return cmp.Or(cmp.Compare(x.Priority, y.Priority), byAge(x, y))`, `return byAge(x, y)`},
+	{"a repeated trip claims again", model,
+		`if r.Lease == q.Lease { // the trip is repeated
+			return
+		}`, ``},
+	{"a repeated trip asks again at once", model,
+		`r != nil && r.Lease == q.Lease {
+		return false // the trip is repeated`, `r != nil && false {
+		return false`},
+	{"of ids never read the longest wanted goes first", model,
+		`return cmp.Or(y.Since.Compare(x.Since), cmp.Compare(x.ID, y.ID)) // the newest first`, `return byAge(x, y)`},
 	{"no token in ten for the longest wanted", model,
 		`oldest := int((b.Granted+int64(n))/10 - b.Granted/10)`, `oldest := 0`},
 	{"since does not start anew", model,
@@ -128,12 +138,12 @@ var mutations = []mutation{
 	{"a wake-up's own time does not pass", model,
 		`|| treated || at.Before(b.WakeAt) {`, `|| at.Before(b.WakeAt) {`},
 	{"a failed batch comes again in part", worker,
-		`return append(failed, good...)`, `return append(failed, good[0])`},
+		`failed = append(failed, good...)`, `failed = append(failed, good[0])`},
 	{"one account's message decides for all", worker,
 		`slices.Sorted(maps.Values(one))...`, `slices.Sorted(maps.Values(one))[0]`},
 	{"a dead letter that was not sent is acknowledged", worker,
-		`				failed = append(failed, d.ID)
-				continue`, `				continue`},
+		`			unsent = append(unsent, l.ID)
+			continue`, `			continue`},
 	{"a bad message is dropped", worker,
-		`if err := w.DeadLetters.DeadLetter(ctx, d.Body, reason, account); err != nil {`, `if err := ctx.Err(); err != nil {`},
+		`if err := w.DeadLetters.DeadLetter(send, l.Body, l.reason, l.account); err != nil {`, `if err := send.Err(); err != nil {`},
 }
