@@ -33,6 +33,7 @@ create table walletsync.api_quota (
     closed_until timestamptz not null default '-infinity', -- after a 429, or while the key is refused
     closed_for   double precision not null default 0, -- seconds; grows while 429s go on
     closed_why   text,
+    refused_ids  text[] not null default '{}', -- different ids refused in a row, since the last call that was answered
     wake_at      timestamptz not null default '-infinity', -- the earliest wake-up under way
     primary key (account, call)
 ) with (fillfactor = 50);

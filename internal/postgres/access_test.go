@@ -19,7 +19,7 @@ import (
 
 var (
 	_ backoffice.AccessLog = (*postgres.Store)(nil)
-	_ backoffice.AccessLog = (*postgres.LazyStore)(nil)
+	_ backoffice.AccessLog = (*postgres.Store)(nil)
 )
 
 func opened(account wallet.AccountID, id wallet.ChargePermissionID) view.Access {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,6 +29,7 @@ var (
 	sqlUpdateStored      = statement("update_stored")
 	sqlUpdateShow        = statement("update_show")
 	sqlUpdateTake        = statement("update_take")
+	sqlUpdateReturn      = statement("update_return")
 	sqlUpdateOpen        = statement("update_open")
 	sqlUpdateLeft        = statement("update_left")
 	sqlUpdateExpire      = statement("update_expire")
@@ -192,6 +194,9 @@ func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, er
 				ours = tag.RowsAffected() == 1
 				return nil
 			})
+		for _, c := range slices.Sorted(slices.Values(q.Answered)) { // the quota rows come last, in key order
+			callOutcomes{account: q.Account, call: c, answered: true}.queue(b, s.at(), func(bool) {})
+		}
 	})
 	if err != nil {
 		return false, err
@@ -246,7 +251,29 @@ func (s *Store) Take(ctx context.Context, a wallet.AccountID, c wallet.Call) (ok
 
 // Rest closes a bucket; zero: for a while that grows with each time.
 func (s *Store) Rest(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
-	return s.trip(ctx, func(b *pgx.Batch) { b.Queue(sqlClose, a, c, d.Seconds(), why, s.at()) })
+	return s.trip(ctx, func(b *pgx.Batch) {
+		callOutcomes{account: a, call: c, pause: &d, why: why}.queue(b, s.at(), func(bool) {})
+	})
+}
+
+// Refused notes that a Checkout Session was refused, and closes the bucket if
+// several different ones in a row were.
+func (s *Store) Refused(ctx context.Context, a wallet.AccountID, c wallet.Call, checkoutSession string) (paused bool, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		paused = false
+		callOutcomes{account: a, call: c, refused: []string{checkoutSession}}.queue(b, s.at(), func(p bool) { paused = p })
+	})
+	return paused, err
+}
+
+// Return gives a token back, and closes the bucket. Made twice, as after a lost
+// answer, it would return two: a connection that breaks is not replaced.
+func (s *Store) Return(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
+	_, err := s.tripOnce(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlUpdateReturn, a, c)
+		callOutcomes{account: a, call: c, pause: &d, why: why}.queue(b, s.at(), func(bool) {})
+	})
+	return err
 }
 
 // Open returns attempts without a clear outcome that nobody works on.
@@ -334,82 +361,4 @@ func orNever(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
-}
-
-// Permissions is Store.Permissions.
-func (l *LazyStore) Permissions(ctx context.Context, id wallet.ChargePermissionID) ([]session.Permission, error) {
-	return withStore(ctx, l, func(s *Store) ([]session.Permission, error) { return s.Permissions(ctx, id) })
-}
-
-// CreateSession is Store.CreateSession.
-func (l *LazyStore) CreateSession(ctx context.Context, u session.Session) error {
-	return lazily(ctx, l, func(s *Store) error { return s.CreateSession(ctx, u) })
-}
-
-// Session is Store.Session.
-func (l *LazyStore) Session(ctx context.Context, id session.ID) (out session.Session, found bool, err error) {
-	err = lazily(ctx, l, func(s *Store) (err error) {
-		out, found, err = s.Session(ctx, id)
-		return err
-	})
-	return out, found, err
-}
-
-// Begin is Store.Begin.
-func (l *LazyStore) Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Held, d time.Duration) (session.Begun, error) {
-	return withStore(ctx, l, func(s *Store) (session.Begun, error) { return s.Begin(ctx, id, checkoutSession, held, d) })
-}
-
-// Attempt is Store.Attempt.
-func (l *LazyStore) Attempt(ctx context.Context, a wallet.AccountID, checkoutSession string) (session.Attempt, error) {
-	return withStore(ctx, l, func(s *Store) (session.Attempt, error) { return s.Attempt(ctx, a, checkoutSession) })
-}
-
-// Cancel is Store.Cancel.
-func (l *LazyStore) Cancel(ctx context.Context, id session.ID, reason string) (session.State, error) {
-	return withStore(ctx, l, func(s *Store) (session.State, error) { return s.Cancel(ctx, id, reason) })
-}
-
-// Settle is Store.Settle.
-func (l *LazyStore) Settle(ctx context.Context, q session.Settlement) (bool, error) {
-	return withStore(ctx, l, func(s *Store) (bool, error) { return s.Settle(ctx, q) })
-}
-
-// Show is Store.Show.
-func (l *LazyStore) Show(ctx context.Context, a session.Attempt) (session.Shown, error) {
-	return withStore(ctx, l, func(s *Store) (session.Shown, error) { return s.Show(ctx, a) })
-}
-
-// Take is Store.Take.
-func (l *LazyStore) Take(ctx context.Context, a wallet.AccountID, c wallet.Call) (ok bool, wait time.Duration, err error) {
-	err = lazily(ctx, l, func(s *Store) (err error) {
-		ok, wait, err = s.Take(ctx, a, c)
-		return err
-	})
-	return ok, wait, err
-}
-
-// Rest is Store.Rest.
-func (l *LazyStore) Rest(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
-	return lazily(ctx, l, func(s *Store) error { return s.Rest(ctx, a, c, d, why) })
-}
-
-// Open is Store.Open.
-func (l *LazyStore) Open(ctx context.Context, a wallet.AccountID, most int) ([]session.Open, error) {
-	return withStore(ctx, l, func(s *Store) ([]session.Open, error) { return s.Open(ctx, a, most) })
-}
-
-// Left is Store.Left.
-func (l *LazyStore) Left(ctx context.Context, a wallet.AccountID, most int) ([]session.Left, error) {
-	return withStore(ctx, l, func(s *Store) ([]session.Left, error) { return s.Left(ctx, a, most) })
-}
-
-// WantLeft is Store.WantLeft.
-func (l *LazyStore) WantLeft(ctx context.Context, left session.Left) error {
-	return lazily(ctx, l, func(s *Store) error { return s.WantLeft(ctx, left) })
-}
-
-// NoteStored is Store.NoteStored.
-func (l *LazyStore) NoteStored(ctx context.Context, a wallet.AccountID) error {
-	return lazily(ctx, l, func(s *Store) error { return s.NoteStored(ctx, a) })
 }

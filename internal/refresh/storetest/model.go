@@ -87,6 +87,7 @@ type Bucket struct {
 	ClosedUntil      time.Time
 	ClosedFor        float64
 	WakeAt           time.Time
+	Refused          []string // different ids refused in a row
 }
 
 // State is all that a store knows, in key order; the history in its own.
@@ -445,6 +446,11 @@ func (m *Model) Commit(_ context.Context, q refresh.CommitRequest) (refresh.Comm
 	for _, c := range q.Closings {
 		m.buckets[c.Account].close(c.For, now)
 	}
+	for _, r := range q.Refusals {
+		if m.buckets[r.Account].refused(r, now) {
+			out.Refused = append(out.Refused, r.Account)
+		}
+	}
 	out.Wakes = m.wakes(q.Accounts, q.Woken, q.Force, now)
 	for _, a := range q.Accounts {
 		out.Backlogs = append(out.Backlogs, m.backlog(a, now))
@@ -634,8 +640,32 @@ func (b *Bucket) close(wait time.Duration, now time.Time) {
 	b.ClosedUntil = later(b.ClosedUntil, now.Add(time.Duration(max(b.ClosedFor, wait.Seconds())*float64(time.Second))))
 }
 
+// refused notes which ids were refused in a row, and pauses the calls if they
+// are several. It reports whether it did.
+func (b *Bucket) refused(r refresh.Refusals, now time.Time) bool {
+	if r.Answered { // the key is good
+		b.Refused = nil
+		return false
+	}
+	ids := append(slices.Clone(b.Refused), r.IDs...)
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	b.Refused = ids[:min(len(ids), wallet.MaxRefused)]
+	if len(r.IDs) == 0 || len(b.Refused) < wallet.MaxRefused {
+		return false
+	}
+	b.close(wallet.RefusedPause, now)
+	return true
+}
+
 // settle is the verdict on one result whose lease still holds.
 func (m *Model) settle(r *Row, res refresh.Result, q refresh.CommitRequest, now time.Time) refresh.Settled {
+	if res.Kind == refresh.NotCalled { // it stays as it was, and its token is returned
+		b := m.buckets[r.Account]
+		b.Tokens = min(b.Burst, b.Tokens+1)
+		r.LastError, r.Lease, r.LeaseUntil = res.Error, refresh.Lease{}, time.Time{}
+		return refresh.Settled{Account: r.Account, ID: r.ID}
+	}
 	early := res.ReadAt.IsZero() || !r.NotifiedAt.IsZero() && res.ReadAt.Before(r.NotifiedAt.Add(q.Margin))
 	held := res.Held && r.Confirms < refresh.MaxConfirms // else the clock that says what is recent is wrong
 	unsure := res.Kind != refresh.NotFollowed && (early || held)
@@ -680,6 +710,8 @@ func (m *Model) settle(r *Row, res refresh.Result, q refresh.CommitRequest, now 
 	case res.Kind == refresh.Failed:
 		r.Attempts++
 		r.NotBefore = now.Add(res.Backoff)
+	case res.Kind == refresh.Deferred: // shows as failing, and is due when the pause ends
+		r.Attempts++
 	}
 	if answered {
 		r.Gone = res.Kind == refresh.Gone && (sure || enough || r.Gone)

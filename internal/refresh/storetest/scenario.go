@@ -383,12 +383,14 @@ func (s *story) read(id wallet.ChargePermissionID, at time.Time, response amazon
 	case "":
 	case "reset":
 		return nil, errors.New("connection reset")
+	case "no-key":
+		return nil, amazonpay.NotCalled(errors.New("secret unavailable"))
 	default:
 		status, err := strconv.Atoi(fail)
 		if err != nil {
 			return nil, err
 		}
-		reason := map[int]string{404: "ResourceNotFound", 429: "TooManyRequests", 403: "InvalidRequestSignature", 500: "InternalServerError"}[status]
+		reason := map[int]string{401: "UnauthorizedAccess", 404: "ResourceNotFound", 429: "TooManyRequests", 403: "InvalidRequestSignature", 500: "InternalServerError"}[status]
 		response.StatusCode = status
 		return nil, &amazonpay.Error{StatusCode: status, ReasonCode: reason, RetryAfter: after, Response: response}
 	}
@@ -404,7 +406,7 @@ func (s *story) read(id wallet.ChargePermissionID, at time.Time, response amazon
 
 func (s *story) commit(ctx context.Context, w *worker) (string, error) {
 	got, err := s.subject.Store.Commit(ctx, refresh.CommitRequest{
-		Lease: w.lease, Results: w.results, Closings: w.closings, Accounts: w.accounts,
+		Lease: w.lease, Results: w.results, Closings: w.closings, Refusals: refresh.RefusalsOf(w.results), Accounts: w.accounts,
 		Woken: w.woken, Force: w.force, Settings: s.settings})
 	if err != nil {
 		return "", err
@@ -430,6 +432,9 @@ func (s *story) commit(ctx context.Context, w *worker) (string, error) {
 			what = append(what, "to be confirmed")
 		}
 		fmt.Fprintf(&b, "%s: %s\n", short(r.ID), strings.Join(what, ", "))
+	}
+	for _, a := range got.Refused {
+		fmt.Fprintf(&b, "several ids in a row were refused: calls of %s pause\n", a)
 	}
 	s.tell(&b, got.Wakes)
 	return b.String(), nil

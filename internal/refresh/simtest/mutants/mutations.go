@@ -99,10 +99,30 @@ var mutations = []mutation{
 		n = `, `	if b != nil {
 		n = `},
 	{"a refused key does not rest the calls", plan,
-		`return left(c, err), &Closing{`, `return left(c, err), nil
-	}
-	if false {
-		return left(c, err), &Closing{`},
+		`	if amazonpay.Misconfigured(err) {`, `	if amazonpay.Misconfigured(err) && s.Pause < 0 {`},
+	{"a refused object pauses the account's calls", plan,
+		`	if amazonpay.Misconfigured(err) {`, `	if amazonpay.Misconfigured(err) || amazonpay.ObjectRefused(err) {`},
+	{"what a refused key deferred does not show as failing", model,
+		`	case res.Kind == refresh.Deferred: // shows`, `	case false: // shows`},
+	{"several ids in a row refused do not pause the calls", model,
+		`len(b.Refused) < wallet.MaxRefused {`, `len(b.Refused) <= wallet.MaxRefused {`},
+	{"the same id refused again counts as another", model,
+		`ids = slices.Compact(ids)`, `ids = ids[:len(ids):len(ids)]`},
+	{"an answer does not end the row of refused ids", model,
+		`	if r.Answered { // the key is good
+		b.Refused = nil`, `	if r.Answered { // the key is good`},
+	{"the token of a call that was not made is lost", model,
+		`b.Tokens = min(b.Burst, b.Tokens+1)`, `b.Tokens = min(b.Burst, b.Tokens)`},
+	{"a token is returned without the fence", model,
+		`if r == nil || r.Lease != q.Lease { // the fence`, `if r != nil && res.Kind == refresh.NotCalled && r.Lease != q.Lease {
+			m.buckets[r.Account].Tokens++
+		}
+		if r == nil || r.Lease != q.Lease {`},
+	{"a call that was not made is an attempt", model,
+		`r.LastError, r.Lease, r.LeaseUntil = res.Error`, `r.Attempts++
+		r.LastError, r.Lease, r.LeaseUntil = res.Error`},
+	{"a call that was not made does not pause the calls", plan,
+		`			&Closing{Account: c.Account, For: s.OwnPause, Why: clip(err.Error())}`, `			nil`},
 	{"the feed's position is not raised", model,
 		`c.Position = int64(len(m.changes)) + 1`, `c.Position = int64(len(m.changes))`},
 	{"what Amazon says of another is stored", fetch,
