@@ -749,8 +749,8 @@ func TestSessionNobodyReturnedFromExpiresAndIsRead(t *testing.T) {
 	if got := left(); len(got) != 0 {
 		t.Errorf("again: %+v", got)
 	}
-	// A buyer who comes back all the same is served.
-	if b := u.begin(1, checkoutOne, token(1)); !b.Ours {
+	// A buyer who comes back all the same is told that it is too late.
+	if b := u.begin(1, checkoutOne, token(1)); b.Ours || !b.Refused {
 		t.Errorf("%+v", b)
 	}
 }
