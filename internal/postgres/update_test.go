@@ -446,7 +446,7 @@ func TestOldUpdatesAreForgotten(t *testing.T) {
 	if got := u.text(`select string_agg(checkout_session, ' ' order by checkout_session) from walletsync.update_attempts`); got != checkoutNumbered(3)+" "+checkoutNumbered(4) {
 		t.Errorf("attempts: %s", got)
 	}
-	u.now = u.now.Add(200 * day)
+	u.now = u.now.Add(202 * day)
 	if got := forget(10); got != "3returned" {
 		t.Error(got)
 	}
