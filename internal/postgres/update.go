@@ -120,6 +120,7 @@ func (s *Store) Begin(ctx context.Context, id session.ID, checkoutSession string
 	}
 	out.Refused = out.Found && out.Attempt.CheckoutSession == ""
 	out.Foreign = out.Found && !out.Refused && out.Attempt.Session != id
+	out.Deferred = out.Found && !out.Refused && !out.Foreign && out.Attempt.Outcome == "" && token == ""
 	out.Ours = out.Found && !out.Refused && !out.Foreign && token == uuid(refresh.Lease(held))
 	return out, nil
 }

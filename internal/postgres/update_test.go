@@ -488,6 +488,10 @@ func TestSessionFollowsItsAttempts(t *testing.T) {
 	if got := u.state(1); got != "returned" {
 		t.Errorf("with one unclear: %s", got)
 	}
+	if early := u.begin(1, checkoutTwo, token(3)); early.Ours || !early.Deferred {
+		t.Errorf("tried again before it is due: %+v", early)
+	}
+	u.now = u.now.Add(time.Minute)
 	again := u.begin(1, checkoutTwo, token(3))
 	if again.Attempt.Failures != 2 || again.Attempt.Key != 1 || !again.Ours {
 		t.Errorf("%+v", again)

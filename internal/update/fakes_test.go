@@ -69,6 +69,7 @@ type memory struct {
 	noTokens    bool
 	begun       int
 	now         func() time.Time
+	due         map[string]time.Time // of attempts without an outcome
 }
 
 func (m *memory) Permissions(context.Context, wallet.ChargePermissionID) ([]session.Permission, error) {
@@ -114,7 +115,8 @@ func (m *memory) Begin(_ context.Context, id session.ID, cs string, held session
 		m.attempts[cs] = a
 	}
 	b := session.Begun{Found: true, Session: s, Attempt: a, Foreign: a.Session != id}
-	if !b.Foreign && a.Outcome == "" && m.holder[cs] == (session.Held{}) {
+	b.Deferred = !b.Foreign && a.Outcome == "" && m.holder[cs] == (session.Held{}) && m.now().Before(m.due[cs])
+	if !b.Foreign && a.Outcome == "" && m.holder[cs] == (session.Held{}) && !b.Deferred {
 		m.holder[cs], b.Ours = held, true
 	}
 	return b, nil
@@ -169,6 +171,10 @@ func (m *memory) Settle(_ context.Context, q session.Settlement) (bool, error) {
 		return false, nil
 	}
 	delete(m.holder, q.CheckoutSession)
+	if m.due == nil {
+		m.due = map[string]time.Time{}
+	}
+	m.due[q.CheckoutSession] = m.now().Add(q.Again)
 	m.attempts[q.CheckoutSession], m.reasons[q.CheckoutSession] = q.Attempt, q.Reason
 	s := m.sessions[q.Session]
 	switch q.Outcome {

@@ -239,7 +239,7 @@ func (r *Return) finish(w http.ResponseWriter, q *http.Request, id session.ID, c
 		if a.Outcome == session.OutcomeCompleted {
 			r.refresh(ctx, a)
 		}
-	case a.Outcome == "":
+	case a.Outcome == "" && !b.Deferred:
 		a = r.await(ctx, a)
 	}
 	switch a.Outcome {

@@ -402,6 +402,35 @@ func TestInventedCheckoutSessionsCostALimitedNumberOfCalls(t *testing.T) {
 	}
 }
 
+// A Checkout Session that is still open has no outcome, however often the page is
+// loaded again.
+func TestReloadOfAnUnclearReturnMakesNoCallBeforeTheNextTryIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.amazon.err = &amazonpay.Error{StatusCode: 401}
+		s := w.session(nil)
+		w.returns(t, s)
+		calls, start := w.amazon.calls, time.Now()
+		for range 20 {
+			w.returns(t, s)
+		}
+		if w.amazon.calls != calls || time.Since(start) != 0 {
+			t.Errorf("%d more calls in %s", w.amazon.calls-calls, time.Since(start))
+		}
+		for _, r := range w.shown.results {
+			if r.Outcome != pages.Checking {
+				t.Errorf("%+v", r)
+			}
+		}
+		w.amazon.err = nil
+		w.now = w.now.Add(2 * time.Minute)
+		w.returns(t, s)
+		if w.amazon.calls != calls+1 || w.store.sessions[some].State != session.Completed {
+			t.Errorf("%d calls, %+v", w.amazon.calls-calls, w.store.sessions[some])
+		}
+	})
+}
+
 func TestEachTryOfABuyerWithinTheLimitCanSucceed(t *testing.T) {
 	w := newWorld()
 	s := w.session(nil)

@@ -176,6 +176,8 @@ type Begun struct {
 	Attempt Attempt
 	Ours    bool // the attempt is held by us
 	Foreign bool // the attempt is one of another update session
+	// Deferred: the last try had no clear outcome, and the next one is not due.
+	Deferred bool
 	// Refused: there is no attempt, because the session has expired or has
 	// MaxCheckoutSessions already.
 	Refused bool
