@@ -47,6 +47,7 @@ func browser(t *testing.T, scheme string, more ...chromedp.ExecAllocatorOption) 
 	if path == "" {
 		t.Skip("no Chromium — apt-get install chromium fonts-noto-cjk")
 	}
+	browsing.take(t)
 	b, options := chromium[scheme], []chromedp.ContextOption{chromedp.WithNewBrowserContext()}
 	if len(more) > 0 {
 		b, options = &sharedBrowser{}, nil

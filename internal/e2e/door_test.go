@@ -67,10 +67,11 @@ func (o *outage) at(t *testing.T, ahead time.Duration) {
 // restore is called.
 func withoutPostgres(t *testing.T, ahead time.Duration) *outage {
 	t.Helper()
+	ownStacks.take(t)
 	o := &outage{}
 	o.ahead.Store(int64(ahead))
 	var err error
-	o.Stack, err = stack.Start(context.Background(), stack.Options{Dir: t.TempDir(), NoSeed: true, Now: o.now, Output: o,
+	o.Stack, err = stack.Start(context.Background(), stack.Options{Dir: t.TempDir(), PostgresInMemory: true, NoSeed: true, Now: o.now, Output: o,
 		DatabaseURL: func(url string) (_ string, err error) {
 			if o.database, err = wire.Listen(url); err != nil {
 				return "", err

@@ -44,12 +44,14 @@ const tried = 2 * time.Minute
 // database of the test's own takes the place of the proxy.
 func try(tb testing.TB, o stack.Options) *trial {
 	tb.Helper()
+	ownStacks.take(tb)
 	w := &trial{tb: tb, book: &book{}}
 	environment := map[string]string{"API_TIMEOUT": "1900ms", "LEASE": "2s"}
 	for k, v := range o.Environment {
 		environment[k] = v
 	}
 	o.Dir, o.NoSeed, o.Output, o.Environment = tb.TempDir(), true, w.book, environment
+	_, o.PostgresInMemory = tb.(*testing.T) // benchmarks want a disk as production has it
 	if o.Visibility == 0 {
 		o.Visibility = 3 * time.Second
 	}
