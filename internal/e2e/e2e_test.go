@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -33,7 +34,10 @@ func TestMain(m *testing.M) {
 	}
 	code := pgtest.Run(m)
 	closeBrowsers()
-	closeStacks()
+	if err := closeStacks(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
 	os.Exit(code)
 }
 
@@ -114,14 +118,28 @@ func newLending(stacks int) *stacksToLend {
 	return l
 }
 
-func closeStacks() {
+// closeStacks fails if a statement left a warning in a server's log.
+func closeStacks() error {
 	var all sync.WaitGroup
+	var errs []error
 	for _, l := range lending.all {
 		if l.stack != nil {
+			errs = append(errs, warned(l.stack))
 			all.Go(l.stack.Close)
 		}
 	}
 	all.Wait()
+	return errors.Join(errs...)
+}
+
+// warned is an error if a statement left a warning in the server's log: at a
+// merchant's it would do so at each use.
+func warned(s *stack.Stack) error {
+	warnings, err := s.Postgres.Warnings()
+	if err != nil || len(warnings) == 0 {
+		return err
+	}
+	return fmt.Errorf("%d different statements left a warning in the server's log, the first: %.1000s", len(warnings), warnings[0])
 }
 
 // marginOfShared is the margin of the stacks that are lent: a change of what

@@ -83,6 +83,9 @@ func try(tb testing.TB, o stack.Options) *trial {
 		if w.wire != nil {
 			_ = w.wire.Close() // first: what a test still holds there must not hold up the end
 		}
+		if err := warned(w.Stack); err != nil {
+			tb.Error(err)
+		}
 		w.Close()
 	})
 	return w

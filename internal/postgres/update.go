@@ -287,10 +287,11 @@ func (s *Store) Refused(ctx context.Context, a wallet.AccountID, c wallet.Call, 
 // Return gives a token back, and closes the bucket. Made twice, as after a lost
 // answer, it would return two: a connection that breaks is not replaced.
 func (s *Store) Return(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
-	return s.tripOnce(ctx, func(b *pgx.Batch) {
+	_, err := s.tripOnce(ctx, func(b *pgx.Batch) {
 		b.Queue(sqlUpdateReturn, a, c)
 		callOutcomes{account: a, call: c, pause: &d, why: why}.queue(b, s.at(), func(bool) {})
 	})
+	return err
 }
 
 // Open returns attempts without a clear outcome that nobody works on.
@@ -386,102 +387,4 @@ func orNever(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
-}
-
-// Permissions is Store.Permissions.
-func (l *LazyStore) Permissions(ctx context.Context, id wallet.ChargePermissionID) ([]session.Permission, error) {
-	return withStore(ctx, l, func(s *Store) ([]session.Permission, error) { return s.Permissions(ctx, id) })
-}
-
-// CreateSession is Store.CreateSession.
-func (l *LazyStore) CreateSession(ctx context.Context, u session.Session) error {
-	return lazily(ctx, l, func(s *Store) error { return s.CreateSession(ctx, u) })
-}
-
-// Session is Store.Session.
-func (l *LazyStore) Session(ctx context.Context, id session.ID) (out session.Session, found bool, err error) {
-	err = lazily(ctx, l, func(s *Store) (err error) {
-		out, found, err = s.Session(ctx, id)
-		return err
-	})
-	return out, found, err
-}
-
-// Begin is Store.Begin.
-func (l *LazyStore) Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Held, d time.Duration) (session.Begun, error) {
-	return withStore(ctx, l, func(s *Store) (session.Begun, error) { return s.Begin(ctx, id, checkoutSession, held, d) })
-}
-
-// Attempt is Store.Attempt.
-func (l *LazyStore) Attempt(ctx context.Context, a wallet.AccountID, checkoutSession string) (session.Attempt, error) {
-	return withStore(ctx, l, func(s *Store) (session.Attempt, error) { return s.Attempt(ctx, a, checkoutSession) })
-}
-
-// Cancel is Store.Cancel.
-func (l *LazyStore) Cancel(ctx context.Context, id session.ID, reason string) (session.State, error) {
-	return withStore(ctx, l, func(s *Store) (session.State, error) { return s.Cancel(ctx, id, reason) })
-}
-
-// Unidentified is Store.Unidentified.
-func (l *LazyStore) Unidentified(ctx context.Context, u session.Session) error {
-	return lazily(ctx, l, func(s *Store) error { return s.Unidentified(ctx, u) })
-}
-
-// ForgetUpdates is Store.ForgetUpdates.
-func (l *LazyStore) ForgetUpdates(ctx context.Context, account wallet.AccountID, ended time.Duration, limit int) (int, error) {
-	return withStore(ctx, l, func(s *Store) (int, error) { return s.ForgetUpdates(ctx, account, ended, limit) })
-}
-
-// Settle is Store.Settle.
-func (l *LazyStore) Settle(ctx context.Context, q session.Settlement) (bool, error) {
-	return withStore(ctx, l, func(s *Store) (bool, error) { return s.Settle(ctx, q) })
-}
-
-// Show is Store.Show.
-func (l *LazyStore) Show(ctx context.Context, a session.Attempt) (session.Shown, error) {
-	return withStore(ctx, l, func(s *Store) (session.Shown, error) { return s.Show(ctx, a) })
-}
-
-// Take is Store.Take.
-func (l *LazyStore) Take(ctx context.Context, a wallet.AccountID, c wallet.Call) (ok bool, wait time.Duration, err error) {
-	err = lazily(ctx, l, func(s *Store) (err error) {
-		ok, wait, err = s.Take(ctx, a, c)
-		return err
-	})
-	return ok, wait, err
-}
-
-// Rest is Store.Rest.
-func (l *LazyStore) Rest(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
-	return lazily(ctx, l, func(s *Store) error { return s.Rest(ctx, a, c, d, why) })
-}
-
-// Refused is Store.Refused.
-func (l *LazyStore) Refused(ctx context.Context, a wallet.AccountID, c wallet.Call, checkoutSession string) (bool, error) {
-	return withStore(ctx, l, func(s *Store) (bool, error) { return s.Refused(ctx, a, c, checkoutSession) })
-}
-
-// Return is Store.Return.
-func (l *LazyStore) Return(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
-	return lazily(ctx, l, func(s *Store) error { return s.Return(ctx, a, c, d, why) })
-}
-
-// Open is Store.Open.
-func (l *LazyStore) Open(ctx context.Context, a wallet.AccountID, most int) ([]session.Open, error) {
-	return withStore(ctx, l, func(s *Store) ([]session.Open, error) { return s.Open(ctx, a, most) })
-}
-
-// Left is Store.Left.
-func (l *LazyStore) Left(ctx context.Context, a wallet.AccountID, most int) ([]session.Left, error) {
-	return withStore(ctx, l, func(s *Store) ([]session.Left, error) { return s.Left(ctx, a, most) })
-}
-
-// WantLeft is Store.WantLeft.
-func (l *LazyStore) WantLeft(ctx context.Context, left session.Left) error {
-	return lazily(ctx, l, func(s *Store) error { return s.WantLeft(ctx, left) })
-}
-
-// NoteStored is Store.NoteStored.
-func (l *LazyStore) NoteStored(ctx context.Context, a wallet.AccountID) error {
-	return lazily(ctx, l, func(s *Store) error { return s.NoteStored(ctx, a) })
 }

@@ -471,8 +471,9 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 			"keySecret": keySecret, "doorSecret": doorSecret, "checkoutScriptUrl": s.CheckoutScriptURL}}),
 		"PUBLIC_URL": s.PublicURL, "RETURN_ORIGINS": strings.TrimSuffix(s.ShopURL, "/"), "LINK_SECRET": linkSecret, "BEARER_SECRET": bearerSecret,
 		"MERCHANT_NAME": "Example Shop", "MERCHANT_URL": s.ShopURL,
-		"CSP_ADDITIONS":   encode(map[string][]string{"form-action": {s.Twin.CheckoutURL()}, "connect-src": {s.Twin.CheckoutURL()}}),
-		"DATABASE_SECRET": database, "QUEUE_URL": s.QueueURL, "DEAD_LETTER_QUEUE_URL": s.DeadLetterQueueURL,
+		"CSP_ADDITIONS":        encode(map[string][]string{"form-action": {s.Twin.CheckoutURL()}, "connect-src": {s.Twin.CheckoutURL()}}),
+		"DATABASE_CONNECTIONS": "70", // seven functions, each of ten instances at most
+		"DATABASE_SECRET":      database, "QUEUE_URL": s.QueueURL, "DEAD_LETTER_QUEUE_URL": s.DeadLetterQueueURL,
 		"OIDC_ISSUER": s.IssuerURL, "OIDC_CLIENT_ID": s.ConsoleClientID, "CONSOLE_SECRET": consoleSecret, "API_AUDIENCE": consoleAudience,
 		"ROLES":  encode(map[string][]string{"act": {"engineers"}, "read": {"clerks"}, "masked": {"trainees"}}),
 		"MARGIN": s.options.Margin.String(), "TLS_CA_FILE": s.CAFile, "HTTPS_PROXY": "http://" + amazon,
