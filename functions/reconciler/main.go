@@ -62,6 +62,7 @@ func main() {
 	reconciler := &reconcile.Reconciler{Accounts: config.IDs(c.Accounts), Wake: wake, Calls: []reconcile.Duty{updates}, Every: c.Every, Now: time.Now, Duties: []reconcile.Duty{
 		&reconcile.Retention{Store: store, Eraser: &person.Eraser{Store: store, Log: person.FunctionLog{}}, After: c.Retention, Metrics: metrics},
 		&reconcile.Inbox{Store: store, Keep: c.Inbox},
+		&reconcile.Updates{Store: store, Keep: c.Updates},
 		&reconcile.Accesses{Store: store, Keep: c.Accesses},
 		&reconcile.Sweep{Store: store, Period: c.Sweep, Every: c.Every, Metrics: metrics},
 		&reconcile.Channel{Store: store, Patience: c.Patience, Metrics: metrics},
