@@ -116,3 +116,61 @@ func TestTablesAndListsHaveOneEntryPerKey(t *testing.T) {
 		}
 	})
 }
+
+// TestWhereThingsAreListsEveryPackageOnce compares the table of the top README
+// with the folders that hold Go. In a row, a path that begins with a slash is
+// below the path before it that does not.
+func TestWhereThingsAreListsEveryPackageOnce(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Where things are\n")
+	found := tables(section)
+	if len(found) != 1 {
+		t.Fatalf("%d tables", len(found))
+	}
+	listed := map[string]int{} // by path, which may be a pattern
+	for _, row := range found[0].rows {
+		above := ""
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[0], -1) {
+			p := m[1]
+			if strings.HasPrefix(p, "/") {
+				p = above + p
+			} else {
+				above = p
+			}
+			if matches, err := filepath.Glob("../" + p); err != nil || len(matches) == 0 {
+				t.Errorf("%s is listed and missing", p)
+			}
+			listed[p]++
+		}
+	}
+	folders := map[string]bool{}
+	err = filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := d.Name(); d.IsDir() && (strings.HasPrefix(name, ".") && name != ".." || name == "node_modules" || name == "testdata") {
+			return fs.SkipDir
+		}
+		if filepath.Ext(path) == ".go" {
+			folders[strings.TrimPrefix(filepath.ToSlash(filepath.Dir(path)), "../")] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for folder := range folders {
+		n := 0
+		for pattern, times := range listed {
+			if ok, _ := filepath.Match(pattern, folder); ok {
+				n += times
+			}
+		}
+		if n != 1 {
+			t.Errorf("%s is listed %d times, want once", folder, n)
+		}
+	}
+}
