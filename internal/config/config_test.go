@@ -292,3 +292,16 @@ func TestDatabaseAuthIsPasswordOrIAM(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestConnectionsAreANumberOrASum(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "33": 33, "28+5": 33, "10+10+5+3": 28} {
+		if c, err := LoadWorker(workerEnv(map[string]string{"DATABASE_CONNECTIONS": text})); err != nil || c.Connections != want {
+			t.Errorf("%q: %d, %v", text, c.Connections, err)
+		}
+	}
+	for _, text := range []string{"many", "28+", "-1", "28 + 5", "99999"} {
+		if _, err := LoadWorker(workerEnv(map[string]string{"DATABASE_CONNECTIONS": text})); err == nil || !strings.Contains(err.Error(), "DATABASE_CONNECTIONS") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

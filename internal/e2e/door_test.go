@@ -300,6 +300,7 @@ func TestARelayedMessageThatCannotBeActedUponIsADeadLetter(t *testing.T) {
 	}{
 		{"wrong_merchant", func() string { return sign(strings.Replace(ours, s.MerchantID, "A9OTHER", 1), s.TopicARN) }},
 		{"foreign_topic", func() string { return sign(ours, "arn:aws:sns:eu-west-1:999999999999:relayed") }},
+		{"raw_delivery", func() string { return ours }},
 		{"forged", func() string { return strings.Replace(sign(ours, s.TopicARN), "S01-1000001", "S01-1000002", 1) }},
 	} {
 		t.Run(c.reason, func(t *testing.T) {

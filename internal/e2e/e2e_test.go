@@ -310,6 +310,7 @@ func TestWhatCannotBeActedUponEndsInTheDeadLetterQueue(t *testing.T) {
 	s := running(t)
 	for _, c := range []struct{ reason, url, body string }{
 		{"unreadable", "/notifications?raw=true", `not JSON`},
+		{"names_nothing", "/notifications", `{}`},
 		{"wrong_merchant", "/notifications", `{"MerchantID":"ANOTHER","ObjectType":"CHARGE_PERMISSION","ObjectId":"S01-1000001-1000001","NotificationVersion":"V2"}`},
 		{"foreign_topic", "/notifications?topic=arn:aws:sns:eu-west-1:999999999999:foreign", `{"MerchantID":"` + s.MerchantID + `","ObjectId":"S01-1000001-1000001","NotificationVersion":"V2"}`},
 	} {
@@ -325,6 +326,26 @@ func TestWhatCannotBeActedUponEndsInTheDeadLetterQueue(t *testing.T) {
 				}
 				return false, nil
 			})
+		})
+	}
+}
+
+// TestANotificationIsActedUponWhateverItsVersion: what it names decides.
+func TestANotificationIsActedUponWhateverItsVersion(t *testing.T) {
+	s := running(t)
+	const id = "S01-1000007-1000007"
+	for i, version := range []string{`,"NotificationVersion":"v2"`, `,"NotificationVersion":"V3"`, ``} {
+		want := fmt.Sprintf("Versiontown %d", i)
+		if _, err := s.Twin.Change(id, fmt.Appendf(nil, `{"shippingAddress":{"city":%q}}`, want), twin.Notify{Silent: true}); err != nil {
+			t.Fatal(err)
+		}
+		message := `{"MerchantID":"` + s.MerchantID + `","ObjectType":"CHARGE_PERMISSION","ObjectId":"` + id + `"` + version + `}`
+		if status, body := post(t, s.ControlURL+"/notifications", message); status != http.StatusAccepted {
+			t.Fatal(status, body)
+		}
+		until(t, "the row to change", func() (bool, error) {
+			c, err := city(t, s, id)()
+			return c == want, err
 		})
 	}
 }
