@@ -47,7 +47,7 @@ func main() {
 		Prefix: html.Path(c.PublicURL), Store: store, Accesses: store, Refresher: refresher, StaleAfter: c.Sweep, Patience: c.Patience, Location: c.Location, Now: time.Now,
 		Linker:      rooms.NewLinks(c, store, refresher, secrets.Links(c.LinkSecret), metrics),
 		DeadLetters: &deadletter.Letters{Client: messages, QueueURL: c.QueueURL, URL: c.DeadLetterQueueURL, Now: time.Now},
-		People:      rooms.People{Eraser: &person.Eraser{Store: store, Log: person.FunctionLog{}}, Store: store},
+		People:      rooms.People{Eraser: &person.Eraser{Store: store, Log: person.NewFunctionLog(log, os.Stdout)}, Store: store},
 	})
 	exitOn(err)
 	pages, err := signin.NewPages(signin.PagesOptions{PublicURL: c.PublicURL})

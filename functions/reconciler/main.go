@@ -60,7 +60,7 @@ func main() {
 	}
 	reconciler := &reconcile.Reconciler{Accounts: config.IDs(c.Accounts), Duties: []reconcile.Duty{
 		updates,
-		&reconcile.Retention{Store: store, Eraser: &person.Eraser{Store: store, Log: person.FunctionLog{}}, After: c.Retention, Metrics: metrics},
+		&reconcile.Retention{Store: store, Eraser: &person.Eraser{Store: store, Log: person.NewFunctionLog(log, os.Stdout)}, After: c.Retention, Metrics: metrics},
 		&reconcile.Inbox{Store: store, Keep: c.Inbox},
 		&reconcile.Accesses{Store: store, Keep: c.Accesses},
 		&reconcile.Sweep{Store: store, Period: c.Sweep, Every: c.Every, Metrics: metrics},
