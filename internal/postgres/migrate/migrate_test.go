@@ -297,6 +297,38 @@ func TestFromEmptyAndThenNothingIsLeftToDo(t *testing.T) {
 	complete(t, url)
 }
 
+func TestAccountsThatLeaveTheConfigurationAreNotedOnce(t *testing.T) {
+	url := pgtest.Empty(t)
+	other := accounts[0]
+	other.ID, other.MerchantID = "other", "OTHER"
+	migrated := func(accounts ...Account) (left []string, log string) {
+		t.Helper()
+		var b syncBuffer
+		done, err := Run(zerolog.New(&b).WithContext(t.Context()), url, accounts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return done.Left, b.String()
+	}
+	db := func() string { // the time at which other left
+		return column[string](t, connect(t, url), `select coalesce(left_at::text, '') from walletsync.accounts where id = 'other'`)[0]
+	}
+	if left, _ := migrated(accounts[0], other); left != nil || db() != "" {
+		t.Errorf("left: %v, %q", left, db())
+	}
+	left, log := migrated(accounts[0])
+	since := db()
+	if !slices.Equal(left, []string{"other"}) || since == "" || !strings.Contains(log, `"accounts":["other"]`) {
+		t.Errorf("left: %v, %q, %s", left, since, log)
+	}
+	if left, _ := migrated(accounts[0]); left != nil || db() != since {
+		t.Errorf("noted once more: %v, %q", left, db())
+	}
+	if left, _ := migrated(accounts[0], other); left != nil || db() != "" {
+		t.Errorf("put back: %v, %q", left, db())
+	}
+}
+
 func TestFromEachVersionEveryRowIsKept(t *testing.T) {
 	all := versions(t)
 	for i, version := range all[:len(all)-1] {
