@@ -9,7 +9,7 @@ import (
 )
 
 // read finds where internal/config reads a variable of the environment.
-var read = regexp.MustCompile(`\b(?:r\.(?:needed|url|duration|number|wholeDays|days|flag|getenv|add)|name =|const name =)\(?\s*"([A-Z][A-Z_]+)"`)
+var read = regexp.MustCompile(`\b(?:r\.(?:needed|url|duration|number|sum|wholeDays|days|flag|getenv|add)|name =|const name =)\(?\s*"([A-Z][A-Z_]+)"`)
 
 // member finds the members of an account.
 var member = regexp.MustCompile("json:\"([a-zA-Z]+)\"`")

@@ -39,10 +39,7 @@ func main() {
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
 	pusher := &push.Pusher{
-		Store: postgres.Lazy(func(ctx context.Context, again bool) (string, error) {
-			db, err := secrets.Database(ctx, c.DatabaseSecret, again)
-			return db.URL.Reveal(), err
-		}, postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics}),
+		Store:   postgres.New(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics}),
 		Target:  target,
 		Metrics: metrics,
 	}

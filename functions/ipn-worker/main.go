@@ -62,7 +62,7 @@ func main() {
 	settings := refresh.Defaults()
 	settings.Margin, settings.Limit, settings.Timeout, settings.Lease = c.Margin, c.FetchLimit, c.APITimeout, c.Lease
 	runner := &refresh.Runner{
-		Store:    postgres.Lazy(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics}),
+		Store:    postgres.New(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics}),
 		API:      func(_ context.Context, a wallet.AccountID) (refresh.API, error) { return clients.Client(a) },
 		Follow:   config.Followed(c.Accounts),
 		Waker:    sender,

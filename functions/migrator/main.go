@@ -49,7 +49,12 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		return migrate.Run(ctx, db.DirectURL.Reveal(), accounts, stdlib.OptionBeforeConnect(iam.SignIn(c.DatabaseIAM, aws)))
+		signIn := stdlib.OptionBeforeConnect(iam.SignIn(c.DatabaseIAM, aws))
+		done, err := migrate.Run(ctx, db.DirectURL.Reveal(), accounts, signIn)
+		if err == nil {
+			migrate.EndIdleSessions(ctx, db.URL.Reveal(), signIn)
+		}
+		return done, err
 	})
 	if awslambda.OnLambda(os.Getenv) {
 		awslambda.Start(log, metrics, resource)

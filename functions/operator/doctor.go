@@ -84,8 +84,8 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 		Keys: secrets, Doors: c.Doors(secrets).DoorSecrets, Links: secrets.Links(c.Start.LinkSecret), Bearer: secrets.BearerKeys(c.Start.BearerSecret),
 		Database: func(ctx context.Context) (config.Database, error) { return secrets.Database(ctx, database, true) },
 		Databases: databases{
-			LazyStore: postgres.Lazy(secrets.DatabaseURL(database), postgres.Options{BeforeConnect: signIn}),
-			Examiner:  examine.Examiner{Rights: postgres.Rights(), SignIn: signIn},
+			Store:    postgres.New(secrets.DatabaseURL(database), postgres.Options{BeforeConnect: signIn}),
+			Examiner: examine.Examiner{Rights: postgres.Rights(), SignIn: signIn},
 		},
 		Queues: queues{sqs.NewFromConfig(aws)},
 	}, nil
@@ -93,7 +93,7 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 
 // databases looks at any, and asks the one that the functions use.
 type databases struct {
-	*postgres.LazyStore
+	*postgres.Store
 	examine.Examiner
 }
 

@@ -52,7 +52,7 @@ func connect(ctx context.Context) (operator.Parts, error) {
 	return operator.Parts{
 		Accounts:   config.IDs(c.Accounts),
 		FetchLimit: c.FetchLimit,
-		Store:      postgres.Lazy(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{StatementTimeout: time.Minute, BeforeConnect: iam.SignIn(c.DatabaseIAM, aws)}),
+		Store:      postgres.New(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{StatementTimeout: time.Minute, BeforeConnect: iam.SignIn(c.DatabaseIAM, aws)}),
 		Waker:      &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL},
 	}, nil
 }

@@ -48,6 +48,7 @@ type Worker struct {
 	DeadLetterQueueURL string
 	DatabaseSecret     string // ARN
 	DatabaseIAM        bool   // a URL without a password: IAM's token stands in
+	Connections        int    // to the database, of all functions at once; 0: unknown. For the doctor
 	Trust              Trust
 	Margin             time.Duration // how far Amazon's reads may lag behind its notifications
 	FetchLimit         int           // charge permissions claimed and fetched at once
@@ -150,6 +151,7 @@ func LoadWorker(getenv func(string) string) (Worker, error) {
 		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", "the URL of the queue's dead-letter queue"),
 		DatabaseSecret:     r.needed("DATABASE_SECRET", databaseRemedy),
 		DatabaseIAM:        r.databaseIAM(),
+		Connections:        r.sum("DATABASE_CONNECTIONS"),
 		Trust:              r.trust(),
 		Margin:             r.duration("MARGIN", DefaultMargin, 0, 10*time.Minute),
 		FetchLimit:         r.number("FETCH_LIMIT", DefaultFetchLimit, 1, 200),
@@ -344,6 +346,24 @@ func (r *reader) number(name string, standard, least, most int) int {
 		return standard
 	}
 	return n
+}
+
+// sum reads a number, or several with a plus between them: CloudFormation
+// cannot add. It is 0 if nothing is set.
+func (r *reader) sum(name string) (sum int) {
+	s := r.getenv(name)
+	if s == "" {
+		return 0
+	}
+	for part := range strings.SplitSeq(s, "+") {
+		n, err := strconv.ParseUint(part, 10, 16)
+		if err != nil {
+			r.add(name, fmt.Sprintf("%q is not a whole number or a sum", clip(s)), "set one such as 33 or 28+5, or leave it out")
+			return 0
+		}
+		sum += int(n)
+	}
+	return sum
 }
 
 func (r *reader) patience() time.Duration {

@@ -213,10 +213,11 @@ func (r *reader) flag(name string, standard bool) bool {
 	}
 }
 
-// DatabaseURL returns the function that tells the URL in the secret at arn.
+// DatabaseURL returns the function that reads the URL in the secret at arn. With
+// refetch, what it returned last was refused.
 func (s *Secrets) DatabaseURL(arn string) func(ctx context.Context, again bool) (string, error) {
-	return func(ctx context.Context, again bool) (string, error) {
-		db, err := s.Database(ctx, arn, again)
+	return func(ctx context.Context, refetch bool) (string, error) {
+		db, err := s.Database(ctx, arn, refetch)
 		return db.URL.Reveal(), err
 	}
 }

@@ -20,6 +20,10 @@ type Database struct {
 	Verified bool   // the server's certificate and name were checked
 	Clear    bool   // the URL lets the connection go on in the clear
 
+	Connections int  // how many the role may have open
+	EndsIdle    bool // the server ends the role's sessions that are idle for long
+	Pooled      bool // the functions' URL leads to a pooler
+
 	// Unapplied are the migrations that this code has and the database has not;
 	// Unknown those that it has and this code has not.
 	Unapplied []string
@@ -79,7 +83,7 @@ var unreachableRemedies = map[Reason]string{
 const oldestServer = 15
 
 // ofDatabase are the checks that need a database.
-var ofDatabase = []string{"server", "migrated", "rights", "readers", "accounts"}
+var ofDatabase = []string{"server", "migrated", "rights", "readers", "connections", "accounts"}
 
 // database tells whether the database can be reached and is as the functions
 // need it. It returns whether what is in it can be relied on.
@@ -106,6 +110,7 @@ func (d *Doctor) database(ctx context.Context, r *report) (there bool) {
 	}
 	if urls.DirectURL.Reveal() != urls.URL.Reveal() {
 		direct, ok := d.look(ctx, r, "direct database", urls.DirectURL)
+		db.Pooled = true
 		db.MayMigrate = !ok || direct.MayMigrate // the migrator goes there; one line tells that it cannot
 	}
 	lines, there := d.judgeDatabase(db)
@@ -186,6 +191,7 @@ func (d *Doctor) judgeDatabase(db Database) (lines []Line, there bool) {
 	default:
 		r.good("readers", "", "the back-office's roles are there")
 	}
+	d.judgeConnections(&r, db)
 	if !there {
 		r.skip("accounts", "", "the database is not migrated")
 		return r.lines, false
@@ -194,6 +200,28 @@ func (d *Doctor) judgeDatabase(db Database) (lines []Line, there bool) {
 		there = d.judgeRow(&r, a, db.Accounts) && there
 	}
 	return r.lines, there
+}
+
+// judgeConnections compares what the server takes with what can be open.
+func (d *Doctor) judgeConnections(r *report, db Database) {
+	const check = "connections"
+	open := d.Config.Worker.Connections
+	switch {
+	case db.Pooled:
+		r.good(check, "", "url leads to a pooler, which bounds them")
+	case open > db.Connections:
+		r.bad(check, "", fmt.Sprintf("the functions can have %d open, and the server takes %d of %s", open, db.Connections, db.Role),
+			"lower WorkerConcurrency or the other functions' concurrency, and DATABASE_CONNECTIONS with them; or raise max_connections; or let url lead to a pooler and directUrl to the server")
+	case !db.EndsIdle && d.Before:
+		r.skip(check, "", "the deploy sets idle_session_timeout")
+	case !db.EndsIdle:
+		r.bad(check, "", "those of functions that Lambda took away stay open: idle_session_timeout is 0",
+			"invoke the migrator, which sets it, or as "+db.Role+": alter role current_user in database … set idle_session_timeout = '10min'")
+	case open == 0:
+		r.skip(check, "", fmt.Sprintf("the server takes %d; DATABASE_CONNECTIONS does not tell how many the functions can have open", db.Connections))
+	default:
+		r.good(check, "", "the functions can have %d open, and the server takes %d", open, db.Connections)
+	}
 }
 
 // judgeRow tells whether the database knows the account as the configuration

@@ -187,13 +187,41 @@ func TestAQueueEncryptedByAKeyOfOnesOwnIsWhole(t *testing.T) {
 
 func TestANewerSchemaIsNoFault(t *testing.T) {
 	d := Doctor{Config: config.Deployment{Receiver: config.Receiver{}}}
-	lines, there := d.judgeDatabase(Database{Server: 16, Schema: true, Unknown: 2, MayMigrate: true})
+	lines, there := d.judgeDatabase(Database{Server: 16, Schema: true, Unknown: 2, MayMigrate: true, EndsIdle: true})
 	if CountBad(lines) > 0 || !there {
 		t.Errorf("%+v", lines)
 	}
 	lines, there = d.judgeDatabase(Database{Server: 14, Schema: true, Blind: true, MayMigrate: true, Role: "shop"})
 	if CountBad(lines) == 0 || there {
 		t.Errorf("%+v", lines)
+	}
+}
+
+func TestConnectionsThatCanBeOpenAreComparedWithWhatTheServerTakes(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		open   int
+		before bool
+		db     Database
+		state  State
+		says   string
+	}{
+		{"enough", 33, false, Database{Connections: 97, EndsIdle: true}, Good, "can have 33 open, and the server takes 97"},
+		{"just enough", 33, false, Database{Connections: 33, EndsIdle: true}, Good, "33"},
+		{"too few", 33, false, Database{Connections: 17, EndsIdle: true, Role: "shop"}, Bad, "takes 17 of shop"},
+		{"a pooler", 33, false, Database{Connections: 17, Pooled: true}, Good, "pooler"},
+		{"not told", 0, false, Database{Connections: 97, EndsIdle: true}, Skipped, "DATABASE_CONNECTIONS"},
+		{"idle ones stay", 33, false, Database{Connections: 97}, Bad, "idle_session_timeout"},
+		{"idle ones stay before the deploy", 33, true, Database{Connections: 97}, Skipped, "the deploy"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := Doctor{Before: c.before, Config: config.Deployment{Worker: config.Worker{Connections: c.open}}}
+			var r report
+			d.judgeConnections(&r, c.db)
+			if len(r.lines) != 1 || r.lines[0].State != c.state || !strings.Contains(r.lines[0].Found, c.says) {
+				t.Errorf("%+v, want %v with %q", r.lines, c.state, c.says)
+			}
+		})
 	}
 }
 

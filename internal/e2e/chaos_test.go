@@ -35,6 +35,7 @@ import (
 type chaos struct {
 	*trial
 	random *rand.Rand // of the faults; the load has others
+	slept  bool       // idle connections were black-holed
 	links  map[string]*link.Link
 	disk   string // a small file system of Postgres's own; empty: none could be had
 
@@ -183,6 +184,15 @@ func (c *chaos) faults() []fault {
 	}, nothing})
 	restart := func(ctx context.Context) error { return c.Postgres.Restart(ctx) }
 	all = append(all,
+		fault{"failover to a read-only server", "postgres", func(ctx context.Context) error {
+			return c.Postgres.Exec(ctx, `alter database walletsync set default_transaction_read_only = on`,
+				`set log_min_messages = error`, `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = 'walletsync'`)
+		}, func(ctx context.Context) error { // and back, without ending a connection
+			defer c.DB.Reset() // the test's own may have been made meanwhile
+			return c.Postgres.Exec(ctx, `alter database walletsync set default_transaction_read_only = off`)
+		}},
+		fault{"open connections to the database are black-holed", "database",
+			func(context.Context) error { c.links["database"].Forget(); return nil }, nothing},
 		fault{"Postgres crashes", "postgres", func(context.Context) error { return c.Postgres.StopHard() }, restart},
 		fault{"Postgres restarts", "postgres", restart, nothing})
 	if c.disk != "" {
@@ -259,6 +269,9 @@ func (c *chaos) rage(t *testing.T, most time.Duration) {
 		if c.dump != "" && c.restores == 0 && time.Until(end) < most/2 {
 			c.restore(t)
 		}
+		if !c.slept && most > idleTime*3 && time.Until(end) < most*3/4 {
+			c.blackHoleIdle(t)
+		}
 		now := []fault{all[c.random.IntN(len(all))]}
 		if other := all[c.random.IntN(len(all))]; c.random.IntN(3) == 0 && other.part != now[0].part {
 			now = append(now, other)
@@ -324,6 +337,23 @@ func (c *chaos) restore(t *testing.T) {
 	c.links["database"].Set(link.Up)
 	c.injected["restore of an older backup"]++
 	c.recovers(t, []fault{{name: "restore"}})
+}
+
+// idleTime is longer than a connection may be idle before it is pinged.
+const idleTime = 31 * time.Second
+
+// blackHoleIdle gives the worker nothing to do until its connections are idle,
+// and then has them swallow what comes.
+func (c *chaos) blackHoleIdle(t *testing.T) {
+	t.Helper()
+	c.slept = true
+	c.Queue.Hold()
+	c.pause(t, idleTime)
+	c.links["database"].Forget()
+	c.Queue.Release()
+	const name = "idle connections to the database are black-holed"
+	c.injected[name]++
+	c.recovers(t, []fault{{name: name}})
 }
 
 // recovers changes the canary and waits for its row.

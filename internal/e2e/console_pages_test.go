@@ -200,10 +200,7 @@ func newConsole(t *testing.T) *console {
 		{ID: "11111111-0000-4000-8000-000000000002", Reason: "received_too_often", Kind: new("ipn"), Account: new("main"), ChargePermissionID: new(annas), ObjectType: new("CHARGE"),
 			ObjectID: new(annas + "-C056351"), MessageID: new("22222222-0000-4000-8000-000000000002"), PublishedAt: ago(50 * time.Hour), SentAt: ago(26 * time.Hour)},
 	}
-	store, err := postgres.Open(t.Context(), url, postgres.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := postgres.New(postgres.URL(url), postgres.Options{})
 	t.Cleanup(store.Close)
 	h, err := backoffice.New(backoffice.Options{Store: store, Refresher: c, Linker: c, DeadLetters: c, People: c, Accesses: c,
 		StaleAfter: 30 * 24 * time.Hour, Patience: 5 * time.Minute, Now: time.Now, Location: time.UTC})

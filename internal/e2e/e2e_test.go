@@ -31,6 +31,10 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	closeBrowsers()
 	if shared.stack != nil {
+		if warnings, err := shared.stack.Postgres.Warnings(); err != nil || len(warnings) > 0 {
+			fmt.Fprintf(os.Stderr, "%d different statements left a warning in the server's log: %v %.1000q\n", len(warnings), err, warnings)
+			code = max(code, 1)
+		}
 		shared.stack.Close()
 	}
 	os.Exit(code)

@@ -81,9 +81,19 @@ func try(tb testing.TB, o stack.Options) *trial {
 		if w.wire != nil {
 			_ = w.wire.Close() // first: what a test still holds there must not hold up the end
 		}
+		noWarnings(tb, w.Stack)
 		w.Close()
 	})
 	return w
+}
+
+// noWarnings fails if a statement left a warning in the server's log: at a
+// merchant's it would do so at each use.
+func noWarnings(tb testing.TB, s *stack.Stack) {
+	tb.Helper()
+	if warnings, err := s.Postgres.Warnings(); err != nil || len(warnings) > 0 {
+		tb.Errorf("%d different statements left a warning in the server's log: %v %.1000q", len(warnings), err, warnings)
+	}
 }
 
 // in is the trial as a subtest sees it.

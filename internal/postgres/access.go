@@ -53,18 +53,3 @@ func (s *Store) ForgetAccesses(ctx context.Context, written time.Duration, most 
 	err = s.trip(ctx, func(b *pgx.Batch) { affect(b, &forgotten, sqlAccessOld, written.Seconds(), most, s.at()) })
 	return forgotten, err
 }
-
-// Opened is Store.Opened.
-func (l *LazyStore) Opened(ctx context.Context, by identity.Identity, a view.Access) error {
-	return lazily(ctx, l, func(s *Store) error { return s.Opened(ctx, by, a) })
-}
-
-// Accesses is Store.Accesses.
-func (l *LazyStore) Accesses(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, most int) ([]view.Accessed, error) {
-	return withStore(ctx, l, func(s *Store) ([]view.Accessed, error) { return s.Accesses(ctx, account, id, most) })
-}
-
-// ForgetAccesses is Store.ForgetAccesses.
-func (l *LazyStore) ForgetAccesses(ctx context.Context, written time.Duration, most int) (int, error) {
-	return withStore(ctx, l, func(s *Store) (int, error) { return s.ForgetAccesses(ctx, written, most) })
-}

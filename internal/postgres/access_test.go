@@ -17,7 +17,7 @@ import (
 
 var (
 	_ backoffice.AccessLog = (*postgres.Store)(nil)
-	_ backoffice.AccessLog = (*postgres.LazyStore)(nil)
+	_ backoffice.AccessLog = (*postgres.Store)(nil)
 )
 
 func TestTheAccessLogTellsWhoOpenedARecord(t *testing.T) {

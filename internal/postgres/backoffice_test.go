@@ -19,8 +19,8 @@ import (
 )
 
 var (
-	_ backoffice.Store     = (*postgres.LazyStore)(nil)
-	_ reconcile.HoursStore = (*postgres.LazyStore)(nil)
+	_ backoffice.Store     = (*postgres.Store)(nil)
+	_ reconcile.HoursStore = (*postgres.Store)(nil)
 )
 
 // shop is a database with buyers in it, and a clock of its own.

@@ -34,21 +34,23 @@ const exportSettings = `set local enable_seqscan = off; set local enable_bitmaps
 // valid until row returns. It begins once and is not repeated: what was passed on
 // cannot be taken back.
 func (s *Store) Export(ctx context.Context, q export.Query, begin func([]export.Column, int) error, row func([]export.Cell) error) error {
-	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, exportSettings, pgx.QueryExecModeSimpleProtocol); err != nil {
-			return err
-		}
-		accounts, about, err := exported(ctx, tx, q)
-		if err != nil {
-			return err
-		}
-		e := exporting{q: q, begin: func(c []export.Column) error { return begin(c, about) }, row: row, types: pgtype.NewMap()}
-		for _, a := range accounts {
-			if err := e.account(ctx, tx, a); err != nil {
+	_, err := s.use(ctx, func(conn *pgx.Conn) error {
+		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, exportSettings, pgx.QueryExecModeSimpleProtocol); err != nil {
 				return err
 			}
-		}
-		return nil
+			accounts, about, err := exported(ctx, tx, q)
+			if err != nil {
+				return err
+			}
+			e := exporting{q: q, begin: func(c []export.Column) error { return begin(c, about) }, row: row, types: pgtype.NewMap()}
+			for _, a := range accounts {
+				if err := e.account(ctx, tx, a); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("export %s: %w", q.List.Name, err)
@@ -242,9 +244,4 @@ func (e *exporting) cell(oid uint32, raw []byte) (export.Cell, error) {
 		return json.Marshal(all)
 	}
 	return raw, nil
-}
-
-// Export is Store.Export.
-func (l *LazyStore) Export(ctx context.Context, q export.Query, begin func([]export.Column, int) error, row func([]export.Cell) error) error {
-	return lazily(ctx, l, func(s *Store) error { return s.Export(ctx, q, begin, row) })
 }

@@ -16,13 +16,16 @@ var sqlInboxOf = statement("inbox_of")
 // Inbox is that of operator.IncidentStore. It begins once and is not repeated:
 // what was passed on cannot be taken back.
 func (s *Store) Inbox(ctx context.Context, account wallet.AccountID, since, until time.Time, each func(refresh.Recorded) error) error {
-	rows, err := s.pool.Query(ctx, sqlInboxOf, account, since, until)
-	if err != nil {
-		return fmt.Errorf("read the inbox: %w", err)
-	}
-	var r refresh.Recorded
-	_, err = pgx.ForEachRow(rows, []any{&r.ChargePermission, &r.ObjectType, &r.Object, &r.Type, &r.Published, &r.Arrived, &r.Processed, &r.Outcome},
-		func() error { return each(r) })
+	_, err := s.use(ctx, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, sqlInboxOf, account, since, until)
+		if err != nil {
+			return err
+		}
+		var r refresh.Recorded
+		_, err = pgx.ForEachRow(rows, []any{&r.ChargePermission, &r.ObjectType, &r.Object, &r.Type, &r.Published, &r.Arrived, &r.Processed, &r.Outcome},
+			func() error { return each(r) })
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("read the inbox: %w", err)
 	}

@@ -24,7 +24,7 @@ import (
 
 var (
 	_ person.Store = (*postgres.Store)(nil)
-	_ person.Store = (*postgres.LazyStore)(nil)
+	_ person.Store = (*postgres.Store)(nil)
 )
 
 const permissionTwo = wallet.ChargePermissionID("S01-0000000-0000002")

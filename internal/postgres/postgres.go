@@ -12,10 +12,12 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"embed"
-	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -36,9 +38,6 @@ func statement(name string) string {
 	return string(b)
 }
 
-// errURL stands in for pgx's own error, which quotes the URL.
-var errURL = errors.New("the database URL cannot be read; it must look like postgres://user:password@host:5432/database?sslmode=verify-full")
-
 // Options are the limits of a Store. The zero value is usable.
 type Options struct {
 	// Connections is the most open at once; zero means 1, which serves a
@@ -49,6 +48,9 @@ type Options struct {
 	// StatementTimeout bounds one statement on the server, so that nothing of
 	// ours outlives the function that asked; zero means 10 s.
 	StatementTimeout time.Duration
+	// PingAfter is for how long a connection may be idle before it is pinged
+	// ahead of its next use; zero means 30 s.
+	PingAfter time.Duration
 	// BeforeConnect may change how a connection is made, as its password; nil
 	// leaves it as the URL says.
 	BeforeConnect func(context.Context, *pgx.ConnConfig) error
@@ -59,49 +61,47 @@ type Options struct {
 
 // Store is a pool of connections to one database. It connects when first used.
 type Store struct {
-	pool    *pgxpool.Pool
-	timeout string
-	metrics *telemetry.Metrics
-	now     func() time.Time
+	source         Source
+	beforeConnect  func(context.Context, *pgx.ConnConfig) error
+	connections    int32
+	connectTimeout time.Duration
+	pingAfter      time.Duration
+	timeout        string        // the statement that sets statement_timeout
+	tripTimeout    time.Duration // of one attempt at a trip
+	metrics        *telemetry.Metrics
+	now            func() time.Time
+
+	pool    func() (*pgxpool.Pool, error)
+	refused atomic.Bool // the server refused the user or password of source's URL
 }
 
-// Open returns a store for the database at url, without connecting.
-func Open(ctx context.Context, url string, o Options) (*Store, error) {
-	c, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, errURL
+// New returns a store for the database that source leads to. It neither reads
+// the source nor connects.
+func New(source Source, o Options) *Store {
+	timeout := cmp.Or(o.StatementTimeout, 10*time.Second)
+	s := &Store{
+		source:         source,
+		beforeConnect:  o.BeforeConnect,
+		connections:    max(1, o.Connections),
+		connectTimeout: cmp.Or(o.ConnectTimeout, 5*time.Second),
+		pingAfter:      cmp.Or(o.PingAfter, defaultPingAfter),
+		// Not SET LOCAL: outside a transaction block the server logs a warning
+		// for it, and RDS Proxy pins the session.
+		timeout:     fmt.Sprintf("select set_config('statement_timeout', '%d', true)", timeout.Milliseconds()),
+		tripTimeout: timeout + tripGrace,
+		metrics:     o.Metrics,
+		now:         o.Now,
 	}
-	c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
-	c.ConnConfig.StatementCacheCapacity = 0
-	c.ConnConfig.DescriptionCacheCapacity = 0
-	c.ConnConfig.ConnectTimeout = o.ConnectTimeout
-	if o.ConnectTimeout == 0 {
-		c.ConnConfig.ConnectTimeout = 5 * time.Second
-	}
-	c.BeforeConnect = o.BeforeConnect
-	c.MaxConns = max(1, o.Connections)
-	c.MinConns, c.MinIdleConns = 0, 0
-	c.MaxConnIdleTime = 5 * time.Minute
-	// A ping before use would be a third round trip. A connection that died
-	// meanwhile is noticed by the statement, which is tried again (see trip).
-	c.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
-	if o.StatementTimeout == 0 {
-		o.StatementTimeout = 10 * time.Second
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, c)
-	if err != nil {
-		return nil, fmt.Errorf("database pool: %w", err)
-	}
-	return &Store{
-		pool:    pool,
-		timeout: fmt.Sprintf("set local statement_timeout = %d", o.StatementTimeout.Milliseconds()),
-		metrics: o.Metrics,
-		now:     o.Now,
-	}, nil
+	s.pool = sync.OnceValues(s.newPool)
+	return s
 }
 
 // Close closes every connection.
-func (s *Store) Close() { s.pool.Close() }
+func (s *Store) Close() {
+	if pool, err := s.pool(); err == nil {
+		pool.Close()
+	}
+}
 
 // at is the time that statements take for now: null, the server's own clock.
 func (s *Store) at() *time.Time {
@@ -115,29 +115,46 @@ func (s *Store) at() *time.Time {
 // trip sends b as one pipeline up to one Sync: one round trip, one transaction.
 // The statements' results are read by the functions queued with them.
 //
-// A connection that broke, as idle ones do while a function is frozen, is
-// replaced and the trip made once more. Whether the first one was committed is
-// not known then, so a trip must be safe to repeat.
+// If the connection turns out to be lost or of no use, the trip is made once
+// more on another. Whether the first one was committed is not known then, so a
+// trip must be safe to repeat.
 func (s *Store) trip(ctx context.Context, fill func(*pgx.Batch)) error {
 	return s.tripTold(ctx, func(b *pgx.Batch, _ bool) { fill(b) })
 }
 
 // tripTold is trip for a fill that has to know whether it is made again.
 func (s *Store) tripTold(ctx context.Context, fill func(b *pgx.Batch, again bool)) error {
-	err := s.tripOnce(ctx, func(b *pgx.Batch) { fill(b, false) })
-	if err != nil && connectionLost(err) && ctx.Err() == nil {
-		err = s.tripOnce(ctx, func(b *pgx.Batch) { fill(b, true) })
+	discarded, err := s.tripOnce(ctx, func(b *pgx.Batch) { fill(b, false) })
+	if discarded && ctx.Err() == nil {
+		_, err = s.tripOnce(ctx, func(b *pgx.Batch) { fill(b, true) })
 	}
 	return err
 }
 
-func (s *Store) tripOnce(ctx context.Context, fill func(*pgx.Batch)) error {
+// tripOnce reports whether it discarded the connection, which is why it failed.
+func (s *Store) tripOnce(ctx context.Context, fill func(*pgx.Batch)) (discarded bool, err error) {
 	var b pgx.Batch
 	b.Queue(s.timeout)
 	fill(&b)
-	err := s.pool.SendBatch(ctx, &b).Close()
-	if notConnected(err) {
-		s.metrics.Count(telemetry.ConnectionsFailed, 1, telemetry.Labels{})
+	return s.use(ctx, func(conn *pgx.Conn) error {
+		ctx, cancel := context.WithTimeout(ctx, s.tripTimeout)
+		defer cancel()
+		return conn.SendBatch(ctx, &b).Close()
+	})
+}
+
+// use has do use a connection. It reports whether it discarded the connection
+// afterwards, as it was lost or of no use. An error of do quotes no data.
+func (s *Store) use(ctx context.Context, do func(*pgx.Conn) error) (discarded bool, err error) {
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return false, err
 	}
-	return err
+	err = do(conn.Conn())
+	if err != nil && (conn.Conn().IsClosed() || serverUnusable(err)) {
+		discard(conn)
+		return true, withoutData(err)
+	}
+	release(conn)
+	return false, withoutData(err)
 }

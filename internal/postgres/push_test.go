@@ -10,7 +10,7 @@ import (
 	"walletsync/internal/push"
 )
 
-var _ push.Store = (*postgres.LazyStore)(nil)
+var _ push.Store = (*postgres.Store)(nil)
 
 // recorder is a target that takes all.
 type recorder struct{ told []push.Change }

@@ -47,10 +47,7 @@ func connect(t testing.TB, url string) *pgxpool.Pool {
 }
 
 func open(t testing.TB, url string, o postgres.Options) *postgres.Store {
-	s, err := postgres.Open(t.Context(), url, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := postgres.New(postgres.URL(url), o)
 	t.Cleanup(s.Close)
 	return s
 }
@@ -255,5 +252,5 @@ func text(v *any) string {
 
 var (
 	_ storetest.Store = (*postgres.Store)(nil)
-	_ storetest.Store = (*postgres.LazyStore)(nil)
+	_ storetest.Store = (*postgres.Store)(nil)
 )

@@ -72,27 +72,3 @@ func (s *Store) Accounts(ctx context.Context) (all []restore.Account, err error)
 	})
 	return all, err
 }
-
-// Restored is Store.Restored.
-func (l *LazyStore) Restored(ctx context.Context) (position int64, leases int, err error) {
-	err = lazily(ctx, l, func(s *Store) (err error) {
-		position, leases, err = s.Restored(ctx)
-		return err
-	})
-	return position, leases, err
-}
-
-// Standing is Store.Standing.
-func (l *LazyStore) Standing(ctx context.Context, account wallet.AccountID, all []person.Erasure) ([]person.Erasure, error) {
-	return withStore(ctx, l, func(s *Store) ([]person.Erasure, error) { return s.Standing(ctx, account, all) })
-}
-
-// MarkAll is Store.MarkAll.
-func (l *LazyStore) MarkAll(ctx context.Context, account wallet.AccountID, after wallet.ChargePermissionID, most int) (restore.Marked, error) {
-	return withStore(ctx, l, func(s *Store) (restore.Marked, error) { return s.MarkAll(ctx, account, after, most) })
-}
-
-// Accounts is Store.Accounts.
-func (l *LazyStore) Accounts(ctx context.Context) ([]restore.Account, error) {
-	return withStore(ctx, l, func(s *Store) ([]restore.Account, error) { return s.Accounts(ctx) })
-}

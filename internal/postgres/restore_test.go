@@ -16,7 +16,7 @@ import (
 
 var (
 	_ restore.Store = (*postgres.Store)(nil)
-	_ restore.Store = (*postgres.LazyStore)(nil)
+	_ restore.Store = (*postgres.Store)(nil)
 )
 
 // restored runs the command, and returns what it did and how it went on.

@@ -3,10 +3,12 @@ package postgres_test
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -299,27 +301,46 @@ func TestAWakeUpWhoseDecisionWasLostIsSentAllTheSame(t *testing.T) {
 }
 
 func TestWhatTheServerRefusesDoesNotHoldUpTheRest(t *testing.T) {
-	url := database(t)
-	store, db := open(t, url, postgres.Options{}), connect(t, url)
-	r := runner(store, amazon{make(chan string, 10)})
-	r.Store = poisoned{store}
-	if again, err := r.Refresh(t.Context(), batch(1, 3, time.Minute, false)); again || err != nil {
-		t.Fatal(again, err)
-	}
-	var stored, failing int
-	if err := db.QueryRow(t.Context(), `select (select count(*) from walletsync.charge_permissions),
-		(select count(*) from walletsync.refreshes where attempts = 1 and last_error like 'the database refuses%')`).Scan(&stored, &failing); err != nil {
-		t.Fatal(err)
-	}
-	if stored != 2 || failing != 1 {
-		t.Errorf("%d stored, %d failing", stored, failing)
+	long := make([]byte, 5000) // an index entry holds 2,704 bytes after compression (nbtree.h)
+	_, _ = rand.Read(long)
+	for name, c := range map[string]struct {
+		poison func(*wallet.ChargePermission)
+		code   string
+	}{
+		"a value that a column cannot hold": {func(p *wallet.ChargePermission) { p.LimitAmount = "Main Street 5" }, "22P02"},
+		"a name too long for an index":      {func(p *wallet.ChargePermission) { p.BuyerName = hex.EncodeToString(long) }, "54000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := database(t)
+			store, db := open(t, url, postgres.Options{}), connect(t, url)
+			r := runner(store, amazon{make(chan string, 10)})
+			r.Store = poisoned{store, c.poison}
+			if again, err := r.Refresh(t.Context(), batch(1, 3, time.Minute, false)); again || err != nil {
+				t.Fatal(again, err)
+			}
+			var stored, failing int
+			var last string
+			if err := db.QueryRow(t.Context(), `select (select count(*) from walletsync.charge_permissions), count(*), max(last_error)
+				from walletsync.refreshes where attempts = 1`).Scan(&stored, &failing, &last); err != nil {
+				t.Fatal(err)
+			}
+			if stored != 2 || failing != 1 {
+				t.Errorf("%d stored, %d failing", stored, failing)
+			}
+			if !strings.HasPrefix(last, "the database refuses") || !strings.Contains(last, c.code) || strings.Contains(last, "Main Street") {
+				t.Errorf("last error: %s", last)
+			}
+		})
 	}
 }
 
-// poisoned gives the first result a state that no column takes.
-type poisoned struct{ refresh.Store }
+// poisoned gives the first result a state that the database refuses.
+type poisoned struct {
+	refresh.Store
+	poison func(*wallet.ChargePermission)
+}
 
 func (p poisoned) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Committed, error) {
-	q.Results[0].State.LimitAmount = "not a number"
+	p.poison(&q.Results[0].State)
 	return p.Store.Commit(ctx, q)
 }

@@ -20,9 +20,9 @@ var (
 	_ update.StartStore       = (*postgres.Store)(nil)
 	_ update.ReturnStore      = (*postgres.Store)(nil)
 	_ session.UnfinishedStore = (*postgres.Store)(nil)
-	_ update.StartStore       = (*postgres.LazyStore)(nil)
-	_ update.ReturnStore      = (*postgres.LazyStore)(nil)
-	_ session.UnfinishedStore = (*postgres.LazyStore)(nil)
+	_ update.StartStore       = (*postgres.Store)(nil)
+	_ update.ReturnStore      = (*postgres.Store)(nil)
+	_ session.UnfinishedStore = (*postgres.Store)(nil)
 )
 
 const (

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"sync"
 	"time"
@@ -39,11 +40,12 @@ type Link struct {
 	listener net.Listener
 	all      sync.WaitGroup
 
-	mu      sync.Mutex
-	state   State
-	changed chan struct{} // closed when state changes
-	open    map[net.Conn]struct{}
-	closed  bool
+	mu        sync.Mutex
+	state     State
+	changed   chan struct{} // closed when state changes
+	open      map[net.Conn]struct{}
+	forgotten map[net.Conn]struct{}
+	closed    bool
 }
 
 // Listen makes a link to a host and port, which is up.
@@ -52,7 +54,7 @@ func Listen(ctx context.Context, target string) (*Link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("link to %s: %w", target, err)
 	}
-	k := &Link{target: target, listener: l, changed: make(chan struct{}), open: map[net.Conn]struct{}{}}
+	k := &Link{target: target, listener: l, changed: make(chan struct{}), open: map[net.Conn]struct{}{}, forgotten: map[net.Conn]struct{}{}}
 	k.all.Go(k.accept)
 	return k, nil
 }
@@ -73,10 +75,21 @@ func (k *Link) Set(s State) {
 	k.changed = make(chan struct{})
 }
 
+// Forget makes the connections that are open swallow what comes, without a
+// reset, as a NAT gateway does with those that were idle for too long. New ones
+// pass.
+func (k *Link) Forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	maps.Copy(k.forgotten, k.open)
+	clear(k.open)
+}
+
 // Close ends the link with what is open.
 func (k *Link) Close() error {
 	k.mu.Lock()
 	k.closed = true
+	maps.Copy(k.open, k.forgotten)
 	k.reset()
 	if k.state == Dark { // let go what waits
 		k.state = Broken
@@ -129,7 +142,15 @@ func (k *Link) drop(c net.Conn) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.open, c)
+	delete(k.forgotten, c)
 	_ = c.Close()
+}
+
+func (k *Link) forgot(c net.Conn) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, ok := k.forgotten[c]
+	return ok
 }
 
 func (k *Link) connect(client net.Conn) {
@@ -153,6 +174,13 @@ func (k *Link) pass(to, from net.Conn) {
 	chunk := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(chunk)
+		if k.forgot(from) {
+			if err != nil {
+				k.drop(from)
+				return
+			}
+			continue
+		}
 		passes := k.through() == nil
 		if passes && n > 0 {
 			_, broken := to.Write(chunk[:n])

@@ -112,3 +112,25 @@ func TestALinkPassesTheEndOfOneDirectionOn(t *testing.T) {
 		t.Errorf("%q, %v", all, err)
 	}
 }
+
+func TestForgottenConnectionsSwallowWhatComes(t *testing.T) {
+	k, err := link.Listen(context.Background(), echo(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = k.Close() }()
+	old := dial(t, k)
+	if got, err := old.say("hello"); got != "hello\n" || err != nil {
+		t.Fatal(got, err)
+	}
+	k.Forget()
+	if got, err := dial(t, k).say("new"); got != "new\n" || err != nil {
+		t.Error(got, err)
+	}
+	if err := old.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := old.say("old"); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("%q, %v, want silence", got, err)
+	}
+}

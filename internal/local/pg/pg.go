@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -192,6 +193,49 @@ func (s *Server) Exec(ctx context.Context, statements ...string) error {
 	return nil
 }
 
+// Warnings returns the warnings in the server's log, since it was started last,
+// that statements of clients caused: each once, with its statement.
+func (s *Server) Warnings() ([]string, error) {
+	text, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	if err != nil {
+		return nil, err
+	}
+	return warnings(string(text)), nil
+}
+
+// logLine is the first line of a message in the log, by the default
+// log_line_prefix; more lines of it begin with a tab.
+var logLine = regexp.MustCompile(`^\S+ \S+ \S+ \[\d+\] ([A-Z]+):  (.*)`)
+
+func warnings(log string) []string {
+	var found []string
+	var warning string
+	inStatement := false
+	for line := range strings.Lines(log) {
+		line = strings.TrimRight(line, "\n")
+		m := logLine.FindStringSubmatch(line)
+		switch {
+		case m == nil && inStatement:
+			found[len(found)-1] += "\n" + strings.TrimPrefix(line, "\t")
+			continue
+		case m == nil:
+			continue
+		case m[1] == "WARNING":
+			warning = m[2]
+		case m[1] == "STATEMENT" && warning != "":
+			found = append(found, warning+"\n"+m[2])
+			warning, inStatement = "", true
+			continue
+		case m[1] == "DETAIL" || m[1] == "HINT" || m[1] == "CONTEXT":
+		default:
+			warning = ""
+		}
+		inStatement = false
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
 // Command returns a command that runs one of the programs that came with the
 // server, such as pg_dump. Not every source has them all: the error says so.
 func (s *Server) Command(ctx context.Context, program string, args ...string) (*exec.Cmd, error) {
@@ -322,6 +366,8 @@ func (s *Server) arguments() []string {
 		"fsync":                   onOff[s.opts.Durable],
 		"full_page_writes":        onOff[s.opts.Durable],
 		"max_connections":         "300",
+		// Warnings tells by the statement which warnings are a client's.
+		"log_min_error_statement": "warning",
 		// The same from every source: not all bring LLVM.
 		"jit": "off",
 	}

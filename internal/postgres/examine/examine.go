@@ -70,7 +70,7 @@ func (e Examiner) Look(ctx context.Context, url config.Secret) (doctor.Database,
 	var readable bool
 	var applied []int64
 	var version int
-	if err := conn.QueryRow(ctx, sqlLook, readers).Scan(&version, &db.Role, &db.Schema, &readable, &db.MayMigrate, &db.NoRoles); err != nil {
+	if err := conn.QueryRow(ctx, sqlLook, readers).Scan(&version, &db.Role, &db.Schema, &readable, &db.MayMigrate, &db.Connections, &db.EndsIdle, &db.NoRoles); err != nil {
 		return doctor.Database{}, err
 	}
 	db.Server = version / 10000

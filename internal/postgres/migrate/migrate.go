@@ -37,6 +37,12 @@ var sqlLeft string
 //go:embed quota.sql
 var sqlQuota string
 
+//go:embed idle.sql
+var sqlIdle string
+
+// errURL stands in for pgx's own error, which quotes the URL.
+var errURL = errors.New("the database URL cannot be read; it must look like postgres://user:password@host:5432/database?sslmode=verify-full")
+
 // Account is what the database knows of an account: what is not secret.
 type Account struct {
 	ID             wallet.AccountID
@@ -92,8 +98,7 @@ const (
 func Run(ctx context.Context, url string, accounts []Account, options ...stdlib.OptionOpenDB) (Migrated, error) {
 	c, err := pgx.ParseConfig(url)
 	if err != nil {
-		// pgx's own error quotes the URL.
-		return Migrated{}, errors.New("the database URL cannot be read; it must look like postgres://user:password@host:5432/database?sslmode=verify-full")
+		return Migrated{}, errURL
 	}
 	db := stdlib.OpenDB(*c, append(options, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, sqlSession)
@@ -120,6 +125,31 @@ func Run(ctx context.Context, url string, accounts []Account, options ...stdlib.
 	out.Accounts = len(accounts)
 	tell(ctx, out)
 	return out, nil
+}
+
+// EndIdleSessions has the server end the idle sessions of the user at url, the
+// functions' own, after ten minutes: a connection that old would be replaced at
+// its next use. It works through a pooler, too. A failure is only logged, as the
+// functions work without it.
+func EndIdleSessions(ctx context.Context, url string, options ...stdlib.OptionOpenDB) {
+	err := endIdleSessions(ctx, url, options)
+	if err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Msg("idle_session_timeout could not be set; as the functions' user, run: alter role current_user in database … set idle_session_timeout = '10min'")
+	}
+}
+
+func endIdleSessions(ctx context.Context, url string, options []stdlib.OptionOpenDB) error {
+	c, err := pgx.ParseConfig(url)
+	if err != nil {
+		return errURL
+	}
+	c.DefaultQueryExecMode = pgx.QueryExecModeExec
+	db := stdlib.OpenDB(*c, options...)
+	defer db.Close()
+	if _, err := db.ExecContext(ctx, sqlIdle); err != nil {
+		return told(err)
+	}
+	return nil
 }
 
 // tell logs what was done, and what somebody should know or do.

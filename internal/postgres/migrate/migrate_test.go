@@ -593,6 +593,52 @@ func TestErrorsSayWhatToDoAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestIdleSessionsOfTheFunctionsEnd(t *testing.T) {
+	const user = "migrate_functions"
+	server := pgtest.Server(t)
+	if err := server.Exec(t.Context(), `drop role if exists `+user, `create role `+user+` login`); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ before, want string }{
+		"nothing is set":                  {``, "10min"},
+		"it is off, and is to stay off":   {`alter role ` + user + ` set idle_session_timeout = 0`, "0"},
+		"it is set for the database":      {`alter database %s set idle_session_timeout = '1h'`, "1h"},
+		"it is set for the user in it":    {`alter role ` + user + ` in database %s set idle_session_timeout = '2h'`, "2h"},
+		"it is set for another one there": {`alter role current_user in database %s set idle_session_timeout = '2h'`, "10min"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			admin := pgtest.Empty(t)
+			u, err := url.Parse(admin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.before != "" {
+				do(t, connect(t, admin), strings.ReplaceAll(c.before, "%s", strings.TrimPrefix(u.Path, "/")))
+			}
+			defer func() {
+				if err := server.Exec(t.Context(), `alter role `+user+` reset all`); err != nil {
+					t.Error(err)
+				}
+			}()
+			u.User = url.User(user)
+			for range 2 { // it may run again
+				if err := endIdleSessions(t.Context(), u.String(), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			conn, err := pgx.Connect(t.Context(), u.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(context.Background())
+			var got string
+			if err := conn.QueryRow(t.Context(), `show idle_session_timeout`).Scan(&got); err != nil || got != c.want {
+				t.Errorf("idle_session_timeout is %s, %v, want %s", got, err, c.want)
+			}
+		})
+	}
+}
+
 func TestWhatTheServerQuotesIsNotToldOn(t *testing.T) {
 	for code, says := range map[string]string{
 		"22P02": "a stored value does not fit (SQLSTATE 22P02); the server's log has the row",

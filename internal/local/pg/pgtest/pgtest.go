@@ -11,6 +11,9 @@
 //		…
 //	}
 //
+// The tests of a process fail together if a statement left a warning in the
+// server's log.
+//
 // With KEEP_POSTGRES=1 the databases of failed tests stay, and the command
 // that opens them is printed. POSTGRES_CACHE and POSTGRES_SOURCES are those of
 // pg.FromEnvironment.
@@ -18,6 +21,7 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -64,12 +68,26 @@ func stop() error {
 	if shared.server == nil {
 		return nil
 	}
+	warned := checkWarnings()
 	if !shared.keep.Load() {
-		return shared.server.Stop()
+		return errors.Join(warned, shared.server.Stop())
 	}
 	command, err := shared.server.StopAndKeep()
 	fmt.Fprintf(os.Stderr, "pgtest: kept %s; to open it:\n  %s\n", shared.server.Dir(), command)
-	return err
+	return errors.Join(warned, err)
+}
+
+// checkWarnings fails if a statement made the server log a warning: at a
+// merchant's it would do so at each use.
+func checkWarnings() error {
+	warnings, err := shared.server.Warnings()
+	if err != nil {
+		return fmt.Errorf("read the server's log: %w", err)
+	}
+	if len(warnings) > 0 {
+		return fmt.Errorf("%d different statements left a warning in the server's log, the first:\n%s", len(warnings), warnings[0])
+	}
+	return nil
 }
 
 // Server returns the server that the tests of this process share. A test that

@@ -124,6 +124,29 @@ func TestFailedMigrationFailsEveryTestThatNeedsIt(t *testing.T) {
 	}
 }
 
+func TestWarningInTheServersLogFailsTheProcess(t *testing.T) {
+	if rehearsed(t) {
+		statement := os.Getenv("PGTEST_STATEMENT")
+		if err := exec1(t, pgtest.Empty(t), statement); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	t.Parallel()
+	for statement, warns := range map[string]bool{
+		"set local statement_timeout = 1000":                          true,
+		"select 1;\n\nset local\n statement_timeout = 1000":           false, // one implicit transaction block
+		"select set_config('statement_timeout', '1000', true)":        false,
+		"do $$ begin raise notice 'WARNING:  not a warning'; end $$":  false,
+		"do $$ begin raise warning E'first\\nsecond line'; end\n\n$$": true,
+	} {
+		out, err := rehearse(t, t.Name(), "PGTEST_STATEMENT="+statement)
+		if !strings.Contains(out, "PASS") || (err != nil) != warns || strings.Contains(out, "left a warning") != warns || strings.Contains(out, statement) != warns {
+			t.Errorf("%s: %v, output:\n%s", statement, err, out)
+		}
+	}
+}
+
 var keptAt = regexp.MustCompile(`pgtest: kept (\S+);`)
 
 func TestFailedTestsDatabaseIsKeptOnRequest(t *testing.T) {
