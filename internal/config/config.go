@@ -13,6 +13,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"regexp"
@@ -47,8 +48,8 @@ type Worker struct {
 	QueueURL           string
 	DeadLetterQueueURL string
 	DatabaseSecret     string // ARN
-	DatabaseIAM        bool   // a URL without a password: IAM's token stands in
-	Connections        int    // to the database, of all functions at once; 0: unknown. For the doctor
+	DatabaseIAM        DatabaseIAM
+	Connections        int // to the database, of all functions at once; 0: unknown. For the doctor
 	Trust              Trust
 	Margin             time.Duration // how far Amazon's reads may lag behind its notifications
 	FetchLimit         int           // charge permissions claimed and fetched at once
@@ -61,7 +62,7 @@ type Migrator struct {
 	Function
 	Accounts       []Account
 	DatabaseSecret string // ARN
-	DatabaseIAM    bool
+	DatabaseIAM    DatabaseIAM
 	Trust          Trust
 }
 
@@ -71,7 +72,7 @@ type Reconciler struct {
 	Accounts       []Account
 	QueueURL       string
 	DatabaseSecret string // ARN
-	DatabaseIAM    bool
+	DatabaseIAM    DatabaseIAM
 	Trust          Trust
 	APITimeout     time.Duration // of one call to Amazon Pay
 	Sweep          time.Duration // how long a charge permission may go unread
@@ -86,7 +87,7 @@ type Reconciler struct {
 type Push struct {
 	Function
 	DatabaseSecret string // ARN
-	DatabaseIAM    bool
+	DatabaseIAM    DatabaseIAM
 	Target         string // ARN of an SNS topic or an EventBridge bus
 }
 
@@ -96,7 +97,7 @@ type Operator struct {
 	Accounts       []Account
 	QueueURL       string
 	DatabaseSecret string // ARN
-	DatabaseIAM    bool
+	DatabaseIAM    DatabaseIAM
 	FetchLimit     int // the worker's: charge permissions claimed and fetched at once
 }
 
@@ -308,17 +309,39 @@ func (r *reader) url(name, what string) string {
 	return s
 }
 
-func (r *reader) databaseIAM() bool {
+// DatabaseIAM is how IAM signs in to the database.
+type DatabaseIAM struct {
+	On bool // a URL without a password: IAM's token stands in
+	// Endpoint is the host and port that RDS knows the database by, where the URL
+	// leads there by another name or a tunnel; empty: the URL's own.
+	Endpoint string
+}
+
+func (r *reader) databaseIAM() (d DatabaseIAM) {
 	switch how := r.getenv("DATABASE_AUTH"); how {
 	case "", "password":
-		return false
 	case "iam":
-		return true
+		d.On = true
 	default:
-		r.add("DATABASE_AUTH", fmt.Sprintf("%q is neither password nor iam", clip(how)), "set one of them, or leave it out for password")
-		return false
+		r.add("DATABASE_AUTH", "it is neither password nor iam", "set one of them, or leave it out for password")
 	}
+	const name = "DATABASE_IAM_ENDPOINT"
+	d.Endpoint = r.getenv(name)
+	if d.Endpoint == "" {
+		return d
+	}
+	host, port, err := net.SplitHostPort(d.Endpoint)
+	n, number := strconv.ParseUint(port, 10, 16)
+	switch {
+	case !d.On:
+		r.add(name, "it serves with DATABASE_AUTH=iam alone", "set DATABASE_AUTH to iam, or leave it out")
+	case err != nil || number != nil || n == 0 || !hostName.MatchString(host):
+		r.add(name, "it is not a host and a port", "set those of the database's endpoint in RDS, such as db.abc123.eu-west-1.rds.amazonaws.com:5432, or leave it out for those of the URL")
+	}
+	return d
 }
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9.-]+$`)
 
 func (r *reader) duration(name string, standard, least, most time.Duration) time.Duration {
 	s := r.getenv(name)

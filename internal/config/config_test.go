@@ -284,7 +284,7 @@ func TestDatabaseAuthIsPasswordOrIAM(t *testing.T) {
 		return LoadWorker(workerEnv(map[string]string{"DATABASE_AUTH": auth}))
 	}
 	for auth, want := range map[string]bool{"": false, "password": false, "iam": true} {
-		if c, err := load(auth); err != nil || c.DatabaseIAM != want {
+		if c, err := load(auth); err != nil || c.DatabaseIAM.On != want {
 			t.Errorf("%q: %v, %v", auth, c.DatabaseIAM, err)
 		}
 	}

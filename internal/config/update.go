@@ -18,7 +18,7 @@ import (
 type Refreshing struct {
 	QueueURL       string
 	DatabaseSecret string // ARN
-	DatabaseIAM    bool   // a URL without a password: IAM's token stands in
+	DatabaseIAM    DatabaseIAM
 	Trust          Trust
 	Margin         time.Duration // how far Amazon's reads may lag behind its notifications
 	APITimeout     time.Duration // of one call to Amazon Pay
@@ -213,12 +213,13 @@ func (r *reader) flag(name string, standard bool) bool {
 	}
 }
 
-// DatabaseURL returns the function that reads the URL in the secret at arn. With
-// refetch, what it returned last was refused.
-func (s *Secrets) DatabaseURL(arn string) func(ctx context.Context, again bool) (string, error) {
-	return func(ctx context.Context, refetch bool) (string, error) {
+// DatabaseURL returns the function that tells the URL in the secret at arn, and
+// the certificate authorities that are trusted besides. Refetch says that the
+// server refused the user or the password told before.
+func (s *Secrets) DatabaseURL(arn string) func(ctx context.Context, refetch bool) (url, ca string, err error) {
+	return func(ctx context.Context, refetch bool) (url, ca string, err error) {
 		db, err := s.Database(ctx, arn, refetch)
-		return db.URL.Reveal(), err
+		return db.URL.Reveal(), db.CA, err
 	}
 }
 

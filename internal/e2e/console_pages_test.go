@@ -178,7 +178,7 @@ func newConsole(t *testing.T) *console {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := migrate.Run(t.Context(), url, []migrate.Account{{ID: "main", MerchantID: "M1", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
+	if _, err := migrate.Run(t.Context(), url, "", []migrate.Account{{ID: "main", MerchantID: "M1", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
 		Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Live), Share: 0.5}}); err != nil {
 		t.Fatal(err)
 	}

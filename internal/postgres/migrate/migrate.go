@@ -18,6 +18,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 	"github.com/rs/zerolog"
 
+	"walletsync/internal/postgres/endpoint"
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
 )
@@ -39,9 +40,6 @@ var sqlQuota string
 
 //go:embed idle.sql
 var sqlIdle string
-
-// errURL stands in for pgx's own error, which quotes the URL.
-var errURL = errors.New("the database URL cannot be read; it must look like postgres://user:password@host:5432/database?sslmode=verify-full")
 
 // Account is what the database knows of an account: what is not secret.
 type Account struct {
@@ -83,7 +81,8 @@ const (
 // Run brings the schema of the database at url up to date and copies the
 // accounts into it. It is idempotent, and safe to run twice at once: a session
 // lock makes the second wait. The url must lead to the server directly, as a
-// pooler in transaction mode would lose that lock.
+// pooler in transaction mode would lose that lock. ca is certificate authorities
+// in PEM that are trusted besides; empty: none.
 //
 // Options may change how it connects, as its password.
 //
@@ -95,10 +94,10 @@ const (
 //
 // The error says what to do. It holds no value of a row and no password, and no
 // SQL: it is shown to whoever deploys.
-func Run(ctx context.Context, url string, accounts []Account, options ...stdlib.OptionOpenDB) (Migrated, error) {
-	c, err := pgx.ParseConfig(url)
+func Run(ctx context.Context, url, ca string, accounts []Account, options ...stdlib.OptionOpenDB) (Migrated, error) {
+	c, err := endpoint.Config(url, ca)
 	if err != nil {
-		return Migrated{}, errURL
+		return Migrated{}, err
 	}
 	db := stdlib.OpenDB(*c, append(options, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, sqlSession)
@@ -131,17 +130,17 @@ func Run(ctx context.Context, url string, accounts []Account, options ...stdlib.
 // functions' own, after ten minutes: a connection that old would be replaced at
 // its next use. It works through a pooler, too. A failure is only logged, as the
 // functions work without it.
-func EndIdleSessions(ctx context.Context, url string, options ...stdlib.OptionOpenDB) {
-	err := endIdleSessions(ctx, url, options)
+func EndIdleSessions(ctx context.Context, url, ca string, options ...stdlib.OptionOpenDB) {
+	err := endIdleSessions(ctx, url, ca, options)
 	if err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Msg("idle_session_timeout could not be set; as the functions' user, run: alter role current_user in database … set idle_session_timeout = '10min'")
 	}
 }
 
-func endIdleSessions(ctx context.Context, url string, options []stdlib.OptionOpenDB) error {
-	c, err := pgx.ParseConfig(url)
+func endIdleSessions(ctx context.Context, url, ca string, options []stdlib.OptionOpenDB) error {
+	c, err := endpoint.Config(url, ca)
 	if err != nil {
-		return errURL
+		return err
 	}
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec
 	db := stdlib.OpenDB(*c, options...)
