@@ -69,12 +69,23 @@ doctor: ## check a configuration: the running stack's, the environment's, or a d
 	  if [ -z "$$ACCOUNTS" ] && [ -f "$$file" ]; then set -a; . "$$(realpath "$$file")"; set +a; fi; \
 	  .build/operator doctor $(ARGS); fi
 
+# The whole-stack tests mostly wait and take the longest, so they start first, and
+# two more packages run at once than there are processors. The time-out is more
+# than three times what the slowest package takes on two quiet processors.
+GO_TEST = race=; if command -v gcc >/dev/null; then race=-race; export CGO_ENABLED=1; \
+	  else echo "SKIP race detector: no C compiler — install gcc and the C library's headers"; fi; \
+	set -o pipefail; go test -json $$race -shuffle=on -p=$$(($$(getconf _NPROCESSORS_ONLN) + 2)) -parallel=6 -timeout=20m \
+	  -exec "'$(CURDIR)/.ci/timed'" $(TESTFLAGS)
+SLOW = ./internal/e2e ./internal/postgres ./internal/postgres/migrate
+
 .PHONY: test
 test: ## all tests, with what they need installed first (TESTFLAGS for go test)
 	@.ci/tools
-	@race=; if command -v gcc >/dev/null; then race=-race; export CGO_ENABLED=1; \
-	  else echo "SKIP race detector: no C compiler — install gcc and the C library's headers"; fi; \
-	set -o pipefail; go test -json $$race -shuffle=on -parallel=6 -timeout=9m $(TESTFLAGS) ./... | go run ./internal/local/testreport
+	@$(GO_TEST) $(SLOW) ./... | go run ./internal/local/testreport
+
+.PHONY: check
+check: lint ## lint, and the tests without browsers, whole stacks and the full Postgres suites: under three minutes
+	@$(GO_TEST) $$(go list ./... | grep -vxF "$$(go list $(SLOW))") | go run ./internal/local/testreport
 
 .PHONY: lint
 lint: ## formatting, go vet, the schema's locks (squawk), golangci-lint, govulncheck

@@ -33,6 +33,7 @@ create table walletsync.api_quota (
     closed_until timestamptz not null default '-infinity', -- after a 429, or while the key is refused
     closed_for   double precision not null default 0, -- seconds; grows while 429s go on
     closed_why   text,
+    refused_ids  text[] not null default '{}', -- different ids refused in a row, since the last call that was answered
     wake_at      timestamptz not null default '-infinity', -- the earliest wake-up under way
     primary key (account, call)
 ) with (fillfactor = 50);
@@ -123,12 +124,12 @@ create table walletsync.notifications (
     notification_id   text not null,
     object_type       text not null,
     object_id         text not null,
-    charge_permission text collate "C", -- null: of the old kind, recorded only
+    charge_permission text collate "C", -- null: of the old kind, or of an object whose charge permission is not stored; recorded only
     type              text not null,
     published_at      timestamptz not null, -- Amazon's clock
     arrived_at        timestamptz not null, -- the receiver's clock
     processed_at      timestamptz not null,
-    outcome           text not null check (outcome in ('wanted', 'covered', 'confirming', 'not_followed', 'unknown', 'recorded'))
+    outcome           text not null check (outcome in ('wanted', 'covered', 'confirming', 'not_followed', 'unknown', 'recorded', 'unmatched'))
 );
 create index notifications_of_one
     on walletsync.notifications (account, charge_permission, published_at) where charge_permission is not null;
@@ -160,9 +161,10 @@ create table walletsync.refreshes (
 comment on table walletsync.refreshes is 'Which charge permissions are wanted, since when, and who is fetching them.';
 
 -- Without the expression in the index, rows that wait for their time are read
--- one by one, and half a million of them cost 80 ms a claim instead of 2.
+-- one by one, and half a million of them cost 80 ms a claim instead of 2. Of
+-- ids never read (priority 30) the newest is claimed first.
 create index refreshes_due on walletsync.refreshes
-    (account, priority, since, id, greatest(not_before, lease_until)) where wanted > done;
+    (account, priority, (case when priority = 30 then since end) desc, since, id, greatest(not_before, lease_until)) where wanted > done;
 create index refreshes_longest on walletsync.refreshes
     (account, since, id, greatest(not_before, lease_until)) where wanted > done;
 create index refreshes_next on walletsync.refreshes

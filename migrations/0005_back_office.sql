@@ -403,7 +403,7 @@ comment on column back_office.freshness.waiting_since is 'Our clock: since when;
 comment on column back_office.freshness.waiting_because is 'The cause of what waits; null: nothing does.';
 comment on column back_office.freshness.next_attempt_at is 'Our clock: not before then; null: as soon as the quota allows, or nothing waits.';
 comment on column back_office.freshness.failed_attempts is 'Reads that failed since the last that did not.';
-comment on column back_office.freshness.last_error is 'What the last failed read said; null: it did not fail.';
+comment on column back_office.freshness.last_error is 'What the last failed read said, or which members of the last answer could not be read and keep what was stored before; null: neither.';
 comment on column back_office.freshness.unknown_to_amazon_since is 'Our clock: Amazon Pay says that there is no such charge permission; null: it knows it.';
 comment on column back_office.freshness.last_notified_at is 'Amazon''s clock: the newest notification that named it; null: none.';
 comment on column back_office.freshness.erased_at is 'Our clock: personal data was erased then, and is not stored again until the buyer completes an update; null: it is kept.';

@@ -123,7 +123,7 @@ func New(c Config) (*Client, error) {
 		return nil, fmt.Errorf("amazonpay: the public key id is for %s, the environment is %q", environment, clip(string(c.Environment), 40))
 	}
 	if err := checkKey(c.PrivateKey); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("amazonpay: private key: %w", err)
 	}
 	algorithm := cmp.Or(c.Algorithm, PSSV2)
 	if algorithm.saltLength() == 0 {

@@ -27,8 +27,8 @@ type Error struct {
 	// Message is Amazon's explanation in English, at most 300 characters.
 	Message string
 
-	// RetryAfter is how long Amazon asked to wait; 0 if it did not. At most 24
-	// hours.
+	// RetryAfter is how long Amazon asked to wait; 0 if it did not. At most five
+	// minutes.
 	RetryAfter time.Duration
 
 	Response Response
@@ -97,17 +97,50 @@ func Throttled(err error) (retryAfter time.Duration, ok bool) {
 	return e.RetryAfter, true
 }
 
-// Misconfigured reports whether an operator must act before any call can
-// succeed: the key, its signature or its account was refused, Amazon wants
+// Misconfigured reports whether an operator must act before any call of the
+// account can succeed: the key or its signature was refused, Amazon wants
 // another version of TLS, or the host's certificate is not trusted.
 func Misconfigured(err error) bool {
-	switch status(err) {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusUpgradeRequired:
+	if KeyRefused(err) || status(err) == http.StatusUpgradeRequired {
 		return true
 	}
 	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
 	return untrusted
 }
+
+// KeyRefused reports whether Amazon refused the key or the signature made with
+// it, whatever the object of the call.
+func KeyRefused(err error) bool {
+	switch ReasonCode(err) {
+	case "InvalidAuthentication", "InvalidAuthorizationToken", "InvalidRequestSignature":
+		return true
+	}
+	return false
+}
+
+// ObjectRefused reports whether Amazon refused the call with 401 or 403 and did
+// not blame the key: the object may be another merchant's. If every object is
+// refused in this way, it is the account that is at fault.
+func ObjectRefused(err error) bool {
+	s := status(err)
+	return (s == http.StatusUnauthorized || s == http.StatusForbidden) && !KeyRefused(err)
+}
+
+// NotCalled wraps an error that came before the call was made, such as a private
+// key that is unavailable: Amazon knows nothing of it.
+func NotCalled(err error) error { return &notCalledError{err} }
+
+// WasNotCalled reports whether err is one that NotCalled wrapped.
+func WasNotCalled(err error) bool {
+	_, ok := errors.AsType[*notCalledError](err)
+	return ok
+}
+
+type notCalledError struct{ err error }
+
+func (e *notCalledError) Error() string { return "Amazon Pay was not called: " + e.err.Error() }
+
+func (e *notCalledError) Unwrap() error { return e.err }
 
 // Temporary reports whether the same call is worth making again, a little
 // later: statuses 408, 425, 429 and 5xx, connections that broke, and time-outs.
@@ -227,8 +260,9 @@ func cause(err error) error {
 	return err
 }
 
-// maxRetryAfter bounds what a Retry-After header can ask for.
-const maxRetryAfter = 24 * time.Hour
+// maxRetryAfter bounds what a Retry-After header can ask for: it pauses an
+// account's calls, and Amazon's quota is restored every second.
+const maxRetryAfter = 5 * time.Minute
 
 // retryAfter reads the header of that name (RFC 9110 section 10.2.3): seconds,
 // or a date, which is compared with the answer's own.

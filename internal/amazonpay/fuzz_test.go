@@ -14,7 +14,7 @@ import (
 )
 
 // What is read as a charge permission is about the one asked for, keeps the
-// body as it came, and reads the same again from what encoding/json makes of it.
+// body as it came, and names what could not be read.
 func FuzzChargePermission(f *testing.F) {
 	f.Add([]byte(wholePermission))
 	f.Add([]byte(permission))
@@ -22,6 +22,7 @@ func FuzzChargePermission(f *testing.F) {
 	f.Add([]byte(`{"chargePermissionId":"` + permissionID + `","buyer":{"phoneNumber":49301234567}}`))
 	f.Add([]byte(`{"chargepermissionid":"b01-0000000-0000000","creationTimestamp":"2026-02-03T04:05:06Z"}`))
 	f.Add([]byte("null"))
+	f.Add([]byte(`{"chargePermissionId":"` + permissionID + `","limits":{"amountLimit":{"amount":"1,000.00"}},"statusDetails":{"reasons":[5]},"paymentPreferences":{}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		p, err := decodeChargePermission(body, permissionID, Response{StatusCode: 200})
 		if err != nil {
@@ -34,16 +35,13 @@ func FuzzChargePermission(f *testing.F) {
 		if !strings.EqualFold(p.ID, permissionID) || !bytes.Equal(p.Raw, body) || p.Response.StatusCode != 200 {
 			t.Errorf("got %+v", p)
 		}
-		again, err := json.Marshal(p)
-		if err != nil {
-			return // a year that RFC 3339 cannot write
+		for _, name := range p.Unreadable {
+			if !plain(name, 64, ".") {
+				t.Errorf("an unreadable member is named %q", name)
+			}
 		}
-		q, err := decodeChargePermission(again, permissionID, Response{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if once, err := json.Marshal(q); err != nil || !bytes.Equal(once, again) {
-			t.Errorf("%s became %s, %v", again, once, err)
+		if _, err := json.Marshal(p); err != nil { // times that RFC 3339 can write
+			t.Error(err)
 		}
 	})
 }
@@ -69,8 +67,7 @@ func FuzzCheckoutSession(f *testing.F) {
 func checkSilent(t *testing.T, err error) {
 	t.Helper()
 	switch text := err.Error(); {
-	case errors.Is(err, errOtherID), text == "the response is empty", text == "the response is not JSON":
-	case strings.HasPrefix(text, "the response's field ") && !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII }):
+	case errors.Is(err, errOtherID), errors.Is(err, errNotObject), text == "the response is empty":
 	default:
 		t.Errorf("an error says too much: %v", err)
 	}

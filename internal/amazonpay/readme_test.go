@@ -32,7 +32,9 @@ func readmeCall(ctx context.Context, pem []byte) error {
 	case amazonpay.NotFound(err):
 		// Amazon does not know it.
 	case amazonpay.Misconfigured(err):
-		// The key, its signature or the account was refused: an operator must act.
+		// The key or its signature was refused: an operator must act.
+	case amazonpay.ObjectRefused(err):
+		// It may be another merchant's.
 	case amazonpay.Temporary(err):
 		// Tried four times; later it may go better. Throttled(err) tells how much later.
 	case err != nil:

@@ -3,7 +3,6 @@ package amazonpay
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -26,162 +25,156 @@ type Response struct {
 	Duration time.Duration
 }
 
-// ChargePermission is the right to charge a buyer, with what Amazon shares of
-// the buyer and the wallet (Amazon Pay API, "Charge Permission object").
+// ChargePermission is the right to charge a buyer, with what walletsync stores of
+// it (Amazon Pay API, "Charge Permission object"). Everything else that Amazon
+// sent is in Raw and not decoded.
 type ChargePermission struct {
-	ID                          string                      `json:"chargePermissionId"`
-	Type                        string                      `json:"chargePermissionType"` // OneTime, Recurring or PaymentMethodOnFile
-	ReferenceID                 string                      `json:"chargePermissionReferenceId"`
-	PlatformID                  string                      `json:"platformId"`
-	Buyer                       Buyer                       `json:"buyer"`
-	ReleaseEnvironment          string                      `json:"releaseEnvironment"` // Live or Sandbox
-	ShippingAddress             Address                     `json:"shippingAddress"`
-	BillingAddress              Address                     `json:"billingAddress"`
-	PaymentPreferences          []PaymentPreference         `json:"paymentPreferences"`
-	StatusDetails               ChargePermissionStatus      `json:"statusDetails"`
-	CreationTimestamp           Time                        `json:"creationTimestamp"`
-	ExpirationTimestamp         Time                        `json:"expirationTimestamp"`
-	MerchantMetadata            MerchantMetadata            `json:"merchantMetadata"`
-	PaymentMethodOnFileMetadata PaymentMethodOnFileMetadata `json:"paymentMethodOnFileMetadata"`
-	Limits                      Limits                      `json:"limits"`
-	PresentmentCurrency         string                      `json:"presentmentCurrency"`
+	ID                  string
+	Type                string // OneTime, Recurring or PaymentMethodOnFile
+	Buyer               Buyer
+	ReleaseEnvironment  string // Live or Sandbox
+	ShippingAddress     Address
+	BillingAddress      Address
+	PaymentPreferences  []PaymentPreference
+	StatusDetails       ChargePermissionStatus
+	CreationTimestamp   Time
+	ExpirationTimestamp Time
+	Limits              Limits
 
-	// Raw is the response's body as Amazon sent it, with the fields that are
-	// not above.
-	Raw      json.RawMessage `json:"-"`
-	Response Response        `json:"-"`
+	// Unreadable names the members, such as limits.amountLimit.amount, that
+	// Amazon sent in a form that is not known. Their fields above are empty,
+	// which must not be taken for null.
+	Unreadable []string
+
+	// Raw is the response's body as Amazon sent it.
+	Raw      json.RawMessage
+	Response Response
 }
 
-// Buyer is the person. Amazon no longer tells 30 days after the charge
-// permission has closed.
+// Buyer is the person. Amazon stops sending the details 30 days after the charge
+// permission has closed, and of OneTime 30 days after its creation.
 type Buyer struct {
-	BuyerID              string   `json:"buyerId"`
-	Name                 string   `json:"name"`
-	Email                string   `json:"email"`
-	PhoneNumber          string   `json:"phoneNumber"`
-	PrimeMembershipTypes []string `json:"primeMembershipTypes"`
+	BuyerID     string
+	Name        string
+	Email       string
+	PhoneNumber string
 }
 
 // Address is a postal address. The zero value is none.
 type Address struct {
-	Name          string `json:"name"`
-	AddressLine1  string `json:"addressLine1"`
-	AddressLine2  string `json:"addressLine2"`
-	AddressLine3  string `json:"addressLine3"`
-	City          string `json:"city"`
-	County        string `json:"county"`
-	District      string `json:"district"`
-	StateOrRegion string `json:"stateOrRegion"`
-	PostalCode    string `json:"postalCode"`
-	CountryCode   string `json:"countryCode"` // ISO 3166-1 alpha-2
-	PhoneNumber   string `json:"phoneNumber"`
+	Name          string
+	AddressLine1  string
+	AddressLine2  string
+	AddressLine3  string
+	City          string
+	County        string
+	District      string
+	StateOrRegion string
+	PostalCode    string
+	CountryCode   string // ISO 3166-1 alpha-2
+	PhoneNumber   string
 }
 
 // PaymentPreference is a payment method of the wallet.
 type PaymentPreference struct {
 	// PaymentDescriptor is fit to be shown to the buyer, such as
 	// "Visa ****1111 (Amazon Pay)"; often empty.
-	PaymentDescriptor string `json:"paymentDescriptor"`
+	PaymentDescriptor string
 }
 
 // ChargePermissionStatus says whether charges are possible.
 type ChargePermissionStatus struct {
-	State                string   `json:"state"` // Chargeable, NonChargeable or Closed
-	Reasons              []Reason `json:"reasons"`
-	LastUpdatedTimestamp Time     `json:"lastUpdatedTimestamp"`
+	State                string // Chargeable, NonChargeable or Closed
+	Reasons              []Reason
+	LastUpdatedTimestamp Time
 }
 
 // Reason is why a charge permission is in its state.
 type Reason struct {
-	Code        string `json:"reasonCode"`
-	Description string `json:"reasonDescription"`
-}
-
-// MerchantMetadata is what the merchant attached.
-type MerchantMetadata struct {
-	MerchantReferenceID string `json:"merchantReferenceId"`
-	MerchantStoreName   string `json:"merchantStoreName"`
-	NoteToBuyer         string `json:"noteToBuyer"`
-	CustomInformation   string `json:"customInformation"`
-}
-
-// PaymentMethodOnFileMetadata belongs to a PaymentMethodOnFile charge
-// permission.
-type PaymentMethodOnFileMetadata struct {
-	SetupOnly bool `json:"setupOnly"`
+	Code        string
+	Description string
 }
 
 // Limits are what can be charged within a calendar month.
 type Limits struct {
-	AmountLimit   Price `json:"amountLimit"`
-	AmountBalance Price `json:"amountBalance"` // what is left of it
+	AmountLimit   Price
+	AmountBalance Price // what is left of it
 }
 
 // Price is an amount of money: a decimal string and an ISO 4217 code.
 type Price struct {
-	Amount       string `json:"amount"`
-	CurrencyCode string `json:"currencyCode"`
+	Amount       string
+	CurrencyCode string
 }
 
-// CheckoutSession is one visit of a buyer to Amazon's pages (Amazon Pay API,
-// "Checkout Session object"). Most of its fields are null once it is completed.
-type CheckoutSession struct {
-	ID                   string                `json:"checkoutSessionId"`
-	ChargePermissionType string                `json:"chargePermissionType"`
-	StatusDetails        CheckoutSessionStatus `json:"statusDetails"`
-	ChargePermissionID   string                `json:"chargePermissionId"`
-	ChargeID             string                `json:"chargeId"`
-	CreationTimestamp    Time                  `json:"creationTimestamp"`
-	ExpirationTimestamp  Time                  `json:"expirationTimestamp"`
-	ReleaseEnvironment   string                `json:"releaseEnvironment"`
-	ProductType          string                `json:"productType"` // PayAndShip or PayOnly
-	StoreID              string                `json:"storeId"`
-	Buyer                Buyer                 `json:"buyer"`
-	ShippingAddress      Address               `json:"shippingAddress"`
-	BillingAddress       Address               `json:"billingAddress"`
-	PaymentPreferences   []PaymentPreference   `json:"paymentPreferences"`
-	Constraints          []Constraint          `json:"constraints"`
-	MerchantMetadata     MerchantMetadata      `json:"merchantMetadata"`
+// UnmarshalJSON reads a charge permission member by member, so that one of
+// another form than documented does not spoil the rest. It fails only if b is
+// not a JSON object.
+func (p *ChargePermission) UnmarshalJSON(b []byte) error {
+	o, err := newObject(b, &p.Unreadable)
+	if err != nil {
+		return err
+	}
+	status, limits := o.object("statusDetails"), o.object("limits")
+	buyer := o.object("buyer")
+	p.ID = o.text("chargePermissionId")
+	p.Type = o.text("chargePermissionType")
+	p.Buyer = Buyer{
+		BuyerID: buyer.text("buyerId"), Name: buyer.text("name"), Email: buyer.text("email"), PhoneNumber: buyer.text("phoneNumber"),
+	}
+	p.ReleaseEnvironment = o.text("releaseEnvironment")
+	p.ShippingAddress, p.BillingAddress = o.address("shippingAddress"), o.address("billingAddress")
+	p.PaymentPreferences = o.paymentPreferences("paymentPreferences")
+	p.StatusDetails = ChargePermissionStatus{
+		State: status.text("state"), Reasons: status.reasons("reasons"), LastUpdatedTimestamp: status.time("lastUpdatedTimestamp"),
+	}
+	p.CreationTimestamp, p.ExpirationTimestamp = o.time("creationTimestamp"), o.time("expirationTimestamp")
+	limit, balance := limits.object("amountLimit"), limits.object("amountBalance")
+	p.Limits = Limits{
+		AmountLimit:   Price{limit.amount("amount"), limit.text("currencyCode")},
+		AmountBalance: Price{balance.amount("amount"), balance.text("currencyCode")},
+	}
+	return nil
+}
 
-	// Raw is the response's body as Amazon sent it, with the fields that are
-	// not above.
-	Raw      json.RawMessage `json:"-"`
-	Response Response        `json:"-"`
+// CheckoutSession is one visit of a buyer to Amazon's pages, with what an update
+// needs of it (Amazon Pay API, "Checkout Session object").
+type CheckoutSession struct {
+	ID                 string
+	StatusDetails      CheckoutSessionStatus
+	ChargePermissionID string
+
+	// Unreadable is that of a ChargePermission.
+	Unreadable []string
+
+	// Raw is the response's body as Amazon sent it.
+	Raw      json.RawMessage
+	Response Response
 }
 
 // CheckoutSessionStatus says how far a Checkout Session has come.
 type CheckoutSessionStatus struct {
-	State                string `json:"state"`      // Open, Completed or Canceled
-	ReasonCode           string `json:"reasonCode"` // of a cancelled one: BuyerCanceled, Declined, Expired, AmazonCanceled
-	ReasonDescription    string `json:"reasonDescription"`
-	LastUpdatedTimestamp Time   `json:"lastUpdatedTimestamp"`
+	State      string // Open, Completed or Canceled
+	ReasonCode string // of a cancelled one: BuyerCanceled, Declined, Expired, AmazonCanceled
 }
 
-// Constraint is what an open Checkout Session still lacks.
-type Constraint struct {
-	ID          string `json:"constraintId"`
-	Description string `json:"description"`
+// UnmarshalJSON reads a Checkout Session as ChargePermission.UnmarshalJSON reads
+// a charge permission.
+func (s *CheckoutSession) UnmarshalJSON(b []byte) error {
+	o, err := newObject(b, &s.Unreadable)
+	if err != nil {
+		return err
+	}
+	status := o.object("statusDetails")
+	s.ID = o.text("checkoutSessionId")
+	s.StatusDetails = CheckoutSessionStatus{State: status.text("state"), ReasonCode: status.text("reasonCode")}
+	s.ChargePermissionID = o.text("chargePermissionId")
+	return nil
 }
 
 // Time is a time as Amazon Pay writes it, 20191015T204313Z. The zero Time is
-// null, or what cannot be read as one: Raw has the text.
+// null, or unreadable.
 type Time struct{ time.Time }
-
-// UnmarshalJSON reads Amazon's form, and RFC 3339 too.
-func (t *Time) UnmarshalJSON(b []byte) error {
-	t.Time = time.Time{}
-	var s string
-	if json.Unmarshal(b, &s) != nil {
-		return nil
-	}
-	for _, layout := range []string{dateFormat, time.RFC3339} {
-		if parsed, err := time.Parse(layout, s); err == nil {
-			t.Time = parsed.UTC()
-			break
-		}
-	}
-	return nil
-}
 
 // A response without the id that was asked for says nothing of the object,
 // however well-formed: {} must not empty what is known of it.
@@ -211,18 +204,11 @@ func decodeCheckoutSession(body []byte, id string, r Response) (*CheckoutSession
 
 // decode reads a JSON object. Its errors hold nothing of the values, as those
 // of encoding/json may.
-func decode(body []byte, into any) error {
+func decode(body []byte, into json.Unmarshaler) error {
 	if len(body) == 0 {
 		return errors.New("the response is empty")
 	}
-	err := json.Unmarshal(body, into)
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("the response's field %q is not of the documented type", e.Field)
-	}
-	if err != nil {
-		return errors.New("the response is not JSON")
-	}
-	return nil
+	return into.UnmarshalJSON(body)
 }
 
 // decodeError reads the body of a refusal, as far as it can be read.

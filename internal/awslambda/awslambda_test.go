@@ -38,7 +38,7 @@ func TestAnHTTPEventIsTheRequestThatItDescribes(t *testing.T) {
 		fmt.Fprintf(w, "%s %s %s %s %s %s", q.PathValue("account"), q.PathValue("secret"), q.URL.Query().Get("x"), q.Header.Get("X-Amz-Sns-Message-Type"), c.Value, body)
 	})
 	e := events.APIGatewayV2HTTPRequest{
-		Version: "2.0", RawPath: "/ipn/main/s%2Fecret", RawQueryString: "x=1%202", Body: "aGVsbG8=", IsBase64Encoded: true,
+		Version: "2.0", RawPath: "/ipn/main/50% sure?", RawQueryString: "x=1%202", Body: "aGVsbG8=", IsBase64Encoded: true,
 		Headers: map[string]string{"x-amz-sns-message-type": "Notification", "host": "example.com"}, Cookies: []string{"seen=yes"},
 	}
 	e.RequestContext.HTTP.Method = http.MethodPost
@@ -47,9 +47,40 @@ func TestAnHTTPEventIsTheRequestThatItDescribes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := events.APIGatewayV2HTTPResponse{StatusCode: 202, Headers: map[string]string{"content-type": "text/plain"},
-		Body: "main s/ecret 1 2 Notification yes hello", Cookies: []string{"a=1", "b=2"}}
+		Body: "main 50% sure? 1 2 Notification yes hello", Cookies: []string{"a=1", "b=2"}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestTheRouteIsFoundBehindAStageOrBasePath has one answer for all functions:
+// what API Gateway leaves in front of the route's path is not the handler's.
+func TestTheRouteIsFoundBehindAStageOrBasePath(t *testing.T) {
+	for name, c := range map[string]struct{ route, stage, path, want string }{
+		"default stage":                        {"POST /ipn/{account}/{secret}", "$default", "/ipn/main/s", "/ipn/main/s"},
+		"named stage":                          {"POST /ipn/{account}/{secret}", "prod", "/prod/ipn/main/s", "/ipn/main/s"},
+		"base path of a domain":                {"POST /ipn/{account}/{secret}", "$default", "/pay/ipn/main/s", "/ipn/main/s"},
+		"base path of several segments":        {"POST /ipn/{account}/{secret}", "$default", "/shop/pay/ipn/main/s", "/ipn/main/s"},
+		"base path, then the stage":            {"GET /return", "prod", "/pay/prod/return", "/return"},
+		"account with the route's own name":    {"POST /ipn/{account}/{secret}", "$default", "/ipn/ipn/s", "/ipn/ipn/s"},
+		"base path with the route's own name":  {"POST /ipn/{account}/{secret}", "$default", "/ipn/ipn/main/s", "/ipn/main/s"},
+		"greedy route":                         {"ANY /console/{proxy+}", "prod", "/prod/console/lists/stale", "/console/lists/stale"},
+		"greedy route at the top":              {"ANY /console/{proxy+}", "$default", "/console/lists/stale", "/console/lists/stale"},
+		"default route behind a named stage":   {"$default", "prod", "/prod/update", "/update"},
+		"default route of the default stage":   {"$default", "$default", "/update", "/update"},
+		"a segment that begins like the stage": {"$default", "prod", "/product/update", "/product/update"},
+		"no route key, as invoked by hand":     {"", "", "/update", "/update"},
+		"not the route":                        {"GET /return", "$default", "/other", "/other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got string
+			e := events.APIGatewayV2HTTPRequest{RouteKey: c.route, RawPath: c.path}
+			e.RequestContext.Stage = c.stage
+			h := HTTP(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) { got = q.URL.Path }))
+			if _, err := h(t.Context(), event(t, e)); err != nil || got != c.want {
+				t.Errorf("%q, %v; want %q", got, err, c.want)
+			}
+		})
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 
 func FuzzDoor(f *testing.F) {
 	for _, s := range []string{
-		`{"version":"2.0","rawPath":"/ipn/main/s%2Fecret","rawQueryString":"a=1","cookies":["a=1"],"headers":{"content-type":"text/plain"},"requestContext":{"http":{"method":"POST","sourceIp":"192.0.2.1"}},"body":"aGk=","isBase64Encoded":true}`,
+		`{"version":"2.0","routeKey":"POST /ipn/{account}/{secret}","rawPath":"/prod/ipn/main/50% sure?","rawQueryString":"a=1","cookies":["a=1"],"headers":{"content-type":"text/plain"},"requestContext":{"stage":"prod","http":{"method":"POST","sourceIp":"192.0.2.1"}},"body":"aGk=","isBase64Encoded":true}`,
 		`{"rawPath":"/","body":"%","isBase64Encoded":true}`,
 		`{"Records":[{"EventSource":"aws:sns","Sns":{"Type":"Notification",  "Subject":null}}]}`,
 		`{"Records":[{"EventSource":"aws:s3"}]}`, `{"Records":null}`, `null`, `[]`, `{"requestContext":{"http":{"method":"A B"}},"rawPath":"/"}`,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -59,12 +60,11 @@ func request(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Reque
 		}
 		body = string(decoded)
 	}
-	// rawPath is as the client sent it, but for the stage.
-	target, err := url.ParseRequestURI(e.RawPath)
-	if err != nil {
-		return nil, fmt.Errorf("path: %w", err)
+	if !strings.HasPrefix(e.RawPath, "/") {
+		return nil, errors.New("path: it does not begin with a slash")
 	}
-	target.RawQuery = e.RawQueryString
+	// rawPath arrives percent-decoded; only the query is as the client sent it.
+	target := &url.URL{Path: routePath(e), RawQuery: e.RawQueryString}
 	q, err := http.NewRequestWithContext(ctx, e.RequestContext.HTTP.Method, "/", strings.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -83,6 +83,47 @@ func request(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Reque
 		q = q.WithContext(context.WithValue(ctx, callerKey{}, a.IAM.UserARN))
 	}
 	return q, nil
+}
+
+// routePath returns the event's path from where its route begins. A named stage
+// stands in front of it in rawPath, and so may the base path of a custom domain;
+// sources disagree on which of the two. The route key says what to look for; a
+// $default route has no path, so that only the stage is removed.
+//
+// Source: API Gateway Developer Guide, "Create AWS Lambda proxy integrations for
+// HTTP APIs", payload format 2.0.
+func routePath(e events.APIGatewayV2HTTPRequest) string {
+	if _, route, ok := strings.Cut(e.RouteKey, " "); ok {
+		if path, ok := cutBasePath(e.RawPath, route); ok {
+			return path
+		}
+	}
+	stage := e.RequestContext.Stage
+	if rest, ok := strings.CutPrefix(e.RawPath, "/"+stage); ok && stage != "" && strings.HasPrefix(rest, "/") {
+		return rest
+	}
+	return e.RawPath
+}
+
+// cutBasePath returns the first part of path that matches the route, up to the
+// end of path. A route is of literal segments and {variables}; the last may be
+// a greedy {variable+}.
+func cutBasePath(path, route string) (string, bool) {
+	given, wanted := strings.Split(path, "/")[1:], strings.Split(route, "/")[1:]
+	greedy := strings.HasSuffix(route, "+}")
+	for i := 0; i+len(wanted) <= len(given); i++ {
+		if !greedy && i+len(wanted) != len(given) {
+			continue
+		}
+		matches := true
+		for j, segment := range wanted {
+			matches = matches && (strings.HasPrefix(segment, "{") && given[i+j] != "" || segment == given[i+j])
+		}
+		if matches {
+			return "/" + strings.Join(given[i:], "/"), true
+		}
+	}
+	return "", false
 }
 
 type callerKey struct{}

@@ -304,7 +304,8 @@ func (s *Secrets) Key(ctx context.Context, arn string, again bool) (Secret, erro
 }
 
 // PreviousKey returns the private key that the current one replaced, and false
-// if there is none. Amazon Pay may still expect it after a rotation.
+// if there is none. Nothing is signed with it; it tells the doctor what went
+// wrong when key and key id were not changed together.
 func (s *Secrets) PreviousKey(ctx context.Context, arn string) (Secret, bool, error) {
 	key, err := s.key(ctx, version{arn, previous}, true)
 	if errors.Is(err, errAbsent) {
@@ -323,14 +324,32 @@ func (s *Secrets) key(ctx context.Context, v version, again bool) (Secret, error
 	if known, ok := s.keys[v]; ok && known.text == text {
 		return known.key, nil
 	}
-	var key struct {
-		PrivateKey string `json:"privateKey"`
-	}
-	if json.Unmarshal([]byte(text), &key) != nil || key.PrivateKey == "" {
+	pem, ok := privateKeyOf(text)
+	if !ok {
 		return Secret{}, fmt.Errorf(`secret %s: it is not of the form {"privateKey":"-----BEGIN …"}`, v.arn)
 	}
-	s.keys[v] = keyText{text, NewSecret(key.PrivateKey)}
+	s.keys[v] = keyText{text, NewSecret(pem)}
 	return s.keys[v].key, nil
+}
+
+// onePEM is a PEM block as it stands in a text.
+var onePEM = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]+-----.*-----END [A-Z ]+-----`)
+
+// privateKeyOf returns the PEM of a secret's text. Copying may have put a byte
+// order mark before the JSON, or real line ends into its string, which makes it
+// no JSON; or there is the PEM alone.
+func privateKeyOf(text string) (pem string, ok bool) {
+	var key struct {
+		PrivateKey *string `json:"privateKey"`
+	}
+	if json.Unmarshal([]byte(strings.TrimPrefix(text, "\uFEFF")), &key) == nil {
+		if key.PrivateKey == nil || *key.PrivateKey == "" {
+			return "", false
+		}
+		return *key.PrivateKey, true
+	}
+	pem = onePEM.FindString(text)
+	return pem, pem != ""
 }
 
 // Database is where the data is.

@@ -256,6 +256,33 @@ func TestPreviousKeyIsAbsentOrThere(t *testing.T) {
 	}
 }
 
+// What copying does to the secret's text is undone; amazonpay.ParsePrivateKey
+// does so for the key in it.
+func TestKeyIsReadHoweverTheSecretWasCopied(t *testing.T) {
+	const pem = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----"
+	for name, text := range map[string]string{
+		"as documented":              `{"privateKey":"-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----"}`,
+		"a byte order mark":          "\uFEFF" + `{"privateKey":"-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----"}`,
+		"line ends within the JSON":  `{"privateKey":"` + pem + `"}`,
+		"the PEM alone":              pem,
+		"the PEM alone, with quotes": `"` + pem + "\"\n",
+	} {
+		m := &manager{texts: map[string]string{"key AWSCURRENT": text}}
+		if k, err := NewSecrets(m, time.Now).Key(t.Context(), "key", false); err != nil || k.Reveal() != pem {
+			t.Errorf("%s: %q, %v", name, k.Reveal(), err)
+		}
+	}
+	for name, text := range map[string]string{"empty": "", "another member": `{"key":"` + `-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----"}`,
+		"no text": `{"privateKey":5}`, "cut off": "-----BEGIN PRIVATE KEY-----\nMIIE"} {
+		m := &manager{texts: map[string]string{"key AWSCURRENT": text}}
+		if k, err := NewSecrets(m, time.Now).Key(t.Context(), "key", false); err == nil {
+			t.Errorf("%s: %q", name, k.Reveal())
+		} else if strings.Contains(err.Error(), "MIIE") {
+			t.Errorf("%s: the error holds the secret: %v", name, err)
+		}
+	}
+}
+
 func TestDirectURLIsTheURLWhereNoneIsSet(t *testing.T) {
 	m := &manager{texts: map[string]string{
 		"one AWSCURRENT": `{"url":"postgres://a"}`,

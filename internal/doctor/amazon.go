@@ -47,7 +47,7 @@ func (d *Doctor) amazon(ctx context.Context, r *report, a config.Account) {
 	}
 	private, err := amazonpay.ParsePrivateKey([]byte(pem.Reveal()))
 	if err != nil {
-		r.bad(key, a.ID, plain(err), `put the PEM file that Seller Central gave you into the secret, whole, with its line ends as \n: {"privateKey":"-----BEGIN PRIVATE KEY-----\n…"}`)
+		r.bad(key, a.ID, plain(err), `put the PEM file that Seller Central gave you into the secret, whole: jq -Rs '{privateKey: .}' private.pem writes {"privateKey":"-----BEGIN PRIVATE KEY-----\n…"}`)
 		r.skip(request, a.ID, "the key cannot be used")
 		r.skip(clock, a.ID, "Amazon Pay was not asked")
 		return
@@ -69,9 +69,9 @@ func (d *Doctor) amazon(ctx context.Context, r *report, a config.Account) {
 			r.bad(request, a.ID, found, "set the clock first: Amazon refuses signatures of another time")
 			return
 		}
-		if _, refused := errors.AsType[*amazonpay.Error](err); refused && amazonpay.Misconfigured(err) && d.previousServes(ctx, a) {
+		if (amazonpay.KeyRefused(err) || amazonpay.ObjectRefused(err)) && d.previousServes(ctx, a) {
 			found += "; the key before it is accepted"
-			remedy = "finish the rotation: register the new public key in Seller Central and set its publicKeyId, or put the key before it back into the secret"
+			remedy = "key and key id must change together: set the publicKeyId that belongs to the new key, or put the key before it back into the secret"
 		}
 		r.bad(request, a.ID, found, remedy)
 		return

@@ -235,8 +235,8 @@ func (d *Doctor) judgeConnections(r *report, db Database) {
 	case open > db.Connections:
 		r.bad(check, "", fmt.Sprintf("the functions can have %d open, and the server takes %d of %s", open, db.Connections, db.Role),
 			"lower WorkerConcurrency or the other functions' concurrency, and DATABASE_CONNECTIONS with them; or raise max_connections; or let url lead to a pooler and directUrl to the server")
-	case !db.EndsIdle && d.Before:
-		r.skip(check, "", "the deploy sets idle_session_timeout")
+	case !db.EndsIdle && (d.Before || !db.Schema):
+		r.skip(check, "", "the migrator sets idle_session_timeout")
 	case !db.EndsIdle:
 		r.bad(check, "", "those of functions that Lambda took away stay open: idle_session_timeout is 0",
 			"invoke the migrator, which sets it, or as "+db.Role+": alter role current_user in database … set idle_session_timeout = '10min'")

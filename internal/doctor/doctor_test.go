@@ -252,8 +252,9 @@ func TestConnectionsThatCanBeOpenAreComparedWithWhatTheServerTakes(t *testing.T)
 		{"too few", 33, false, Database{Connections: 17, EndsIdle: true, Role: "shop"}, Bad, "takes 17 of shop"},
 		{"a pooler", 33, false, Database{Connections: 17, Pooled: true}, Good, "pooler"},
 		{"not told", 0, false, Database{Connections: 97, EndsIdle: true}, Skipped, "DATABASE_CONNECTIONS"},
-		{"idle ones stay", 33, false, Database{Connections: 97}, Bad, "idle_session_timeout"},
-		{"idle ones stay before the deploy", 33, true, Database{Connections: 97}, Skipped, "the deploy"},
+		{"idle ones stay", 33, false, Database{Connections: 97, Schema: true}, Bad, "idle_session_timeout"},
+		{"idle ones stay before the deploy", 33, true, Database{Connections: 97, Schema: true}, Skipped, "the migrator"},
+		{"the database is empty", 33, false, Database{Connections: 97}, Skipped, "the migrator"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := Doctor{Before: c.before, Config: config.Deployment{Worker: config.Worker{Connections: c.open}}}

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -47,6 +46,7 @@ func browser(t *testing.T, scheme string, more ...chromedp.ExecAllocatorOption) 
 	if path == "" {
 		t.Skip("no Chromium — apt-get install chromium fonts-noto-cjk")
 	}
+	browsing.take(t)
 	b, options := chromium[scheme], []chromedp.ContextOption{chromedp.WithNewBrowserContext()}
 	if len(more) > 0 {
 		b, options = &sharedBrowser{}, nil
@@ -56,9 +56,7 @@ func browser(t *testing.T, scheme string, more ...chromedp.ExecAllocatorOption) 
 	if b.err != nil {
 		t.Fatal(b.err)
 	}
-	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Minute)
-	t.Cleanup(cancel)
-	return tab(t, ctx, options...)
+	return tab(t, b.ctx, options...)
 }
 
 // tab opens one more. What it is first run with is its life, so that is done
@@ -85,10 +83,10 @@ func (b *sharedBrowser) start(path, scheme string, more ...chromedp.ExecAllocato
 	_, b.err = chromedp.Run(ctx, chromedp.Location())
 }
 
-// do makes the browser do something, within a minute.
+// do makes the browser do something, within what a busy machine takes.
 func do[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, tried)
 	defer cancel()
 	v, err := chromedp.Run(ctx, a)
 	if err != nil {

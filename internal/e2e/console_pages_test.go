@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +19,7 @@ import (
 	"walletsync/internal/backoffice"
 	"walletsync/internal/backoffice/identity"
 	"walletsync/internal/backoffice/view"
-	"walletsync/internal/local/pg"
+	"walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/postgres"
 	"walletsync/internal/postgres/migrate"
@@ -165,24 +164,13 @@ var someone = identity.Identity{Subject: "subject", Name: "Kim Clerk", Role: ide
 
 func newConsole(t *testing.T) *console {
 	t.Helper()
-	o, err := pg.FromEnvironment(os.Getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := pg.Start(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Stop() })
-	url, err := server.CreateDatabase(t.Context(), "console")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := migrate.Run(t.Context(), url, "", []migrate.Account{{ID: "main", MerchantID: "M1", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
-		Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Live), Share: 0.5}}); err != nil {
-		t.Fatal(err)
-	}
+	url := pgtest.New(t, func(ctx context.Context, url string) error {
+		_, err := migrate.Run(ctx, url, "", []migrate.Account{{ID: "main", MerchantID: "M1", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
+			Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Live), Share: 0.5}})
+		return err
+	}, "console")
 	c := &console{as: someone}
+	var err error
 	if c.db, err = pgx.Connect(t.Context(), url); err != nil {
 		t.Fatal(err)
 	}

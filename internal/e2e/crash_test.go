@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -219,4 +220,92 @@ func TestAnAmazonThatRefusesForAWhileDelaysAndLosesNothing(t *testing.T) {
 		t.Error("a 429 did not close the bucket")
 	}
 	w.check()
+}
+
+// TestAnswersOfAnUnknownFormLoseNothing has Amazon Pay answer as it never did:
+// what cannot be read keeps what was stored, and the rest is stored.
+func TestAnswersOfAnUnknownFormLoseNothing(t *testing.T) {
+	t.Parallel()
+	w := try(t, stack.Options{})
+	ids := w.known(2)
+	const get = twin.GetChargePermission
+	faults, err := twin.ParseFaults([]byte(fmt.Sprintf(`{"calls":[
+		{"call":%q,"id":%q,"patch":{"limits":{"amountLimit":{"amount":"1,000.00"}},"buyer":{"primeMembershipTypes":{"a":1},"phoneNumber":5},
+			"merchantMetadata":"none","paymentMethodOnFileMetadata":{"setupOnly":"yes"},"expirationTimestamp":"soon"}},
+		{"call":%q,"id":%q,"patch":{"limits":{"amountLimit":{"amount":500}},"shippingAddress":{"city":["a","b"]}}}]}`, get, ids[0], get, ids[1])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Twin.SetFaults(faults); err != nil {
+		t.Fatal(err)
+	}
+	limits := w.count(`select count(*) from walletsync.charge_permissions where limit_amount = 500 and limit_currency = 'EUR' and shipping_city is not null`)
+	w.move(ids, twin.Notify{})
+	w.settle()
+	if n := w.count(`select count(*) from walletsync.charge_permissions where limit_amount = 500 and limit_currency = 'EUR' and shipping_city is not null`); n != limits {
+		t.Errorf("%d limits and addresses are left of %d", n, limits)
+	}
+	for facet, want := range map[string]int{"limit": 0, "buyer": 0, "expiry": 0, "payment_method": 2, "address": 1} {
+		if n := w.count(`select count(*) from walletsync.charge_permission_changes where facet = $1`, facet); n != want {
+			t.Errorf("%d changes of %s, want %d", n, facet, want)
+		}
+	}
+	if n := w.count(`select count(*) from walletsync.charge_permissions where id = $1 and raw #>> '{limits,amountLimit,amount}' = '1,000.00'`, ids[0]); n != 1 {
+		t.Error("raw does not hold what was sent")
+	}
+	for id, names := range map[string]string{ids[0]: "%buyer.phoneNumber, expirationTimestamp, limits.amountLimit.amount", ids[1]: "%shippingAddress.city"} {
+		if n := w.count(`select count(*) from back_office.freshness where charge_permission_id = $1 and last_error like $2`, id, names); n != 1 {
+			t.Errorf("the back office is not shown what could not be read of %s", id)
+		}
+	}
+	if err := w.Twin.SetFaults(twin.Faults{}); err != nil {
+		t.Fatal(err)
+	}
+	w.yesterday()
+	w.move(ids, twin.Notify{})
+	w.settle()
+	w.check()
+}
+
+// TestARefusedObjectLeavesTheOthersAlone has Amazon Pay refuse one object as
+// another merchant's, and then one after the other.
+func TestARefusedObjectLeavesTheOthersAlone(t *testing.T) {
+	t.Parallel()
+	w := try(t, stack.Options{})
+	ids := w.known(4)
+	refuse := func(ids ...string) {
+		t.Helper()
+		var f twin.Faults
+		for _, id := range ids {
+			f.Calls = append(f.Calls, twin.CallFault{Call: twin.GetChargePermission, ID: id, Status: 401})
+		}
+		if err := w.Twin.SetFaults(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	failing := func(ids ...string) func() (bool, error) {
+		return func() (bool, error) {
+			var n int
+			err := w.DB.QueryRow(w.ctx(), `select count(*) from walletsync.refreshes where id = any ($1) and attempts > 0 and not_before > now() - interval '1 minute'
+				and last_error like '%UnauthorizedAccess%'`, ids).Scan(&n)
+			return n == len(ids), err
+		}
+	}
+	paused := func() int {
+		return w.count(`select count(*) from walletsync.api_quota where closed_until > '-infinity' and call = 'get_charge_permission'`)
+	}
+	refuse(ids[0])
+	w.move(ids[:1], twin.Notify{})
+	w.until("the refused one to show as failing", failing(ids[0]))
+	w.move(ids[1:2], twin.Notify{})
+	w.until("the other to be stored", func() (bool, error) {
+		return w.count(`select count(*) from walletsync.refreshes where id = $1 and wanted = done`, ids[1]) == 1, nil
+	})
+	if paused() != 0 {
+		t.Error("one refused object pauses the account's calls")
+	}
+	refuse(ids[0], ids[2], ids[3])
+	w.move(ids[2:], twin.Notify{})
+	w.until("several in a row to pause the calls", func() (bool, error) { return paused() == 1, nil })
+	w.until("all of them to show as failing", failing(ids[2], ids[3]))
 }

@@ -69,9 +69,10 @@ func (p *patient) examine(t *testing.T, arguments ...string) (lines []doctor.Lin
 
 func ill(t *testing.T) *patient {
 	t.Helper()
+	ownStacks.take(t)
 	p := new(patient)
 	s, err := stack.Start(t.Context(), stack.Options{
-		Dir: t.TempDir(), Output: &shared.book, ReconcileEvery: -1, Now: func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) },
+		Dir: t.TempDir(), PostgresInMemory: true, ReconcileEvery: -1, Now: func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -67,10 +67,11 @@ func (o *outage) at(t *testing.T, ahead time.Duration) {
 // restore is called.
 func withoutPostgres(t *testing.T, ahead time.Duration) *outage {
 	t.Helper()
+	ownStacks.take(t)
 	o := &outage{}
 	o.ahead.Store(int64(ahead))
 	var err error
-	o.Stack, err = stack.Start(context.Background(), stack.Options{Dir: t.TempDir(), NoSeed: true, Now: o.now, Output: o,
+	o.Stack, err = stack.Start(context.Background(), stack.Options{Dir: t.TempDir(), PostgresInMemory: true, NoSeed: true, Now: o.now, Output: o,
 		DatabaseURL: func(url string) (_ string, err error) {
 			if o.database, err = wire.Listen(url); err != nil {
 				return "", err
@@ -299,6 +300,7 @@ func TestARelayedMessageThatCannotBeActedUponIsADeadLetter(t *testing.T) {
 	}{
 		{"wrong_merchant", func() string { return sign(strings.Replace(ours, s.MerchantID, "A9OTHER", 1), s.TopicARN) }},
 		{"foreign_topic", func() string { return sign(ours, "arn:aws:sns:eu-west-1:999999999999:relayed") }},
+		{"raw_delivery", func() string { return ours }},
 		{"forged", func() string { return strings.Replace(sign(ours, s.TopicARN), "S01-1000001", "S01-1000002", 1) }},
 	} {
 		t.Run(c.reason, func(t *testing.T) {

@@ -5,64 +5,196 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
 )
 
-// shared is the stack that the tests of this package have in common.
-var shared struct {
-	once  sync.Once
+func TestMain(m *testing.M) {
+	flag.Parse()
+	oneByOne := false // as somebody who looks for a mistake may want it
+	flag.Visit(func(f *flag.Flag) { oneByOne = oneByOne || f.Name == "test.parallel" && f.Value.String() == "1" })
+	if !oneByOne {
+		// Tests wait more than they compute. What they wait for bounds them:
+		// see turns.
+		_ = flag.Set("test.parallel", "100")
+	}
+	code := pgtest.Run(m)
+	closeBrowsers()
+	if err := closeStacks(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// turns lets a few tests at once have something that costs a machine much. A
+// test has its turn until it ends, and its subtests have it too.
+type turns struct {
+	free chan struct{}
+	mu   sync.Mutex
+	held map[string]bool // by the test's name
+}
+
+func newTurns(atOnce int) *turns {
+	return &turns{free: make(chan struct{}, atOnce), held: map[string]bool{}}
+}
+
+// take waits for the test's turn.
+func (u *turns) take(tb testing.TB) {
+	tb.Helper()
+	name := tb.Name()
+	u.mu.Lock()
+	held := slices.ContainsFunc(ancestry(name), func(n string) bool { return u.held[n] })
+	u.mu.Unlock()
+	if held {
+		return
+	}
+	u.free <- struct{}{}
+	u.mu.Lock()
+	u.held[name] = true
+	u.mu.Unlock()
+	tb.Cleanup(func() {
+		u.mu.Lock()
+		delete(u.held, name)
+		u.mu.Unlock()
+		<-u.free
+	})
+}
+
+// ancestry is the name of a test, and those of the tests that it is a part of.
+func ancestry(name string) []string {
+	all := []string{name}
+	for i, c := range name {
+		if c == '/' {
+			all = append(all, name[:i])
+		}
+	}
+	return all
+}
+
+// What tests take in turns: stacks of their own, and browsers.
+var (
+	ownStacks = newTurns(4)
+	browsing  = newTurns(3)
+)
+
+// lent is a stack that tests have one after another.
+type lent struct {
 	stack *stack.Stack
 	book  book
 	err   error
 }
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	closeBrowsers()
-	if shared.stack != nil {
-		if warnings, err := shared.stack.Postgres.Warnings(); err != nil || len(warnings) > 0 {
-			fmt.Fprintf(os.Stderr, "%d different statements left a warning in the server's log: %v %.1000q\n", len(warnings), err, warnings)
-			code = max(code, 1)
-		}
-		shared.stack.Close()
-	}
-	os.Exit(code)
+// lending are the stacks that running lends. They start when they are needed.
+var lending = newLending(3)
+
+type stacksToLend struct {
+	free chan *lent
+	all  []*lent
+	mu   sync.Mutex
+	to   map[string]*lent // by the test's name
 }
 
-// marginOfShared is the margin of the shared stack: a change of what changed
-// less than that ago is held, and shown later.
+func newLending(stacks int) *stacksToLend {
+	l := &stacksToLend{free: make(chan *lent, stacks), to: map[string]*lent{}}
+	for range stacks {
+		l.all = append(l.all, &lent{})
+		l.free <- l.all[len(l.all)-1]
+	}
+	return l
+}
+
+// closeStacks fails if a statement left a warning in a server's log.
+func closeStacks() error {
+	var all sync.WaitGroup
+	var errs []error
+	for _, l := range lending.all {
+		if l.stack != nil {
+			errs = append(errs, warned(l.stack))
+			all.Go(l.stack.Close)
+		}
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// warned is an error if a statement left a warning in the server's log: at a
+// merchant's it would do so at each use.
+func warned(s *stack.Stack) error {
+	warnings, err := s.Postgres.Warnings()
+	if err != nil || len(warnings) == 0 {
+		return err
+	}
+	return fmt.Errorf("%d different statements left a warning in the server's log, the first: %.1000s", len(warnings), warnings[0])
+}
+
+// marginOfShared is the margin of the stacks that are lent: a change of what
+// changed less than that ago is held, and shown later.
 const marginOfShared = time.Second
 
+// running lends the test a stack with the twin's first buyers. Until it ends the
+// stack is its alone, faults and dead letters included, and it runs beside other
+// tests: see the package's documentation.
 func running(t *testing.T) *stack.Stack {
 	t.Helper()
-	shared.once.Do(func() {
-		dir, err := os.MkdirTemp("", "walletsync-e2e-")
-		if err != nil {
-			shared.err = err
-			return
+	return borrow(t).stack
+}
+
+// borrow is running, with the logs of the stack.
+func borrow(t *testing.T) *lent {
+	t.Helper()
+	lending.mu.Lock()
+	for _, name := range ancestry(t.Name()) {
+		if l := lending.to[name]; l != nil {
+			lending.mu.Unlock()
+			return l
 		}
-		shared.stack, shared.err = stack.Start(context.Background(), stack.Options{Dir: dir, Output: &shared.book, Margin: marginOfShared})
-	})
-	if shared.err != nil {
-		t.Fatal(shared.err)
 	}
+	lending.mu.Unlock()
+	t.Parallel()
+	l := <-lending.free
+	if l.stack == nil && l.err == nil {
+		l.start()
+	}
+	lending.mu.Lock()
+	lending.to[t.Name()] = l
+	lending.mu.Unlock()
 	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log("the last troubles:\n" + shared.book.troubles() + "what is wanted:\n" + wanted(shared.stack))
+		if t.Failed() && l.stack != nil {
+			t.Log("the last troubles:\n" + l.book.troubles() + "what is wanted:\n" + wanted(l.stack))
 		}
+		lending.mu.Lock()
+		delete(lending.to, t.Name())
+		lending.mu.Unlock()
+		lending.free <- l
 	})
-	return shared.stack
+	if l.err != nil {
+		t.Fatal(l.err)
+	}
+	return l
+}
+
+func (l *lent) start() {
+	dir, err := os.MkdirTemp("", "walletsync-e2e-")
+	if err != nil {
+		l.err = err
+		return
+	}
+	l.stack, l.err = stack.Start(context.Background(), stack.Options{Dir: dir, Output: &l.book, Margin: marginOfShared, PostgresInMemory: true})
 }
 
 // wanted tells what a stack is about to read, for a test that has failed.
@@ -94,7 +226,9 @@ func amazonsHosts(t *testing.T, s *stack.Stack) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-const patience = 20 * time.Second
+// patience is how long a test waits for what must come: more than a busy machine
+// takes.
+const patience = 90 * time.Second
 
 func until(t *testing.T, what string, done func() (bool, error)) {
 	t.Helper()
@@ -176,6 +310,7 @@ func TestWhatCannotBeActedUponEndsInTheDeadLetterQueue(t *testing.T) {
 	s := running(t)
 	for _, c := range []struct{ reason, url, body string }{
 		{"unreadable", "/notifications?raw=true", `not JSON`},
+		{"names_nothing", "/notifications", `{}`},
 		{"wrong_merchant", "/notifications", `{"MerchantID":"ANOTHER","ObjectType":"CHARGE_PERMISSION","ObjectId":"S01-1000001-1000001","NotificationVersion":"V2"}`},
 		{"foreign_topic", "/notifications?topic=arn:aws:sns:eu-west-1:999999999999:foreign", `{"MerchantID":"` + s.MerchantID + `","ObjectId":"S01-1000001-1000001","NotificationVersion":"V2"}`},
 	} {
@@ -191,6 +326,26 @@ func TestWhatCannotBeActedUponEndsInTheDeadLetterQueue(t *testing.T) {
 				}
 				return false, nil
 			})
+		})
+	}
+}
+
+// TestANotificationIsActedUponWhateverItsVersion: what it names decides.
+func TestANotificationIsActedUponWhateverItsVersion(t *testing.T) {
+	s := running(t)
+	const id = "S01-1000007-1000007"
+	for i, version := range []string{`,"NotificationVersion":"v2"`, `,"NotificationVersion":"V3"`, ``} {
+		want := fmt.Sprintf("Versiontown %d", i)
+		if _, err := s.Twin.Change(id, fmt.Appendf(nil, `{"shippingAddress":{"city":%q}}`, want), twin.Notify{Silent: true}); err != nil {
+			t.Fatal(err)
+		}
+		message := `{"MerchantID":"` + s.MerchantID + `","ObjectType":"CHARGE_PERMISSION","ObjectId":"` + id + `"` + version + `}`
+		if status, body := post(t, s.ControlURL+"/notifications", message); status != http.StatusAccepted {
+			t.Fatal(status, body)
+		}
+		until(t, "the row to change", func() (bool, error) {
+			c, err := city(t, s, id)()
+			return c == want, err
 		})
 	}
 }

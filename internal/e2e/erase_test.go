@@ -269,8 +269,9 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 // TestTheReconcilerErasesWhatHasBeenClosedForLong, and writes it to its log in a
 // way that the command restored reads; and it forgets old notifications.
 func TestTheReconcilerErasesWhatHasBeenClosedForLong(t *testing.T) {
-	s := running(t)
-	shared.book.hear()
+	lent := borrow(t)
+	s := lent.stack
+	lent.book.hear()
 	const closed, open = "S01-1000021-1000021", "S01-1000022-1000022"
 	for _, id := range []string{closed, open} {
 		state := map[string]string{closed: `"Closed"`, open: `"Chargeable"`}[id]
@@ -308,7 +309,7 @@ func TestTheReconcilerErasesWhatHasBeenClosedForLong(t *testing.T) {
 	var logged []erasures.Erasure
 	until(t, "the log line", func() (bool, error) {
 		logged = nil
-		err := erasures.ReadLog(strings.NewReader(shared.book.everything()), func(e erasures.Erasure) error {
+		err := erasures.ReadLog(strings.NewReader(lent.book.everything()), func(e erasures.Erasure) error {
 			logged = append(logged, e)
 			return nil
 		})
@@ -317,7 +318,7 @@ func TestTheReconcilerErasesWhatHasBeenClosedForLong(t *testing.T) {
 	if len(logged) != 1 || logged[0].ChargePermission != closed || logged[0].Cause != wallet.CauseRetention || time.Since(logged[0].At) > time.Hour {
 		t.Errorf("%+v", logged)
 	}
-	if left := found(shared.book.everything(), []string{"Thaddeus"}); len(left) > 0 {
+	if left := found(lent.book.everything(), []string{"Thaddeus"}); len(left) > 0 {
 		t.Errorf("in the functions' logs: %q", left)
 	}
 }

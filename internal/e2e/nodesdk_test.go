@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"walletsync/internal/local/stack"
@@ -27,9 +29,14 @@ func nodeModules(t *testing.T) string {
 	return modules
 }
 
+// installing lets one test install them.
+var installing sync.Mutex
+
 // nodeModulesOrWhy is nodeModules, but says why there are none.
 func nodeModulesOrWhy(tb testing.TB) (modules, why string) {
 	tb.Helper()
+	installing.Lock()
+	defer installing.Unlock()
 	npm, err := exec.LookPath("npm")
 	if err != nil {
 		return "", "npm is not installed — apt-get install nodejs npm"
@@ -38,28 +45,42 @@ func nodeModulesOrWhy(tb testing.TB) (modules, why string) {
 	if err != nil {
 		cache = os.TempDir()
 	}
-	dir := filepath.Join(cache, "walletsync", "e2e-npm")
-	pinned, err := os.ReadFile("package.json")
+	pinned := map[string][]byte{}
+	hash := sha256.New()
+	for _, name := range []string{"package.json", "package-lock.json"} {
+		if pinned[name], err = os.ReadFile(name); err != nil {
+			tb.Fatal(err)
+		}
+		hash.Write(pinned[name])
+	}
+	dir := filepath.Join(cache, "walletsync", fmt.Sprintf("npm-%.12x", hash.Sum(nil)))
+	modules = filepath.Join(dir, "node_modules")
+	if _, err := os.Stat(modules); err == nil {
+		return modules, ""
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { // a cache of public packages
+		tb.Fatal(err)
+	}
+	// Installed beside it and renamed: another process may be doing the same.
+	made, err := os.MkdirTemp(filepath.Dir(dir), "npm-")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	modules = filepath.Join(dir, "node_modules")
-	if was, err := os.ReadFile(filepath.Join(dir, "installed.json")); err == nil && bytes.Equal(was, pinned) {
-		return modules, ""
+	defer os.RemoveAll(made)
+	for name, content := range pinned {
+		if err := os.WriteFile(filepath.Join(made, name), content, 0o600); err != nil {
+			tb.Fatal(err)
+		}
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil { // a cache of public packages
-		tb.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "package.json"), pinned, 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	install := exec.CommandContext(tb.Context(), npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
-	install.Dir = dir
+	install := exec.CommandContext(tb.Context(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
+	install.Dir = made
 	if out, err := install.CombinedOutput(); err != nil {
-		return "", fmt.Sprintf("npm install failed: %v %s — check the npm registry", err, bytes.TrimSpace(out))
+		return "", fmt.Sprintf("npm ci failed: %v %s — check the npm registry", err, bytes.TrimSpace(out))
 	}
-	if err := os.WriteFile(filepath.Join(dir, "installed.json"), pinned, 0o600); err != nil {
-		tb.Fatal(err)
+	if err := os.Rename(made, dir); err != nil {
+		if _, there := os.Stat(modules); there != nil {
+			tb.Fatal(err)
+		}
 	}
 	return modules, ""
 }

@@ -182,6 +182,7 @@ func (b *buyersPages) press(t *testing.T, ctx context.Context, script string) {
 }
 
 func TestTheButtonPassesOnExactlyWhatWasSigned(t *testing.T) {
+	t.Parallel()
 	b := serve(t)
 	ctx := browser(t, "light")
 	for name, payload := range map[string]string{
@@ -231,6 +232,7 @@ func TestTheButtonPassesOnExactlyWhatWasSigned(t *testing.T) {
 }
 
 func TestAmazonsFormSaysWhoseItIsAndNoMore(t *testing.T) {
+	t.Parallel()
 	b := serve(t)
 	const payload = `{"a":"</script>東京"}`
 	b.payload.Store(payload)
@@ -251,6 +253,7 @@ func TestAmazonsFormSaysWhoseItIsAndNoMore(t *testing.T) {
 
 // The browser may have kept the page as the buyer left it, or load it again.
 func TestTheBackButtonLeadsToAPageThatWorks(t *testing.T) {
+	t.Parallel()
 	b := serve(t)
 	ctx := browser(t, "light")
 	b.press(t, ctx, "leaves.js")
@@ -271,6 +274,7 @@ func TestTheBackButtonLeadsToAPageThatWorks(t *testing.T) {
 
 // A page that works has nothing to complain of, its own policy included.
 func TestTheBrowserLogsNothing(t *testing.T) {
+	t.Parallel()
 	b := serve(t)
 	ctx := browser(t, "light")
 	logged := make(chan string, 100)
@@ -345,6 +349,7 @@ func TestTheBuyerIsToldWhenAmazonPayDoesNotOpen(t *testing.T) {
 }
 
 func TestTryingAgainLoadsAmazonsScriptAgain(t *testing.T) {
+	t.Parallel()
 	b := serve(t)
 	ctx := browser(t, "light")
 	do(t, ctx, chromedp.Navigate(b.url+"/update?script=missing.js"))
@@ -361,6 +366,7 @@ func TestTryingAgainLoadsAmazonsScriptAgain(t *testing.T) {
 }
 
 func TestASecondClickOpensNothingTwice(t *testing.T) {
+	t.Parallel()
 	b := serve(t)
 	ctx := browser(t, "light")
 	b.press(t, ctx, "records.js")
@@ -373,6 +379,7 @@ func TestASecondClickOpensNothingTwice(t *testing.T) {
 }
 
 func TestWithoutJavaScriptTheBuyerIsToldWhatToDo(t *testing.T) {
+	t.Parallel()
 	b := serve(t)
 	ctx := browser(t, "light")
 	do(t, ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
@@ -396,6 +403,7 @@ func TestWithoutJavaScriptTheBuyerIsToldWhatToDo(t *testing.T) {
 // sideways on the narrowest screen of WCAG 2.2 (1.4.10: 320 CSS pixels, which
 // 1280 at a zoom of 400 % are), and keeps pictures of all.
 func TestPagesAreAccessible(t *testing.T) {
+	t.Parallel()
 	axe := axeCore(t)
 	b := serve(t)
 	for _, scheme := range []string{"light", "dark"} {

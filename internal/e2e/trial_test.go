@@ -44,12 +44,14 @@ const tried = 2 * time.Minute
 // database of the test's own takes the place of the proxy.
 func try(tb testing.TB, o stack.Options) *trial {
 	tb.Helper()
+	ownStacks.take(tb)
 	w := &trial{tb: tb, book: &book{}}
 	environment := map[string]string{"API_TIMEOUT": "1900ms", "LEASE": "2s"}
 	for k, v := range o.Environment {
 		environment[k] = v
 	}
 	o.Dir, o.NoSeed, o.Output, o.Environment = tb.TempDir(), true, w.book, environment
+	_, o.PostgresInMemory = tb.(*testing.T) // benchmarks want a disk as production has it
 	if o.Visibility == 0 {
 		o.Visibility = 3 * time.Second
 	}
@@ -81,19 +83,12 @@ func try(tb testing.TB, o stack.Options) *trial {
 		if w.wire != nil {
 			_ = w.wire.Close() // first: what a test still holds there must not hold up the end
 		}
-		noWarnings(tb, w.Stack)
+		if err := warned(w.Stack); err != nil {
+			tb.Error(err)
+		}
 		w.Close()
 	})
 	return w
-}
-
-// noWarnings fails if a statement left a warning in the server's log: at a
-// merchant's it would do so at each use.
-func noWarnings(tb testing.TB, s *stack.Stack) {
-	tb.Helper()
-	if warnings, err := s.Postgres.Warnings(); err != nil || len(warnings) > 0 {
-		tb.Errorf("%d different statements left a warning in the server's log: %v %.1000q", len(warnings), err, warnings)
-	}
 }
 
 // in is the trial as a subtest sees it.

@@ -100,8 +100,8 @@ func TestAnUpdateWalksTheWholeWay(t *testing.T) {
 		t.Fatal(status, header)
 	}
 	// The worker may be faster than the return, which is as good. Here it is the
-	// return that is looked at.
-	if err := s.Twin.SetFaults(twin.Faults{IPNs: []twin.IPNFault{{ID: id, Delay: twin.Duration(3 * time.Second)}}}); err != nil {
+	// return that is looked at, so no notification comes.
+	if err := s.Twin.SetFaults(twin.Faults{IPNs: []twin.IPNFault{{ID: id, Drop: true}}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Twin.SetFaults(twin.Faults{}) })

@@ -16,8 +16,8 @@ func Path(publicURL string) string {
 	return strings.TrimRight(u.Path, "/")
 }
 
-// Below answers what stands below publicURL: an API mapping of API Gateway
-// leaves its path in front of the route's.
+// Below answers what stands below publicURL, where something in front leaves its
+// path. What API Gateway leaves there, internal/awslambda has removed already.
 func Below(publicURL string, h http.Handler) http.Handler {
 	path := Path(publicURL)
 	if path == "" {

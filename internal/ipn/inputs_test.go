@@ -231,9 +231,10 @@ func (w *world) answer(got any, err error) string {
 }
 
 // work gives the worker a message, and returns whether it must come again.
-func (w *world) work(t *testing.T, body string) string {
+func (w *world) work(t *testing.T, body string, receives int) string {
 	t.Helper()
-	got, err := w.worker(w.context(t), encoded(t, events.SQSEvent{Records: []events.SQSMessage{{MessageId: "1", Body: body}}}))
+	got, err := w.worker(w.context(t), encoded(t, events.SQSEvent{Records: []events.SQSMessage{{MessageId: "1", Body: body,
+		Attributes: map[string]string{"ApproximateReceiveCount": fmt.Sprint(receives)}}}}))
 	if err != nil {
 		return "fails"
 	}
@@ -255,7 +256,12 @@ var inputs = []struct {
 		return w.post(t, path, base64.StdEncoding.EncodeToString([]byte(body)), true)
 	}},
 	{"of an unknown charge permission", overHTTP(notification(ipnOf("A1MERCHANT", "S01-9999999-9999999")).signed().String())},
-	{"of an old version", overHTTP(notification(`{"NotificationReferenceId":"r","NotificationData":"<xml>` + person + `</xml>"}`).signed().String())},
+	{"of version v2", overHTTP(versioned(`"v2"`))},
+	{"of version V3", overHTTP(versioned(`"V3"`))},
+	{"of a version that is a number", overHTTP(versioned(`2`))},
+	{"without a version", overHTTP(notification(strings.Replace(ipnOf("A1MERCHANT", permission), `"NotificationVersion":"V2",`, "", 1)).signed().String())},
+	{"of a charge, without its charge permission's id", overHTTP(notification(strings.Replace(ipnOf("A1MERCHANT", permission+"-C056351"), "CHARGE_PERMISSION", "charge", 1)).signed().String())},
+	{"of the old kind", overHTTP(notification(`{"NotificationReferenceId":"r","NotificationData":"<xml>` + person + `</xml>"}`).signed().String())},
 	{"replay of an old message", overHTTP(notification(ipnOf("A1MERCHANT", permission)).with("Timestamp", issued.Add(time.Hour).Format("2006-01-02T15:04:05.000Z")).signed().String())},
 	{"a subscription", overHTTP(confirmation(pinned, "token").String())},
 
@@ -270,14 +276,16 @@ var inputs = []struct {
 	{"look-alike host: before an @", overHTTP(notification(person).with("SigningCertURL", snsHost+"@example.com/good.pem").signed().String())},
 	{"certificate not over TLS", overHTTP(notification(person).with("SigningCertURL", strings.Replace(snsHost, "https", "http", 1)+"/good.pem").signed().String())},
 	{"certificate not valid at the time stamp", overHTTP(notification(ipnOf("A1MERCHANT", permission)).with("Timestamp", clock.Format(time.RFC3339)).signed().String())},
-	{"certificate missing", overHTTP(notification(person).with("SigningCertURL", snsHost+"/missing.pem").signed().String())},
 	{"a subscription whose token has run out", overHTTP(confirmation(pinned, "run-out").String())},
+	{"another path", func(t *testing.T, w *world) string { return w.post(t, "/ipn/main", person, false) }},
+	{"raw delivery", overHTTP(ipnOf("A1MERCHANT", permission))},
 	{"malformed: the HTTP body is not base64", func(t *testing.T, w *world) string { return w.post(t, path, "%"+person, true) }},
 	{"malformed: the envelope", overHTTP(`{"Type":"Notification","Message":"` + person)},
 	{"malformed: a member of the envelope", overHTTP(notification(person).with("TopicArn", person).signed().String())},
 	{"oversized body", overHTTP(`{"Message":"` + strings.Repeat(person, 100_000) + `"}`)},
 
 	{"certificate server down", overHTTP(notification(ipnOf("A1MERCHANT", permission)).with("SigningCertURL", snsHost+"/down.pem").signed().String())},
+	{"certificate missing", overHTTP(notification(ipnOf("A1MERCHANT", permission)).with("SigningCertURL", snsHost+"/missing.pem").signed().String())},
 	{"path secret not to be had", func(t *testing.T, w *world) string {
 		w.doorDown = true
 		return w.post(t, path, notification(ipnOf("A1MERCHANT", permission)).signed().String(), false)
@@ -296,6 +304,8 @@ var inputs = []struct {
 	{"a subscription of an unpinned topic", overHTTP(confirmation(unpinned, "token").String())},
 	{"malformed: the message", overHTTP(notification(`{"MerchantID":"` + person).signed().String())},
 	{"no charge permission in the message", overHTTP(notification(ipnOf("A1MERCHANT", person)).signed().String())},
+	{"nothing in the message", overHTTP(notification(`{}`).signed().String())},
+	{"an envelope in the message", overHTTP(notification(notification(ipnOf("A1MERCHANT", permission)).signed().String()).signed().String())},
 
 	{"to Lambda: a notification", byLambda(notification(ipnOf("A1MERCHANT", permission)).signed())},
 	{"to Lambda: bad signature", byLambda(notification(person).signed().with("Message", "another"))},
@@ -307,6 +317,11 @@ var inputs = []struct {
 
 	{"in the queue: SNS's envelope", inQueue(notification(ipnOf("A1MERCHANT", permission)).signed().String())},
 	{"in the queue: bad signature", inQueue(notification(person).signed().with("Message", "another").String())},
+	{"in the queue: raw delivery", inQueue(ipnOf("A1MERCHANT", permission))},
+	{"in the queue: raw delivery of the old kind", inQueue(`{"NotificationReferenceId":"r","NotificationData":"<xml>` + person + `</xml>"}`)},
+	{"in the queue: certificate missing", inQueue(withoutCertificate)},
+	{"in the queue: certificate missing for an hour", inQueueAgain(withoutCertificate, 20)},
+	{"in the queue: certificate server down for an hour", inQueueAgain(notification(ipnOf("A1MERCHANT", permission)).with("SigningCertURL", snsHost+"/down.pem").signed().String(), 20)},
 	{"in the queue: certificate server down", inQueue(notification(ipnOf("A1MERCHANT", permission)).with("SigningCertURL", snsHost+"/down.pem").signed().String())},
 	{"in the queue: wrong merchant", inQueue(notification(ipnOf("A9OTHER", permission)).signed().String())},
 	{"in the queue: unpinned topic", inQueue(notification(ipnOf("A1MERCHANT", permission)).with("TopicArn", unpinned).signed().String())},
@@ -318,6 +333,13 @@ var inputs = []struct {
 	{"in the queue: of a newer release", inQueue(`{"v":2,"kind":"ipn","account":"main"}`)},
 	{"in the queue: redriven, with its topic pinned by now", inQueue(`{"v":1,"kind":"unreadable","account":"main","messageId":"m1","published":"2026-01-01T00:00:00Z","reason":"foreign_topic","topic":"` + pinned + `","body":` + string(mustJSON(ipnOf("A1MERCHANT", permission))) + `}`)},
 	{"in the queue: redriven after its certificate ran out", inQueue(notification(ipnOf("A1MERCHANT", permission)).with("Timestamp", issued.Add(time.Hour).Format(time.RFC3339)).signed().String())},
+}
+
+var withoutCertificate = notification(ipnOf("A1MERCHANT", permission)).with("SigningCertURL", snsHost+"/missing.pem").signed().String()
+
+// versioned is a notification whose NotificationVersion is the given JSON.
+func versioned(version string) string {
+	return notification(strings.Replace(ipnOf("A1MERCHANT", permission), `"V2"`, version, 1)).signed().String()
 }
 
 func mustJSON(s string) []byte {
@@ -337,7 +359,11 @@ func byLambda(e envelope) func(*testing.T, *world) string {
 }
 
 func inQueue(body string) func(*testing.T, *world) string {
-	return func(t *testing.T, w *world) string { t.Helper(); return w.work(t, body) }
+	return inQueueAgain(body, 1)
+}
+
+func inQueueAgain(body string, receives int) func(*testing.T, *world) string {
+	return func(t *testing.T, w *world) string { t.Helper(); return w.work(t, body, receives) }
 }
 
 // TestInputsAreAnsweredAsTheREADMESays holds the table and the code together:
@@ -351,7 +377,7 @@ func TestInputsAreAnsweredAsTheREADMESays(t *testing.T) {
 			for len(w.queue) > 0 {
 				next := w.queue[0]
 				w.queue = w.queue[1:]
-				if got := w.work(t, next); got != "done" {
+				if got := w.work(t, next, 1); got != "done" {
 					t.Errorf("what the receiver queued %s", got)
 				}
 			}
@@ -382,6 +408,8 @@ func (w *world) becomes(answer string) string {
 		return "dead-letter queue"
 	case len(w.refreshed) > 0 && w.refreshed[0].ChargePermission == "":
 		return "recorded"
+	case len(w.refreshed) > 0 && w.refreshed[0].Inferred:
+		return "refreshed if stored"
 	case len(w.refreshed) > 0:
 		return "refreshed"
 	case answer == "503" || answer == "fails":
@@ -476,7 +504,7 @@ func TestALineTellsWhatBecameOfADelivery(t *testing.T) {
 	w := newWorld()
 	overHTTP(notification(ipnOf("A1MERCHANT", permission)).signed().String())(t, w)
 	overHTTP(notification(ipnOf("A1MERCHANT", permission)).signed().with("Message", "x").String())(t, w)
-	w.work(t, w.queue[0])
+	w.work(t, w.queue[0], 1)
 	common := map[string]any{"function": "test", "version": "dev", "account": "main", "duration": 0.0}
 	want := []map[string]any{
 		{"level": "info", "outcome": "queued", "message_id": "m1", "notification": "n1", "charge_permission": permission, "object_type": "CHARGE_PERMISSION", "message": "queued"},
@@ -505,7 +533,7 @@ func TestDeliveriesAreCounted(t *testing.T) {
 	w.queueDown = true
 	w.post(t, path, body, false)
 	for _, m := range w.queue {
-		w.work(t, m)
+		w.work(t, m, 1)
 	}
 	w.flush()
 	got := map[string]float64{}

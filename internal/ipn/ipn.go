@@ -62,24 +62,50 @@ type Opener interface {
 // The reasons for which a verified message goes to the dead-letter queue. They
 // are words for metrics and for the operator who looks there.
 const (
-	ReasonUnreadable     = "unreadable"      // not the JSON of an IPN
+	ReasonUnreadable     = "unreadable"      // not a JSON object
+	ReasonNamesNothing   = "names_nothing"   // no charge permission, charge or refund in it, nor anything of the old kind
 	ReasonWrongMerchant  = "wrong_merchant"  // names another merchant id than the account's
 	ReasonForeignTopic   = "foreign_topic"   // pin the topic's ARN in the account, then redrive
 	ReasonUnknownAccount = "unknown_account" // the configuration has no such account any more
 	ReasonUnknownKind    = "unknown_kind"    // of a newer release, or not of ours
 	ReasonForged         = "forged"          // in the queue by a relay, and not signed by SNS
+	ReasonRawDelivery    = "raw_delivery"    // a notification without its envelope, which nothing can verify
+	// SNS answers that the signing certificate does not exist, for an hour.
+	ReasonCertificateMissing = "certificate_missing"
 )
 
 // notification is the member Message of the envelope. encoding/json matches
 // member names without case, and sources disagree on it.
 type notification struct {
-	MerchantID          string
-	ObjectType          string
-	ObjectID            string
-	ChargePermissionID  string
-	NotificationType    string
-	NotificationID      string
-	NotificationVersion string
+	MerchantID         text
+	ObjectType         text
+	ObjectID           text
+	ChargePermissionID text
+	NotificationType   text
+	NotificationID     text
+	NotificationData   text // XML, of the kind before V2
+}
+
+// text is a member that is read on its own: anything but a string counts as
+// absent, and does not keep the others from being read.
+type text string
+
+func (t *text) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) == nil {
+		*t = text(s)
+	}
+	return nil
+}
+
+// rawNotification reports whether a body is Amazon Pay's part of a notification
+// without SNS's envelope, as raw message delivery at a subscription leaves it.
+func rawNotification(body []byte) bool {
+	var in struct {
+		notification
+		Type, Kind text // SNS's envelope has the one, our own messages have the other
+	}
+	return json.Unmarshal(body, &in) == nil && in.Type == "" && in.Kind == "" && (in.MerchantID != "" || in.NotificationData != "")
 }
 
 // oldKind is the object type under which a notification of the kind before V2
@@ -88,41 +114,71 @@ const oldKind = "OLD_VERSION"
 
 // parse reads a verified message of an account. A reason that is not empty says
 // why it cannot be acted upon.
+//
+// What a notification names decides, not its NotificationVersion: a wrong guess
+// costs one call. Only what names no object and has the old kind's data is of
+// the old kind.
 func parse(a Account, m sns.Message, arrived time.Time) (n wallet.Notification, reason string) {
 	var in notification
 	if err := json.Unmarshal([]byte(m.Body), &in); err != nil {
 		return n, ReasonUnreadable
 	}
 	n = wallet.Notification{
-		Account: a.ID, MessageID: m.ID, NotificationID: word(in.NotificationID), ObjectType: word(in.ObjectType),
+		Account: a.ID, MessageID: m.ID, NotificationID: word(in.NotificationID), ObjectType: objectType(in.ObjectType),
 		ObjectID: word(in.ObjectID), Type: word(in.NotificationType), Published: m.Timestamp.UTC(), Arrived: arrived.UTC(),
 	}
-	if in.NotificationVersion != "V2" {
+	n.ChargePermission, n.Inferred = chargePermission(in)
+	switch {
+	case n.ChargePermission == "" && in.NotificationData != "":
 		n.ObjectType = oldKind
 		return n, ""
-	}
-	if in.MerchantID != a.MerchantID {
+	case in.MerchantID != "" && in.MerchantID != text(a.MerchantID):
 		return n, ReasonWrongMerchant
-	}
-	var err error
-	if n.ChargePermission, err = wallet.ParseChargePermissionID(in.ChargePermissionID); err == nil {
-		return n, ""
-	}
-	if n.ChargePermission, err = wallet.ChargePermissionOf(in.ObjectID); err != nil {
-		return n, ReasonUnreadable
+	case n.ChargePermission == "":
+		return n, ReasonNamesNothing
+	case in.MerchantID == "":
+		return n, ReasonWrongMerchant
 	}
 	return n, ""
 }
 
+// chargePermission returns the charge permission that a notification names, and
+// whether that is only inferred: the first 19 characters of a charge's or
+// refund's id may be its charge permission's, but of Recurring ones they are
+// not.
+func chargePermission(in notification) (id wallet.ChargePermissionID, inferred bool) {
+	if id, err := wallet.ParseChargePermissionID(string(in.ChargePermissionID)); err == nil {
+		return id, false
+	}
+	if id, err := wallet.ChargePermissionOf(string(in.ObjectID)); err == nil {
+		return id, string(id) != string(in.ObjectID)
+	}
+	return "", false
+}
+
+// objectTypes are those that Amazon Pay documents.
+var objectTypes = []string{wallet.ObjectChargePermission, "CHARGE", "REFUND", "CHARGEBACK"}
+
+// objectType returns a documented type as Amazon's samples write it, whatever
+// its case, and any other as it came.
+func objectType(t text) string {
+	for _, known := range objectTypes {
+		if strings.EqualFold(string(t), known) {
+			return known
+		}
+	}
+	return word(t)
+}
+
 // word keeps what Amazon named something storable: no control characters, and
 // no longer than any id or type is.
-func word(s string) string {
-	s = strings.Map(func(r rune) rune {
+func word[S ~string](in S) string {
+	s := strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == unicode.ReplacementChar {
 			return -1
 		}
 		return r
-	}, s)
+	}, string(in))
 	return strings.ToValidUTF8(s[:min(len(s), 128)], "") // the cut may split a character
 }
 
@@ -160,6 +216,7 @@ type Message struct {
 	ObjectType       string                    `json:"objectType,omitempty"`
 	ObjectID         string                    `json:"objectId,omitempty"`
 	ChargePermission wallet.ChargePermissionID `json:"chargePermissionId,omitempty"`
+	Inferred         bool                      `json:"inferred,omitempty"`
 	Type             string                    `json:"notificationType,omitempty"`
 	Published        time.Time                 `json:"published,omitzero"`
 	Arrived          time.Time                 `json:"arrived,omitzero"`
@@ -172,7 +229,7 @@ type Message struct {
 // MessageOf writes a notification for the queue.
 func MessageOf(n wallet.Notification) Message {
 	return Message{V: version, Kind: KindIPN, Account: n.Account, MessageID: n.MessageID, NotificationID: n.NotificationID,
-		ObjectType: n.ObjectType, ObjectID: n.ObjectID, ChargePermission: n.ChargePermission, Type: n.Type,
+		ObjectType: n.ObjectType, ObjectID: n.ObjectID, ChargePermission: n.ChargePermission, Inferred: n.Inferred, Type: n.Type,
 		Published: n.Published, Arrived: n.Arrived}
 }
 
@@ -181,7 +238,8 @@ func WakeMessage(w wallet.Wake) Message {
 	return Message{V: version, Kind: KindWake, Account: w.Account, At: w.At}
 }
 
-// divertedMessage writes a verified message that cannot be acted upon.
+// divertedMessage writes a verified message that cannot be acted upon. The
+// account is empty if it came without a path and its topic belongs to none.
 func divertedMessage(a wallet.AccountID, m sns.Message, reason string, arrived time.Time) Message {
 	d := Message{V: version, Kind: KindUnreadable, Account: a, MessageID: m.ID, Published: m.Timestamp.UTC(), Arrived: arrived.UTC(),
 		Reason: reason, Topic: m.TopicARN}
@@ -210,7 +268,7 @@ func decode(body string) (Message, error) {
 	if m.V != version {
 		return m, fmt.Errorf("version %d of the queue's messages is not known to this release", m.V)
 	}
-	if _, err := wallet.ParseAccountID(string(m.Account)); err != nil {
+	if _, err := wallet.ParseAccountID(string(m.Account)); err != nil && (m.Account != "" || m.Kind != KindUnreadable) {
 		return m, errors.New("a message without an account's name")
 	}
 	switch m.Kind {
@@ -239,6 +297,6 @@ func decode(body string) (Message, error) {
 // notification returns what an ipn message says.
 func (m Message) notification() wallet.Notification {
 	return wallet.Notification{Account: m.Account, MessageID: m.MessageID, NotificationID: m.NotificationID,
-		ObjectType: m.ObjectType, ObjectID: m.ObjectID, ChargePermission: m.ChargePermission, Type: m.Type,
+		ObjectType: m.ObjectType, ObjectID: m.ObjectID, ChargePermission: m.ChargePermission, Inferred: m.Inferred, Type: m.Type,
 		Published: m.Published, Arrived: m.Arrived}
 }

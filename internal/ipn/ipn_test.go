@@ -3,10 +3,14 @@ package ipn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -114,7 +118,7 @@ func TestTheDoor(t *testing.T) {
 		{name: "queue refusing", open: opener{message: message(good)}, queue: errors.New("down"), status: 503, reason: "queue"},
 		{name: "wrong merchant", open: opener{message: message(stranger)}, status: 200, kind: KindUnreadable, reason: ReasonWrongMerchant},
 		{name: "not JSON", open: opener{message: message("hello")}, status: 200, kind: KindUnreadable, reason: ReasonUnreadable},
-		{name: "no charge permission in it", open: opener{message: message(`{"MerchantID":"M1","NotificationVersion":"V2","ObjectId":"x"}`)}, status: 200, kind: KindUnreadable, reason: ReasonUnreadable},
+		{name: "no charge permission in it", open: opener{message: message(`{"MerchantID":"M1","NotificationVersion":"V2","ObjectId":"x"}`)}, status: 200, kind: KindUnreadable, reason: ReasonNamesNothing},
 		{name: "unpinned topic", open: opener{message: sns.Message{Type: sns.Notification, ID: "m", TopicARN: foreign, Body: good, Timestamp: published}}, status: 200, kind: KindUnreadable, reason: ReasonForeignTopic},
 		{name: "diverted, and the queue refuses", open: opener{message: message("hello")}, queue: errors.New("down"), status: 503, reason: "queue"},
 		{name: "subscription", open: opener{message: sns.Message{Type: sns.SubscriptionConfirmation, TopicARN: topic}}, status: 200},
@@ -179,6 +183,67 @@ func TestDeliveriesWithoutAPathAreMatchedByTopic(t *testing.T) {
 	}
 }
 
+// TestATopicThatIsNotPinnedSpeaksForNoAccountWithoutThePathSecret: not even for
+// one that has no topic pinned yet (invariant 4).
+func TestATopicThatIsNotPinnedSpeaksForNoAccountWithoutThePathSecret(t *testing.T) {
+	none := Accounts{{ID: "main", MerchantID: "M1"}, {ID: "second", MerchantID: "M1", Topics: []string{relay}}}
+	q := &queued{}
+	r := &Receiver{Accounts: none, Doors: doors{}, Queue: q, Now: time.Now,
+		Opener: opener{message: sns.Message{Type: sns.Notification, ID: "m", TopicARN: foreign, Body: good, Timestamp: published}}}
+	if err := r.Record(t.Context(), nil); err != nil || len(q.sent) != 1 || q.sent[0].Account != "" {
+		t.Fatalf("%v, %+v", err, q.sent)
+	}
+	work := func(as Accounts) (refreshed []wallet.Notification, dead []string) {
+		b, d := &refresher{}, &deadLetters{}
+		w := &Worker{Accounts: as, Refresher: b, DeadLetters: d, Now: time.Now}
+		if failed := w.Batch(t.Context(), []Delivery{{ID: "0", Body: q.sent[0].Encode()}}); failed != nil {
+			t.Errorf("%v would come again", failed)
+		}
+		return b.got.Notifications, d.reasons
+	}
+	if refreshed, dead := work(none); len(refreshed) > 0 || !slices.Equal(dead, []string{ReasonForeignTopic}) {
+		t.Errorf("refreshed %+v, dead letters %v", refreshed, dead)
+	}
+	none[0].Topics = []string{foreign}
+	if refreshed, dead := work(none); len(refreshed) != 1 || refreshed[0].Account != "main" || len(dead) > 0 {
+		t.Errorf("once the topic is pinned: refreshed %+v, dead letters %v", refreshed, dead)
+	}
+}
+
+func TestWhatANotificationNamesDecides(t *testing.T) {
+	const id = "S01-0000000-0000001"
+	for _, c := range []struct {
+		name, body string
+		want       wallet.ChargePermissionID
+		inferred   bool
+		object     string
+		reason     string
+	}{
+		{"of version 2", good, id, false, "CHARGE_PERMISSION", ""},
+		{"types in lower case", `{"MerchantID":"M1","ObjectType":"charge_permission","ObjectId":"` + id + `"}`, id, false, "CHARGE_PERMISSION", ""},
+		{"the old kind's data beside an id", `{"MerchantID":"M1","ObjectType":"CHARGE_PERMISSION","ObjectId":"` + id + `","NotificationData":"<xml/>"}`, id, false, "CHARGE_PERMISSION", ""},
+		{"members of other types", `{"MerchantID":"M1","ObjectType":"REFUND","ObjectId":7,"ChargePermissionId":"` + id + `","NotificationId":[],"NotificationVersion":2}`, id, false, "REFUND", ""},
+		{"a charge, named", `{"MerchantID":"M1","ObjectType":"CHARGE","ObjectId":"S03-0000000-0000009-C000001","ChargePermissionId":"` + id + `"}`, id, false, "CHARGE", ""},
+		{"a charge, not named", `{"MerchantID":"M1","ObjectType":"CHARGE","ObjectId":"` + id + `-C000001"}`, id, true, "CHARGE", ""},
+		{"a refund, named by nonsense", `{"MerchantID":"M1","ObjectType":"Refund","ObjectId":"` + id + `-R000001","ChargePermissionId":"?"}`, id, true, "REFUND", ""},
+		{"old", old, "", false, "OLD_VERSION", ""},
+		{"old, with a version", `{"NotificationVersion":"V2","NotificationData":"<xml/>"}`, "", false, "OLD_VERSION", ""},
+		{"nothing", `{}`, "", false, "", ReasonNamesNothing},
+		{"a reference alone", `{"NotificationReferenceId":"r"}`, "", false, "", ReasonNamesNothing},
+		{"an object of another form", `{"MerchantID":"M1","ObjectType":"NEW","ObjectId":"x"}`, "", false, "NEW", ReasonNamesNothing},
+		{"an object of another form and merchant", `{"MerchantID":"M9","ObjectType":"NEW","ObjectId":"x"}`, "", false, "NEW", ReasonWrongMerchant},
+		{"no merchant", `{"ObjectType":"CHARGE_PERMISSION","ObjectId":"` + id + `"}`, id, false, "CHARGE_PERMISSION", ReasonWrongMerchant},
+		{"no object", `[]`, "", false, "", ReasonUnreadable},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n, reason := parse(accounts[0], message(c.body), arrival)
+			if n.ChargePermission != c.want || n.Inferred != c.inferred || n.ObjectType != c.object || reason != c.reason {
+				t.Errorf("%+v, %q", n, reason)
+			}
+		})
+	}
+}
+
 func TestAnOldVersionIsRecordedOnly(t *testing.T) {
 	n, reason := parse(accounts[0], message(old), arrival)
 	if reason != "" || n.ChargePermission != "" || n.ObjectType != oldKind {
@@ -198,12 +263,19 @@ func (r *refresher) Refresh(_ context.Context, b wallet.Batch) (bool, error) {
 	return r.again, r.err
 }
 
-type dead struct {
+type deadLetters struct {
 	reasons []string
 	err     error
+	silent  bool
 }
 
-func (d *dead) DeadLetter(_ context.Context, _, reason string, _ wallet.AccountID) error {
+func (d *deadLetters) DeadLetter(ctx context.Context, _, reason string, _ wallet.AccountID) error {
+	if d.silent {
+		ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
+		defer cancel()
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	if d.err == nil {
 		d.reasons = append(d.reasons, reason)
 	}
@@ -258,7 +330,7 @@ func TestTheWorker(t *testing.T) {
 		{name: "a wake-up", bodies: []string{wake("main")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := &dead{err: c.dlq}
+			d := &deadLetters{err: c.dlq}
 			w := &Worker{Accounts: accounts, Opener: c.open, Refresher: &c.refresher, DeadLetters: d, Now: func() time.Time { return arrival }}
 			var in []Delivery
 			for i, b := range c.bodies {
@@ -280,8 +352,64 @@ func TestTheWorker(t *testing.T) {
 	}
 }
 
+// silent is an opener whose certificate host does not answer.
+type silent struct{ opener }
+
+func (silent) Open(ctx context.Context, _ []byte) (sns.Message, error) {
+	<-ctx.Done()
+	return sns.Message{}, ctx.Err()
+}
+
+// TestASilentCertificateHostFailsOnlyWhatNeedsIt within the time of the function.
+func TestASilentCertificateHostFailsOnlyWhatNeedsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &refresher{}
+		w := &Worker{Accounts: accounts, Opener: silent{}, Refresher: b, DeadLetters: &deadLetters{}, Now: time.Now}
+		in := []Delivery{{ID: "wake", Body: wake("main")}}
+		var want []string
+		for i := range 30 {
+			in = append(in, Delivery{ID: fmt.Sprint(i), Body: enveloped})
+			want = append(want, fmt.Sprint(i))
+		}
+		start := time.Now()
+		failed := w.Batch(t.Context(), append(in, Delivery{ID: "ours", Body: ours("1")}))
+		if diff := cmp.Diff(want, failed); diff != "" {
+			t.Errorf("failed: %s", diff)
+		}
+		if len(b.got.Woken) != 1 || len(b.got.Notifications) != 1 {
+			t.Errorf("refreshed %+v", b.got)
+		}
+		if took := time.Since(start); took > verifyTimeout {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// TestASilentDeadLetterQueueFailsOnlyWhatNeedsIt: the queue's client gives up
+// after seconds, for each message.
+func TestASilentDeadLetterQueueFailsOnlyWhatNeedsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &refresher{}
+		w := &Worker{Accounts: accounts, Refresher: b, DeadLetters: &deadLetters{silent: true}, Now: time.Now}
+		in := []Delivery{{ID: "ours", Body: ours("1")}}
+		var want []string
+		for i := range 30 {
+			in = append(in, Delivery{ID: fmt.Sprint(i), Body: "hello"})
+			want = append(want, fmt.Sprint(i))
+		}
+		start := time.Now()
+		if diff := cmp.Diff(want, w.Batch(t.Context(), in)); diff != "" {
+			t.Errorf("failed: %s", diff)
+		}
+		if took := time.Since(start); took > deadLetterTimeout || len(b.got.Notifications) != 1 {
+			t.Errorf("it took %v, and refreshed %+v", took, b.got)
+		}
+	})
+}
+
 func FuzzParseNotification(f *testing.F) {
-	for _, s := range []string{good, lower, charge, unknown, old, stranger, `{"MerchantID":null}`, "\x00"} {
+	for _, s := range []string{good, lower, charge, unknown, old, stranger, `{"MerchantID":null}`, "\x00", `{}`, `{"Message":` + strconv.Quote(good) + `}`,
+		`{"MerchantID":"M1","ObjectId":7,"ChargePermissionId":"S01-0000000-0000001","NotificationVersion":2}`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
@@ -300,11 +428,11 @@ func FuzzParseNotification(f *testing.F) {
 }
 
 func FuzzDecodeQueueMessage(f *testing.F) {
-	for _, s := range []string{ours("1"), diverted(topic, good), `{"v":1,"kind":"wake","account":"main","at":"2026-02-03T04:05:06Z"}`, `{}`, enveloped} {
+	for _, s := range []string{ours("1"), diverted(topic, good), good, old, `{"v":1,"kind":"unreadable","account":"","messageId":"m","published":"2026-02-03T04:05:06Z"}`, `{"v":1,"kind":"wake","account":"main","at":"2026-02-03T04:05:06Z"}`, `{}`, enveloped} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		w := &Worker{Accounts: accounts, Opener: opener{err: failing(t, `{}`)}, Refresher: &refresher{}, DeadLetters: &dead{}, Now: time.Now}
+		w := &Worker{Accounts: accounts, Opener: opener{err: failing(t, `{}`)}, Refresher: &refresher{}, DeadLetters: &deadLetters{}, Now: time.Now}
 		if failed := w.Batch(t.Context(), []Delivery{{ID: "0", Body: body}}); failed != nil {
 			t.Errorf("%v would come again for ever", failed)
 		}
@@ -327,7 +455,7 @@ func FuzzEnvelope(f *testing.F) {
 			return
 		}
 		// What is neither can only be a dead letter.
-		b, d := &refresher{}, &dead{}
+		b, d := &refresher{}, &deadLetters{}
 		w := &Worker{Accounts: accounts, Opener: opener{err: failing(t, `{}`)}, Refresher: b, DeadLetters: d, Now: time.Now}
 		w.Batch(t.Context(), []Delivery{{ID: "0", Body: body}})
 		if len(d.reasons) != 1 || len(b.got.Notifications)+len(b.got.Woken) > 0 {

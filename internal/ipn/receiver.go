@@ -73,6 +73,11 @@ func (r *Receiver) Handler() http.Handler {
 			http.Error(w, "unavailable", http.StatusServiceUnavailable)
 		}
 	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, q *http.Request) {
+		_ = r.refuse(r.begin(q.Context()), "", http.StatusNotFound, "path",
+			errors.New("not POST /ipn/{account}/{secret}; the URL in Seller Central must be the one that the deployment prints"))
+		http.NotFound(w, q)
+	})
 	return mux
 }
 
@@ -115,9 +120,9 @@ func (r *Receiver) Record(ctx context.Context, envelope []byte) error {
 	}
 	a, known := r.Accounts.byTopic(m.TopicARN)
 	if !known {
-		// Without a path nothing else says whose it is; the first account's
-		// name stands in, and the topic's ARN tells the operator.
-		return r.divert(ctx, r.Accounts[0], m, ReasonForeignTopic)
+		// Without a path secret only a pinned topic says whose it is
+		// (invariant 4), so it is filed under no account.
+		return r.divert(ctx, Account{}, m, ReasonForeignTopic)
 	}
 	return r.accept(ctx, a, m)
 }
@@ -151,6 +156,9 @@ func (r *Receiver) open(ctx context.Context, a wallet.AccountID, envelope []byte
 		switch sns.Reason(err) {
 		case "malformed":
 			status, forged = http.StatusBadRequest, 0 // nobody's message
+			if rawNotification(envelope) {
+				return m, r.refuse(ctx, a, status, ReasonRawDelivery, errors.New("a notification without its envelope: switch raw delivery off at the subscription"))
+			}
 		case "too_large":
 			status, forged = http.StatusRequestEntityTooLarge, 0
 		}

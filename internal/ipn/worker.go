@@ -1,6 +1,7 @@
 package ipn
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 
 	"walletsync/internal/sns"
 	"walletsync/internal/telemetry"
@@ -41,6 +43,22 @@ type Worker struct {
 	Now         func() time.Time
 }
 
+const (
+	// verifyLimit bounds the envelopes that are verified at once.
+	verifyLimit = 10
+	// verifyTimeout bounds verifying a batch. It is longer than fetching a
+	// certificate may take (sns.Options), and leaves the time that the refresh
+	// needs of the worker's 28 s.
+	verifyTimeout = 6 * time.Second
+	// deadLetterTimeout bounds what a batch sends to the dead-letter queue, all
+	// of it, as long as one message may take (package queue).
+	deadLetterTimeout = 8 * time.Second
+	// certificateTries is how often a message is delivered whose certificate SNS
+	// says does not exist: for about an hour, at the queue's visibility time-out
+	// of 180 s.
+	certificateTries = 20
+)
+
 // Batch processes the deliveries and returns the ids of those that must be
 // delivered again. The others are done, wanted, or in the dead-letter queue.
 func (w *Worker) Batch(ctx context.Context, deliveries []Delivery) (failed []string) {
@@ -51,23 +69,18 @@ func (w *Worker) Batch(ctx context.Context, deliveries []Delivery) (failed []str
 			Dur("duration", w.Now().Sub(start)).Msg("batch")
 	}()
 	var batch wallet.Batch
+	var letters []deadLetter
 	var good []string
 	one := map[wallet.AccountID]string{} // the first of the good of each account
-	for _, d := range deliveries {
+	for i, v := range w.verify(ctx, deliveries) {
+		d := deliveries[i]
 		w.Metrics.Count(telemetry.Received, 1, telemetry.Labels{})
-		again, account, reason := w.add(ctx, &batch, d)
+		retry, account, reason := w.add(ctx, &batch, d, v)
 		switch {
 		case reason != "":
-			if err := w.DeadLetters.DeadLetter(ctx, d.Body, reason, account); err != nil {
-				zerolog.Ctx(ctx).Error().Err(err).Str("reason", reason).Msg("could not put a message on the dead-letter queue; it comes again")
-				failed = append(failed, d.ID)
-				continue
-			}
-			w.Metrics.Count(telemetry.DeadLettered, 1, telemetry.Labels{Account: string(account), Reason: reason})
-			zerolog.Ctx(ctx).Error().Str("account", string(account)).Str("reason", reason).Str("queue_message", d.ID).
-				Msg("cannot be processed; put on the dead-letter queue")
-		case again:
-			w.Metrics.Count(telemetry.Retried, 1, telemetry.Labels{Reason: "certificate_unavailable"})
+			letters = append(letters, deadLetter{d, account, reason})
+		case retry != "":
+			w.Metrics.Count(telemetry.Retried, 1, telemetry.Labels{Reason: retry})
 			failed = append(failed, d.ID)
 		default:
 			good = append(good, d.ID)
@@ -77,39 +90,98 @@ func (w *Worker) Batch(ctx context.Context, deliveries []Delivery) (failed []str
 			batch.Redelivered = batch.Redelivered || d.Receives > 1
 		}
 	}
-	if len(good) == 0 {
-		return failed
+	if len(good) > 0 {
+		again, err := w.Refresher.Refresh(ctx, batch)
+		switch {
+		case err != nil:
+			outcome = "not_committed"
+			zerolog.Ctx(ctx).Error().Err(err).Int("messages", len(good)).Msg("nothing was committed; the batch comes again")
+			w.Metrics.Count(telemetry.Retried, len(good), telemetry.Labels{Reason: "refresh"})
+			failed = append(failed, good...)
+		case again:
+			// A batch decides for the accounts that its messages name.
+			outcome = "wake_up_unknown"
+			w.Metrics.Count(telemetry.Retried, len(one), telemetry.Labels{Reason: "wake_up"})
+			failed = append(failed, slices.Sorted(maps.Values(one))...)
+		}
 	}
-	again, err := w.Refresher.Refresh(ctx, batch)
-	switch {
-	case err != nil:
-		outcome = "not_committed"
-		zerolog.Ctx(ctx).Error().Err(err).Int("messages", len(good)).Msg("nothing was committed; the batch comes again")
-		w.Metrics.Count(telemetry.Retried, len(good), telemetry.Labels{Reason: "refresh"})
-		return append(failed, good...)
-	case again:
-		// A batch decides for the accounts that its messages name.
-		outcome = "wake_up_unknown"
-		w.Metrics.Count(telemetry.Retried, len(one), telemetry.Labels{Reason: "wake_up"})
-		return append(failed, slices.Sorted(maps.Values(one))...)
-	}
-	return failed
+	// Last, because a silent queue must not take the refresh's time.
+	return append(failed, w.deadLetter(ctx, letters)...)
 }
 
-// add puts one delivery into the batch, or says that it must come again, or why
-// it never can be processed.
-func (w *Worker) add(ctx context.Context, b *wallet.Batch, d Delivery) (again bool, account wallet.AccountID, reason string) {
-	if envelope(d.Body) {
-		return w.addEnvelope(ctx, b, d.Body)
+// deadLetter is a delivery that can never be processed.
+type deadLetter struct {
+	Delivery
+	account wallet.AccountID
+	reason  string
+}
+
+// deadLetter sends the letters to the dead-letter queue, and returns the ids of
+// those that could not be sent.
+func (w *Worker) deadLetter(ctx context.Context, letters []deadLetter) (unsent []string) {
+	send, cancel := context.WithTimeout(ctx, deadLetterTimeout)
+	defer cancel()
+	for _, l := range letters {
+		if err := w.DeadLetters.DeadLetter(send, l.Body, l.reason, l.account); err != nil {
+			zerolog.Ctx(ctx).Error().Err(err).Str("reason", l.reason).Msg("could not put a message on the dead-letter queue; it comes again")
+			unsent = append(unsent, l.ID)
+			continue
+		}
+		w.Metrics.Count(telemetry.DeadLettered, 1, telemetry.Labels{Account: string(l.account), Reason: l.reason})
+		zerolog.Ctx(ctx).Error().Str("account", string(l.account)).Str("reason", l.reason).Str("queue_message", l.ID).
+			Msg("cannot be processed; put on the dead-letter queue")
+	}
+	return unsent
+}
+
+// verified is what verifying a delivery came to. Messages of our own are not
+// verified: only our functions may write to the queue unsigned.
+type verified struct {
+	envelope bool
+	message  sns.Message
+	err      error
+}
+
+// verify opens the envelopes among the deliveries concurrently, within
+// verifyTimeout: a silent certificate host delays a batch, and fails no message
+// but those that need it.
+func (w *Worker) verify(ctx context.Context, deliveries []Delivery) []verified {
+	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
+	defer cancel()
+	out := make([]verified, len(deliveries))
+	var g errgroup.Group
+	g.SetLimit(verifyLimit)
+	for i, d := range deliveries {
+		if !envelope(d.Body) {
+			continue
+		}
+		g.Go(func() error {
+			m, err := w.Opener.Open(ctx, []byte(d.Body))
+			out[i] = verified{true, m, err}
+			return nil
+		})
+	}
+	_ = g.Wait() // no function returns an error
+	return out
+}
+
+// add puts one delivery into the batch, or says why it must come again, or the
+// reason for which it never can be processed.
+func (w *Worker) add(ctx context.Context, b *wallet.Batch, d Delivery, v verified) (retry string, account wallet.AccountID, reason string) {
+	if v.envelope {
+		return w.addEnvelope(ctx, b, d, v)
 	}
 	m, err := decode(d.Body)
+	if err != nil && rawNotification([]byte(d.Body)) {
+		return "", "", ReasonRawDelivery
+	}
 	if err != nil {
 		zerolog.Ctx(ctx).Error().Err(err).Str("queue_message", d.ID).Msg("a message that this release cannot read")
-		return false, "", ReasonUnknownKind // its account may be anything too
+		return "", "", ReasonUnknownKind // its account may be anything too
 	}
 	a, known := w.Accounts.byID(m.Account)
-	if !known {
-		return false, m.Account, ReasonUnknownAccount
+	if !known && m.Account != "" {
+		return "", m.Account, ReasonUnknownAccount
 	}
 	switch m.Kind {
 	case KindWake:
@@ -118,18 +190,19 @@ func (w *Worker) add(ctx context.Context, b *wallet.Batch, d Delivery) (again bo
 		b.Notifications = append(b.Notifications, m.notification())
 	case KindUnreadable:
 		account, reason := w.decideAnew(b, a, m)
-		return false, account, reason
+		return "", account, reason
 	}
-	return false, a.ID, ""
+	return "", a.ID, ""
 }
 
 // decideAnew looks again at what our receiver verified and could not act upon:
-// redriven after the operator has pinned the topic, it can be.
+// redriven after the operator has pinned the topic, it can be. Without an account
+// it came without a path secret, and only a pinned topic counts (invariant 4).
 func (w *Worker) decideAnew(b *wallet.Batch, a Account, m Message) (account wallet.AccountID, reason string) {
 	if byTopic, known := w.Accounts.byTopic(m.Topic); known {
 		a = byTopic
 	}
-	if ok, _ := a.welcome(m.Topic); !ok {
+	if ok, _ := a.welcome(m.Topic); !ok || a.ID == "" {
 		return a.ID, ReasonForeignTopic
 	}
 	if m.Body == "" {
@@ -149,28 +222,34 @@ func envelope(body string) bool {
 	return json.Unmarshal([]byte(body), &e) == nil && e.Type != "" && e.Kind == ""
 }
 
-// addEnvelope verifies a message that SNS put on the queue, from a relay topic.
-func (w *Worker) addEnvelope(ctx context.Context, b *wallet.Batch, body string) (again bool, account wallet.AccountID, reason string) {
-	m, err := w.Opener.Open(ctx, []byte(body))
-	if err != nil {
-		if sns.Forged(err) {
-			zerolog.Ctx(ctx).Warn().Err(err).Str("why", sns.Reason(err)).Msg("an SNS message on the queue that does not verify")
-			return false, "", ReasonForged
-		}
-		zerolog.Ctx(ctx).Warn().Err(err).Msg("an SNS message on the queue cannot be verified just now; it comes again")
-		return true, "", ""
+// addEnvelope adds a message that SNS put on the queue, from a relay topic.
+func (w *Worker) addEnvelope(ctx context.Context, b *wallet.Batch, d Delivery, v verified) (retry string, account wallet.AccountID, reason string) {
+	log := zerolog.Ctx(ctx).Warn().Err(v.err).Str("queue_message", d.ID).Str("why", sns.Reason(v.err)).Int("receives", d.Receives)
+	switch {
+	case v.err == nil:
+		log.Discard().Send()
+	case sns.Forged(v.err):
+		log.Msg("an SNS message on the queue that does not verify")
+		return "", "", ReasonForged
+	case sns.CertificateMissing(v.err) && d.Receives >= certificateTries:
+		log.Msg("SNS still says that the certificate of a message on the queue does not exist")
+		return "", "", ReasonCertificateMissing
+	default:
+		log.Msg("an SNS message on the queue cannot be verified just now; it comes again")
+		return cmp.Or(sns.Reason(v.err), "certificate_unavailable"), "", ""
 	}
+	m := v.message
 	a, known := w.Accounts.byTopic(m.TopicARN)
 	if !known {
-		return false, "", ReasonForeignTopic
+		return "", "", ReasonForeignTopic
 	}
 	if m.Type != sns.Notification {
-		return false, a.ID, ReasonUnreadable
+		return "", a.ID, ReasonUnreadable
 	}
 	n, reason := parse(a, m, w.Now())
 	if reason != "" {
-		return false, a.ID, reason
+		return "", a.ID, reason
 	}
 	b.Notifications = append(b.Notifications, n)
-	return false, a.ID, ""
+	return "", a.ID, ""
 }

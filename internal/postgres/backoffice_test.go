@@ -309,8 +309,8 @@ func TestARecordIsReadWhole(t *testing.T) {
 func (s *shop) change(position int, at time.Time, lag time.Duration) {
 	s.t.Helper()
 	message := fmt.Sprint("m", position)
-	s.exec(`insert into walletsync.notifications (message_id, account, notification_id, object_type, object_id, type, published_at, arrived_at, processed_at, outcome)
-		values ($1, 'main', 'n', 'CHARGE_PERMISSION', 'o', 'STATE_CHANGE', $2, $2, $3, 'wanted')`, message, at.Add(-lag), at)
+	s.exec(`insert into walletsync.notifications (message_id, account, notification_id, object_type, object_id, charge_permission, type, published_at, arrived_at, processed_at, outcome)
+		values ($1, 'main', 'n', 'CHARGE_PERMISSION', 'B01-0000000-0000001', 'B01-0000000-0000001', 'STATE_CHANGE', $2, $2, $3, 'wanted')`, message, at.Add(-lag), at)
 	s.exec(`insert into walletsync.charge_permission_changes (position, account, charge_permission, facet, cause, message_id, stored_at) values ($1, 'main', 'B01-0000000-0000001', 'state', 'ipn', $2, $3)`, position, message, at)
 	s.exec(`update walletsync.feed set n = greatest(n, $1)`, position)
 }

@@ -12,6 +12,8 @@ import (
 func TestTwoNotificationsThatAreMissingMakeTheChannelDead(t *testing.T) {
 	const (
 		notified  = `insert into walletsync.notifications values ('m' || $2::int, 'main', 'n', 'CHARGE_PERMISSION', 'S01-0000000-0000001', 'S01-0000000-0000001', 'STATE_CHANGE', $1, $1, $1, 'wanted')`
+		unnamed   = `insert into walletsync.notifications values ('m' || $2::int, 'main', 'n', 'OLD_VERSION', '', null, 'OrderReferenceNotification', $1, $1, $1, 'recorded')`
+		unmatched = `insert into walletsync.notifications values ('m' || $2::int, 'main', 'n', 'CHARGE', 'S03-0000000-0000001-C000001', null, 'STATE_CHANGE', $1, $1, $1, 'unmatched')`
 		completed = `insert into walletsync.update_attempts (account, checkout_session, update_session, returned_at, outcome, ended_at)
 			values ('main', 'c' || $2::int, (select min(id::text)::uuid from walletsync.update_sessions), $1, 'completed', $1)`
 		changed = `with f as (update walletsync.feed set n = n + 1 returning n)
@@ -37,6 +39,8 @@ func TestTwoNotificationsThatAreMissingMakeTheChannelDead(t *testing.T) {
 		{"an update's notification is missing", []happened{{60, notified}, {6, completed}}, reconcile.Doubtful, 1},
 		{"so is a second one's", []happened{{60, notified}, {8, completed}, {6, completed}}, reconcile.Dead, 2},
 		{"another one came since", []happened{{8, completed}, {6, completed}, {1, notified}}, reconcile.Alive, 0},
+		{"only such as name no charge permission came since", []happened{{60, notified}, {8, completed}, {6, completed}, {5, unnamed}, {1, unmatched}}, reconcile.Dead, 2},
+		{"only such as name no charge permission ever came", []happened{{1, unnamed}, {1, unmatched}}, reconcile.Untested, 0},
 		{"the notification was there before the outcome", []happened{{10, notified}, {10, completed}}, reconcile.Alive, 0},
 		{"none ever came", []happened{{30, completed}, {20, completed}}, reconcile.Dead, 2},
 		{"the sweep found a change", []happened{{60, notified}, {3, changed}}, reconcile.Doubtful, 1},

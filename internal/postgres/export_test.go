@@ -66,7 +66,7 @@ func scaledStore(t testing.TB, s scale.Sizes) (*postgres.Store, *pgx.Conn) {
 // The views themselves say what an export must hold: all rows, over several
 // pages, in the order of the key, and each value as SQL writes it in JSON.
 func TestAnExportHoldsEveryRowOfItsView(t *testing.T) {
-	store, db := scaledStore(t, scale.Sizes{Permissions: 5100, Changes: 3})
+	store, db := scaledStore(t, scale.Sizes{Permissions: 5100, Changes: 2})
 	if _, err := db.Exec(t.Context(), `
 		insert into walletsync.accounts (id, merchant_id, environment, region, ledger_currency, follow_types) values ('aside', 'M9', 'live', 'EU', 'EUR', '{}'), ('empty', 'M8', 'live', 'EU', 'EUR', '{}');
 		insert into walletsync.charge_permissions (account, id, type, followed, state, payment_descriptors, stored_at, changed_at, limit_amount, shipping_name, expires_at)
@@ -100,6 +100,9 @@ func TestAnExportHoldsEveryRowOfItsView(t *testing.T) {
 					t.Fatalf("%d rows, the view has %d", len(lines), len(want))
 				}
 				for i := range want {
+					if lines[i] == want[i] {
+						continue
+					}
 					if a, b := plain(t, lines[i]), plain(t, want[i]); !reflect.DeepEqual(a, b) {
 						t.Fatalf("row %d is\n%s\nnot\n%s", i, lines[i], want[i])
 					}

@@ -45,11 +45,16 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 	}{
 		{"sweep", []any{"main", time.Hour.Seconds(), 150, nil}, "charge_permissions_longest_unread"},
 		{"sweepable", []any{"main"}, "charge_permissions_longest_unread"},
+		{"claim", []any{"main", 20, lease, 35.0, nil}, "Index Scan using refreshes_due"},
+		{"claim", []any{"main", 20, lease, 35.0, nil}, "Index Scan using refreshes_longest"},
+		{"inbox", []any{[]string{"m"}, []string{"main"}, []string{"n"}, []string{"CHARGE"}, []string{"o"}, []string{"S01-0000000-0000001"}, []string{"t"},
+			[]time.Time{time.Now()}, []time.Time{time.Now()}, nil, []bool{true}}, "refreshes_pkey"},
 		{"claimed", []any{lease, 5.0, nil, nil, nil}, "refreshes_lease"},
 		{"claimed", []any{lease, 5.0, nil, "main", "S01-0000000-0000001"}, "refreshes_lease"},
 		{"take", []any{"main", "S01-0000000-0000001", lease, 35.0, nil, 5.0, nil}, "refreshes_pkey"},
 		{"backlog", []any{"main", nil}, "refreshes_longest"},
 		{"channel", []any{"main", 300.0, nil}, "(ended_at > "}, // entered where the counting begins
+		{"channel", []any{"main", 300.0, nil}, "using notifications_named"},
 		{"retention", []any{"main", time.Hour.Seconds(), 500, nil}, "charge_permissions_to_erase"},
 		{"inbox_old", []any{"main", time.Hour.Seconds(), 1000, nil}, "notifications_processed"},
 		{"person", []any{"S01-0000000-0000001", nil, nil}, "charge_permissions_of_one_buyer"},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,18 +17,19 @@ import (
 )
 
 var (
-	sqlInbox   = statement("inbox")
-	sqlLock    = statement("lock")
-	sqlWant    = statement("want")
-	sqlAsk     = statement("ask")
-	sqlClaim   = statement("claim")
-	sqlTake    = statement("take")
-	sqlClaimed = statement("claimed")
-	sqlFence   = statement("fence")
-	sqlCommit  = statement("commit")
-	sqlClose   = statement("close")
-	sqlWake    = statement("wake")
-	sqlBacklog = statement("backlog")
+	sqlInbox    = statement("inbox")
+	sqlLock     = statement("lock")
+	sqlWant     = statement("want")
+	sqlAsk      = statement("ask")
+	sqlClaim    = statement("claim")
+	sqlTake     = statement("take")
+	sqlClaimed  = statement("claimed")
+	sqlFence    = statement("fence")
+	sqlCommit   = statement("commit")
+	sqlUncalled = statement("uncalled")
+	sqlClose    = statement("close")
+	sqlWake     = statement("wake")
+	sqlBacklog  = statement("backlog")
 )
 
 // Claim is the first round trip of refresh.Store. Repeated with the same lease
@@ -57,6 +59,9 @@ func (s *Store) Claim(ctx context.Context, q refresh.ClaimRequest) (refresh.Clai
 	if err != nil {
 		return refresh.Claimed{}, err
 	}
+	if w := q.Want; w != nil && slices.ContainsFunc(out.Claims, func(c refresh.Claim) bool { return c.Account == w.Account && c.ID == w.ChargePermission }) {
+		out.Covered = false // no row was raised because the lease holds it already
+	}
 	return out, nil
 }
 
@@ -65,17 +70,24 @@ func queueAsks(b *pgx.Batch, q refresh.ClaimRequest, now *time.Time, out *refres
 	ids, accounts, notifications := make([]string, n), make([]string, n), make([]string, n)
 	objectTypes, objects, permissions, types := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	published, arrived := make([]time.Time, n), make([]time.Time, n)
-	delays, priorities := make([]float64, n), make([]int32, n)
+	delays, priorities, inferred := make([]float64, n), make([]int32, n), make([]bool, n)
 	for i, a := range q.Asks {
 		ids[i], accounts[i], notifications[i] = a.MessageID, string(a.Account), a.NotificationID
 		objectTypes[i], objects[i], permissions[i], types[i] = a.ObjectType, a.ObjectID, string(a.ChargePermission), a.Type
 		published[i], arrived[i] = a.Published, a.Arrived
-		delays[i], priorities[i] = a.Delay.Seconds(), int32(a.Priority)
+		delays[i], priorities[i], inferred[i] = a.Delay.Seconds(), int32(a.Priority), a.Inferred
 	}
-	b.Queue(sqlInbox, ids, accounts, notifications, objectTypes, objects, permissions, types, published, arrived, now).
-		Exec(func(tag pgconn.CommandTag) error {
+	b.Queue(sqlInbox, ids, accounts, notifications, objectTypes, objects, permissions, types, published, arrived, now, inferred).
+		Query(func(rows pgx.Rows) error {
+			var outcome string // empty: it names a charge permission, and want.sql decides
+			tag, err := pgx.ForEachRow(rows, []any{&outcome}, func() error {
+				if outcome != "" {
+					out.Outcomes[outcome]++
+				}
+				return nil
+			})
 			out.Outcomes["duplicate"] = n - int(tag.RowsAffected())
-			return nil
+			return err
 		})
 	b.Queue(sqlLock, ids)
 	b.Queue(sqlWant, ids, delays, priorities, q.Margin.Seconds(), now).Query(func(rows pgx.Rows) error {
@@ -96,7 +108,7 @@ func queueWant(b *pgx.Batch, q refresh.ClaimRequest, now *time.Time, out *refres
 	if !w.At.IsZero() {
 		at = &w.At
 	}
-	b.Queue(sqlAsk, w.Account, w.ChargePermission, w.Priority, at, q.Margin.Seconds(), now).
+	b.Queue(sqlAsk, w.Account, w.ChargePermission, w.Priority, at, q.Margin.Seconds(), now, uuid(q.Lease)).
 		Exec(func(tag pgconn.CommandTag) error {
 			out.Covered = tag.RowsAffected() == 0
 			return nil
@@ -184,7 +196,9 @@ func queueBacklogs(b *pgx.Batch, accounts []wallet.AccountID, now *time.Time, ou
 // outcome it changes nothing: the leases are free by then.
 //
 // If the server refuses the data of one result, the others are stored all the
-// same, each in a trip of its own, and that one is recorded as failed.
+// same, each in a trip of its own, and that one with what Amazon Pay sent as a
+// text: JSON can hold what jsonb cannot, such as a number of a million digits. If
+// that is refused too, it is recorded as failed.
 func (s *Store) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Committed, error) {
 	out, err := s.commit(ctx, q)
 	if err == nil || !unstorable(err) {
@@ -195,9 +209,16 @@ func (s *Store) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 		one := q
 		one.Results = []refresh.Result{r}
 		if i < len(q.Results)-1 {
-			one.Accounts = nil // the last one decides on wake-ups
+			one.Accounts, one.Closings, one.Refusals = nil, nil, nil // the last one decides on wake-ups and pauses
 		}
 		got, err := s.commit(ctx, one)
+		if err != nil && unstorable(err) && len(r.Raw) > 0 {
+			if r.Raw, err = json.Marshal(string(r.Raw)); err != nil {
+				return out, err
+			}
+			one.Results = []refresh.Result{r}
+			got, err = s.commit(ctx, one)
+		}
 		if err != nil && unstorable(err) {
 			r.Kind, r.Error, r.Backoff = refresh.Failed, fmt.Sprintf("the database refuses what Amazon Pay returned: %v", err), refresh.MostBackoff
 			r.State, r.Raw, r.Changes = wallet.ChargePermission{}, nil, nil
@@ -210,12 +231,14 @@ func (s *Store) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 		out.Settled = append(out.Settled, got.Settled...)
 		out.Wakes = append(out.Wakes, got.Wakes...)
 		out.Backlogs = append(out.Backlogs, got.Backlogs...)
+		out.Refused = append(out.Refused, got.Refused...)
 	}
 	return out, nil
 }
 
 func (s *Store) commit(ctx context.Context, q refresh.CommitRequest) (refresh.Committed, error) {
-	results, err := encodeResults(q.Results)
+	called := slices.DeleteFunc(slices.Clone(q.Results), func(r refresh.Result) bool { return r.Kind == refresh.NotCalled })
+	results, err := encodeResults(called)
 	if err != nil {
 		return refresh.Committed{}, fmt.Errorf("results: %w", err)
 	}
@@ -225,23 +248,123 @@ func (s *Store) commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 		now := s.at()
 		b.Queue(sqlFence, uuid(q.Lease))
 		b.Queue(sqlCommit, uuid(q.Lease), results, q.Margin.Seconds(), q.ConfirmAfter().Seconds(), refresh.MaxConfirms, now).
-			Query(func(rows pgx.Rows) (err error) {
-				out.Settled, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
+			Query(func(rows pgx.Rows) error {
+				settled, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
 					err = row.Scan(&t.Account, &t.ID, &t.Stored, &t.Confirm, &t.Early, &t.Held)
 					return t, err
 				})
+				out.Settled = append(out.Settled, settled...)
 				return err
 			})
-		for _, c := range q.Closings {
-			b.Queue(sqlClose, c.Account, wallet.GetChargePermission, c.For.Seconds(), c.Why, now)
+		// The quota rows are locked in key order: all of an account before the next.
+		for _, a := range concerned(q) {
+			queueUncalled(b, q, a, &out)
+			queueOutcomes(b, q, a, now, &out)
+			if slices.Contains(q.Accounts, a) {
+				s.queueWakes(b, []wallet.AccountID{a}, q.Woken, q.Force || again, refresh.Lease{}, now, &out.Wakes)
+			}
 		}
-		s.queueWakes(b, q.Accounts, q.Woken, q.Force || again, refresh.Lease{}, now, &out.Wakes)
 		queueBacklogs(b, q.Accounts, now, &out.Backlogs)
 	})
 	if err != nil {
 		return refresh.Committed{}, err
 	}
 	return out, nil
+}
+
+// concerned returns the accounts whose quota rows a commit may change, in key
+// order.
+func concerned(q refresh.CommitRequest) []wallet.AccountID {
+	out := slices.Clone(q.Accounts)
+	for _, r := range q.Results {
+		out = append(out, r.Account)
+	}
+	for _, c := range q.Closings {
+		out = append(out, c.Account)
+	}
+	for _, r := range q.Refusals {
+		out = append(out, r.Account)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// queueUncalled returns the tokens of an account's calls that were not made.
+func queueUncalled(b *pgx.Batch, q refresh.CommitRequest, a wallet.AccountID, out *refresh.Committed) {
+	var ids, errs []string
+	for _, r := range q.Results {
+		if r.Account == a && r.Kind == refresh.NotCalled {
+			ids, errs = append(ids, string(r.ID)), append(errs, r.Error)
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	b.Queue(sqlUncalled, uuid(q.Lease), a, ids, errs).Query(func(rows pgx.Rows) error {
+		settled, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
+			t.Account = a
+			err = row.Scan(&t.ID)
+			return t, err
+		})
+		out.Settled = append(out.Settled, settled...)
+		return err
+	})
+}
+
+// queueOutcomes notes what the outcomes of an account's calls say of its calls,
+// and pauses them if they must.
+func queueOutcomes(b *pgx.Batch, q refresh.CommitRequest, a wallet.AccountID, now *time.Time, out *refresh.Committed) {
+	o := callOutcomes{account: a, call: wallet.GetChargePermission}
+	for _, c := range q.Closings {
+		if c.Account == a && (o.pause == nil || c.For > *o.pause) {
+			o.pause, o.why = &c.For, c.Why
+		}
+	}
+	for _, r := range q.Refusals {
+		if r.Account == a {
+			o.refused, o.answered = r.IDs, r.Answered
+		}
+	}
+	if o.pause == nil && len(o.refused) == 0 && !o.answered {
+		return
+	}
+	o.queue(b, now, func(refused bool) {
+		if refused {
+			out.Refused = append(out.Refused, a)
+		}
+	})
+}
+
+// callOutcomes is what close.sql takes.
+type callOutcomes struct {
+	account  wallet.AccountID
+	call     wallet.Call
+	pause    *time.Duration // nil: none; zero: one that grows with each time
+	why      string
+	refused  []string // ids
+	answered bool
+}
+
+// queue notes the outcomes. Paused is told whether calls pause because several
+// ids in a row were refused.
+func (o callOutcomes) queue(b *pgx.Batch, now *time.Time, paused func(bool)) {
+	var seconds *float64
+	if o.pause != nil {
+		s := o.pause.Seconds()
+		seconds = &s
+	}
+	if o.refused == nil {
+		o.refused = []string{}
+	}
+	b.Queue(sqlClose, o.account, o.call, seconds, o.why, now, o.refused, o.answered, wallet.MaxRefused, wallet.ReasonRefused, wallet.RefusedPause.Seconds()).
+		Query(func(rows pgx.Rows) error {
+			var refused bool
+			_, err := pgx.ForEachRow(rows, []any{&refused}, func() error {
+				paused(refused)
+				return nil
+			})
+			return err
+		})
 }
 
 // resultRow is a result as commit.sql reads it.

@@ -160,7 +160,7 @@ func empty(ctx context.Context, db *pgxpool.Pool, now time.Time) error {
 	}
 	_, err = db.Exec(ctx, `
 		update walletsync.api_quota set burst = $1, per_second = $2, tokens = $1, refilled_at = $3, granted = 0,
-		    closed_until = '-infinity', closed_for = 0, wake_at = '-infinity'`, quota.Burst, quota.PerSecond, now)
+		    closed_until = '-infinity', closed_for = 0, refused_ids = '{}', wake_at = '-infinity'`, quota.Burst, quota.PerSecond, now)
 	return err
 }
 
@@ -220,11 +220,11 @@ func snapshot(ctx context.Context, db *pgxpool.Pool) (storetest.State, error) {
 		s.Notifications[id] = outcome
 		return err
 	})
-	read(`select account, burst, per_second, tokens, refilled_at, granted, closed_until, closed_for, wake_at
+	read(`select account, burst, per_second, tokens, refilled_at, granted, closed_until, closed_for, wake_at, refused_ids
 	      from walletsync.api_quota where call = 'get_charge_permission'`, func(r pgx.CollectableRow) error {
 		var a wallet.AccountID
 		var b storetest.Bucket
-		err := r.Scan(&a, &b.Burst, &b.PerSecond, &b.Tokens, moment{&b.RefilledAt}, &b.Granted, moment{&b.ClosedUntil}, &b.ClosedFor, moment{&b.WakeAt})
+		err := r.Scan(&a, &b.Burst, &b.PerSecond, &b.Tokens, moment{&b.RefilledAt}, &b.Granted, moment{&b.ClosedUntil}, &b.ClosedFor, moment{&b.WakeAt}, &b.Refused)
 		s.Buckets[a] = b
 		return err
 	})

@@ -266,6 +266,48 @@ func lostAnswer(t *testing.T, url string, at wire.Point, trip string, now bool) 
 	}
 }
 
+// TestATripWhoseAnswerWasLostClaimsNoMore: it was committed, and is made again.
+func TestATripWhoseAnswerWasLostClaimsNoMore(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		want   *wallet.Want
+		claims int
+	}{
+		{"by a batch", nil, 3},
+		{"at once", &wallet.Want{Account: "main", ChargePermission: "S01-0000000-0000099", Priority: wallet.PriorityReturn}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			proxy, err := wire.Listen(database(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer proxy.Close()
+			db := connect(t, proxy.URL())
+			if _, err := db.Exec(t.Context(), `insert into walletsync.refreshes (account, id, wanted, since, priority)
+				select 'main', 'S01-0000000-' || lpad(i::text, 7, '0'), 1, now(), 30 from generate_series(1, 10) i`); err != nil {
+				t.Fatal(err)
+			}
+			settings := refresh.Defaults()
+			settings.Limit = 3
+			proxy.On(wire.Answered, wire.SQL("walletsync trip 1"), wire.DoNth(1, wire.Cut))
+			got, err := open(t, proxy.URL(), postgres.Options{}).Claim(t.Context(), refresh.ClaimRequest{
+				Lease: refresh.Lease{1}, Accounts: []wallet.AccountID{"main"}, Want: c.want, Settings: settings})
+			if err != nil || len(got.Claims) != c.claims || got.Covered {
+				t.Errorf("%+v, %v", got, err)
+			}
+			var leased, taken, most int
+			if err := db.QueryRow(t.Context(), `select (select count(*) from walletsync.refreshes where lease is not null),
+				(select round(burst - tokens) from walletsync.api_quota where account = 'main' and call = 'get_charge_permission'),
+				(select max(wanted) from walletsync.refreshes)`).Scan(&leased, &taken, &most); err != nil {
+				t.Fatal(err)
+			}
+			if leased != c.claims || taken != c.claims || most != 1 {
+				t.Errorf("%d leased, %d tokens taken, wanted %d times", leased, taken, most)
+			}
+		})
+	}
+}
+
 // TestAWakeUpWhoseDecisionWasLostIsSentAllTheSame: the transaction that was
 // committed, and whose answer was lost, has noted a wake-up as under way.
 func TestAWakeUpWhoseDecisionWasLostIsSentAllTheSame(t *testing.T) {
@@ -332,6 +374,36 @@ func TestWhatTheServerRefusesDoesNotHoldUpTheRest(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What jsonb cannot hold is kept as a text, and the rest is stored.
+func TestRawThatJSONBCannotHoldDoesNotHoldUpTheRest(t *testing.T) {
+	url := database(t)
+	store, db := open(t, url, postgres.Options{}), connect(t, url)
+	r := runner(store, amazon{make(chan string, 10)})
+	r.Store = rawOf{store, `{"chargePermissionId":"x","somethingNew":1e999999}`}
+	if again, err := r.Refresh(t.Context(), batch(1, 2, time.Minute, false)); again || err != nil {
+		t.Fatal(again, err)
+	}
+	var stored, kept int
+	if err := db.QueryRow(t.Context(), `select count(*) filter (where state = 'Chargeable'), count(*) filter (where raw #>> '{}' like '%1e999999%')
+		from walletsync.charge_permissions`).Scan(&stored, &kept); err != nil {
+		t.Fatal(err)
+	}
+	if stored != 2 || kept != 1 {
+		t.Errorf("%d stored, of %d what was sent is kept", stored, kept)
+	}
+}
+
+// rawOf has Amazon have sent something else for the first result.
+type rawOf struct {
+	refresh.Store
+	raw string
+}
+
+func (o rawOf) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Committed, error) {
+	q.Results[0].Raw = json.RawMessage(o.raw)
+	return o.Store.Commit(ctx, q)
 }
 
 // poisoned gives the first result a state that the database refuses.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,6 +29,7 @@ var (
 	sqlUpdateStored      = statement("update_stored")
 	sqlUpdateShow        = statement("update_show")
 	sqlUpdateTake        = statement("update_take")
+	sqlUpdateReturn      = statement("update_return")
 	sqlUpdateOpen        = statement("update_open")
 	sqlUpdateLeft        = statement("update_left")
 	sqlUpdateExpire      = statement("update_expire")
@@ -192,6 +194,9 @@ func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, er
 				ours = tag.RowsAffected() == 1
 				return nil
 			})
+		for _, c := range slices.Sorted(slices.Values(q.Answered)) { // the quota rows come last, in key order
+			callOutcomes{account: q.Account, call: c, answered: true}.queue(b, s.at(), func(bool) {})
+		}
 	})
 	if err != nil {
 		return false, err
@@ -201,7 +206,7 @@ func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, er
 
 // queueLeft wants a read for a reason of the update's.
 func (s *Store) queueLeft(b *pgx.Batch, a wallet.AccountID, id wallet.ChargePermissionID, p wallet.Priority, at time.Time) {
-	b.Queue(sqlAsk, a, id, p, orNever(at), 0.0, s.at())
+	b.Queue(sqlAsk, a, id, p, orNever(at), 0.0, s.at(), nil)
 }
 
 // Show returns what a buyer may be told of a completed attempt, and notes that
@@ -246,7 +251,29 @@ func (s *Store) Take(ctx context.Context, a wallet.AccountID, c wallet.Call) (ok
 
 // Rest closes a bucket; zero: for a while that grows with each time.
 func (s *Store) Rest(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
-	return s.trip(ctx, func(b *pgx.Batch) { b.Queue(sqlClose, a, c, d.Seconds(), why, s.at()) })
+	return s.trip(ctx, func(b *pgx.Batch) {
+		callOutcomes{account: a, call: c, pause: &d, why: why}.queue(b, s.at(), func(bool) {})
+	})
+}
+
+// Refused notes that a Checkout Session was refused, and closes the bucket if
+// several different ones in a row were.
+func (s *Store) Refused(ctx context.Context, a wallet.AccountID, c wallet.Call, checkoutSession string) (paused bool, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) {
+		paused = false
+		callOutcomes{account: a, call: c, refused: []string{checkoutSession}}.queue(b, s.at(), func(p bool) { paused = p })
+	})
+	return paused, err
+}
+
+// Return gives a token back, and closes the bucket. Made twice, as after a lost
+// answer, it would return two: a connection that breaks is not replaced.
+func (s *Store) Return(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
+	_, err := s.tripOnce(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlUpdateReturn, a, c)
+		callOutcomes{account: a, call: c, pause: &d, why: why}.queue(b, s.at(), func(bool) {})
+	})
+	return err
 }
 
 // Open returns attempts without a clear outcome that nobody works on.

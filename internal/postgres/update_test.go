@@ -464,6 +464,58 @@ func TestTokensRunOutComeBackAndRestWhileClosed(t *testing.T) {
 	}
 }
 
+func TestATokenThatWasNotUsedIsReturned(t *testing.T) {
+	u := newUpdates(t)
+	u.exec(`update walletsync.api_quota set burst = 1, per_second = 0.001, tokens = 1, refilled_at = $1 where account = 'main' and call = 'complete_checkout_session'`, u.now)
+	for range 2 {
+		if ok, _, err := u.Take(t.Context(), "main", wallet.CompleteCheckoutSession); !ok || err != nil {
+			t.Fatalf("no token: %v", err)
+		}
+		if err := u.Return(t.Context(), "main", wallet.CompleteCheckoutSession, wallet.OwnPause, "no key"); err != nil {
+			t.Fatal(err)
+		}
+		if ok, wait, err := u.Take(t.Context(), "main", wallet.CompleteCheckoutSession); ok || wait != wallet.OwnPause || err != nil {
+			t.Errorf("calls do not pause: %v, %v", wait, err)
+		}
+		u.now = u.now.Add(wallet.OwnPause)
+	}
+}
+
+// Completions pause when several different Checkout Sessions in a row are refused,
+// and an answer ends the row.
+func TestSeveralRefusedCheckoutSessionsPauseTheirCalls(t *testing.T) {
+	u := newUpdates(t)
+	u.exec(`update walletsync.api_quota set refilled_at = $1`, u.now)
+	of := u.session(1)
+	refuse := func(checkout string, want bool) {
+		t.Helper()
+		if paused, err := u.Refused(t.Context(), "main", wallet.CompleteCheckoutSession, checkout); err != nil || paused != want {
+			t.Errorf("%s: paused %v, %v", checkout, paused, err)
+		}
+		ok, wait, err := u.Take(t.Context(), "main", wallet.CompleteCheckoutSession)
+		if err != nil || ok == want || want && wait != wallet.RefusedPause {
+			t.Errorf("%s: a token %v, in %v, %v", checkout, ok, wait, err)
+		}
+	}
+	refuse("a", false)
+	refuse("b", false)
+	refuse("a", false)
+	b, err := u.Begin(t.Context(), of.ID, "checkout", session.Held{1}, time.Minute)
+	if err != nil || !b.Ours {
+		t.Fatal(b.Ours, err)
+	}
+	if _, err := u.Settle(t.Context(), session.Settlement{Attempt: b.Attempt, Held: session.Held{1}, Error: "open",
+		Answered: []wallet.Call{wallet.CompleteCheckoutSession}}); err != nil {
+		t.Fatal(err)
+	}
+	refuse("c", false)
+	refuse("d", false)
+	refuse("e", true)
+	if ok, _, err := u.Take(t.Context(), "main", wallet.GetCheckoutSession); !ok || err != nil {
+		t.Errorf("another call pauses too: %v", err)
+	}
+}
+
 func TestTokensAreNeverGivenTwice(t *testing.T) {
 	u := newUpdates(t)
 	var mu sync.Mutex

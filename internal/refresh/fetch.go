@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -15,18 +14,19 @@ import (
 
 // permissionOf puts Amazon's words into ours. What it returns can be stored
 // whatever Amazon sent: text without NUL, amounts that are numbers, times that
-// are in reach. What does not fit is left out here and stays in raw.
-func permissionOf(id wallet.ChargePermissionID, a *amazonpay.ChargePermission) (wallet.ChargePermission, error) {
+// are in reach. Unreadable are the members that Amazon sent in an unknown form;
+// they are empty here and stay in raw.
+func permissionOf(id wallet.ChargePermissionID, a *amazonpay.ChargePermission) (p wallet.ChargePermission, unreadable []wallet.Member, err error) {
 	if a.ID != "" && a.ID != string(id) {
-		return wallet.ChargePermission{}, fmt.Errorf("answered with charge permission %q instead of %s", a.ID, id)
+		return p, nil, fmt.Errorf("answered with charge permission %q instead of %s", a.ID, id)
 	}
-	p := wallet.ChargePermission{
+	p = wallet.ChargePermission{
 		ID:                 id,
 		Type:               clean(a.Type),
 		ReleaseEnvironment: clean(a.ReleaseEnvironment),
 		State: wallet.State{
 			State:          clean(a.StatusDetails.State),
-			StateUpdatedAt: reachable(a.StatusDetails.LastUpdatedTimestamp.Time),
+			StateUpdatedAt: a.StatusDetails.LastUpdatedTimestamp.UTC(),
 		},
 		Buyer: wallet.Buyer{
 			BuyerID: clean(a.Buyer.BuyerID), BuyerName: clean(a.Buyer.Name),
@@ -34,11 +34,11 @@ func permissionOf(id wallet.ChargePermissionID, a *amazonpay.ChargePermission) (
 		},
 		Shipping:  addressOf(a.ShippingAddress),
 		Billing:   addressOf(a.BillingAddress),
-		CreatedAt: reachable(a.CreationTimestamp.Time),
-		ExpiresAt: reachable(a.ExpirationTimestamp.Time),
+		CreatedAt: a.CreationTimestamp.UTC(),
+		ExpiresAt: a.ExpirationTimestamp.UTC(),
 		Limits: wallet.Limits{
-			LimitAmount:   amount(a.Limits.AmountLimit.Amount),
-			BalanceAmount: amount(a.Limits.AmountBalance.Amount),
+			LimitAmount:   a.Limits.AmountLimit.Amount,
+			BalanceAmount: a.Limits.AmountBalance.Amount,
 			LimitCurrency: clean(a.Limits.AmountLimit.CurrencyCode),
 		},
 	}
@@ -50,7 +50,54 @@ func permissionOf(id wallet.ChargePermissionID, a *amazonpay.ChargePermission) (
 			p.PaymentDescriptors = append(p.PaymentDescriptors, d)
 		}
 	}
-	return p, nil
+	for _, name := range a.Unreadable {
+		unreadable = append(unreadable, membersOf(name)...)
+	}
+	return p, unreadable, nil
+}
+
+// members are the names by which Amazon's unreadable members are known, and the
+// members of ours that are kept because of them. Of an address any part counts.
+var members = []struct {
+	name string
+	kept []wallet.Member
+}{
+	{"chargePermissionType", []wallet.Member{wallet.MemberType}},
+	{"releaseEnvironment", []wallet.Member{wallet.MemberReleaseEnvironment}},
+	{"buyer", []wallet.Member{wallet.MemberBuyerID, wallet.MemberBuyerName, wallet.MemberBuyerEmail, wallet.MemberBuyerPhone}},
+	{"buyer.buyerId", []wallet.Member{wallet.MemberBuyerID}},
+	{"buyer.name", []wallet.Member{wallet.MemberBuyerName}},
+	{"buyer.email", []wallet.Member{wallet.MemberBuyerEmail}},
+	{"buyer.phoneNumber", []wallet.Member{wallet.MemberBuyerPhone}},
+	{"shippingAddress", []wallet.Member{wallet.MemberShipping}},
+	{"shippingAddress.*", []wallet.Member{wallet.MemberShipping}},
+	{"billingAddress", []wallet.Member{wallet.MemberBilling}},
+	{"billingAddress.*", []wallet.Member{wallet.MemberBilling}},
+	{"paymentPreferences", []wallet.Member{wallet.MemberPaymentDescriptors}},
+	{"statusDetails", []wallet.Member{wallet.MemberState, wallet.MemberReasons, wallet.MemberStateUpdatedAt}},
+	{"statusDetails.state", []wallet.Member{wallet.MemberState}},
+	{"statusDetails.reasons", []wallet.Member{wallet.MemberReasons}},
+	{"statusDetails.reasons.reasonDescription", nil}, // for people; the code decides
+	{"statusDetails.lastUpdatedTimestamp", []wallet.Member{wallet.MemberStateUpdatedAt}},
+	{"creationTimestamp", []wallet.Member{wallet.MemberCreatedAt}},
+	{"expirationTimestamp", []wallet.Member{wallet.MemberExpiresAt}},
+	{"limits", []wallet.Member{wallet.MemberLimit, wallet.MemberBalance}},
+	{"limits.amountLimit", []wallet.Member{wallet.MemberLimit}},
+	{"limits.amountLimit.amount", []wallet.Member{wallet.MemberLimit}},
+	{"limits.amountLimit.currencyCode", []wallet.Member{wallet.MemberLimit}},
+	{"limits.amountBalance", []wallet.Member{wallet.MemberBalance}},
+	{"limits.amountBalance.amount", []wallet.Member{wallet.MemberBalance}},
+	{"limits.amountBalance.currencyCode", nil}, // not stored
+}
+
+// membersOf returns what is kept when Amazon's member of that name cannot be read.
+func membersOf(name string) []wallet.Member {
+	for _, m := range members {
+		if prefix, any := strings.CutSuffix(m.name, "*"); name == m.name || any && strings.HasPrefix(name, prefix) {
+			return m.kept
+		}
+	}
+	return nil
 }
 
 func addressOf(a amazonpay.Address) wallet.Address {
@@ -66,28 +113,17 @@ func clean(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
 }
 
-// decimal is an amount as Amazon writes it, with room to spare.
-var decimal = regexp.MustCompile(`^-?[0-9]{1,20}(\.[0-9]{1,6})?$`)
-
-func amount(s string) string {
-	if !decimal.MatchString(s) {
-		return ""
-	}
-	return s
-}
-
-// reachable leaves out a time that PostgreSQL or JSON (RFC 3339) cannot write.
-func reachable(t time.Time) time.Time {
-	if y := t.UTC().Year(); y < 1 || y > 9999 {
-		return time.Time{}
-	}
-	return t.UTC()
-}
+// maxDepth is how deep JSON may be nested to be stored as such. Amazon's answers
+// have four levels; thousands exhaust the database server's stack.
+const maxDepth = 100
 
 // rawOf returns what Amazon sent as jsonb takes it, which knows neither NUL nor
 // half a surrogate pair. Both can only be written as escapes, so a body without
-// any is passed on as it is.
+// any is passed on as it is. One that is nested too deeply becomes a text.
 func rawOf(body json.RawMessage) (json.RawMessage, error) {
+	if depth(body) > maxDepth {
+		return json.Marshal(string(body))
+	}
 	if !bytes.Contains(body, []byte(`\u`)) {
 		return body, nil
 	}
@@ -98,6 +134,26 @@ func rawOf(body json.RawMessage) (json.RawMessage, error) {
 		return nil, err
 	}
 	return json.Marshal(cleanAll(v))
+}
+
+// depth returns how deep a JSON value is nested.
+func depth(body []byte) (deepest int) {
+	level, text := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case text && c == '\\':
+			i++
+		case c == '"':
+			text = !text
+		case text:
+		case c == '{', c == '[':
+			level++
+			deepest = max(deepest, level)
+		case c == '}', c == ']':
+			level--
+		}
+	}
+	return deepest
 }
 
 func cleanAll(v any) any {

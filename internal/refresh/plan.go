@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -59,25 +60,29 @@ func Decide(c Claim, got *amazonpay.ChargePermission, err error, follow wallet.F
 // answered says what to make of Amazon's answer to a claim.
 func answered(c Claim, got *amazonpay.ChargePermission, follow wallet.Followed, jitter float64) Result {
 	r := Result{Claim: c, Kind: Read, RequestID: clean(got.Response.RequestID), ReadAt: readAt(got.Response)}
-	state, err := permissionOf(c.ID, got)
+	state, unreadable, err := permissionOf(c.ID, got)
 	if err != nil {
 		return failed(c, err, jitter)
 	}
 	if r.Raw, err = rawOf(got.Raw); err != nil {
 		return failed(c, err, jitter)
 	}
+	state = wallet.Merge(c.Stored, state, unreadable)
 	if !follow.Follows(state.Type) {
 		r.Kind, r.Raw = NotFollowed, nil
 		r.State = wallet.ChargePermission{ID: c.ID, Type: state.Type}
 		return r
 	}
-	r.HasAddress = state.Shipping != (wallet.Address{})
+	r.HasAddress = state.Shipping != (wallet.Address{}) || slices.Contains(unreadable, wallet.MemberShipping)
 	if c.Erased {
 		state, r.Raw = state.WithoutPerson(), nil
 	}
-	r.State = wallet.Keep(c.Stored, state)
+	r.State = state
 	r.Changes = wallet.Diff(c.Stored, &r.State)
 	r.Held = held(c, r.Changes)
+	if r.Unreadable = got.Unreadable; len(r.Unreadable) > 0 {
+		r.Error = clip("Amazon Pay sent members of an unknown form, which keep what was stored before: " + strings.Join(r.Unreadable, ", "))
+	}
 	return r
 }
 
@@ -98,18 +103,24 @@ func held(c Claim, changes []wallet.Change) bool {
 // refused says what to make of an error in place of an answer, and whether the
 // account's calls must rest.
 func refused(c Claim, err error, s Settings, jitter float64) (Result, *Closing) {
+	if amazonpay.WasNotCalled(err) {
+		return Result{Claim: c, Kind: NotCalled, Error: clip(err.Error())},
+			&Closing{Account: c.Account, For: s.OwnPause, Why: clip(err.Error())}
+	}
 	if after, throttled := amazonpay.Throttled(err); throttled {
-		return failed(c, err, jitter), &Closing{Account: c.Account, For: after, Why: "Amazon Pay throttles"}
+		return failed(c, err, jitter), &Closing{Account: c.Account, For: after, Why: wallet.ReasonThrottled}
 	}
 	if amazonpay.NotFound(err) {
 		answer := responseOf(err)
 		return Result{Claim: c, Kind: Gone, RequestID: clean(answer.RequestID), ReadAt: readAt(answer), Error: clip(err.Error())}, nil
 	}
 	if amazonpay.Misconfigured(err) {
-		return left(c, err), &Closing{Account: c.Account, For: s.Pause, Why: "Amazon Pay refuses the account's key or signature"}
+		return Result{Claim: c, Kind: Deferred, Error: clip(err.Error())},
+			&Closing{Account: c.Account, For: s.Pause, Why: wallet.ReasonKeyRefused}
 	}
 	r := failed(c, err, jitter)
 	r.Temporary = amazonpay.Temporary(err)
+	r.Refused = amazonpay.ObjectRefused(err)
 	return r, nil
 }
 
@@ -119,6 +130,40 @@ func left(c Claim, err error) Result {
 
 func failed(c Claim, err error, jitter float64) Result {
 	return Result{Claim: c, Kind: Failed, Error: clip(err.Error()), Backoff: backoff(c.Attempts, jitter)}
+}
+
+// Refusals are what a batch's calls of one account say of the account: which ids
+// were refused, and whether any call was answered, which shows that the key is
+// good.
+type Refusals struct {
+	Account  wallet.AccountID
+	IDs      []string // distinct, in key order
+	Answered bool
+}
+
+// RefusalsOf returns the refusals of each account, in key order. Those that say
+// nothing are left out.
+func RefusalsOf(results []Result) []Refusals {
+	of := map[wallet.AccountID]*Refusals{}
+	for _, r := range results {
+		answered := r.Kind == Read || r.Kind == Gone || r.Kind == NotFollowed
+		if !answered && !r.Refused {
+			continue
+		}
+		if of[r.Account] == nil {
+			of[r.Account] = &Refusals{Account: r.Account}
+		}
+		of[r.Account].Answered = of[r.Account].Answered || answered
+		if r.Refused {
+			of[r.Account].IDs = append(of[r.Account].IDs, string(r.ID))
+		}
+	}
+	var out []Refusals
+	for _, a := range slices.Sorted(maps.Keys(of)) {
+		slices.Sort(of[a].IDs)
+		out = append(out, *of[a])
+	}
+	return out
 }
 
 // The back-off after a failure: doubled each time, between half and all of it.

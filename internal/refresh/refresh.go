@@ -37,6 +37,9 @@ type Settings struct {
 	Timeout time.Duration
 	// Pause is how long an account's calls rest when Amazon Pay refuses its key.
 	Pause time.Duration
+	// OwnPause is how long they rest at least when a call could not be made, as
+	// the private key was unavailable.
+	OwnPause time.Duration
 }
 
 // Defaults returns the settings of the design.
@@ -47,6 +50,8 @@ func Defaults() Settings {
 		Limit:   20,
 		Timeout: 8 * time.Second,
 		Pause:   5 * time.Minute,
+
+		OwnPause: wallet.OwnPause,
 	}
 }
 
@@ -137,7 +142,9 @@ const (
 	Gone        Kind = "gone"         // 404
 	NotFollowed Kind = "not_followed" // of a type that is not kept in step: id and type alone are stored
 	Failed      Kind = "failed"       // tried again after Backoff
-	Left        Kind = "left"         // not to be had now and not its own fault: stays wanted as it is
+	Deferred    Kind = "deferred"     // the account's key was refused: shows as failing, and is due when the calls' pause ends
+	NotCalled   Kind = "not_called"   // our own trouble, before the call was made: no attempt, and its token is returned
+	Left        Kind = "left"         // our own time ran out: stays wanted as it is
 )
 
 // Result is what came of one claim.
@@ -160,7 +167,11 @@ type Result struct {
 	// Temporary: another try a little later may well succeed. Who can wait for
 	// it makes one, with a claim of its own.
 	Temporary bool
-	Error     string // for the operator; without personal data
+	// Refused: Amazon refused it with 401 or 403, and did not blame the key.
+	Refused bool
+	// Unreadable names Amazon's members that could not be read.
+	Unreadable []string
+	Error      string // for the operator; without personal data
 }
 
 // Closing rests an account's calls.
@@ -175,6 +186,7 @@ type CommitRequest struct {
 	Lease    Lease
 	Results  []Result
 	Closings []Closing
+	Refusals []Refusals
 	Accounts []wallet.AccountID
 	Woken    []wallet.Wake
 	Force    bool
@@ -196,7 +208,8 @@ type Settled struct {
 type Committed struct {
 	Settled  []Settled
 	Wakes    []Wake
-	Backlogs []Backlog // of each account
+	Backlogs []Backlog          // of each account
+	Refused  []wallet.AccountID // whose calls pause, as wallet.MaxRefused ids in a row were refused
 }
 
 // Backlog is what waits in an account, for those who watch.
@@ -208,7 +221,8 @@ type Backlog struct {
 
 // Store keeps what is wanted and what is stored. Both calls are one transaction
 // and one round trip each. An error means that nothing is known to be
-// committed; calling again with the same lease is safe.
+// committed; calling again with the same lease is safe, and a repeated Claim
+// claims nothing beyond what the lease already holds.
 type Store interface {
 	Claim(context.Context, ClaimRequest) (Claimed, error)
 	Commit(context.Context, CommitRequest) (Committed, error)

@@ -151,7 +151,7 @@ func (r *Runner) round(ctx context.Context, q ClaimRequest) (round, error) {
 			defer cancel()
 		}
 		out.committed, err = r.Store.Commit(ctx, CommitRequest{
-			Lease: q.Lease, Results: out.results, Closings: closings, Accounts: q.Accounts,
+			Lease: q.Lease, Results: out.results, Closings: closings, Refusals: RefusalsOf(out.results), Accounts: q.Accounts,
 			Woken: q.Woken, Force: q.Force, Settings: r.Settings,
 		})
 		if err != nil {
@@ -160,7 +160,7 @@ func (r *Runner) round(ctx context.Context, q ClaimRequest) (round, error) {
 			out.again = true
 			return out, nil
 		}
-		r.tell(out)
+		r.tell(ctx, out)
 		wakes = out.committed.Wakes
 	}
 	r.count(telemetry.WakeUps, len(wakes), "")
@@ -192,29 +192,39 @@ func (r *Runner) fetch(ctx context.Context, claims []Claim) ([]Result, []Closing
 }
 
 func (r *Runner) fetchOne(ctx context.Context, c Claim) (Result, *Closing) {
-	api, err := r.API(ctx, c.Account)
-	if err != nil {
-		return failed(c, fmt.Errorf("account %s: %w", c.Account, err), r.Jitter()), nil
-	}
-	call, cancel := context.WithTimeout(ctx, r.Settings.Timeout)
-	defer cancel()
 	started := time.Now()
-	got, err := api.GetChargePermission(call, string(c.ID))
+	got, err := r.call(ctx, c)
 	log := zerolog.Ctx(ctx).Info().Str("outcome", "read")
-	if err != nil {
+	switch {
+	case err == nil && len(got.Unreadable) > 0:
+		log = zerolog.Ctx(ctx).Warn().Str("outcome", "read").Strs("unreadable", got.Unreadable)
+	case err == nil:
+	case amazonpay.Misconfigured(err):
+		log = zerolog.Ctx(ctx).Error().Str("outcome", "failed").Err(err).Str("remedy", wallet.RemedyRefused)
+	case amazonpay.WasNotCalled(err):
+		log = zerolog.Ctx(ctx).Error().Str("outcome", "not_called").Err(err).
+			Str("remedy", "see that the functions' role may read the account's secret, that Secrets Manager can be reached, and that the secret holds the private key")
+	default:
 		log = zerolog.Ctx(ctx).Warn().Str("outcome", "failed").Err(err)
-		if amazonpay.Misconfigured(err) {
-			log = zerolog.Ctx(ctx).Error().Str("outcome", "failed").Err(err).Str("remedy",
-				"check the account's public key id, private key, algorithm and environment in Seller Central and in the configuration")
-		}
 	}
 	log.Str("account", string(c.Account)).Str("charge_permission", string(c.ID)).
 		Str("cause", string(wallet.CauseOf(c.Priority))).Str("message_id", c.Message).
 		Dur("duration", time.Since(started)).Msg("get charge permission")
-	if err != nil && ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil && !amazonpay.WasNotCalled(err) {
 		return left(c, err), nil // our own time ran out
 	}
 	return Decide(c, got, err, r.Follow(c.Account), r.Settings, r.Jitter())
+}
+
+// call makes the call.
+func (r *Runner) call(ctx context.Context, c Claim) (*amazonpay.ChargePermission, error) {
+	api, err := r.API(ctx, c.Account)
+	if err != nil {
+		return nil, amazonpay.NotCalled(fmt.Errorf("account %s: %w", c.Account, err))
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.Settings.Timeout)
+	defer cancel()
+	return api.GetChargePermission(ctx, string(c.ID))
 }
 
 // worst merges what several calls of one account found out: the longest rest.
@@ -239,12 +249,17 @@ next:
 }
 
 // tell counts what became of a round's claims.
-func (r *Runner) tell(done round) {
+func (r *Runner) tell(ctx context.Context, done round) {
 	now := time.Now()
 	for _, res := range done.results {
 		cause := string(wallet.CauseOf(res.Priority))
-		r.count(telemetry.Fetched, 1, cause)
+		if res.Kind != NotCalled {
+			r.count(telemetry.Fetched, 1, cause)
+		}
 		r.count(telemetry.Results, 1, string(res.Kind))
+		for _, name := range res.Unreadable {
+			r.count(telemetry.Unreadable, 1, name)
+		}
 		s := done.settled(res)
 		if s == nil {
 			r.count(telemetry.FenceDropped, 1, cause)
@@ -274,6 +289,10 @@ func (r *Runner) tell(done round) {
 	}
 	for _, b := range done.committed.Backlogs {
 		b.Tell(r.Metrics)
+	}
+	for _, a := range done.committed.Refused {
+		r.Metrics.Count(telemetry.KeyRefused, 1, telemetry.Labels{Account: string(a)})
+		zerolog.Ctx(ctx).Error().Str("account", string(a)).Str("remedy", wallet.RemedyRefused).Msg("the account's calls pause: " + wallet.ReasonRefused)
 	}
 }
 

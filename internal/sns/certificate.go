@@ -19,9 +19,10 @@ const (
 	maxFetches = 8 // at once
 	maxMissing = 256
 
-	// missingFor is how long the answer that there is no such certificate is
-	// believed.
-	missingFor = time.Minute
+	// missingFor is how long the answer that there is no such certificate, or
+	// none that is fit, is believed: less than the 20 s after which SNS tries
+	// again (facts, section 6).
+	missingFor = 10 * time.Second
 )
 
 // NewHTTPClient returns an HTTP client fit for fetching certificates. roots are
@@ -78,7 +79,7 @@ func (o *Opener) certificate(ctx context.Context, url string) (certificate, erro
 		switch {
 		case err == nil:
 			o.known.put(url, c)
-		case Forged(err):
+		case Forged(err), CertificateMissing(err):
 			o.missing.put(url, missing{err, o.now().Add(missingFor)})
 		}
 		return outcome{c, err}, nil
@@ -115,11 +116,13 @@ func (o *Opener) fetch(ctx context.Context, url string) (certificate, error) {
 	case err != nil:
 		return certificate{}, &failure{reasonCertificateUnavailable, err}
 	case status == http.StatusForbidden, status == http.StatusNotFound:
-		return certificate{}, fail(reasonCertificate, "it does not exist (HTTP status %d)", status)
+		return certificate{}, fail(reasonCertificateMissing, "HTTP status %d", status)
 	case status != http.StatusOK:
 		return certificate{}, fail(reasonCertificateUnavailable, "HTTP status %d", status)
 	case len(body) > maxResponse:
-		return certificate{}, fail(reasonCertificate, "larger than %d bytes", maxResponse)
+		return certificate{}, fail(reasonCertificateMissing, "what is there is larger than %d bytes", maxResponse)
+	case !bytes.Contains(body, []byte("-----BEGIN CERTIFICATE-----")): // as a proxy's page
+		return certificate{}, fail(reasonCertificateMissing, "what is there is no PEM file of a certificate")
 	}
 	c, err := parseCertificate(body, o.roots)
 	if err != nil {

@@ -15,6 +15,7 @@ const (
 	reasonCertificate            = "certificate"
 	reasonCertificateTime        = "certificate_time"
 	reasonCertificateUnavailable = "certificate_unavailable"
+	reasonCertificateMissing     = "certificate_missing"
 	reasonConfirmRefused         = "confirmation_refused"
 	reasonConfirmUnavailable     = "confirmation_unavailable"
 )
@@ -34,8 +35,8 @@ func fail(reason, format string, args ...any) error {
 }
 
 // Forged reports whether err is final: the message is malformed or too large,
-// its signature is not SNS's, or its certificate is on a foreign host, does not
-// exist, is not fit or was not valid when the message was sent.
+// its signature is not SNS's, or its certificate is on a foreign host, is not
+// fit or was not valid when the message was sent.
 func Forged(err error) bool {
 	switch Reason(err) {
 	case reasonMalformed, reasonTooLarge, reasonSignature, reasonCertificateURL, reasonCertificate, reasonCertificateTime:
@@ -49,20 +50,25 @@ func Forged(err error) bool {
 // worth trying again.
 func Unavailable(err error) bool {
 	switch Reason(err) {
-	case reasonCertificateUnavailable, reasonConfirmUnavailable:
+	case reasonCertificateUnavailable, reasonCertificateMissing, reasonConfirmUnavailable:
 		return true
 	}
 	return false
 }
 
+// CertificateMissing reports whether SNS's host answered that there is no such
+// certificate. That may pass, so it is Unavailable; if it goes on, the message
+// is not SNS's.
+func CertificateMissing(err error) bool { return Reason(err) == reasonCertificateMissing }
+
 // Reason returns a short word for metrics and logs that stays the same between
 // releases, and nothing if err is not an error of this package. Of Open, those
 // that are Forged: malformed, too_large, signature, certificate_url (not one of
-// SNS's in the topic's region), certificate (it does not exist, or is not fit),
-// certificate_time (not valid when the message was sent). Unavailable:
-// certificate_unavailable. Of Confirm: confirmation_unavailable, and
-// confirmation_refused, which is neither: SNS does not want the token, as when
-// it has run out.
+// SNS's in the topic's region), certificate (it is not fit), certificate_time
+// (not valid when the message was sent). Unavailable: certificate_unavailable,
+// certificate_missing (SNS's host answers that it does not exist). Of Confirm:
+// confirmation_unavailable, and confirmation_refused, which is neither: SNS does
+// not want the token, as when it has run out.
 func Reason(err error) string {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f.reason

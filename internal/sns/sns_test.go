@@ -194,7 +194,7 @@ func refused(t *testing.T, o *Opener, envelope []byte, reason string) {
 	if m != (Message{}) {
 		t.Errorf("a refused message came out: %+v", m)
 	}
-	if wantForged := reason != "certificate_unavailable"; Forged(err) != wantForged || Unavailable(err) == wantForged {
+	if wantForged := reason != "certificate_unavailable" && reason != "certificate_missing"; Forged(err) != wantForged || Unavailable(err) == wantForged {
 		t.Errorf("Forged is %v, Unavailable is %v for %v", Forged(err), Unavailable(err), err)
 	}
 }
@@ -491,16 +491,12 @@ func TestUnfitCertificateIsRefused(t *testing.T) {
 	}
 	leaf := string(testPEM())
 	for name, file := range map[string][]byte{
-		"empty":                {},
-		"HTML":                 []byte("<html>Not found</html>"),
 		"ECDSA":                selfSigned(elliptic256, from, to),
 		"RSA of 1024 bits":     selfSigned(newKey(1024), from, to),
-		"a key":                pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(testKey())}),
 		"text behind":          []byte(leaf + "and more"),
 		"broken DER":           pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{0x30, 0x03, 1, 2, 3}}),
 		"broken second":        []byte(leaf + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
 		"six":                  []byte(strings.Repeat(leaf, 6)),
-		"larger than 64 KiB":   []byte(leaf + strings.Repeat("\n", 64<<10)),
 		"intermediate unknown": unrelatedChain(from, to),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -539,30 +535,83 @@ func TestServedChainIsChecked(t *testing.T) {
 	refused(t, o, m, "certificate_time")
 }
 
-func TestMissingCertificateIsFinalAndRememberedForAMinute(t *testing.T) {
-	for _, status := range []int{403, 404} {
-		now, requests, exists := testTime, 0, false
-		o := NewOpener(Options{
-			Now: func() time.Time { return now },
-			HTTPClient: &http.Client{Transport: host(func(*http.Request) (*http.Response, error) {
-				requests++
-				if exists {
-					return answer(200, testPEM()), nil
-				}
-				return answer(status, nil), nil
-			})},
+// That SNS's host has no certificate may pass, whatever it answers instead of
+// one: a forger cannot make it answer so for others' messages.
+func TestMissingCertificateIsUnavailableAndAskedForAgainInSeconds(t *testing.T) {
+	for name, missing := range map[string]*http.Response{
+		"403":                answer(403, nil),
+		"404":                answer(404, nil),
+		"empty":              answer(200, nil),
+		"a proxy's page":     answer(200, []byte("<html>Not found</html>")),
+		"a key":              answer(200, pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(testKey())})),
+		"larger than 64 KiB": answer(200, []byte(string(testPEM())+strings.Repeat("\n", 64<<10))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			now, requests, exists := testTime, 0, false
+			o := NewOpener(Options{
+				Now: func() time.Time { return now },
+				HTTPClient: &http.Client{Transport: host(func(*http.Request) (*http.Response, error) {
+					requests++
+					if exists {
+						return answer(200, testPEM()), nil
+					}
+					return missing, nil
+				})},
+			})
+			m := notification().sign(t, testKey()).json(t)
+			refused(t, o, m, "certificate_missing")
+			now = now.Add(10*time.Second - 1)
+			refused(t, o, m, "certificate_missing")
+			if requests != 1 {
+				t.Errorf("%d requests within 10 s", requests)
+			}
+			now, exists = now.Add(1), true
+			if _, err := o.Open(t.Context(), m); err != nil {
+				t.Errorf("once the certificate exists: %v", err)
+			}
 		})
-		m := notification().sign(t, testKey()).json(t)
-		refused(t, o, m, "certificate")
-		now = now.Add(time.Minute - 1)
-		refused(t, o, m, "certificate")
-		if requests != 1 {
-			t.Errorf("%d: %d requests within a minute", status, requests)
-		}
-		now, exists = now.Add(1), true
-		if _, err := o.Open(t.Context(), m); err != nil {
-			t.Errorf("%d: once the certificate exists: %v", status, err)
-		}
+	}
+}
+
+// Members that differ in case or stand twice are read as one, the last: the same
+// value is verified and returned, so that no other can be smuggled in beside it.
+func TestDuplicateMembersAreVerifiedAsTheyAreRead(t *testing.T) {
+	m := notification().sign(t, testKey())
+	genuine := string(m.json(t))
+	with := func(before, after string) []byte {
+		return []byte("{" + before + strings.TrimSuffix(strings.TrimPrefix(genuine, "{"), "}") + after + "}")
+	}
+	for name, c := range map[string]struct {
+		before, after string
+		reason        string // empty: opened, as the genuine one
+	}{
+		"another message behind":                 {after: `,"message":"another"`, reason: "signature"},
+		"another message in front":               {before: `"message":"another",`},
+		"the message twice":                      {after: `,"Message":"another"`, reason: "signature"},
+		"another signature behind":               {after: `,"Signature":"AAAA"`, reason: "signature"},
+		"another signature in front":             {before: `"Signature":"AAAA",`},
+		"no signature behind":                    {after: `,"SIGNATURE":""`, reason: "malformed"},
+		"another topic behind":                   {after: `,"topicarn":"arn:aws:sns:eu-west-1:999999999999:other"`, reason: "signature"},
+		"another type behind":                    {after: `,"type":"UnsubscribeConfirmation"`, reason: "malformed"},
+		"another time behind":                    {after: `,"timestamp":"2020-01-01T00:00:00.000Z"`, reason: "signature"},
+		"a certificate of another host behind":   {after: `,"signingCertUrl":"https://sns.eu-west-1.example.com/a.pem"`, reason: "certificate_url"},
+		"a certificate of another host in front": {before: `"SigningCertUrl":"https://sns.eu-west-1.example.com/a.pem",`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, _ := serve(testPEM(), Options{})
+			if c.reason != "" {
+				refused(t, o, with(c.before, c.after), c.reason)
+				return
+			}
+			want, err := o.Open(t.Context(), []byte(genuine))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := o.Open(t.Context(), with(c.before, c.after))
+			if err != nil || got != want {
+				t.Errorf("%+v, %v; want %+v", got, err, want)
+			}
+		})
 	}
 }
 
@@ -693,7 +742,7 @@ func TestFloodOfUnknownCertificatesIsBounded(t *testing.T) {
 		for i := range 2000 {
 			wait.Go(func() {
 				m := notification().with(members{"Signature": "AAAA", "SigningCertURL": fmt.Sprintf("https://%s/flood-%d.pem", testHost, i)})
-				refused(t, o, m.json(t), "certificate")
+				refused(t, o, m.json(t), "certificate_missing")
 			})
 		}
 		wait.Wait()

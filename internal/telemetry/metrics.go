@@ -32,13 +32,14 @@ const (
 	Retried           Metric = "Retried"           // by reason: messages left to the queue to be delivered again
 	APILatency        Metric = "APILatency"        // of one call, milliseconds
 	APIErrors         Metric = "APIErrors"         // by Amazon's reason code, or what stands for it
-	KeyRefused        Metric = "KeyRefused"        // alarm: Amazon Pay does not accept the key or its signature
+	KeyRefused        Metric = "KeyRefused"        // alarm: the key is unavailable, or Amazon Pay does not accept it, or refuses one id after the other
 	APIThrottled      Metric = "APIThrottled"      // alarm: the quota is used up
 	APIFailed         Metric = "APIFailed"         // alarm: Amazon Pay's own trouble, or no answer
 	APIRefused        Metric = "APIRefused"        // alarm: Amazon Pay does not take the call as it is made
 	ConnectionsFailed Metric = "ConnectionsFailed" // alarm: connections to Postgres that could not be had
-	Notifications     Metric = "Notifications"     // by outcome: wanted, covered, confirming, duplicate …
+	Notifications     Metric = "Notifications"     // by outcome: wanted, covered, confirming, duplicate, unmatched …
 	Fetched           Metric = "Fetched"           // by cause: calls of Get Charge Permission
+	Unreadable        Metric = "Unreadable"        // by Amazon's name: members of an unknown form, which keep what was stored
 	Results           Metric = "Results"           // by what came of them: read, gone, failed …
 	Changes           Metric = "Changes"           // by facet: change rows appended
 	Unchanged         Metric = "Unchanged"         // by cause: reads that differed in nothing

@@ -147,6 +147,14 @@ func (m *memory) Rest(context.Context, wallet.AccountID, wallet.Call, time.Durat
 	return nil
 }
 
+func (m *memory) Refused(context.Context, wallet.AccountID, wallet.Call, string) (bool, error) {
+	return false, nil
+}
+
+func (m *memory) Return(context.Context, wallet.AccountID, wallet.Call, time.Duration, string) error {
+	return nil
+}
+
 func (m *memory) Settle(_ context.Context, q session.Settlement) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

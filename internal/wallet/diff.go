@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -82,12 +83,37 @@ func Diff(before *ChargePermission, after *ChargePermission) []Change {
 	return changes
 }
 
-// same compares two values of one facet; an empty list is the same as none.
+// same compares two values of one facet; an empty list is the same as none, and
+// 500 the same amount as 500.00.
 func same(a, b any) bool {
-	if x, ok := a.(expiryFacet); ok {
+	switch x := a.(type) {
+	case expiryFacet:
 		return x.ExpiresAt.Equal(b.(expiryFacet).ExpiresAt)
+	case limitFacet:
+		y := b.(limitFacet)
+		return x.Currency == y.Currency && plainAmount(x.Amount) == plainAmount(y.Amount)
 	}
 	return reflect.DeepEqual(a, b) || bytes.Equal(encode(a), encode(b))
+}
+
+// plainAmount writes a decimal without the zeros that do not count.
+func plainAmount(s string) string {
+	sign := ""
+	if rest, negative := strings.CutPrefix(s, "-"); negative {
+		sign, s = "-", rest
+	}
+	if strings.Contains(s, ".") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	if trimmed := strings.TrimLeft(s, "0"); trimmed != "" && trimmed[0] != '.' {
+		return sign + trimmed
+	} else if trimmed != "" {
+		return sign + "0" + trimmed
+	}
+	if s == "" {
+		return ""
+	}
+	return "0"
 }
 
 // encode returns v as JSON, and nil for a value that holds nothing.
@@ -104,28 +130,4 @@ func encode(v any) json.RawMessage {
 		return nil
 	}
 	return b
-}
-
-// Keep returns after with what Amazon no longer tells filled in from before:
-// thirty days after a charge permission closed, its buyer's details come back
-// as null, and known values must not be lost because of that ("Charge
-// Permission" in the API reference). What retention erases stays erased, as it
-// is not in before either.
-func Keep(before *ChargePermission, after ChargePermission) ChargePermission {
-	if before == nil || after.State.State != Closed {
-		return after
-	}
-	if after.Buyer == (Buyer{}) {
-		after.Buyer = before.Buyer
-	}
-	if after.Shipping == (Address{}) {
-		after.Shipping = before.Shipping
-	}
-	if after.Billing == (Address{}) {
-		after.Billing = before.Billing
-	}
-	if len(after.PaymentDescriptors) == 0 {
-		after.PaymentDescriptors = before.PaymentDescriptors
-	}
-	return after
 }

@@ -34,7 +34,8 @@ func ParseChargePermissionID(s string) (ChargePermissionID, error) {
 }
 
 // ChargePermissionOf returns the charge permission that an object's id names:
-// the id itself, or the first 19 characters of a charge's or refund's.
+// the id itself, or the first 19 characters of a charge's or refund's. The latter
+// is a guess: of Recurring charge permissions it is wrong.
 func ChargePermissionOf(objectID string) (ChargePermissionID, error) {
 	if len(objectID) > chargePermissionIDLength && objectID[chargePermissionIDLength] == '-' {
 		objectID = objectID[:chargePermissionIDLength]
@@ -126,7 +127,7 @@ const (
 	PriorityReturn       Priority = 10 // a buyer waits on the return page
 	PriorityRefresh      Priority = 15 // someone in the back-office waits
 	PriorityNotification Priority = 20 // a charge permission notification
-	PriorityUnknown      Priority = 30 // one of a charge permission never read
+	PriorityUnknown      Priority = 30 // one of a charge permission never read; the newest first
 	PriorityConfirm      Priority = 40 // an early read, read once more
 	PriorityOther        Priority = 50 // a charge, refund or chargeback notification
 	PrioritySweep        Priority = 60 // the longest unread
@@ -176,9 +177,13 @@ type Notification struct {
 	ObjectType       string // CHARGE_PERMISSION, CHARGE, REFUND, CHARGEBACK or one not known yet
 	ObjectID         string
 	ChargePermission ChargePermissionID // empty: of the old kind, to be recorded only
-	Type             string             // STATE_CHANGE, ATTRIBUTE_CHANGE or one not known yet
-	Published        time.Time          // SNS Timestamp, by Amazon's clock
-	Arrived          time.Time          // at our door, by our clock; for people, never compared
+	// Inferred: ChargePermission is only the beginning of ObjectID, and counts
+	// if such a charge permission is stored. Otherwise the notification is
+	// recorded as unmatched.
+	Inferred  bool
+	Type      string    // STATE_CHANGE, ATTRIBUTE_CHANGE or one not known yet
+	Published time.Time // SNS Timestamp, by Amazon's clock
+	Arrived   time.Time // at our door, by our clock; for people, never compared
 }
 
 // ObjectChargePermission is the object type of the notifications that say that

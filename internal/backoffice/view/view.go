@@ -197,7 +197,7 @@ type Notification struct {
 	PublishedAt      time.Time `json:"published_at"` // Amazon's clock
 	ArrivedAt        time.Time `json:"arrived_at"`
 	ProcessedAt      time.Time `json:"processed_at"`
-	Outcome          string    `json:"outcome"` // what it led to: wanted, covered, confirming, not_followed, unknown, recorded
+	Outcome          string    `json:"outcome"` // what it led to: wanted, covered, confirming, not_followed, unknown, recorded, unmatched
 }
 
 // MoneyNotice is one of back_office.money_notices.

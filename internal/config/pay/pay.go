@@ -22,7 +22,6 @@ import (
 // Keys gives the accounts' private keys; *config.Secrets does.
 type Keys interface {
 	Key(ctx context.Context, arn string, again bool) (config.Secret, error)
-	PreviousKey(ctx context.Context, arn string) (config.Secret, bool, error)
 }
 
 // Options are what the clients of all accounts have in common.
@@ -44,7 +43,7 @@ type Clients struct {
 func New(o Options) *Clients {
 	c := &Clients{map[wallet.AccountID]*Client{}}
 	for _, a := range o.Accounts {
-		c.byAccount[a.ID] = &Client{account: a, options: o, refused: map[string]time.Time{}}
+		c.byAccount[a.ID] = &Client{account: a, options: o}
 	}
 	return c
 }
@@ -58,22 +57,16 @@ func (c *Clients) Client(account wallet.AccountID) (*Client, error) {
 	return client, nil
 }
 
-// refusedFor is how long a key that Amazon Pay refused is not tried again while
-// there is another.
-const refusedFor = 5 * time.Minute
-
-// Client calls the Amazon Pay API for one account, one attempt a call. When
-// Amazon Pay refuses the key, it makes the call once more with another: the
-// current one as Secrets Manager has it by then, or the one before it. So a key
-// can be rotated in Secrets Manager and in Seller Central one after the other.
+// Client calls the Amazon Pay API for one account, one attempt a call, and signs
+// with the key that Secrets Manager has as current: it belongs to the public key
+// id of the configuration, and no other does. When Amazon Pay refuses it, it is
+// read again, and if it has changed meanwhile, the call is made once more.
 type Client struct {
 	account config.Account
 	options Options
 
-	mu      sync.Mutex
-	current string // the text of the current key as of the last look
-	use     *keyed
-	refused map[string]time.Time // texts of keys, and when
+	mu  sync.Mutex
+	use *keyed // the key as of the last look
 }
 
 // keyed is a client with the key that it signs with.
@@ -108,33 +101,40 @@ func (c *Client) CompleteCheckoutSession(ctx context.Context, id, idempotencyKey
 // payload. Amazon Pay is not asked, so a key that it has ceased to accept is
 // not noticed.
 func (c *Client) SignPayload(ctx context.Context, payload []byte) (signature string, err error) {
-	k, err := c.keyed(ctx)
+	k, err := c.keyed(ctx, false)
 	if err != nil {
 		return "", err
 	}
 	return k.client.SignPayload(payload)
 }
 
-// call makes a call, and once more with another key if the one in use was
-// refused.
+// call makes a call, and once more if the key was refused and has changed. An
+// error that came before the call is marked as amazonpay.NotCalled.
 func call[T any](ctx context.Context, c *Client, do func(*amazonpay.Client) (*T, error)) (*T, error) {
-	k, err := c.keyed(ctx)
+	k, err := c.keyed(ctx, false)
 	if err != nil {
-		return nil, err
+		if ctx.Err() == nil {
+			c.count(telemetry.KeyRefused)
+		}
+		return nil, amazonpay.NotCalled(err)
 	}
 	got, err := counted(c, k, do)
-	if !keyRefused(err) {
+	if !amazonpay.KeyRefused(err) {
 		return got, err
 	}
-	if other := c.other(ctx, k); other != nil {
-		if got, err = counted(c, other, do); keyRefused(err) {
-			c.refuse(other)
-		}
+	// A key that cannot be read or parsed is none: what is reported is the
+	// refusal.
+	if changed, failed := c.keyed(ctx, true); failed == nil && changed != k {
+		got, err = counted(c, changed, do)
 	}
-	if keyRefused(err) { // and there is no other: a rotation alone is no alarm
-		c.options.Metrics.Count(telemetry.KeyRefused, 1, telemetry.Labels{Account: string(c.account.ID)})
+	if amazonpay.KeyRefused(err) {
+		c.count(telemetry.KeyRefused)
 	}
 	return got, err
+}
+
+func (c *Client) count(m telemetry.Metric) {
+	c.options.Metrics.Count(m, 1, telemetry.Labels{Account: string(c.account.ID)})
 }
 
 // counted makes one call and counts it.
@@ -168,108 +168,45 @@ func code(err error) string {
 
 // alarming returns the metric by which an alarm knows the error; false for what
 // Amazon Pay answers in the course of things, as it does of a buyer who cancels.
-// A key that was refused is counted when there is no other.
+// A key that was refused is counted when it has not changed.
 func alarming(err error) (telemetry.Metric, bool) {
 	_, throttled := amazonpay.Throttled(err)
 	e, answered := errors.AsType[*amazonpay.Error](err)
 	switch {
-	case keyRefused(err):
+	case amazonpay.KeyRefused(err):
 		return "", false
 	case throttled:
 		return telemetry.APIThrottled, true
 	case amazonpay.Temporary(err), !answered:
 		return telemetry.APIFailed, true
-	case e.StatusCode == http.StatusBadRequest && e.ReasonCode != "CheckoutSessionCanceled", e.StatusCode == http.StatusMethodNotAllowed:
+	case amazonpay.ObjectRefused(err), e.StatusCode == http.StatusBadRequest && e.ReasonCode != "CheckoutSessionCanceled", e.StatusCode == http.StatusMethodNotAllowed:
 		return telemetry.APIRefused, true
 	}
 	return "", false
 }
 
-// keyRefused reports whether Amazon Pay answered that it does not accept the
-// key or the signature made with it.
-func keyRefused(err error) bool {
-	_, answered := errors.AsType[*amazonpay.Error](err)
-	return answered && amazonpay.Misconfigured(err)
-}
-
-// keyed returns the client with the key in use: the current one, unless it was
-// refused and the one before it was not.
-func (c *Client) keyed(ctx context.Context) (*keyed, error) {
-	key, err := c.options.Keys.Key(ctx, c.account.KeySecret, false)
+// keyed returns the client with the current key; with again, the one read before
+// was refused.
+func (c *Client) keyed(ctx context.Context, again bool) (*keyed, error) {
+	key, err := c.options.Keys.Key(ctx, c.account.KeySecret, again)
 	if err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.use != nil && c.current == key.Reveal() {
+	if c.use != nil && c.use.key == key.Reveal() {
 		return c.use, nil
 	}
 	k, err := c.build(key)
 	if err != nil {
 		return nil, err
 	}
-	c.current, c.use = key.Reveal(), k
+	c.use = k
 	return k, nil
 }
 
-// other returns a client with a key that was not refused lately, as the one of
-// k has just been, and nil if there is none.
-func (c *Client) other(ctx context.Context, k *keyed) *keyed {
-	c.refuse(k)
-	c.mu.Lock()
-	use, tried := c.use, c.tried(c.use.key)
-	c.mu.Unlock()
-	if !tried {
-		return use // another call has found it meanwhile
-	}
-	// A key that cannot be read or parsed is none: what is reported is the
-	// refusal.
-	if key, err := c.options.Keys.Key(ctx, c.account.KeySecret, true); err == nil {
-		if next := c.turn(key, true); next != nil {
-			return next
-		}
-	}
-	if key, ok, err := c.options.Keys.PreviousKey(ctx, c.account.KeySecret); err == nil && ok {
-		return c.turn(key, false)
-	}
-	return nil
-}
-
-// turn takes the key into use, unless it was refused lately.
-func (c *Client) turn(key config.Secret, current bool) *keyed {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.tried(key.Reveal()) {
-		return nil
-	}
-	next, err := c.build(key)
-	if err != nil {
-		return nil
-	}
-	c.use = next
-	if current {
-		c.current = key.Reveal()
-	}
-	return next
-}
-
-func (c *Client) refuse(k *keyed) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.refused[k.key] = c.options.Now()
-}
-
-// tried reports whether the key was refused lately; c.mu is held.
-func (c *Client) tried(key string) bool {
-	at, ok := c.refused[key]
-	return ok && c.options.Now().Sub(at) < refusedFor
-}
-
-// build returns a client that signs with the key; c.mu is held.
+// build returns a client that signs with the key.
 func (c *Client) build(key config.Secret) (*keyed, error) {
-	if c.use != nil && c.use.key == key.Reveal() {
-		return c.use, nil
-	}
 	private, err := amazonpay.ParsePrivateKey([]byte(key.Reveal()))
 	if err != nil {
 		return nil, fmt.Errorf("account %s: secret %s: %w", c.account.ID, c.account.KeySecret, err)

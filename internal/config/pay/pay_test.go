@@ -81,9 +81,9 @@ func hexOf(b []byte) string {
 // keys are the private keys as Secrets Manager would have them: what is in use
 // is what was kept, until one is refused.
 type keys struct {
-	mu                      sync.Mutex
-	kept, current, previous string
-	err                     error
+	mu            sync.Mutex
+	kept, current string
+	err           error
 }
 
 func (k *keys) Key(_ context.Context, _ string, again bool) (config.Secret, error) {
@@ -93,10 +93,6 @@ func (k *keys) Key(_ context.Context, _ string, again bool) (config.Secret, erro
 		k.kept = k.current
 	}
 	return config.NewSecret(k.kept), k.err
-}
-
-func (k *keys) PreviousKey(context.Context, string) (config.Secret, bool, error) {
-	return config.NewSecret(k.previous), k.previous != "", nil
 }
 
 var generate = sync.OnceValue(func() (ks [3]*rsa.PrivateKey) {
@@ -160,7 +156,7 @@ func TestCallIsMadeOnceWithTheCurrentKey(t *testing.T) {
 
 func TestKeyThatWasRotatedInSecretsManagerIsReadAgainWhenRefused(t *testing.T) {
 	k := generate()
-	w := build(t, &api{accepted: &k[1].PublicKey}, &keys{kept: pemOf(k[0]), current: pemOf(k[1]), previous: pemOf(k[0])})
+	w := build(t, &api{accepted: &k[1].PublicKey}, &keys{kept: pemOf(k[0]), current: pemOf(k[1])})
 	if err := w.get(); err != nil {
 		t.Fatal(err)
 	}
@@ -209,51 +205,39 @@ func TestPayloadIsSignedWithTheKeyInUseAndAmazonPayIsNotAsked(t *testing.T) {
 	}
 }
 
-func TestPreviousKeyServesUntilAmazonPayKnowsTheCurrentOne(t *testing.T) {
+// There is no other key than the current one: calls stay one each, and buttons
+// are signed with the key that belongs to the configured key id.
+func TestRefusedKeyStaysInUse(t *testing.T) {
 	k := generate()
-	w := build(t, &api{accepted: &k[0].PublicKey}, &keys{kept: pemOf(k[1]), current: pemOf(k[1]), previous: pemOf(k[0])})
+	w := build(t, &api{accepted: &k[2].PublicKey}, &keys{kept: pemOf(k[0]), current: pemOf(k[0])})
 	for range 3 {
-		if err := w.get(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if w.api.calls != 4 {
-		t.Errorf("%d calls, want 4: one refused, then the previous key stays in use", w.api.calls)
-	}
-	// Amazon Pay is told of the new key and forgets the old one.
-	w.api.accepted = &k[1].PublicKey
-	w.now = w.now.Add(refusedFor)
-	if err := w.get(); err != nil {
-		t.Errorf("the current key is not tried again: %v", err)
-	}
-}
-
-func TestWhenNoKeyIsAcceptedTheRefusalIsReportedAndCallsStayFew(t *testing.T) {
-	k := generate()
-	w := build(t, &api{accepted: &k[2].PublicKey}, &keys{kept: pemOf(k[0]), current: pemOf(k[0]), previous: pemOf(k[1])})
-	if err := w.get(); !amazonpay.Misconfigured(err) || amazonpay.ReasonCode(err) != "InvalidRequestSignature" {
-		t.Errorf("err = %v", err)
-	}
-	if w.api.calls != 2 {
-		t.Errorf("%d calls, want 2: one for each key", w.api.calls)
-	}
-	for range 5 {
-		if err := w.get(); !amazonpay.Misconfigured(err) {
+		if err := w.get(); !amazonpay.KeyRefused(err) || amazonpay.ReasonCode(err) != "InvalidRequestSignature" {
 			t.Errorf("err = %v", err)
 		}
 	}
-	if w.api.calls != 7 {
-		t.Errorf("%d calls, want 7: keys refused lately are not tried in turn", w.api.calls)
+	if w.api.calls != 3 {
+		t.Errorf("%d calls, want 3", w.api.calls)
+	}
+	payload := []byte(`{"storeId":"x"}`)
+	text, err := w.client.SignPayload(t.Context(), payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig, _ := base64.StdEncoding.DecodeString(text)
+	hash := sha256.Sum256(payload)
+	digest := sha256.Sum256([]byte("AMZN-PAY-RSASSA-PSS-V2\n" + hexOf(hash[:])))
+	if err := rsa.VerifyPSS(&k[0].PublicKey, crypto.SHA256, digest[:], sig, nil); err != nil {
+		t.Errorf("a button is signed with another key: %v", err)
 	}
 }
 
 func TestManyRefusedAtOnceSettleOnTheKeyThatWorks(t *testing.T) {
 	k := generate()
-	w := build(t, &api{accepted: &k[0].PublicKey}, &keys{kept: pemOf(k[1]), current: pemOf(k[1]), previous: pemOf(k[0])})
+	w := build(t, &api{accepted: &k[0].PublicKey}, &keys{kept: pemOf(k[1]), current: pemOf(k[0])})
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			if err := w.get(); err != nil {
+			if err := w.get(); err != nil && !amazonpay.KeyRefused(err) {
 				t.Error(err)
 			}
 		})
@@ -268,7 +252,7 @@ func TestManyRefusedAtOnceSettleOnTheKeyThatWorks(t *testing.T) {
 func TestOtherRefusalsAreNotTheKeysFault(t *testing.T) {
 	k := generate()
 	for _, status := range []int{404, 429, 500} {
-		w := build(t, &api{accepted: &k[0].PublicKey, status: status}, &keys{kept: pemOf(k[0]), current: pemOf(k[0]), previous: pemOf(k[1])})
+		w := build(t, &api{accepted: &k[0].PublicKey, status: status}, &keys{kept: pemOf(k[0]), current: pemOf(k[0])})
 		if err := w.get(); err == nil {
 			t.Errorf("status %d: no error", status)
 		}
@@ -290,6 +274,8 @@ func TestEachKindOfErrorHasAMetricForItsAlarm(t *testing.T) {
 		"no reason, 500":            {500, "", telemetry.APIFailed},
 		"not understood":            {400, "InvalidParameterValue", telemetry.APIRefused},
 		"not for this resource":     {405, "UnsupportedOperation", telemetry.APIRefused},
+		"another merchant's":        {401, "UnauthorizedAccess", telemetry.APIRefused},
+		"account status":            {403, "InvalidAccountStatus", telemetry.APIRefused},
 		"gone":                      {404, "ResourceNotFound", ""},
 		"a buyer who cancelled":     {422, "CheckoutSessionCanceled", ""},
 		"a buyer who cancelled too": {400, "CheckoutSessionCanceled", ""},
@@ -305,13 +291,13 @@ func TestEachKindOfErrorHasAMetricForItsAlarm(t *testing.T) {
 	}
 }
 
-func TestKeyIsToldRefusedOnlyWhenNoOtherServes(t *testing.T) {
+func TestKeyIsToldRefusedOnlyWhenItHasNotChanged(t *testing.T) {
 	k := generate()
 	for name, c := range map[string]struct {
 		accepted *rsa.PublicKey
 		want     bool
 	}{"rotated": {&k[1].PublicKey, false}, "refused": {&k[2].PublicKey, true}} {
-		w := build(t, &api{accepted: c.accepted}, &keys{kept: pemOf(k[0]), current: pemOf(k[0]), previous: pemOf(k[1])})
+		w := build(t, &api{accepted: c.accepted}, &keys{kept: pemOf(k[0]), current: pemOf(k[1])})
 		_ = w.get()
 		w.m.Flush()
 		if got := strings.Contains(w.out.String(), `"KeyRefused":1`); got != c.want {
@@ -324,11 +310,15 @@ func TestKeyThatCannotBeReadOrParsedFailsWithoutACall(t *testing.T) {
 	k := generate()
 	down := errors.New("down")
 	w := build(t, &api{accepted: &k[0].PublicKey}, &keys{kept: pemOf(k[0]), err: down})
-	if err := w.get(); !errors.Is(err, down) || w.api.calls != 0 {
+	if err := w.get(); !errors.Is(err, down) || !amazonpay.WasNotCalled(err) || w.api.calls != 0 {
 		t.Errorf("%d calls, %v", w.api.calls, err)
 	}
+	w.m.Flush()
+	if !strings.Contains(w.out.String(), `"KeyRefused":1`) {
+		t.Errorf("no metric in %s", w.out)
+	}
 	w = build(t, &api{accepted: &k[0].PublicKey}, &keys{kept: "confidential"})
-	if err := w.get(); err == nil || strings.Contains(err.Error(), "confidential") || w.api.calls != 0 {
+	if err := w.get(); !amazonpay.WasNotCalled(err) || strings.Contains(err.Error(), "confidential") || w.api.calls != 0 {
 		t.Errorf("%d calls, %v", w.api.calls, err)
 	}
 }

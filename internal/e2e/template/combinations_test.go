@@ -47,7 +47,8 @@ var (
 	}
 	traced   = parameters{"Tracing": "Active"}
 	mailed   = parameters{"AlarmEmail": "ops@example.com"}
-	cautious = parameters{"ReserveConcurrency": "false", "Architecture": "x86_64", "Dashboard": "false"}
+	plain    = parameters{"Architecture": "x86_64", "Dashboard": "false"}
+	reserved = parameters{"ReserveConcurrency": "true"}
 )
 
 func with(all ...parameters) parameters {
@@ -72,13 +73,14 @@ var combinations = map[string]parameters{
 	"a domain whose zone is elsewhere":    with(hosted, domain, parameters{"HostedZoneId": ""}),
 	"a console":                           with(hosted, console),
 	"traced":                              with(hosted, traced),
-	"a young AWS account on x86":          with(hosted, cautious),
+	"on x86, without dashboard":           with(hosted, plain),
+	"concurrency reserved":                with(hosted, reserved),
 	"a second account":                    with(hosted, further, parameters{"AccountSettings": `"share":0.3,"follow":{"knownOnly":true}`}),
 	"topics without a path":               with(hosted, topics),
 	"changes told to a topic":             with(hosted, toTopic),
 	"changes told to a bus":               with(hosted, toBus, parameters{"AlarmTopicArn": alarmTopic}),
-	"all at once, with a new cluster":     with(vpc, parameters{"RdsProxy": "true"}, further, kms, domain, byIAM, console, topics, toBus, traced, mailed),
-	"all at once, with one that is there": with(hosted, vpc, parameters{"DatabaseUserArn": databaseUser, "AccountSettings": `"share":0.3`}, further, kms, domain, console, topics, toTopic, traced, mailed),
+	"all at once, with a new cluster":     with(vpc, parameters{"RdsProxy": "true"}, further, kms, domain, byIAM, console, topics, toBus, traced, mailed, reserved),
+	"all at once, with one that is there": with(hosted, vpc, parameters{"DatabaseUserArn": databaseUser, "AccountSettings": `"share":0.3`}, further, kms, domain, console, topics, toTopic, traced, mailed, reserved),
 }
 
 // each runs a test for every combination.

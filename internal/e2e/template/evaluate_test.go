@@ -345,6 +345,8 @@ func (s *stack) ref(id string) any {
 		return region
 	case "AWS::AccountId":
 		return account
+	case "AWS::URLSuffix":
+		return "amazonaws.com"
 	case "AWS::Partition":
 		return "aws"
 	}

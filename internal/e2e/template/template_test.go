@@ -77,6 +77,78 @@ func TestEveryQueueIsEncryptedKeptLongAndTakesNothingInTheClear(t *testing.T) {
 	})
 }
 
+// TestEachQueueHasAPolicyOfItsOwn: SQS refuses a statement that names several
+// resources, or another queue than the one it is set on ("Invalid value for the
+// parameter Policy").
+func TestEachQueueHasAPolicyOfItsOwn(t *testing.T) {
+	each(t, func(t *testing.T, s *stack, _ parameters) {
+		policies := map[string]string{}
+		for id, r := range s.of("AWS::SQS::QueuePolicy") {
+			queues := list(r.Properties["Queues"])
+			if len(queues) != 1 {
+				t.Errorf("%s is for %d queues", id, len(queues))
+				continue
+			}
+			if other := policies[queues[0]]; other != "" {
+				t.Errorf("%s replaces %s", id, other)
+			}
+			policies[queues[0]] = id
+			arn := "arn:aws:sqs:" + region + ":" + account + ":" + queues[0][strings.LastIndex(queues[0], "/")+1:]
+			for _, st := range at(r.Properties["PolicyDocument"], "Statement").([]any) {
+				if resource, one := at(st, "Resource").(string); !one || resource != arn {
+					t.Errorf("%s: %v is about %v, want %s alone", id, at(st, "Sid"), at(st, "Resource"), arn)
+				}
+				if n := len(list(at(st, "Action"))); n > 7 {
+					t.Errorf("%s: %v has %d actions; SQS takes 7", id, at(st, "Sid"), n)
+				}
+			}
+		}
+		for id := range s.of("AWS::SQS::Queue") {
+			if policies[s.ref(id).(string)] == "" {
+				t.Errorf("%s has no policy", id)
+			}
+		}
+	})
+}
+
+// TestTheKeyIsUsedThroughServicesAlone: a role may decrypt what Secrets Manager,
+// Lambda and SQS decrypt for it, and nothing by calling KMS itself.
+func TestTheKeyIsUsedThroughServicesAlone(t *testing.T) {
+	each(t, func(t *testing.T, s *stack, p parameters) {
+		found := 0
+		check := func(id string, document any) {
+			for _, st := range at(document, "Statement").([]any) {
+				for _, action := range list(at(st, "Action")) {
+					if !strings.HasPrefix(action, "kms:") {
+						continue
+					}
+					found++
+					services := list(at(st, "Condition", "StringEquals", "kms:ViaService"))
+					for _, service := range services {
+						if !strings.HasSuffix(service, "."+region+".amazonaws.com") {
+							t.Errorf("%s: %v is for %q", id, at(st, "Sid"), service)
+						}
+					}
+					if len(services) == 0 {
+						t.Errorf("%s: %v allows %s by any way", id, at(st, "Sid"), action)
+					}
+				}
+			}
+		}
+		for id, r := range s.of("AWS::IAM::ManagedPolicy") {
+			check(id, r.Properties["PolicyDocument"])
+		}
+		for id, r := range s.of("AWS::IAM::Role") {
+			for _, policy := range r.Properties["Policies"].([]any) {
+				check(id, at(policy, "PolicyDocument"))
+			}
+		}
+		if (found > 0) != (p["KmsKeyArn"] != "") {
+			t.Errorf("%d permissions of KMS", found)
+		}
+	})
+}
+
 func TestEveryAsynchronousPathEndsInADeadLetterQueue(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, _ parameters) {
 		queues := map[string]bool{}
@@ -141,7 +213,7 @@ func TestEveryFunctionsConcurrencyIsBounded(t *testing.T) {
 		total := 0.0
 		for id, r := range s.of("AWS::Lambda::Function") {
 			reserved := number(r.Properties["ReservedConcurrentExecutions"])
-			if p["ReserveConcurrency"] == "false" {
+			if p["ReserveConcurrency"] != "true" { // a new AWS account has 10 or 50 in all, and nothing can be reserved
 				if reserved >= 0 {
 					t.Errorf("%s reserves %v", id, reserved)
 				}
@@ -152,8 +224,15 @@ func TestEveryFunctionsConcurrencyIsBounded(t *testing.T) {
 			}
 			total += max(0, reserved)
 		}
-		if said := s.template.Parameters["ReserveConcurrency"].Description; p["PushBusArn"] != "" && p["OidcIssuer"] != "" && !strings.Contains(said, fmt.Sprintf("%v in all", total)) {
-			t.Errorf("the functions reserve %v, and the parameter says %q", total, said)
+		said := s.template.Parameters["ReserveConcurrency"].Description
+		if p["PushBusArn"] == "" || p["OidcIssuer"] == "" || total == 0 {
+			return
+		}
+		// Lambda keeps 100 unreserved (AWS Lambda Developer Guide, "Configuring reserved concurrency").
+		for _, want := range []string{fmt.Sprintf("%v in all", total), fmt.Sprintf("quota must be %v or more", total+100)} {
+			if !strings.Contains(said, want) {
+				t.Errorf("the functions reserve %v, and the parameter says %q, without %q", total, said, want)
+			}
 		}
 	})
 }

@@ -86,12 +86,13 @@ func (g *Gateway) serve(w http.ResponseWriter, q *http.Request, key string, f *F
 	}
 }
 
-// eventOf describes a request as an HTTP API does. Text types travel as text,
+// eventOf describes a request as an HTTP API does: rawPath is percent-decoded,
+// rawQueryString is not. Text types travel as text,
 // everything else in base64.
 func eventOf(q *http.Request, key string, body []byte) events.APIGatewayV2HTTPRequest {
 	now := time.Now().UTC()
 	e := events.APIGatewayV2HTTPRequest{
-		Version: "2.0", RouteKey: key, RawPath: q.URL.EscapedPath(), RawQueryString: q.URL.RawQuery,
+		Version: "2.0", RouteKey: key, RawPath: q.URL.Path, RawQueryString: q.URL.RawQuery,
 		Headers: map[string]string{"host": q.Host},
 		RequestContext: events.APIGatewayV2HTTPRequestContext{
 			RouteKey: key, AccountID: "000000000000", Stage: "$default", RequestID: uuid.NewString(), APIID: "local",

@@ -64,10 +64,10 @@ func TestRequestsBecomeEventsOfFormatTwo(t *testing.T) {
 			if e.Body != c.want || e.IsBase64Encoded != c.base64 {
 				t.Errorf("%s: %q, base64 %v", c.contentType, e.Body, e.IsBase64Encoded)
 			}
-			if e.Version != "2.0" || e.RouteKey != key || e.RawPath != "/ipn/main/a%2Fb" || e.RawQueryString != "x=1&x=2" || e.RequestContext.Stage != "$default" {
+			if e.Version != "2.0" || e.RouteKey != key || e.RawPath != "/ipn/main/a b" || e.RawQueryString != "x=1&x=2" || e.RequestContext.Stage != "$default" {
 				t.Errorf("%+v", e)
 			}
-			if d := cmp.Diff(map[string]string{"account": "main", "secret": "a/b"}, e.PathParameters); d != "" {
+			if d := cmp.Diff(map[string]string{"account": "main", "secret": "a b"}, e.PathParameters); d != "" {
 				t.Error(d)
 			}
 			if d := cmp.Diff(map[string]string{"x": "1,2"}, e.QueryStringParameters); d != "" {
@@ -80,7 +80,7 @@ func TestRequestsBecomeEventsOfFormatTwo(t *testing.T) {
 				t.Errorf("headers %v", e.Headers)
 			}
 		})
-		q := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/ipn/main/a%2Fb?x=1&x=2", strings.NewReader(c.body))
+		q := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/ipn/main/a%20b?x=1&x=2", strings.NewReader(c.body))
 		q.Header["X-Two"] = []string{"1", "2"}
 		q.Header.Set("Cookie", "a=1; b=2")
 		if c.contentType != "" {

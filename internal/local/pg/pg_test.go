@@ -26,7 +26,25 @@ func options(t *testing.T) Options {
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.InMemory = true
 	return o
+}
+
+func TestAServerIsInMemoryOnlyWhereItIsAskedTo(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	if s, want := start(t, o), memoryDir(); want != "" && filepath.Dir(s.Dir()) != want {
+		t.Errorf("it is in %s, not in %s", s.Dir(), want)
+	}
+	dir := openTempDir(t)
+	o.Dir = dir
+	if s := start(t, o); filepath.Dir(s.Dir()) != dir {
+		t.Errorf("it is in %s, not in %s", s.Dir(), dir)
+	}
+	o.Dir, o.InMemory = "", false
+	if s := start(t, o); memoryDir() != "" && filepath.Dir(s.Dir()) == memoryDir() {
+		t.Errorf("it is in %s without being asked to", s.Dir())
+	}
 }
 
 func start(t *testing.T, o Options) *Server {

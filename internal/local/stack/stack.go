@@ -67,6 +67,8 @@ type Options struct {
 	// PostgresDir is the folder in which Postgres's own is made; empty: the
 	// system's for temporary files.
 	PostgresDir string
+	// PostgresInMemory is pg.Options.InMemory.
+	PostgresInMemory bool
 	// ReconcileEvery is how often the reconciler runs; 0: every ten seconds,
 	// below 0: only when a test invokes it.
 	ReconcileEvery time.Duration
@@ -144,6 +146,7 @@ type Stack struct {
 	bin         string
 	environment map[string]string // of every function
 	options     Options
+	closing     sync.Mutex
 	closers     []func()
 	servers     sync.WaitGroup
 }
@@ -179,10 +182,11 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 			s.Close()
 		}
 	}()
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	removeDir, err := takeDir(o.Dir)
+	if err != nil {
 		return nil, fmt.Errorf("run folder: %w", err)
 	}
-	s.onClose(func() { _ = os.RemoveAll(o.Dir) })
+	s.onClose(removeDir)
 
 	var bin string
 	var both sync.WaitGroup
@@ -248,7 +252,12 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 // Binary is the file of a function's binary.
 func (s *Stack) Binary(function string) string { return filepath.Join(s.bin, function) }
 
-func (s *Stack) onClose(f func()) { s.closers = append(s.closers, f) }
+// onClose adds what Close does; parts that start at once add theirs at once.
+func (s *Stack) onClose(f func()) {
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	s.closers = append(s.closers, f)
+}
 
 // Close stops everything and removes what was made.
 func (s *Stack) Close() {
@@ -259,28 +268,74 @@ func (s *Stack) Close() {
 	s.servers.Wait()
 }
 
-// build compiles the functions for this machine, as they are deployed: the
-// Makefile alone says how.
+// builds are the folders of binaries of this process's running stacks. The
+// source does not change while it runs, so all but the first take what is there:
+// linking nine binaries costs as much as the rest of a stack's start.
+var builds struct {
+	sync.Mutex
+	dirs []string
+}
+
+// build gives the stack the functions' binaries in a folder of its own.
 func (s *Stack) build(ctx context.Context) (string, error) {
-	s.options.Progress("compiling the functions")
-	root, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", fmt.Errorf("go env GOMOD: %w", err)
-	}
 	dir, err := filepath.Abs(s.options.Dir)
 	if err != nil {
 		return "", err
 	}
 	bin := filepath.Join(dir, "bin")
+	builds.Lock()
+	defer builds.Unlock()
+	if len(builds.dirs) > 0 {
+		err = linkFiles(builds.dirs[0], bin)
+	} else {
+		s.options.Progress("compiling the functions")
+		err = compile(ctx, bin)
+	}
+	if err != nil {
+		return "", err
+	}
+	builds.dirs = append(builds.dirs, bin)
+	s.onClose(func() {
+		builds.Lock()
+		defer builds.Unlock()
+		builds.dirs = slices.DeleteFunc(builds.dirs, func(d string) bool { return d == bin })
+	})
+	return bin, nil
+}
+
+// linkFiles makes the folder to, with the same files as the folder from.
+func linkFiles(from, to string) error {
+	files, err := os.ReadDir(from)
+	if err != nil {
+		return fmt.Errorf("binaries: %w", err)
+	}
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return fmt.Errorf("binaries: %w", err)
+	}
+	for _, f := range files {
+		if err := os.Link(filepath.Join(from, f.Name()), filepath.Join(to, f.Name())); err != nil {
+			return fmt.Errorf("binaries: %w", err)
+		}
+	}
+	return nil
+}
+
+// compile compiles the functions for this machine, as they are deployed: the
+// Makefile alone says how.
+func compile(ctx context.Context, bin string) error {
+	root, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if err != nil {
+		return fmt.Errorf("go env GOMOD: %w", err)
+	}
 	build := exec.CommandContext(ctx, "make", "--no-print-directory", "build", "BUILD_DIR="+bin)
 	build.Dir = filepath.Dir(strings.TrimSpace(string(root)))
 	// What an outer make was told, such as make test by TESTFLAGS, is not for
 	// this one.
 	build.Env = append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=")
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("compile the functions: %w\n%s", err, out)
+		return fmt.Errorf("compile the functions: %w\n%s", err, out)
 	}
-	return bin, nil
+	return nil
 }
 
 func (s *Stack) startPostgres(ctx context.Context) error {
@@ -288,7 +343,7 @@ func (s *Stack) startPostgres(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.Progress, o.Dir = s.options.Progress, s.options.PostgresDir
+	o.Progress, o.Dir, o.InMemory = s.options.Progress, s.options.PostgresDir, s.options.PostgresInMemory
 	s.options.Progress("starting Postgres")
 	if s.Postgres, err = pg.Start(ctx, o); err != nil {
 		return fmt.Errorf("postgres: %w", err)
@@ -416,8 +471,9 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 			"keySecret": keySecret, "doorSecret": doorSecret, "checkoutScriptUrl": s.CheckoutScriptURL}}),
 		"PUBLIC_URL": s.PublicURL, "RETURN_ORIGINS": strings.TrimSuffix(s.ShopURL, "/"), "LINK_SECRET": linkSecret, "BEARER_SECRET": bearerSecret,
 		"MERCHANT_NAME": "Example Shop", "MERCHANT_URL": s.ShopURL,
-		"CSP_ADDITIONS":   encode(map[string][]string{"form-action": {s.Twin.CheckoutURL()}, "connect-src": {s.Twin.CheckoutURL()}}),
-		"DATABASE_SECRET": database, "QUEUE_URL": s.QueueURL, "DEAD_LETTER_QUEUE_URL": s.DeadLetterQueueURL,
+		"CSP_ADDITIONS":        encode(map[string][]string{"form-action": {s.Twin.CheckoutURL()}, "connect-src": {s.Twin.CheckoutURL()}}),
+		"DATABASE_CONNECTIONS": "70", // seven functions, each of ten instances at most
+		"DATABASE_SECRET":      database, "QUEUE_URL": s.QueueURL, "DEAD_LETTER_QUEUE_URL": s.DeadLetterQueueURL,
 		"OIDC_ISSUER": s.IssuerURL, "OIDC_CLIENT_ID": s.ConsoleClientID, "CONSOLE_SECRET": consoleSecret, "API_AUDIENCE": consoleAudience,
 		"ROLES":  encode(map[string][]string{"act": {"engineers"}, "read": {"clerks"}, "masked": {"trainees"}}),
 		"MARGIN": s.options.Margin.String(), "TLS_CA_FILE": s.CAFile, "HTTPS_PROXY": "http://" + amazon,

@@ -1,14 +1,17 @@
 // Testreport reads `go test -json` and prints what a person wants to know of
-// it: failures in full, skipped tests as SKIP lines, and how many there were of
-// each. It fails if a test did, or if none ran.
+// it: failures in full, skipped tests as SKIP lines, each package's time and
+// shuffle seed, the slowest packages, and how many tests there were of each
+// outcome. It fails if a test did, or if none ran.
 package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -23,9 +26,44 @@ func main() {
 	}
 }
 
+// pkg is how a package's tests ran. CPU is -1 where .ci/timed did not run them.
+type pkg struct {
+	name, seed   string
+	elapsed, cpu float64
+}
+
+func (p pkg) String() string {
+	s := fmt.Sprintf("%s %.1fs", p.name, p.elapsed)
+	if p.cpu >= 0 {
+		s += fmt.Sprintf(", cpu %.1fs", p.cpu)
+	}
+	if p.seed != "" {
+		s += ", -shuffle=" + p.seed
+	}
+	return s
+}
+
+// describe reads what the package's own output lines say.
+func describe(e event, said string) pkg {
+	p := pkg{name: e.Package, elapsed: e.Elapsed, cpu: -1}
+	for line := range strings.Lines(said) {
+		var user, system float64
+		if seed, ok := strings.CutPrefix(line, "-test.shuffle "); ok {
+			p.seed = strings.TrimSpace(seed)
+		} else if _, err := fmt.Sscanf(line, "-test.cpu %f %f", &user, &system); err == nil {
+			p.cpu = user + system
+		}
+	}
+	return p
+}
+
+// slowest is how many packages are listed at the end.
+const slowest = 10
+
 // report reports whether all went well.
 func report(in io.Reader, out io.Writer) bool {
 	output := map[string]*strings.Builder{}
+	var packages []pkg
 	passed, failed, skipped := 0, 0, 0
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 16<<20)
@@ -55,6 +93,9 @@ func report(in io.Reader, out io.Writer) bool {
 			said = b.String()
 			delete(output, key)
 		}
+		if e.Test == "" && e.Action != "skip" {
+			packages = append(packages, describe(e, said))
+		}
 		switch {
 		case e.Action == "fail":
 			fmt.Fprintf(out, "FAIL %s %s\n%s\n", e.Package, e.Test, said)
@@ -64,7 +105,7 @@ func report(in io.Reader, out io.Writer) bool {
 				failed++ // a package that did not build, or died
 			}
 		case e.Test == "" && e.Action == "pass":
-			fmt.Fprintf(out, "ok   %s %.1fs\n", e.Package, e.Elapsed)
+			fmt.Fprintf(out, "ok   %s\n", packages[len(packages)-1])
 		case e.Test == "":
 		case e.Action == "skip":
 			skipped++
@@ -76,6 +117,10 @@ func report(in io.Reader, out io.Writer) bool {
 	if err := lines.Err(); err != nil {
 		fmt.Fprintln(out, "reading the tests' output:", err)
 		failed++
+	}
+	slices.SortFunc(packages, func(a, b pkg) int { return cmp.Compare(b.elapsed, a.elapsed) })
+	for _, p := range packages[:min(slowest, len(packages))] {
+		fmt.Fprintf(out, "slow %s\n", p)
 	}
 	fmt.Fprintf(out, "%d passed, %d failed, %d skipped\n", passed, failed, skipped)
 	return failed == 0 && passed > 0

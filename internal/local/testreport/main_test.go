@@ -21,6 +21,11 @@ func TestReport(t *testing.T) {
 {"Action":"fail","Package":"p"}`, false, []string{"it broke", "0 passed, 1 failed, 0 skipped"}},
 		{"a package that does not build", `{"Action":"build-output","ImportPath":"p","Output":"undefined: x\n"}
 {"Action":"fail","Package":"p"}`, false, []string{"undefined: x", "1 failed"}},
+		{"a package's time and seed", `{"Action":"output","Package":"p","Output":"-test.shuffle 17\n"}
+{"Action":"pass","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Output":"-test.cpu 1.250 0.250\n"}
+{"Action":"pass","Package":"p","Elapsed":2.5}
+{"Action":"pass","Package":"q","Elapsed":3}`, true, []string{"ok   p 2.5s, cpu 1.5s, -shuffle=17\n", "slow q 3.0s\nslow p 2.5s, cpu 1.5s, -shuffle=17\n1 passed"}},
 		{"no test at all", ``, false, []string{"0 passed"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

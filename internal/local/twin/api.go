@@ -191,7 +191,7 @@ func (t *Twin) perform(r *http.Request, call Call, id string, do func() answer) 
 		}
 	}
 	t.holdCall(r.Context(), call, id, false)
-	o.answer = do()
+	o.answer = fault.patched(do())
 	t.holdCall(r.Context(), call, id, true)
 	if faulty && fault.Applied {
 		if !t.wait(r.Context(), time.Duration(fault.Delay)) {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
 )
 
 // Faults is what goes wrong, and all that does. The zero value is none.
@@ -40,6 +42,11 @@ type CallFault struct {
 	Connection string   `json:"connection,omitempty"` // "reset": broken; "silent": no answer until the caller gives up
 	Date       string   `json:"date,omitempty"`       // header Date of the answer: "none" or "garbled"
 	Script     string   `json:"script,omitempty"`     // of CheckoutScript: "throws": initCheckout throws; "nothing": it does nothing
+
+	// Patch is a JSON merge patch (RFC 7396) of a successful answer of the API:
+	// members of another form than documented, or none. It is not held to
+	// Amazon's form, and changes nothing but the answer.
+	Patch json.RawMessage `json:"patch,omitempty"`
 }
 
 // StaleReads makes Get Charge Permission lag.
@@ -130,8 +137,14 @@ func (f CallFault) check() error {
 		return fmt.Errorf("script %q is neither throws nor nothing", f.Script)
 	case f.Script != "" && (f.Call != CheckoutScript || f.fails()):
 		return fmt.Errorf("script is for the call CheckoutScript, which is answered then")
-	case f.Delay == 0 && f.Status == 0 && f.Connection == "" && f.Date == "" && f.Script == "":
-		return fmt.Errorf("nothing goes wrong: give delay, status, connection, date or script")
+	case f.Delay == 0 && f.Status == 0 && f.Connection == "" && f.Date == "" && f.Script == "" && len(f.Patch) == 0:
+		return fmt.Errorf("nothing goes wrong: give delay, status, connection, date, script or patch")
+	case len(f.Patch) > 0 && f.fails():
+		return fmt.Errorf("a patch is of a successful answer: give no status or connection")
+	case len(f.Patch) > 0 && !slices.Contains([]Call{"", GetChargePermission, GetCheckoutSession, CompleteCheckoutSession}, f.Call):
+		return fmt.Errorf("a patch is of an answer of the API, not of %s", f.Call)
+	case len(f.Patch) > 0 && !isObject(f.Patch):
+		return fmt.Errorf("the patch is not a JSON object")
 	case strings.ContainsAny(f.RetryAfter, "\r\n"):
 		return fmt.Errorf("retryAfter has a line break")
 	}
@@ -155,6 +168,25 @@ func checkChance(next int, probability float64) error {
 		return fmt.Errorf("next is 0 or more, probability 0 to 1")
 	}
 	return nil
+}
+
+func isObject(b []byte) bool {
+	var members map[string]json.RawMessage
+	return json.Unmarshal(b, &members) == nil && members != nil
+}
+
+// patched returns a successful answer with the fault's patch applied.
+func (f CallFault) patched(a answer) answer {
+	if len(f.Patch) == 0 || a.status != http.StatusOK {
+		return a
+	}
+	// Merging two patches keeps the nulls, as Amazon does.
+	body, err := jsonpatch.MergeMergePatches(a.body, f.Patch)
+	if err != nil {
+		return errorAnswer(http.StatusInternalServerError, "InternalServerError", "The twin could not patch its answer: "+err.Error())
+	}
+	a.body = body
+	return a
 }
 
 // fails reports whether the fault takes the place of the answer.

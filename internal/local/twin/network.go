@@ -117,7 +117,7 @@ func (n *network) certificates(hosts map[string]http.Handler, now time.Time) (tl
 	}
 	// Clients judge it by their own clock, whatever the twin's has become.
 	from, to := now.Add(-24*time.Hour), now.Add(10*365*24*time.Hour)
-	ca := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "walletsync local twin"},
+	ca := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "walletsync local twin CA"},
 		NotBefore: from, NotAfter: to, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	caDER, err := x509.CreateCertificate(crand.Reader, ca, ca, &caKey.PublicKey, caKey)
 	if err != nil {
@@ -128,6 +128,8 @@ func (n *network) certificates(hosts map[string]http.Handler, now time.Time) (tl
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("make the certificate: %w", err)
 	}
+	// The subject must not be the CA's: OpenSSL takes a certificate whose issuer
+	// is its own subject for self-signed, and refuses it.
 	leaf := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano() + 1), Subject: pkix.Name{CommonName: "walletsync local twin"},
 		NotBefore: from, NotAfter: to, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}

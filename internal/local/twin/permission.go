@@ -130,8 +130,8 @@ const (
 // amazonTime is the form of Amazon Pay's time stamps: 20191015T204313Z.
 const amazonTime = "20060102T150405Z"
 
-// buyerReadable is how long a closed charge permission still shows its buyer;
-// later the details come back as null.
+// buyerReadable is how long a closed charge permission still shows its buyer, and
+// a OneTime one after its creation; later the details come back as null.
 const buyerReadable = 30 * 24 * time.Hour
 
 // chargePermission is a charge permission with its past, which stale reads
@@ -186,11 +186,15 @@ func (t *Twin) getChargePermission(r apiRequest) answer {
 // view returns a state as Amazon shows it now.
 func (t *Twin) view(doc json.RawMessage) json.RawMessage {
 	var p permission
-	if json.Unmarshal(doc, &p) != nil || p.StatusDetails.State != closed {
+	if json.Unmarshal(doc, &p) != nil {
 		return doc // what is stored always decodes
 	}
-	since, err := time.Parse(amazonTime, string(p.StatusDetails.LastUpdatedTimestamp))
-	if err != nil || t.now().Sub(since) <= buyerReadable {
+	past := func(stamp text) bool {
+		since, err := time.Parse(amazonTime, string(stamp))
+		return err == nil && t.now().Sub(since) > buyerReadable
+	}
+	if !(p.StatusDetails.State == closed && past(p.StatusDetails.LastUpdatedTimestamp)) &&
+		!(p.ChargePermissionType == "OneTime" && past(p.CreationTimestamp)) {
 		return doc
 	}
 	blank, err := jsonpatch.MergeMergePatches(doc, []byte(`{"buyer":null,"shippingAddress":null,"billingAddress":null}`))

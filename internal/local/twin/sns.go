@@ -22,6 +22,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -443,7 +444,11 @@ type envelope struct {
 	UnsubscribeURL   string `json:",omitempty"`
 }
 
-// snsSigner signs as SNS does, with a key and a certificate of its own.
+// snsKey is the key of all twins of a process, as making one takes longer than
+// most tests: there is only one SNS.
+var snsKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(crand.Reader, 2048) })
+
+// snsSigner signs as SNS does, with a certificate of its own.
 type snsSigner struct {
 	key         *rsa.PrivateKey
 	certificate []byte // PEM
@@ -457,7 +462,7 @@ func newSNSSigner(s SNS, now time.Time) (*snsSigner, error) {
 	default:
 		return nil, fmt.Errorf("signature version %q is neither 1 nor 2", s.SignatureVersion)
 	}
-	key, err := rsa.GenerateKey(crand.Reader, 2048)
+	key, err := snsKey()
 	if err != nil {
 		return nil, fmt.Errorf("make the key of SNS: %w", err)
 	}

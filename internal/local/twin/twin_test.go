@@ -16,6 +16,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -368,6 +370,11 @@ func TestTheControlAPI(t *testing.T) {
 		{"text without raw", "POST", "/notifications", `hello`, "", 400, "raw=true"},
 		{"an unknown option", "POST", "/notifications?tims=2", `{}`, "", 400, "tims"},
 		{"faults", "POST", "/faults", `{"calls":[{"call":"GetChargePermission","status":500,"next":1}]}`, "", 200, "500"},
+		{"an answer of another form", "POST", "/faults", `{"calls":[{"call":"GetChargePermission","patch":{"buyer":[5]}}]}`, "", 200, `{"buyer":[5]}`},
+		{"a patch that is none", "POST", "/faults", `{"calls":[{"patch":[5]}]}`, "", 400, "not a JSON object"},
+		{"a patch of a refusal", "POST", "/faults", `{"calls":[{"status":500,"patch":{}}]}`, "", 400, "successful answer"},
+		{"a patch of a script", "POST", "/faults", `{"calls":[{"call":"CheckoutScript","patch":{}}]}`, "", 400, "answer of the API"},
+		{"faults once more", "POST", "/faults", `{"calls":[{"call":"GetChargePermission","status":500,"next":1}]}`, "", 200, "500"},
 		{"a fault misspelt", "POST", "/faults", `{"cals":[]}`, "", 400, "cals"},
 		{"faults left", "GET", "/faults", "", "", 200, "500"},
 		{"counts", "GET", "/stats", "", "", 200, `"published":`},
@@ -455,4 +462,40 @@ func FuzzParseAuthorization(f *testing.F) {
 			t.Errorf("accepted without a key id: %q", s)
 		}
 	})
+}
+
+// TestClientsOnOpenSSLVerifyTheTwin asks clients that Go did not make: OpenSSL
+// takes a certificate with its issuer's subject for self-signed.
+func TestClientsOnOpenSSLVerifyTheTwin(t *testing.T) {
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	tw, err := New(Options{Seed: 1, CAFile: ca})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tw.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tw.Close() })
+	api := strings.TrimPrefix(tw.APIURL(), "https://")
+	for _, c := range []struct {
+		name    string
+		command []string
+		want    string
+	}{
+		{"openssl", []string{"openssl", "s_client", "-connect", api, "-servername", "pay-api.amazon.eu", "-verify_hostname", "pay-api.amazon.eu",
+			"-CAfile", ca, "-verify_return_error", "-brief"}, "Verification: OK"},
+		{"curl, through the proxy", []string{"curl", "--silent", "--show-error", "--proxy", tw.ProxyURL(), "--cacert", ca, "--write-out", "status %{http_code}",
+			"https://pay-api.amazon.eu/sandbox/v2/chargePermissions/B01-0000000-0000000"}, "status 4"},
+		{"curl, by address", []string{"curl", "--silent", "--show-error", "--cacert", ca, "--write-out", "status %{http_code}", tw.APIURL() + "/"}, "status 4"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := exec.LookPath(c.command[0]); err != nil {
+				t.Skipf("%s is not installed — apt-get install %[1]s", c.command[0])
+			}
+			out, err := exec.CommandContext(t.Context(), c.command[0], c.command[1:]...).CombinedOutput() //nolint:gosec // the test's own words
+			if err != nil || !strings.Contains(string(out), c.want) {
+				t.Errorf("%v, want %q in:\n%s", err, c.want, out)
+			}
+		})
+	}
 }

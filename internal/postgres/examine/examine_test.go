@@ -53,6 +53,7 @@ func secure(t *testing.T) (server *pg.Server, ca string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.InMemory = true
 	if server, err = pg.Start(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
 	"github.com/rs/zerolog"
 
@@ -171,13 +172,11 @@ func steps(ctx context.Context, db *sql.DB) (Migrated, error) {
 	if err != nil {
 		return Migrated{}, err
 	}
-	// goose keeps its table in the schema that the first step needs, too. Two
-	// processes that create it at once may collide within Postgres itself.
-	if _, err := db.ExecContext(ctx, `create schema if not exists walletsync`); err != nil && !alreadyExists(err) {
-		return Migrated{}, fmt.Errorf("create schema walletsync: %w", told(err))
+	if err := createVersionTable(ctx, db, locker); err != nil {
+		return Migrated{}, fmt.Errorf("create schema walletsync and its table migrations: %w", told(err))
 	}
 	p, err := goose.NewProvider(goose.DialectPostgres, db, migrations.FS,
-		goose.WithTableName("walletsync.migrations"), goose.WithSessionLocker(locker))
+		goose.WithTableName(versionTable), goose.WithSessionLocker(locker))
 	if err != nil {
 		return Migrated{}, fmt.Errorf("migrations: %w", err)
 	}
@@ -204,6 +203,48 @@ func steps(ctx context.Context, db *sql.DB) (Migrated, error) {
 		}
 	}
 	return out, nil
+}
+
+// versionTable is where goose records which steps were applied.
+const versionTable = "walletsync.migrations"
+
+// createVersionTable creates goose's table, and the schema that holds it, unless
+// they exist. goose would create the table before it takes its lock (Provider.Up
+// first looks for open steps), so that of two migrators on an empty database one
+// can take the name of the other's sequence.
+func createVersionTable(ctx context.Context, db *sql.DB, locker lock.SessionLocker) (err error) {
+	store, err := database.NewStore(database.DialectPostgres, versionTable)
+	if err != nil {
+		return err
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := locker.SessionLock(ctx, conn); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, locker.SessionUnlock(context.WithoutCancel(ctx), conn)) }()
+	var exists bool
+	if err := conn.QueryRowContext(ctx, `select to_regclass($1) is not null`, versionTable).Scan(&exists); err != nil || exists {
+		return err
+	}
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(ctx, `create schema if not exists walletsync`); err != nil {
+		return err
+	}
+	if err := store.CreateVersionTable(ctx, tx); err != nil {
+		return err
+	}
+	if err := store.Insert(ctx, tx, database.InsertRequest{Version: 0}); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 // up applies the steps that are open, and tries one again that stood in the way
@@ -332,11 +373,11 @@ func code(err error) string {
 	return ""
 }
 
-// alreadyExists reports whether something to be created is there:
-// duplicate_schema, duplicate_object, or unique_violation within the catalog.
+// alreadyExists reports whether an object to be created exists already:
+// duplicate_object, or unique_violation within the catalog.
 func alreadyExists(err error) bool {
 	switch code(err) {
-	case "42P06", "42710", "23505":
+	case "42710", "23505":
 		return true
 	}
 	return false

@@ -414,7 +414,8 @@ func TestMigratorsAtOnceApplyEachStepOnce(t *testing.T) {
 			t.Parallel()
 			url := c.from(t)
 			db := connect(t, url)
-			// They wait for goose's lock, so that they meet there for certain.
+			// They wait for goose's lock, so that they meet there for certain, and
+			// have created nothing before they hold it.
 			const lock = 4097083626
 			do(t, db, fmt.Sprintf(`select pg_advisory_lock(%d)`, lock))
 			both := []*migrator{start(t, url), start(t, url)}
@@ -422,6 +423,9 @@ func TestMigratorsAtOnceApplyEachStepOnce(t *testing.T) {
 				return one[int](t, db, `select count(*)::int from pg_stat_activity where datname = current_database() and application_name = 'walletsync migrator'
 					and query like '%pg_try_advisory_lock%'`) == 2
 			})
+			if c.name == "from empty" && one[bool](t, db, `select to_regnamespace('walletsync') is not null`) {
+				t.Error("the schema was created outside the lock")
+			}
 			do(t, db, fmt.Sprintf(`select pg_advisory_unlock(%d)`, lock))
 			applied := 0
 			for _, m := range both {
@@ -563,21 +567,22 @@ func TestErrorsSayWhatToDoAndNothingElse(t *testing.T) {
 		return u.String()
 	}
 	do(t, connect(t, held), `begin; lock table walletsync.charge_permissions in access exclusive mode`)
-	soon, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
+	const soon, late = 2 * time.Second, time.Minute
 	for _, c := range []struct {
 		name, url string
-		ctx       context.Context
+		within    time.Duration
 		says      []string
 	}{
-		{"no URL", "postgres://me:hunter2@host:port/x", t.Context(), []string{"cannot be read; it must look like postgres://"}},
-		{"no server", "postgres://me:hunter2@127.0.0.1:1/x", t.Context(), []string{"127.0.0.1", "check the URL in the database's secret"}},
-		{"no such database", with(database, func(u *url.URL) { u.Path = "/none" }), t.Context(), []string{"3D000", "check the URL"}},
-		{"a role with no rights", with(database, func(u *url.URL) { u.User = url.UserPassword("migrate_plain", "hunter2") }), t.Context(),
+		{"no URL", "postgres://me:hunter2@host:port/x", late, []string{"cannot be read; it must look like postgres://"}},
+		{"no server", "postgres://me:hunter2@127.0.0.1:1/x", late, []string{"127.0.0.1", "check the URL in the database's secret"}},
+		{"no such database", with(database, func(u *url.URL) { u.Path = "/none" }), late, []string{"3D000", "check the URL"}},
+		{"a role with no rights", with(database, func(u *url.URL) { u.User = url.UserPassword("migrate_plain", "hunter2") }), late,
 			[]string{"create schema walletsync", "42501", "grant create on database"}},
 		{"no time", held, soon, []string{"the time was up", "migrate by hand"}},
 	} {
-		_, err := Run(c.ctx, c.url, "", accounts)
+		ctx, cancel := context.WithTimeout(t.Context(), c.within)
+		_, err := Run(ctx, c.url, "", accounts)
+		cancel()
 		if err == nil {
 			t.Errorf("%s: it went well", c.name)
 			continue

@@ -1,7 +1,8 @@
 -- walletsync trip 1 of refresh.Now: raise wanted of one charge permission for a reason that is no notification. Nothing
--- happens, and no row is told of, if it is covered: what is stored was read long enough after the reason's moment.
+-- happens, and no row is told of, if it is covered (what is stored was read long enough after the reason's moment), or if
+-- the lease holds it already, as when the trip is repeated because its answer was lost.
 -- $1 account, $2 charge permission, $3 priority, $4 the reason's moment by Amazon's clock (null: it speaks of none),
--- $5 margin in seconds, $6 now (null: the clock).
+-- $5 margin in seconds, $6 now (null: the clock), $7 lease (null: nothing is to be claimed).
 -- Locks: the row of refreshes, new or known, covered or not. An account that is not there breaks the foreign key.
 insert into walletsync.refreshes as r (account, id, wanted, since, priority, not_before, notified_at)
 select $1::text, $2::text, 1, t.now, $3::smallint, t.now, $4::timestamptz
@@ -17,4 +18,5 @@ on conflict (account, id) do update set
         when r.wanted = r.done then excluded.not_before
         when r.attempts > 0 then r.not_before
         else least(r.not_before, excluded.not_before) end
-where not coalesce(excluded.notified_at + make_interval(secs => $5::float8) <= r.read_at, false)
+where ($7::uuid is null or r.lease is distinct from $7::uuid)
+  and not coalesce(excluded.notified_at + make_interval(secs => $5::float8) <= r.read_at, false)

@@ -1,13 +1,14 @@
--- walletsync reconciler: when an account's notifications were last heard, and what has gone without one since.
+-- walletsync reconciler: when a notification of an account last named a charge permission, and what has gone without one
+-- since. Those of the old kind, and unmatched ones, do not show that changes are still notified.
 -- $1 account, $2 seconds that a notification may take, $3 now (null: the clock).
--- Locks: none. Indexes: notifications_processed, update_attempts_completed, charge_permission_changes_found; a few rows of
+-- Locks: none. Indexes: notifications_named, update_attempts_completed, charge_permission_changes_found; a few rows of
 -- each. All times are Postgres's. The notification of an update may be processed before its outcome is known here, hence
 -- the minute; and what the sweep finds changed has no time of its own, so it counts from when it was found. Where the
 -- counting begins is a subquery, so that the indexes are entered there: a join would read all that was ever completed.
 with t as (
     select coalesce($3::timestamptz, clock_timestamp()) as now
 ), heard as (
-    select (select max(n.processed_at) from walletsync.notifications n where n.account = $1::text) as at
+    select (select max(n.processed_at) from walletsync.notifications n where n.account = $1::text and n.charge_permission is not null) as at
 ), after as (
     select coalesce(heard.at, '-infinity') + interval '1 minute' as at from heard
 ), updates as (

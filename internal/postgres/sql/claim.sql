@@ -1,18 +1,22 @@
--- walletsync trip 1: claim what is due, as far as the tokens go.
+-- walletsync trip 1: claim what is due, as far as the tokens go; nothing if the lease holds something of the account
+-- already, as when the trip is repeated because its answer was lost.
 -- $1 account, $2 most, $3 lease, $4 lease in seconds, $5 now (null: the clock).
 -- Locks: rows of refreshes with skip locked, which never waits; then the quota row, last, whose clock is read after its
--- lock (now() would be stale). Indexes: refreshes_due, refreshes_longest. The other way round, quota first, the planner
+-- lock (now() would be stale). Indexes: refreshes_due, refreshes_longest, refreshes_lease. The other way round, quota first, the planner
 -- guesses the limit and is thirty times slower.
--- Order: by priority, the longest wanted first within each; one token in ten goes to the longest wanted of all.
+-- Order: by priority, the longest wanted first within each, but of ids never read (priority 30) the newest, so that a flood
+-- of others' one-time orders does not hold a new wallet back; one token in ten goes to the longest wanted of all.
 with first as materialized (
     select id, priority, since from walletsync.refreshes
     where account = $1::text and wanted > done
       and greatest(not_before, lease_until) <= coalesce($5::timestamptz, statement_timestamp())
-    order by priority, since, id limit $2::int for update skip locked
+      and not exists (select from walletsync.refreshes h where h.lease = $3::uuid and h.account = $1::text)
+    order by priority, (case when priority = 30 then since end) desc, since, id limit $2::int for update skip locked
 ), longest as materialized (
     select id, priority, since from walletsync.refreshes
     where account = $1::text and wanted > done
       and greatest(not_before, lease_until) <= coalesce($5::timestamptz, statement_timestamp())
+      and not exists (select from walletsync.refreshes h where h.lease = $3::uuid and h.account = $1::text)
     order by since, id limit $2::int / 10 + 1 for update skip locked
 ), due as materialized (
     select u.id, u.priority, u.since, row_number() over (order by u.since, u.id) as age
@@ -33,7 +37,8 @@ with first as materialized (
 ), pick as (
     select p.id from (
         select due.id, q.last_grant,
-               row_number() over (order by due.age <= q.last_oldest desc, due.priority, due.since, due.id) as place
+               row_number() over (order by due.age <= q.last_oldest desc, due.priority,
+                                         (case when due.priority = 30 then due.since end) desc, due.since, due.id) as place
         from due, q) p
     where p.place <= p.last_grant
 )

@@ -30,7 +30,7 @@ with i as materialized (
         billing_state_or_region, billing_postal_code, billing_country_code, billing_phone,
         limit_amount, balance_amount, limit_currency, created_at, expires_at,
         read_at, request_id, cause, stored_at, changed_at, raw)
-    select v.account, v.id, s.type, v.kind = 'read', s.release_environment, s.state, coalesce(s.reasons, '[]'), s.state_updated_at,
+    select v.account, v.id, coalesce(s.type, ''), v.kind = 'read', s.release_environment, s.state, coalesce(s.reasons, '[]'), s.state_updated_at,
         s.buyer_id, s.buyer_name, s.buyer_email, s.buyer_phone, coalesce(s.payment_descriptors, '{}'),
         s.shipping ->> 'name', s.shipping ->> 'line1', s.shipping ->> 'line2', s.shipping ->> 'line3',
         s.shipping ->> 'city', s.shipping ->> 'county', s.shipping ->> 'district',
@@ -103,10 +103,10 @@ update walletsync.refreshes r set
         when s.confirm then s.now + make_interval(secs => $4::float8)
         when s.kind = 'failed' then s.now + make_interval(secs => s.backoff)
         else r.not_before end,
-    attempts = case when s.answered then 0 when s.kind = 'failed' then r.attempts + 1 else r.attempts end,
+    attempts = case when s.answered then 0 when s.kind in ('failed', 'deferred') then r.attempts + 1 else r.attempts end,
     confirms = case when s.sure then 0 when s.confirm then r.confirms + 1 else r.confirms end,
     gone_at = case when s.kind = 'gone' and (s.sure or s.enough) then s.now when s.answered and s.kind <> 'gone' then null else r.gone_at end,
-    last_error = case when s.answered and s.kind <> 'gone' then null when s.error is not null then s.error else r.last_error end,
+    last_error = case when s.error is not null or s.answered and s.kind <> 'gone' then s.error else r.last_error end,
     read_at = case when s.store then greatest(r.read_at, s.read_at) else r.read_at end,
     lease = null, lease_until = '-infinity'
 from s

@@ -129,10 +129,11 @@ const (
 	throttled
 	throttledFor // with Retry-After
 	serverError
-	timedOut // not applied: the call never reached Amazon
-	lost     // applied, with the answer lost: the quota is spent
-	refused  // the key or its signature
-	nonsense // another charge permission's
+	timedOut      // not applied: the call never reached Amazon
+	lost          // applied, with the answer lost: the quota is spent
+	refused       // the key or its signature
+	objectRefused // the object, which may be another merchant's
+	nonsense      // another charge permission's
 	troubles
 )
 

@@ -3,6 +3,7 @@ package simtest
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -34,8 +35,12 @@ type checker struct {
 	// tombs is when people were erased, by the store's clock, until an update of
 	// their own lifts it.
 	tombs map[storetest.Key]time.Time
+	// repeated is set while a first trip is checked that was made twice.
+	repeated bool
 	// slack is how long a worker took to send a wake-up after it was decided.
 	slack time.Duration
+	// refused are the different ids that Amazon refused in a row.
+	refused map[wallet.AccountID]map[wallet.ChargePermissionID]bool
 }
 
 type call struct {
@@ -50,7 +55,7 @@ type side struct {
 
 func newChecker(w *world) checker {
 	return checker{w: w, last: w.model.Snapshot(), claims: map[call]bool{}, confirms: map[storetest.Key]int{}, told: map[side]int{},
-		tombs: map[storetest.Key]time.Time{}}
+		tombs: map[storetest.Key]time.Time{}, refused: map[wallet.AccountID]map[wallet.ChargePermissionID]bool{}}
 }
 
 func row(s storetest.State, k storetest.Key) storetest.Row {
@@ -203,6 +208,9 @@ func (c *checker) merged(q refresh.ClaimRequest, r, was storetest.Row, live []re
 	if w := q.Want; w != nil && w.Account == r.Account && w.ChargePermission == r.ID {
 		if w.At.IsZero() || was.ReadAt.IsZero() || w.At.Add(q.Margin).After(was.ReadAt) {
 			reasons, soonest, highest = reasons+1, 0, min(highest, w.Priority)
+			if c.repeated && r.Lease != q.Lease { // nothing was claimed, so nothing tells that it was asked before
+				reasons++
+			}
 			if w.At.After(newest) {
 				newest = w.At
 			}
@@ -243,7 +251,8 @@ func (c *checker) merged(q refresh.ClaimRequest, r, was storetest.Row, live []re
 	}
 }
 
-// quota checks that the bucket gave what it had, once for each claim.
+// quota checks that the bucket gave what it had, once for each claim; granted is
+// below zero where tokens were returned.
 func (c *checker) quota(a wallet.AccountID, was, is storetest.Bucket, granted, counted int, now time.Time) {
 	had := was.Tokens
 	if past := is.RefilledAt.Sub(was.RefilledAt); past < 0 || is.RefilledAt.After(now) && past > 0 {
@@ -251,7 +260,7 @@ func (c *checker) quota(a wallet.AccountID, was, is storetest.Bucket, granted, c
 	} else {
 		had = min(is.Burst, had+is.PerSecond*past.Seconds())
 	}
-	if math.Abs(had-float64(granted)-is.Tokens) > 1e-6 {
+	if math.Abs(min(is.Burst, had-float64(granted))-is.Tokens) > 1e-6 {
 		c.w.fail("the quota of %s had %.3f tokens, %d were granted, and %.3f are left", a, had, granted, is.Tokens)
 	}
 	if is.Tokens < -1e-9 {
@@ -334,7 +343,12 @@ func (c *checker) fair(a wallet.AccountID, q refresh.ClaimRequest, before storet
 		c.w.saw("token for the longest wanted")
 	}
 	rest := all[min(oldest, len(all)):]
-	slices.SortStableFunc(rest, func(x, y due) int { return cmp.Compare(x.Priority, y.Priority) })
+	slices.SortStableFunc(rest, func(x, y due) int {
+		if x.Priority == wallet.PriorityUnknown && y.Priority == wallet.PriorityUnknown {
+			return y.Since.Compare(x.Since) // of ids never read the newest first
+		}
+		return cmp.Compare(x.Priority, y.Priority)
+	})
 	for i := 1; i < len(rest); i++ {
 		if rest[i].got && !rest[i-1].got {
 			c.w.fail("%s, at priority %d, was claimed before %s, at priority %d", rest[i].ID, rest[i].Priority, rest[i-1].ID, rest[i-1].Priority)
@@ -354,11 +368,12 @@ func (c *checker) called(p *proc, claim refresh.Claim) {
 
 // committed checks what the second trip did: only the holder stores, what
 // Amazon had, and each difference is told once.
-func (c *checker) committed(q refresh.CommitRequest, got refresh.Committed) {
+func (c *checker) committed(p *proc, q refresh.CommitRequest, got refresh.Committed) {
 	before, now := c.take(), c.w.storeTime()
 	after := c.last
 	appended := after.Changes[min(len(before.Changes), len(after.Changes)):]
 	told := 0
+	returned := map[wallet.AccountID]int{}
 	for _, r := range after.Rows {
 		was := row(before, r.Key)
 		i := slices.IndexFunc(q.Results, func(x refresh.Result) bool { return x.Account == r.Account && x.ID == r.ID })
@@ -378,6 +393,9 @@ func (c *checker) committed(q refresh.CommitRequest, got refresh.Committed) {
 			c.w.fail("the lease of %s is not free", r.ID)
 		}
 		c.settled(q, q.Results[i], r, was, now)
+		if q.Results[i].Kind == refresh.NotCalled {
+			returned[r.Account]++
+		}
 		told += c.history(r.Key, before, appended)
 	}
 	if told != len(appended) {
@@ -385,8 +403,12 @@ func (c *checker) committed(q refresh.CommitRequest, got refresh.Committed) {
 	}
 	for a, b := range after.Buckets {
 		was := before.Buckets[a]
-		c.quota(a, was, b, 0, 0, now)
-		closed := slices.ContainsFunc(q.Closings, func(x refresh.Closing) bool { return x.Account == a })
+		c.quota(a, was, b, -returned[a], 0, now)
+		several := c.severalRefused(a, p.outcomeOf(a))
+		if several != slices.Contains(got.Refused, a) {
+			c.w.fail("several ids of %s in a row were refused: %v, and reported: %v", a, several, got.Refused)
+		}
+		closed := several || slices.ContainsFunc(q.Closings, func(x refresh.Closing) bool { return x.Account == a })
 		if closed != b.ClosedUntil.After(was.ClosedUntil) && (!closed || !was.ClosedUntil.After(now)) {
 			c.w.fail("the bucket of %s: closing %v, and it is closed until %v", a, closed, b.ClosedUntil)
 		}
@@ -406,6 +428,24 @@ func (c *checker) committed(q refresh.CommitRequest, got refresh.Committed) {
 		}
 	}
 	c.steady(before)
+}
+
+// severalRefused notes what calls said of their account, and reports whether so
+// many different ids in a row were refused that its calls must pause.
+func (c *checker) severalRefused(a wallet.AccountID, o *outcomes) bool {
+	if o.answered {
+		delete(c.refused, a)
+		return false
+	}
+	if c.refused[a] == nil {
+		c.refused[a] = map[wallet.ChargePermissionID]bool{}
+	}
+	maps.Copy(c.refused[a], o.refused)
+	if len(o.refused) == 0 || len(c.refused[a]) < 3 {
+		return false
+	}
+	c.w.saw("several ids in a row refused")
+	return true
 }
 
 // settled checks the row of one result that passed the fence.
@@ -429,9 +469,13 @@ func (c *checker) settled(q refresh.CommitRequest, res refresh.Result, r, was st
 			c.w.fail("after %d failures the back-off is %v", was.Attempts, res.Backoff)
 		}
 		return
-	case refresh.Left:
-		c.w.saw("left")
-		if raised != 0 || r.Done != was.Done || r.Attempts != was.Attempts || !r.NotBefore.Equal(was.NotBefore) {
+	case refresh.Left, refresh.NotCalled, refresh.Deferred:
+		c.w.saw(string(res.Kind))
+		attempts := was.Attempts
+		if res.Kind == refresh.Deferred {
+			attempts++ // shows as failing
+		}
+		if raised != 0 || r.Done != was.Done || r.Attempts != attempts || !r.NotBefore.Equal(was.NotBefore) || r.LastError == "" {
 			c.w.fail("%s was not left as it was", r.ID)
 		}
 		return

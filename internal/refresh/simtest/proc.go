@@ -46,8 +46,9 @@ type proc struct {
 	waits   []*waiting    // parked now: either one, or calls in the order of their claims
 	lease   refresh.Lease
 	claims  []refresh.Claim
-	rests   []wallet.AccountID // whose calls Amazon asked to rest
-	unasked int                // calls not begun, as the limit is reached
+	rests   []wallet.AccountID             // whose calls must pause: Amazon asked for it, or they could not be made
+	outcome map[wallet.AccountID]*outcomes // of the calls since the first trip
+	unasked int                            // calls not begun, as the limit is reached
 	jitter  float64
 	keyless bool // the account's secret cannot be had
 	ended   bool // its own time ran out
@@ -57,6 +58,19 @@ type proc struct {
 	want      *wallet.Want // of refresh.Now; nil: a batch
 	refreshed wallet.Refreshed
 	err       error
+}
+
+// outcomes are what the calls of one account said of the account.
+type outcomes struct {
+	answered bool
+	refused  map[wallet.ChargePermissionID]bool
+}
+
+func (p *proc) outcomeOf(a wallet.AccountID) *outcomes {
+	if p.outcome[a] == nil {
+		p.outcome[a] = &outcomes{refused: map[wallet.ChargePermissionID]bool{}}
+	}
+	return p.outcome[a]
 }
 
 // waiting is one await: what is asked, and what will be answered.
@@ -87,7 +101,7 @@ type waiting struct {
 }
 
 func (w *world) newProc(slot int) (*proc, *refresh.Runner) {
-	p := &proc{w: w, slot: slot, parked: make(chan *waiting, w.settings.Limit+2), decided: make(chan struct{}, 2*w.settings.Limit)}
+	p := &proc{w: w, slot: slot, parked: make(chan *waiting, w.settings.Limit+2), decided: make(chan struct{}, 2*w.settings.Limit), outcome: map[wallet.AccountID]*outcomes{}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	w.procs[slot] = p
 	return p, &refresh.Runner{

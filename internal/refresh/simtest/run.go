@@ -31,12 +31,12 @@ func (c *Coverage) Counts(each func(what string, n int)) {
 // rules are what must happen in any number of schedules worth the name: each
 // fault, and each rule of the design at work.
 var rules = []string{
-	"403", "404", "429", "500", "call timed out", "call answered, answer lost", "answer without Date", "answer of another charge permission", "stale read",
-	"dropped notification", "redelivery", "acknowledgement lost", "clock jump", "not committed", "committed, answer lost",
+	"401", "403", "404", "429", "500", "no key", "several ids in a row refused", "call timed out", "call answered, answer lost", "answer without Date", "answer of another charge permission", "stale read",
+	"dropped notification", "redelivery", "acknowledgement lost", "clock jump", "not committed", "committed, answer lost", "first trip repeated",
 	"crash at the first trip", "crash at a call", "crash at an answer", "crash at the second trip", "crash at a wake-up", "crash at a dead letter", "crash at the end",
 	"invocation out of time", "wake-up", "wake-up not sent", "wake-up of the reconciler", "crash at a duty", "dead letter", "dead letter not sent",
 	"wanted", "duplicate", "covered", "confirming", "left to a confirmation", "left to a read under way", "not_followed", "unknown", "merged", "back-off kept", "wanted during the fetch",
-	"call", "read", "gone", "failed", "left", "early", "held", "confirmation asked for", "confirmed three times", "changes", "dropped by the fence",
+	"call", "read", "gone", "failed", "left", "deferred", "not_called", "early", "held", "confirmation asked for", "confirmed three times", "changes", "dropped by the fence",
 	"takeover of a lease that ran out", "takeover of a live lease", "refresh now", "covered at once", "another try",
 	"erasure", "erasure during a fetch", "read without the person", "an update lifts an erasure",
 	"out of tokens", "closing", "bucket closed", "token for the longest wanted", "sweep",

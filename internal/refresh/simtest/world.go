@@ -40,13 +40,14 @@ type world struct {
 	*choices
 	story *strings.Builder // nil: nobody listens
 
-	now     time.Duration // true time, which is Amazon's, since epoch
-	offset  time.Duration // of the store's clock from Amazon's
-	forward int           // jumps of the store's clock
-	faults  [allFaults]bool
-	calm    bool // faults have stopped
-	lagging bool // reads lag all the same
-	erasing bool // people are erased
+	now      time.Duration // true time, which is Amazon's, since epoch
+	offset   time.Duration // of the store's clock from Amazon's
+	forward  int           // jumps of the store's clock
+	faults   [allFaults]bool
+	calm     bool // faults have stopped
+	lagging  bool // reads lag all the same
+	erasing  bool // people are erased
+	refusing bool // most calls are refused for their object
 
 	settings    refresh.Settings
 	quota       wallet.Quota
@@ -170,6 +171,7 @@ func newWorld(c *choices, coverage *Coverage, story *strings.Builder) *world {
 		w.permissions = append(w.permissions, p)
 	}
 	w.erasing = w.oneIn(3)
+	w.refusing = w.oneIn(6)
 	w.desk = 1 + w.below(3)
 	w.procs = make([]*proc, w.desk+1)
 	w.changes = 1 + w.below(4)
@@ -560,10 +562,22 @@ func (w *world) firstTrip(t *waiting) {
 	}
 	if applied {
 		t.claimed, _ = w.model.Claim(p.ctx, t.claim)
+		if err != nil && w.below(2) == 1 { // as a store does whose connection broke
+			w.saw("first trip repeated")
+			t.claim.Force, w.checker.repeated, err = true, true, nil
+			t.claimed, _ = w.model.Claim(p.ctx, t.claim)
+		}
 		w.checker.claimed(t.claim, t.claimed)
+		w.checker.repeated = false
 	}
 	if t.err = err; err == nil && len(t.claimed.Claims) > 0 {
 		p.keyless = w.enabled(callErrors) && w.oneIn(20)
+		for _, c := range t.claimed.Claims {
+			if p.keyless {
+				w.saw("no key")
+				p.rests = append(p.rests, c.Account)
+			}
+		}
 	}
 }
 
@@ -635,6 +649,9 @@ func (w *world) call(t *waiting) {
 	if w.enabled(callErrors) && w.oneIn(4) {
 		t.trouble = 1 + trouble(w.below(int(troubles)-1))
 	}
+	if w.enabled(callErrors) && w.refusing && w.below(4) > 0 {
+		t.trouble = objectRefused
+	}
 	t.dateless = w.enabled(dateless) && w.below(2) == 1
 	t.at = atAnswer
 	if w.telling() {
@@ -664,8 +681,14 @@ func (w *world) answer(t *waiting) {
 		w.saw("call timed out")
 	default:
 		t.got, t.err = w.result(t, p, r)
-		if x := t.trouble; x == throttled || x == throttledFor || x == refused {
+		switch o := t.p.outcomeOf(t.account); t.trouble {
+		case throttled, throttledFor, refused:
 			t.p.rests = append(t.p.rests, t.account)
+		case objectRefused:
+			o.refused[t.id] = true
+		case noTrouble:
+			o.answered = true
+		case serverError, timedOut, lost, nonsense, troubles:
 		}
 	}
 	if w.telling() {
@@ -693,6 +716,9 @@ func (w *world) result(t *waiting, p *permission, r amazonpay.Response) (*amazon
 	case refused:
 		w.saw("403")
 		return nil, refusal(403, "InvalidRequestSignature", 0, r)
+	case objectRefused:
+		w.saw("401")
+		return nil, refusal(401, "UnauthorizedAccess", 0, r)
 	case nonsense:
 		w.saw("answer of another charge permission")
 		return &amazonpay.ChargePermission{ID: "S01-9999999-9999999", Raw: json.RawMessage(`{}`), Response: r}, nil
@@ -713,14 +739,27 @@ func (w *world) secondTrip(t *waiting) {
 	}
 	for _, a := range p.rests {
 		if !slices.ContainsFunc(t.commit.Closings, func(c refresh.Closing) bool { return c.Account == a }) {
-			w.fail("Amazon refused calls of %s, and they do not rest", a)
+			w.fail("calls of %s must pause, and they do not", a)
 		}
 	}
-	p.rests = nil
+	for _, c := range t.commit.Closings {
+		if !slices.Contains(p.rests, c.Account) {
+			w.fail("calls of %s pause, and nothing asks for it", c.Account)
+		}
+	}
+	for _, r := range t.commit.Results {
+		if p.outcomeOf(r.Account).refused[r.ID] && r.Kind != refresh.Failed {
+			w.fail("%s was refused, and is %s", r.ID, r.Kind)
+		}
+		if p.keyless != (r.Kind == refresh.NotCalled) {
+			w.fail("%s is %s, and there is no key: %v", r.ID, r.Kind, p.keyless)
+		}
+	}
 	if applied {
 		t.settled, _ = w.model.Commit(p.ctx, t.commit)
-		w.checker.committed(t.commit, t.settled)
+		w.checker.committed(p, t.commit, t.settled)
 	}
+	p.rests, p.outcome = nil, map[wallet.AccountID]*outcomes{}
 	if t.err = err; err != nil {
 		w.checker.unfinished(p)
 	}

@@ -87,6 +87,7 @@ type Bucket struct {
 	ClosedUntil      time.Time
 	ClosedFor        float64
 	WakeAt           time.Time
+	Refused          []string // different ids refused in a row
 }
 
 // State is all that a store knows, in key order; the history in its own.
@@ -183,16 +184,22 @@ func (m *Model) want(q refresh.ClaimRequest, now time.Time) map[string]int {
 	groups := map[Key]*group{}
 	var fresh []refresh.Ask
 	known := map[Key]bool{}
-	for _, a := range q.Asks {
+	for _, a := range q.Asks { // before any row is made
 		if _, ok := m.inbox[a.MessageID]; ok {
 			outcomes["duplicate"]++
 			continue
 		}
-		m.inbox[a.MessageID] = "recorded"
 		if a.ChargePermission == "" {
+			m.inbox[a.MessageID] = "recorded"
+			outcomes["recorded"]++
 			continue
 		}
 		k := Key{a.Account, a.ChargePermission}
+		if a.Inferred && !m.storedOrPending(k) {
+			m.inbox[a.MessageID] = "unmatched"
+			outcomes["unmatched"]++
+			continue
+		}
 		known[k] = m.rows[k] != nil
 		fresh = append(fresh, a)
 	}
@@ -255,6 +262,13 @@ func (m *Model) want(q refresh.ClaimRequest, now time.Time) map[string]int {
 	return outcomes
 }
 
+// storedOrPending reports whether an inferred charge permission counts: a read
+// of it is stored, or pending.
+func (m *Model) storedOrPending(k Key) bool {
+	r := m.rows[k]
+	return r != nil && (r.Wanted > r.Done || m.permissions[k] != nil)
+}
+
 // raise merges new reasons into a row.
 func (r *Row) raise(reasons int64, priority wallet.Priority, now time.Time, delay time.Duration) {
 	at := now.Add(delay)
@@ -273,6 +287,9 @@ func (r *Row) raise(reasons int64, priority wallet.Priority, now time.Time, dela
 // ask raises wanted for what is wanted at once, and claims it if there is a
 // token. It reports whether it was covered.
 func (m *Model) ask(q refresh.ClaimRequest, now time.Time) (covered bool) {
+	if r := m.rows[Key{q.Want.Account, q.Want.ChargePermission}]; r != nil && r.Lease == q.Lease {
+		return false // the trip is repeated
+	}
 	r, covered := m.raise(*q.Want, q.Margin, now)
 	if covered {
 		return true
@@ -306,12 +323,23 @@ func (m *Model) raise(w wallet.Want, margin time.Duration, now time.Time) (r *Ro
 func (m *Model) claim(a wallet.AccountID, q refresh.ClaimRequest, now time.Time) {
 	var due []*Row
 	for _, r := range m.sorted() {
-		if r.Account == a && r.Due(now) {
+		if r.Account != a {
+			continue
+		}
+		if r.Lease == q.Lease { // the trip is repeated
+			return
+		}
+		if r.Due(now) {
 			due = append(due, r)
 		}
 	}
 	byAge := func(x, y *Row) int { return cmp.Or(x.Since.Compare(y.Since), cmp.Compare(x.ID, y.ID)) }
-	byPriority := func(x, y *Row) int { return cmp.Or(cmp.Compare(x.Priority, y.Priority), byAge(x, y)) }
+	byPriority := func(x, y *Row) int {
+		if x.Priority == wallet.PriorityUnknown && y.Priority == wallet.PriorityUnknown {
+			return cmp.Or(y.Since.Compare(x.Since), cmp.Compare(x.ID, y.ID)) // the newest first
+		}
+		return cmp.Or(cmp.Compare(x.Priority, y.Priority), byAge(x, y))
+	}
 	slices.SortFunc(due, byPriority)
 	candidates := slices.Clone(due[:min(len(due), q.Limit)])
 	slices.SortFunc(due, byAge)
@@ -417,6 +445,11 @@ func (m *Model) Commit(_ context.Context, q refresh.CommitRequest) (refresh.Comm
 	}
 	for _, c := range q.Closings {
 		m.buckets[c.Account].close(c.For, now)
+	}
+	for _, r := range q.Refusals {
+		if m.buckets[r.Account].refused(r, now) {
+			out.Refused = append(out.Refused, r.Account)
+		}
 	}
 	out.Wakes = m.wakes(q.Accounts, q.Woken, q.Force, now)
 	for _, a := range q.Accounts {
@@ -607,8 +640,32 @@ func (b *Bucket) close(wait time.Duration, now time.Time) {
 	b.ClosedUntil = later(b.ClosedUntil, now.Add(time.Duration(max(b.ClosedFor, wait.Seconds())*float64(time.Second))))
 }
 
+// refused notes which ids were refused in a row, and pauses the calls if they
+// are several. It reports whether it did.
+func (b *Bucket) refused(r refresh.Refusals, now time.Time) bool {
+	if r.Answered { // the key is good
+		b.Refused = nil
+		return false
+	}
+	ids := append(slices.Clone(b.Refused), r.IDs...)
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	b.Refused = ids[:min(len(ids), wallet.MaxRefused)]
+	if len(r.IDs) == 0 || len(b.Refused) < wallet.MaxRefused {
+		return false
+	}
+	b.close(wallet.RefusedPause, now)
+	return true
+}
+
 // settle is the verdict on one result whose lease still holds.
 func (m *Model) settle(r *Row, res refresh.Result, q refresh.CommitRequest, now time.Time) refresh.Settled {
+	if res.Kind == refresh.NotCalled { // it stays as it was, and its token is returned
+		b := m.buckets[r.Account]
+		b.Tokens = min(b.Burst, b.Tokens+1)
+		r.LastError, r.Lease, r.LeaseUntil = res.Error, refresh.Lease{}, time.Time{}
+		return refresh.Settled{Account: r.Account, ID: r.ID}
+	}
 	early := res.ReadAt.IsZero() || !r.NotifiedAt.IsZero() && res.ReadAt.Before(r.NotifiedAt.Add(q.Margin))
 	held := res.Held && r.Confirms < refresh.MaxConfirms // else the clock that says what is recent is wrong
 	unsure := res.Kind != refresh.NotFollowed && (early || held)
@@ -653,6 +710,8 @@ func (m *Model) settle(r *Row, res refresh.Result, q refresh.CommitRequest, now 
 	case res.Kind == refresh.Failed:
 		r.Attempts++
 		r.NotBefore = now.Add(res.Backoff)
+	case res.Kind == refresh.Deferred: // shows as failing, and is due when the pause ends
+		r.Attempts++
 	}
 	if answered {
 		r.Gone = res.Kind == refresh.Gone && (sure || enough || r.Gone)

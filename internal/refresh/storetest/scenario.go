@@ -25,12 +25,13 @@ import (
 //
 //	amazon ID key=value …         Amazon Pay's truth from now on: city, card, state, type
 //	follow ACCOUNT TYPE …         the setting changes
-//	notify ID MESSAGE [age=1s] [object=CHARGE] [account=known]
-//	                              a notification lies in the queue
+//	notify ID MESSAGE [age=1s] [object=CHARGE] [account=known] [inferred]
+//	                              a notification lies in the queue; inferred: it does not name its charge permission
 //	claim WORKER [force] [limit=n] [woken]
 //	                              the first trip, with all that lies in the queue
 //	now WORKER ID [age=-1s] [priority=10] [account=known]
 //	                              the first trip of refresh.Now; age: the reason's moment is so long ago, none if not told
+//	repeat WORKER                 the first trip once more, as its answer was lost
 //	fetch WORKER [lag=3s] [fail=500|429|404|403|reset] [after=3s] [nodate]
 //	                              Amazon Pay is asked; lag: a replica that is so far behind; after: its Retry-After
 //	commit WORKER                 the second trip
@@ -91,6 +92,7 @@ type version struct {
 
 type worker struct {
 	lease    refresh.Lease
+	request  refresh.ClaimRequest // of the first trip
 	claims   []refresh.Claim
 	results  []refresh.Result
 	closings []refresh.Closing
@@ -134,7 +136,7 @@ func (s *story) do(ctx context.Context, d *datadriven.TestData) (string, error) 
 		age, err := span("age")
 		object := cmp.Or(options["object"], wallet.ObjectChargePermission)
 		s.queue = append(s.queue, wallet.Notification{Account: account, MessageID: word(1), NotificationID: word(1), ObjectType: object,
-			ObjectID: word(0), ChargePermission: permission(word(0)), Type: "STATE_CHANGE", Published: s.clock.Now().Add(-age), Arrived: s.clock.Now()})
+			ObjectID: word(0), ChargePermission: permission(word(0)), Inferred: slices.Contains(words, "inferred"), Type: "STATE_CHANGE", Published: s.clock.Now().Add(-age), Arrived: s.clock.Now()})
 		return "", err
 	case "claim":
 		w := &worker{force: slices.Contains(words, "force"), accounts: []wallet.AccountID{"main"}}
@@ -175,6 +177,9 @@ func (s *story) do(ctx context.Context, d *datadriven.TestData) (string, error) 
 		w := &worker{accounts: []wallet.AccountID{account}}
 		s.workers[word(0)] = w
 		return s.ask(ctx, w, refresh.ClaimRequest{Want: &want, Settings: s.settings})
+	case "repeat":
+		w := s.workers[word(0)]
+		return s.send(ctx, w, w.request)
 	case "fetch":
 		lag, err := span("lag")
 		if err != nil {
@@ -284,11 +289,17 @@ func (s *story) claim(ctx context.Context, w *worker, limit int) (string, error)
 	return s.ask(ctx, w, refresh.ClaimRequest{Asks: asks, Woken: w.woken, Force: w.force, Settings: settings})
 }
 
-// ask makes the first trip and tells what came of it.
+// ask makes the first trip with a new lease.
 func (s *story) ask(ctx context.Context, w *worker, q refresh.ClaimRequest) (string, error) {
 	s.leases++
 	binary.BigEndian.PutUint64(w.lease[8:], s.leases)
 	q.Lease, q.Accounts = w.lease, w.accounts
+	w.request = q
+	return s.send(ctx, w, q)
+}
+
+// send makes the first trip and tells what came of it.
+func (s *story) send(ctx context.Context, w *worker, q refresh.ClaimRequest) (string, error) {
 	got, err := s.subject.Store.Claim(ctx, q)
 	if err != nil {
 		return "", err
@@ -301,7 +312,7 @@ func (s *story) ask(ctx context.Context, w *worker, q refresh.ClaimRequest) (str
 	if got.Stored != nil {
 		fmt.Fprintln(&b, "stored:", told(got.Stored))
 	}
-	for _, o := range []string{"duplicate", "wanted", "covered", "confirming", "not_followed", "unknown"} {
+	for _, o := range []string{"duplicate", "wanted", "covered", "confirming", "not_followed", "unknown", "recorded", "unmatched"} {
 		if n := got.Outcomes[o]; n > 0 {
 			fmt.Fprintf(&b, "%d %s\n", n, o)
 		}
@@ -372,12 +383,14 @@ func (s *story) read(id wallet.ChargePermissionID, at time.Time, response amazon
 	case "":
 	case "reset":
 		return nil, errors.New("connection reset")
+	case "no-key":
+		return nil, amazonpay.NotCalled(errors.New("secret unavailable"))
 	default:
 		status, err := strconv.Atoi(fail)
 		if err != nil {
 			return nil, err
 		}
-		reason := map[int]string{404: "ResourceNotFound", 429: "TooManyRequests", 403: "InvalidRequestSignature", 500: "InternalServerError"}[status]
+		reason := map[int]string{401: "UnauthorizedAccess", 404: "ResourceNotFound", 429: "TooManyRequests", 403: "InvalidRequestSignature", 500: "InternalServerError"}[status]
 		response.StatusCode = status
 		return nil, &amazonpay.Error{StatusCode: status, ReasonCode: reason, RetryAfter: after, Response: response}
 	}
@@ -393,7 +406,7 @@ func (s *story) read(id wallet.ChargePermissionID, at time.Time, response amazon
 
 func (s *story) commit(ctx context.Context, w *worker) (string, error) {
 	got, err := s.subject.Store.Commit(ctx, refresh.CommitRequest{
-		Lease: w.lease, Results: w.results, Closings: w.closings, Accounts: w.accounts,
+		Lease: w.lease, Results: w.results, Closings: w.closings, Refusals: refresh.RefusalsOf(w.results), Accounts: w.accounts,
 		Woken: w.woken, Force: w.force, Settings: s.settings})
 	if err != nil {
 		return "", err
@@ -419,6 +432,9 @@ func (s *story) commit(ctx context.Context, w *worker) (string, error) {
 			what = append(what, "to be confirmed")
 		}
 		fmt.Fprintf(&b, "%s: %s\n", short(r.ID), strings.Join(what, ", "))
+	}
+	for _, a := range got.Refused {
+		fmt.Fprintf(&b, "several ids in a row were refused: calls of %s pause\n", a)
 	}
 	s.tell(&b, got.Wakes)
 	return b.String(), nil

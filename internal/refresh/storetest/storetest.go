@@ -129,6 +129,7 @@ func (w *world) claim(rt *rapid.T) {
 		}, Priority: wallet.PriorityNotification}
 		if rapid.IntRange(0, 3).Draw(rt, "charge") == 0 {
 			a.Priority, a.Delay = wallet.PriorityOther, w.settings.ConfirmAfter()
+			a.Inferred = a.ChargePermission != "" && rapid.Bool().Draw(rt, "inferred")
 		}
 		if !slices.ContainsFunc(asks, func(b refresh.Ask) bool { return b.MessageID == a.MessageID }) {
 			asks = append(asks, a)
@@ -173,7 +174,7 @@ func (w *world) claimed(rt *rapid.T, q refresh.ClaimRequest) {
 
 func normal(c refresh.Claimed) refresh.Claimed {
 	c.Outcomes = map[string]int{"duplicate": c.Outcomes["duplicate"], "wanted": c.Outcomes["wanted"], "covered": c.Outcomes["covered"],
-		"confirming": c.Outcomes["confirming"], "not_followed": c.Outcomes["not_followed"], "unknown": c.Outcomes["unknown"]}
+		"confirming": c.Outcomes["confirming"], "not_followed": c.Outcomes["not_followed"], "unknown": c.Outcomes["unknown"], "recorded": c.Outcomes["recorded"], "unmatched": c.Outcomes["unmatched"]}
 	for i := range c.Claims {
 		slices.Sort(c.Claims[i].Recent)
 	}
@@ -281,8 +282,17 @@ func (w *world) commit(rt *rapid.T) {
 		closings = append(closings, refresh.Closing{Account: "main", Why: "test",
 			For: time.Duration(rapid.IntRange(0, 3).Draw(rt, "for")) * time.Second})
 	}
+	var refusals []refresh.Refusals
+	for _, a := range []wallet.AccountID{"known", "main"} {
+		if rapid.IntRange(0, 2).Draw(rt, "refusals") > 0 {
+			continue
+		}
+		refused := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "B", "c", "d"}), 0, 3, rapid.ID[string]).Draw(rt, "refused ids")
+		slices.Sort(refused)
+		refusals = append(refusals, refresh.Refusals{Account: a, IDs: refused, Answered: len(refused) == 0 || rapid.IntRange(0, 3).Draw(rt, "answered") == 0})
+	}
 	q := refresh.CommitRequest{
-		Lease: lease, Results: results, Closings: closings, Accounts: []wallet.AccountID{"known", "main"}, Woken: w.woken(rt),
+		Lease: lease, Results: results, Closings: closings, Refusals: refusals, Accounts: []wallet.AccountID{"known", "main"}, Woken: w.woken(rt),
 		Force: rapid.IntRange(0, 4).Draw(rt, "force") == 0, Settings: w.settings,
 	}
 	want, err := w.model.Commit(context.Background(), q)
@@ -303,7 +313,7 @@ func (w *world) result(rt *rapid.T, c refresh.Claim) refresh.Result {
 	if rapid.IntRange(0, 5).Draw(rt, "no date") > 0 {
 		r.ReadAt = w.clock.Now().Add(-time.Duration(rapid.IntRange(0, 12).Draw(rt, "read ago")) * 500 * time.Millisecond)
 	}
-	switch rapid.IntRange(0, 9).Draw(rt, "outcome") {
+	switch rapid.IntRange(0, 12).Draw(rt, "outcome") {
 	case 0:
 		r.Kind, r.Error, r.Backoff = refresh.Failed, "it failed", 4*time.Second
 	case 1:
@@ -313,9 +323,13 @@ func (w *world) result(rt *rapid.T, c refresh.Claim) refresh.Result {
 	case 3:
 		r.Kind = refresh.NotFollowed
 		r.State = wallet.ChargePermission{ID: c.ID, Type: "OneTime"}
+	case 4:
+		r.Kind, r.Error, r.ReadAt = refresh.NotCalled, "no key", time.Time{}
+	case 5:
+		r.Kind, r.Error = refresh.Deferred, "key refused"
 	default:
 		r.Kind = refresh.Read
-		r.State = wallet.ChargePermission{ID: c.ID, Type: "PaymentMethodOnFile",
+		r.State = wallet.ChargePermission{ID: c.ID, Type: rapid.SampledFrom([]string{"PaymentMethodOnFile", "PaymentMethodOnFile", ""}).Draw(rt, "type"),
 			State: wallet.State{StateUpdatedAt: w.clock.Now(),
 				State: rapid.SampledFrom([]string{wallet.Chargeable, wallet.Chargeable, "", wallet.Closed}).Draw(rt, "state")},
 			Shipping:           wallet.Address{City: rapid.SampledFrom([]string{"", "Exampleton", "東京"}).Draw(rt, "city")},
@@ -330,6 +344,9 @@ func (w *world) result(rt *rapid.T, c refresh.Claim) refresh.Result {
 		}
 		r.Changes = wallet.Diff(c.Stored, &r.State)
 		r.Held = rapid.IntRange(0, 5).Draw(rt, "held") == 0
+		if rapid.IntRange(0, 5).Draw(rt, "unreadable") == 0 {
+			r.Error = "a member could not be read"
+		}
 	}
 	return r
 }

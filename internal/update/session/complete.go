@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -28,6 +30,12 @@ type CompleterStore interface {
 	Take(ctx context.Context, a wallet.AccountID, c wallet.Call) (ok bool, wait time.Duration, err error)
 	// Rest closes a bucket; zero: for a while that grows with each time.
 	Rest(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error
+	// Refused notes that Amazon Pay refused a Checkout Session without a word of
+	// the key, and closes the bucket if several different ones in a row were
+	// refused. It reports whether it did.
+	Refused(ctx context.Context, a wallet.AccountID, c wallet.Call, checkoutSession string) (bool, error)
+	// Return gives a token back that no call was made with, and closes the bucket.
+	Return(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error
 	// Settle stores what came of working on an attempt and lets it go; a
 	// completion, and the end of one that stayed unclear, is wanted read in the
 	// same step. It reports false, and stores no outcome, if Held holds the
@@ -63,8 +71,11 @@ type verdict struct {
 	reason  string  // of a failure
 	look    bool    // Get Checkout Session must tell, or tells more
 	open    bool    // it was looked, and the session is still open
+	unnamed bool    // it was looked, and the session is completed, of no charge permission
 	other   bool    // it names another charge permission
 	newKey  bool    // the idempotency key cannot be used
+	// uncalled: the call could not be made, which is our own trouble.
+	uncalled bool
 	// completedAt is the moment by which the change was made, by Amazon's clock,
 	// as the Timestamp of a notification would say: the answer's Date and a
 	// second.
@@ -88,7 +99,12 @@ func judge(id wallet.ChargePermissionID, got *amazonpay.CheckoutSession, err err
 	v := verdict{requestID: got.Response.RequestID}
 	switch got.StatusDetails.State {
 	case "Completed":
-		if got.ChargePermissionID != string(id) {
+		switch {
+		case strings.EqualFold(got.ChargePermissionID, string(id)):
+		case got.ChargePermissionID == "": // the answer of Complete may lack what Get Checkout Session has
+			v.look, v.unnamed = !looked, looked
+			return v
+		default:
 			// Whoever returned showed the session of somebody else.
 			v.outcome, v.reason, v.other = OutcomeFailed, ReasonOtherPermission, true
 			return v
@@ -118,7 +134,9 @@ func judgeError(err error) verdict {
 		v.newKey = true
 	case amazonpay.NotFound(err):
 		v.outcome, v.reason = OutcomeFailed, reasonOf(code, "not_found")
-	case amazonpay.Misconfigured(err), amazonpay.Temporary(err):
+	case amazonpay.WasNotCalled(err):
+		v.uncalled = true
+	case amazonpay.Misconfigured(err), amazonpay.ObjectRefused(err), amazonpay.Temporary(err):
 	default:
 		if e, answered := errors.AsType[*amazonpay.Error](err); answered && e.StatusCode >= 400 {
 			v.outcome, v.reason = OutcomeFailed, reasonOf(code, fmt.Sprintf("http_%d", e.StatusCode))
@@ -210,7 +228,15 @@ func (c *Completer) work(ctx context.Context, a Attempt, held Held, patience tim
 		}
 		v, err := c.try(ctx, api, a, s.Key, look)
 		s.RequestID = v.requestID
+		if got := (err == nil || amazonpay.NotFound(err)); got && !slices.Contains(s.Answered, call) {
+			s.Answered = append(s.Answered, call)
+		}
 		switch {
+		case v.uncalled:
+			if s.Outcome == "" {
+				s.Error = err.Error()
+			}
+			return s
 		case v.outcome != "" || s.Outcome != "":
 			// A cancelled session was looked at for its reason, if anything.
 			if v.outcome == "" {
@@ -235,6 +261,9 @@ func (c *Completer) work(ctx context.Context, a Attempt, held Held, patience tim
 			look = look && err != nil || s.Failures >= failuresPerKey
 		}
 		s.Error, s.Again = "Amazon Pay says that the session is still open", backoff(s.Failures)
+		if v.unnamed {
+			s.Error = "Amazon Pay says that the session is completed, and names no charge permission"
+		}
 		if err != nil {
 			s.Error = err.Error()
 		}
@@ -257,30 +286,52 @@ func (c *Completer) try(ctx context.Context, api API, a Attempt, key int, look b
 	}
 	v := judge(a.ChargePermission, got, err, look)
 	after, throttled := amazonpay.Throttled(err)
-	refused := err != nil && amazonpay.Misconfigured(err)
 	log := zerolog.Ctx(ctx)
 	switch {
+	case err == nil:
+		if len(got.Unreadable) > 0 {
+			log.Warn().Strs("unreadable", got.Unreadable).Str("call", string(call)).Msg("checkout session has members of an unknown form")
+			for _, name := range got.Unreadable {
+				c.Metrics.Count(telemetry.Unreadable, 1, telemetry.Labels{Reason: name})
+			}
+		}
 	case throttled:
-		c.rest(ctx, a.Account, call, after, "Amazon Pay throttles")
-	case refused:
-		log.Error().Err(err).Str("account", string(a.Account)).
-			Str("remedy", "check the account's public key id, private key, algorithm and environment in Seller Central and in the configuration").
-			Msg("Amazon Pay refuses the account's key or signature")
-		c.rest(ctx, a.Account, call, c.Pause, "Amazon Pay refuses the account's key or signature")
-	case err != nil:
+		c.rest(ctx, a.Account, call, after, wallet.ReasonThrottled)
+	case amazonpay.WasNotCalled(err):
+		log.Error().Err(err).Str("account", string(a.Account)).Str("call", string(call)).Msg("the call could not be made; its token is returned")
+		c.noted(ctx, a.Account, call, c.Store.Return(context.WithoutCancel(ctx), a.Account, call, wallet.OwnPause, err.Error()))
+	case amazonpay.Misconfigured(err):
+		log.Error().Err(err).Str("account", string(a.Account)).Str("remedy", wallet.RemedyRefused).
+			Msg(wallet.ReasonKeyRefused)
+		c.rest(ctx, a.Account, call, c.Pause, wallet.ReasonKeyRefused)
+	case amazonpay.ObjectRefused(err):
+		log.Warn().Err(err).Str("call", string(call)).Msg("Amazon Pay refuses the checkout session")
+		paused, failed := c.Store.Refused(context.WithoutCancel(ctx), a.Account, call, a.CheckoutSession)
+		c.noted(ctx, a.Account, call, failed)
+		if paused {
+			c.Metrics.Count(telemetry.KeyRefused, 1, telemetry.Labels{Account: string(a.Account)})
+			log.Error().Str("account", string(a.Account)).Str("remedy", wallet.RemedyRefused).Msg("the account's calls pause: " + wallet.ReasonRefused)
+		}
+	default:
 		log.Warn().Err(err).Str("call", string(call)).Msg("no success")
 	}
 	return v, err
 }
 
 func (c *Completer) rest(ctx context.Context, a wallet.AccountID, call wallet.Call, d time.Duration, why string) {
-	if err := c.Store.Rest(context.WithoutCancel(ctx), a, call, d, why); err != nil {
+	c.noted(ctx, a, call, c.Store.Rest(context.WithoutCancel(ctx), a, call, d, why))
+}
+
+// noted logs that the outcome of a call could not be noted for the account.
+func (c *Completer) noted(ctx context.Context, a wallet.AccountID, call wallet.Call, err error) {
+	if err != nil {
 		zerolog.Ctx(ctx).Error().Err(err).Str("account", string(a)).Str("call", string(call)).Msg("the bucket could not be closed")
 	}
 }
 
-// errNoToken means that the quota is used up, and longer than the buyer waits.
-var errNoToken = errors.New("no call is left in walletsync's share of the quota")
+// errNoToken means that the quota is used up, or calls pause, and longer than the
+// buyer waits.
+var errNoToken = errors.New("no call is left in walletsync's share of the quota, or the account's calls pause")
 
 // token takes a token, and waits for one if wait says so and there is time.
 func (c *Completer) token(ctx context.Context, a wallet.AccountID, call wallet.Call, wait bool) error {

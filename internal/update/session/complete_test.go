@@ -91,6 +91,8 @@ type bucket struct {
 	rests   []string
 	settled []Settlement
 	lost    bool // somebody else holds the attempt
+	refused []string
+	paused  bool // what Refused reports
 }
 
 func (b *bucket) Take(_ context.Context, _ wallet.AccountID, c wallet.Call) (bool, time.Duration, error) {
@@ -105,6 +107,16 @@ func (b *bucket) Take(_ context.Context, _ wallet.AccountID, c wallet.Call) (boo
 
 func (b *bucket) Rest(_ context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, _ string) error {
 	b.rests = append(b.rests, fmt.Sprintf("%s %s %s", a, c, d))
+	return nil
+}
+
+func (b *bucket) Refused(_ context.Context, a wallet.AccountID, c wallet.Call, checkoutSession string) (bool, error) {
+	b.refused = append(b.refused, fmt.Sprintf("%s %s %s", a, c, checkoutSession))
+	return b.paused, nil
+}
+
+func (b *bucket) Return(_ context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, _ string) error {
+	b.rests = append(b.rests, fmt.Sprintf("%s %s %s, token returned", a, c, d))
 	return nil
 }
 
@@ -124,6 +136,7 @@ var (
 	broken    = said{err: refusal(500, "InternalServerError")}
 	throttled = said{err: refusal(429, "TooManyRequests")}
 	isEnded   = said{err: refusal(422, "InvalidCheckoutSessionStatus")}
+	another   = said{state: "Completed", of: "S01-0000000-0000002"}
 	isGone    = said{err: refusal(404, "ResourceNotFound")}
 )
 
@@ -149,8 +162,12 @@ func TestEveryAnswerOfAmazonsHasItsOutcome(t *testing.T) {
 		calls         string
 	}{
 		{"completed", []said{completed}, nil, OutcomeCompleted, "", "complete"},
-		{"completed, for another charge permission", []said{{state: "Completed", of: "S01-0000000-0000002"}}, nil, OutcomeFailed, ReasonOtherPermission, "complete"},
-		{"completed, for none", []said{{state: "Completed"}}, nil, OutcomeFailed, ReasonOtherPermission, "complete"},
+		{"completed, for another charge permission", []said{another}, nil, OutcomeFailed, ReasonOtherPermission, "complete"},
+		{"completed, and only a look tells for which", []said{{state: "Completed"}}, []said{completed}, OutcomeCompleted, "", "complete get"},
+		{"completed, in another case", []said{{state: "Completed", of: "s01-0000000-0000001"}}, nil, OutcomeCompleted, "", "complete"},
+		{"completed, a look tells for another", []said{{state: "Completed"}}, []said{another}, OutcomeFailed, ReasonOtherPermission, "complete get"},
+		{"completed, for none", []said{{state: "Completed"}}, []said{{state: "Completed"}}, "", "", "complete get"},
+		{"completed, for none, and not to be looked at", []said{{state: "Completed"}}, []said{broken}, "", "", "complete get"},
 		{"cancelled by the buyer", []said{{err: refusal(422, "CheckoutSessionCanceled")}}, []said{cancelled}, OutcomeFailed, "BuyerCanceled", "complete get"},
 		{"cancelled, as a 400", []said{{err: refusal(400, "CheckoutSessionCanceled")}}, []said{{state: "Canceled", reason: "Declined"}}, OutcomeFailed, "Declined", "complete get"},
 		{"cancelled, and nobody knows why", []said{{err: refusal(422, "CheckoutSessionCanceled")}}, []said{broken}, OutcomeFailed, "CheckoutSessionCanceled", "complete get"},
@@ -169,7 +186,7 @@ func TestEveryAnswerOfAmazonsHasItsOutcome(t *testing.T) {
 		{"a 5xx with an unknown reason", []said{{err: refusal(503, "BrandNew")}}, nil, "", "", "complete"},
 		{"the key is refused", []said{{err: refusal(403, "InvalidRequestSignature")}}, nil, "", "", "complete"},
 		{"no answer that can be read", []said{{err: &amazonpay.Error{StatusCode: 200, Err: errors.New("not JSON")}}}, nil, "", "", "complete"},
-		{"the private key cannot be had", []said{{err: errors.New("secret")}}, nil, "", "", "complete"},
+		{"another merchant's", []said{{err: refusal(401, "UnauthorizedAccess")}}, nil, "", "", "complete"},
 		{"still open after a success", []said{isOpen}, []said{isOpen}, "", "", "complete get"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -305,10 +322,61 @@ func TestWhoeverLostTheAttemptSaysNothing(t *testing.T) {
 }
 
 func TestKeyRefusedRestsTheCall(t *testing.T) {
-	a, b := &amazon{complete: []said{{err: refusal(401, "UnauthorizedAccess")}}}, &bucket{}
-	finished(t, a, b, Attempt{}, 10*time.Second)
-	if a.calls() != "complete" || len(b.rests) != 1 || b.rests[0] != "main complete_checkout_session 1m0s" {
-		t.Errorf("%v, %v", a.asked, b.rests)
+	a, b := &amazon{complete: []said{{err: refusal(401, "InvalidRequestSignature")}}}, &bucket{}
+	got, _ := finished(t, a, b, Attempt{}, 10*time.Second)
+	if a.calls() != "complete" || len(b.rests) != 1 || b.rests[0] != "main complete_checkout_session 1m0s" || len(b.refused) != 0 || got.Failures != 1 {
+		t.Errorf("%v, %v, %+v", a.asked, b.rests, got)
+	}
+}
+
+// A Checkout Session that is refused backs off on its own: the account's calls
+// pause only when several different ones are.
+func TestObjectRefusedBacksOff(t *testing.T) {
+	a, b := &amazon{complete: []said{{err: refusal(403, "")}}}, &bucket{}
+	got, _ := finished(t, a, b, Attempt{Progress: Progress{Failures: 1}}, 10*time.Second)
+	if a.calls() != "complete" || len(b.rests) != 0 || len(b.refused) != 1 || b.refused[0] != "main complete_checkout_session "+checkout {
+		t.Errorf("%v, %v, %v", a.asked, b.rests, b.refused)
+	}
+	if s := b.settled[0]; got.Failures != 2 || s.Error == "" || s.Again != backoff(2) || len(s.Answered) != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Trouble of our own before the call costs the attempt nothing.
+func TestCallThatCannotBeMadeCostsNothing(t *testing.T) {
+	for _, patience := range []time.Duration{0, 10 * time.Second} {
+		a, b := &amazon{complete: []said{{err: amazonpay.NotCalled(errors.New("no secret"))}}}, &bucket{}
+		got, ours := finished(t, a, b, Attempt{Progress: Progress{Failures: 2}}, patience)
+		if !ours || got.Outcome != "" || got.Failures != 2 || a.calls() != "complete" || b.settled[0].Error == "" {
+			t.Errorf("%+v, %v", b.settled, a.asked)
+		}
+		if len(b.rests) != 1 || b.rests[0] != "main complete_checkout_session 10s, token returned" {
+			t.Errorf("%v", b.rests)
+		}
+	}
+	// Nor does it hide an outcome that is known.
+	a := &amazon{complete: []said{{err: refusal(422, "CheckoutSessionCanceled")}}, get: []said{{err: amazonpay.NotCalled(errors.New("no secret"))}}}
+	b := &bucket{}
+	if got, _ := finished(t, a, b, Attempt{}, 0); got.Outcome != OutcomeFailed || b.settled[0].Error != "" || b.settled[0].Reason != "CheckoutSessionCanceled" {
+		t.Errorf("%+v", b.settled)
+	}
+}
+
+func TestAnswersShowThatTheKeyIsGood(t *testing.T) {
+	for name, c := range map[string]struct {
+		complete, get []said
+		want          string
+	}{
+		"completed": {[]said{completed}, nil, "[complete_checkout_session]"},
+		"not known": {[]said{isGone}, nil, "[complete_checkout_session]"},
+		"looked at": {[]said{isEnded}, []said{completed}, "[get_checkout_session]"},
+		"broken":    {[]said{broken}, nil, "[]"},
+	} {
+		b := &bucket{}
+		finished(t, &amazon{complete: c.complete, get: c.get}, b, Attempt{}, 0)
+		if got := fmt.Sprint(b.settled[0].Answered); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
 	}
 }
 
@@ -329,7 +397,7 @@ func TestIdempotencyKeysFitAndDiffer(t *testing.T) {
 
 func TestAnotherBuyersSessionIsASecurityEvent(t *testing.T) {
 	var log strings.Builder
-	a, b := &amazon{t: t, complete: []said{{state: "Completed", of: "S01-0000000-0000002"}}}, &bucket{}
+	a, b := &amazon{t: t, complete: []said{another}}, &bucket{}
 	c := &Completer{Store: b, Jitter: func() float64 { return 0 }, API: func(wallet.AccountID) (API, error) { return a, nil }}
 	ctx := zerolog.New(&log).WithContext(t.Context())
 	if _, _, err := c.Finish(ctx, Attempt{Account: "main", ChargePermission: permission, CheckoutSession: checkout}, Held{1}, 0); err != nil {

@@ -122,6 +122,8 @@ type Settlement struct {
 	Error     string
 	Again     time.Duration
 	RequestID string // Amazon's
+	// Answered are the calls that Amazon Pay answered: the key is good.
+	Answered []wallet.Call
 }
 
 // Shown is what the buyer may be told of a completed attempt.

@@ -22,6 +22,7 @@ package pgtest
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"sync"
@@ -54,14 +55,17 @@ type template struct {
 
 // Main runs the tests, stops the server and exits. It is the whole of a
 // TestMain.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for a TestMain that has more to do: it returns the exit code.
+func Run(m *testing.M) int {
 	shared.main.Store(true)
 	code := m.Run()
 	if err := stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "pgtest:", err)
 		code = max(code, 1)
 	}
-	os.Exit(code)
+	return code
 }
 
 func stop() error {
@@ -102,6 +106,7 @@ func Server(t testing.TB) *pg.Server {
 		if o, shared.err = pg.FromEnvironment(os.Getenv); shared.err != nil {
 			return
 		}
+		o.InMemory = !benchmarking()
 		o.Progress = func(what string) { fmt.Fprintln(os.Stderr, "pgtest:", what) }
 		shared.server, shared.err = pg.Start(context.Background(), o)
 	})
@@ -109,6 +114,13 @@ func Server(t testing.TB) *pg.Server {
 		t.Fatal(shared.err)
 	}
 	return shared.server
+}
+
+// benchmarking reports whether this process was asked for benchmarks, which want
+// a disk as production has it, and fill it.
+func benchmarking() bool {
+	f := flag.Lookup("test.bench")
+	return f != nil && f.Value.String() != ""
 }
 
 // New returns the URL of a fresh database which migrate has brought up to

@@ -74,6 +74,16 @@ var mutations = []mutation{
 		`r.Priority, r.NotBefore = min(r.Priority, priority), `, `r.Priority, r.NotBefore = max(r.Priority, priority), `},
 	{"claims in order of age alone", model,
 		`return cmp.Or(cmp.Compare(x.Priority, y.Priority), byAge(x, y))`, `return byAge(x, y)`},
+	{"a repeated trip claims again", model,
+		`if r.Lease == q.Lease { // the trip is repeated
+			return
+		}`, ``},
+	{"a repeated trip asks again at once", model,
+		`r != nil && r.Lease == q.Lease {
+		return false // the trip is repeated`, `r != nil && false {
+		return false`},
+	{"of ids never read the longest wanted goes first", model,
+		`return cmp.Or(y.Since.Compare(x.Since), cmp.Compare(x.ID, y.ID)) // the newest first`, `return byAge(x, y)`},
 	{"no token in ten for the longest wanted", model,
 		`oldest := int((b.Granted+int64(n))/10 - b.Granted/10)`, `oldest := 0`},
 	{"since does not start anew", model,
@@ -89,10 +99,30 @@ var mutations = []mutation{
 		n = `, `	if b != nil {
 		n = `},
 	{"a refused key does not rest the calls", plan,
-		`return left(c, err), &Closing{`, `return left(c, err), nil
-	}
-	if false {
-		return left(c, err), &Closing{`},
+		`	if amazonpay.Misconfigured(err) {`, `	if amazonpay.Misconfigured(err) && s.Pause < 0 {`},
+	{"a refused object pauses the account's calls", plan,
+		`	if amazonpay.Misconfigured(err) {`, `	if amazonpay.Misconfigured(err) || amazonpay.ObjectRefused(err) {`},
+	{"what a refused key deferred does not show as failing", model,
+		`	case res.Kind == refresh.Deferred: // shows`, `	case false: // shows`},
+	{"several ids in a row refused do not pause the calls", model,
+		`len(b.Refused) < wallet.MaxRefused {`, `len(b.Refused) <= wallet.MaxRefused {`},
+	{"the same id refused again counts as another", model,
+		`ids = slices.Compact(ids)`, `ids = ids[:len(ids):len(ids)]`},
+	{"an answer does not end the row of refused ids", model,
+		`	if r.Answered { // the key is good
+		b.Refused = nil`, `	if r.Answered { // the key is good`},
+	{"the token of a call that was not made is lost", model,
+		`b.Tokens = min(b.Burst, b.Tokens+1)`, `b.Tokens = min(b.Burst, b.Tokens)`},
+	{"a token is returned without the fence", model,
+		`if r == nil || r.Lease != q.Lease { // the fence`, `if r != nil && res.Kind == refresh.NotCalled && r.Lease != q.Lease {
+			m.buckets[r.Account].Tokens++
+		}
+		if r == nil || r.Lease != q.Lease {`},
+	{"a call that was not made is an attempt", model,
+		`r.LastError, r.Lease, r.LeaseUntil = res.Error`, `r.Attempts++
+		r.LastError, r.Lease, r.LeaseUntil = res.Error`},
+	{"a call that was not made does not pause the calls", plan,
+		`			&Closing{Account: c.Account, For: s.OwnPause, Why: clip(err.Error())}`, `			nil`},
 	{"the feed's position is not raised", model,
 		`c.Position = int64(len(m.changes)) + 1`, `c.Position = int64(len(m.changes))`},
 	{"what Amazon says of another is stored", fetch,
@@ -128,12 +158,12 @@ var mutations = []mutation{
 	{"a wake-up's own time does not pass", model,
 		`|| treated || at.Before(b.WakeAt) {`, `|| at.Before(b.WakeAt) {`},
 	{"a failed batch comes again in part", worker,
-		`return append(failed, good...)`, `return append(failed, good[0])`},
+		`failed = append(failed, good...)`, `failed = append(failed, good[0])`},
 	{"one account's message decides for all", worker,
 		`slices.Sorted(maps.Values(one))...`, `slices.Sorted(maps.Values(one))[0]`},
 	{"a dead letter that was not sent is acknowledged", worker,
-		`				failed = append(failed, d.ID)
-				continue`, `				continue`},
+		`			unsent = append(unsent, l.ID)
+			continue`, `			continue`},
 	{"a bad message is dropped", worker,
-		`if err := w.DeadLetters.DeadLetter(ctx, d.Body, reason, account); err != nil {`, `if err := ctx.Err(); err != nil {`},
+		`if err := w.DeadLetters.DeadLetter(send, l.Body, l.reason, l.account); err != nil {`, `if err := send.Err(); err != nil {`},
 }

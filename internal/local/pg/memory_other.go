@@ -1,0 +1,6 @@
+//go:build !linux
+
+package pg
+
+// memoryDir is for Linux.
+func memoryDir() string { return "" }
