@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"walletsync/internal/backoffice/answer"
 	"walletsync/internal/backoffice/pages"
 	"walletsync/internal/backoffice/view"
+	"walletsync/internal/deadline"
 	"walletsync/internal/wallet"
 )
 
@@ -56,13 +58,22 @@ func (c *console) record(w http.ResponseWriter, q *http.Request) {
 	c.pages.Show(w, q, http.StatusOK, page)
 }
 
+// Staff wait for a read so long: one call that takes API_TIMEOUT's default fits,
+// and another try. Of the request's time answerTime is left to answer.
+const (
+	readFor    = 15 * time.Second
+	answerTime = 3 * time.Second
+)
+
 // refresh reads the charge permission at Amazon Pay now.
 func (c *console) refresh(w http.ResponseWriter, q *http.Request) {
 	account, id, ok := c.there(w, q)
 	if !ok || !c.opened(w, q, account, id, "refreshed") {
 		return
 	}
-	got, err := c.Refresher.Now(q.Context(), wallet.Want{Account: account, ChargePermission: id, Priority: wallet.PriorityRefresh})
+	reading, cancel := deadline.Within(q.Context(), readFor, answerTime)
+	defer cancel()
+	got, err := c.Refresher.Now(reading, wallet.Want{Account: account, ChargePermission: id, Priority: wallet.PriorityRefresh})
 	if err != nil {
 		c.failed(w, q, "refresh", err)
 		return
