@@ -395,7 +395,14 @@ func inREADME(t *testing.T, mark, want string) {
 			t.Fatal(err)
 		}
 	default:
-		t.Errorf("the table %s of README.md is not that of the code: go test ./functions -run Settings -update\n%s", mark, want)
+		lines := strings.SplitAfter(got, "\n")
+		for i, line := range strings.SplitAfter(want, "\n") {
+			if i >= len(lines) || lines[i] != line {
+				t.Errorf("the %s in README.md are not those of the code (go test ./functions -run Settings -update), first in\n%s", mark, line)
+				return
+			}
+		}
+		t.Errorf("the %s in README.md have more rows than the code: go test ./functions -run Settings -update", mark)
 	}
 }
 
