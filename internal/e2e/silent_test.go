@@ -35,7 +35,7 @@ const (
 
 // announced is the time-out of every function in this test, as Lambda announces
 // it with an invocation: shorter than any function's own.
-const announced = 6 * time.Second
+const announced = 10 * time.Second
 
 // request is what one row of the table sends, and answers with what came back.
 type request struct {

@@ -36,6 +36,6 @@ from (select of.account, x.id
       from of, lateral (
           select c.id from walletsync.charge_permissions c
           where c.account = of.account and c.raw is not null and c.stored_at <= (select due from t)
-          limit $3::int) x
+          order by c.buyer_id limit $3::int) x -- by the index's order: few rows may be left of a large account
       where of.departed) f
 order by f.account, f.id limit $3::int
