@@ -140,37 +140,26 @@ ignore_startup_parameters = extra_float_digits
 
 // bouncer finds PgBouncer on the machine, or unpacks Debian's.
 func (f finder) bouncer(ctx context.Context) (installation, error) {
-	runs := func(inst installation) error {
+	identify := func(bin string, libs []string) (installation, error) {
+		inst := installation{bin: bin, libs: libs}
 		_, err := f.run(ctx, inst, "pgbouncer", "--version")
-		return err
+		return inst, err
 	}
 	folders := []string{"/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin"}
 	if path, err := exec.LookPath("pgbouncer"); err == nil {
 		folders = append([]string{filepath.Dir(path)}, folders...)
 	}
 	for _, bin := range folders {
-		if inst := (installation{bin: bin}); runs(inst) == nil {
+		if inst, err := identify(bin, nil); err == nil {
 			return inst, nil
 		}
 	}
-	at := func(dir string) (installation, error) {
-		libs, err := libraries(dir)
-		return installation{bin: filepath.Join(dir, "usr/sbin"), libs: libs}, err
+	locate := func(dir string) (installation, error) {
+		return identify(filepath.Join(dir, "usr/sbin"), libraries(dir))
 	}
-	ok := func(dir string) error {
-		inst, err := at(dir)
-		if err != nil {
-			return err
-		}
-		return runs(inst)
-	}
-	path, err := f.cache.folder(ctx, "pgbouncer", ok, func(dir string) error {
+	return f.fetched(ctx, "pgbouncer", locate, func(dir string) error {
 		return f.unpackDebian(ctx, dir, func(apt) ([]string, error) { return []string{"pgbouncer"}, nil })
 	})
-	if err != nil {
-		return installation{}, err
-	}
-	return at(path)
 }
 
 // Unavailable reports whether a start failed for want of a client or of the

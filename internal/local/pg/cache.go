@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -189,44 +187,4 @@ func openToAll(dir string) bool {
 		}
 		dir = up
 	}
-}
-
-// copyTree copies an initialised data directory for the account.
-func copyTree(from, to string, who account) error {
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(to, rel)
-		switch {
-		case d.IsDir():
-			err = os.Mkdir(target, 0o700)
-		case d.Type().IsRegular():
-			err = copyFile(path, target)
-		default:
-			err = fmt.Errorf("%s is neither file nor folder", path)
-		}
-		if err != nil {
-			return err
-		}
-		return who.own(target)
-	})
-}
-
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
 }

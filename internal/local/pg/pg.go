@@ -132,7 +132,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 }
 
 func (s *Server) setUp(ctx context.Context, initialised string) error {
-	if err := copyTree(initialised, s.data(), s.who); err != nil {
+	copying := exec.CommandContext(ctx, "cp", "-R", initialised, s.data())
+	copying.Dir, copying.SysProcAttr = "/", s.who.attributes()
+	if _, err := output(copying); err != nil {
 		return fmt.Errorf("copy the initialised data directory: %w", err)
 	}
 	if s.opts.Port != 0 {

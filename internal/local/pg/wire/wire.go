@@ -3,8 +3,8 @@
 // swallowed before the server has seen it, or after the server has executed it
 // and before the client knows. It follows PostgreSQL's protocol version 3
 // (PostgreSQL's documentation, "Frontend/Backend Protocol"), answers that
-// neither TLS nor GSSAPI is to be had, and otherwise passes every byte on as it
-// is. PgBouncer may stand on either side.
+// neither TLS nor GSSAPI is to be had, and otherwise passes every message on as
+// it is. PgBouncer may stand on either side.
 //
 // A trip is what the client sends up to one Sync (a pipeline), or one simple
 // Query. The proxy passes a trip on whole: the server sees nothing of it
@@ -14,9 +14,7 @@
 package wire
 
 import (
-	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +25,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // Trip is one pipeline up to its Sync, one simple Query, or, at Opened, a
@@ -329,41 +329,37 @@ func (p *Proxy) accept() {
 	}
 }
 
-// Codes of the messages that may come in place of a StartupMessage
-// (PostgreSQL's documentation, "Message Formats").
-const (
-	cancelCode = 80877102
-	sslCode    = 80877103
-	gssCode    = 80877104
-)
-
 // serve answers one client until one side closes.
 func (p *Proxy) serve(client net.Conn) {
 	stop := context.AfterFunc(p.ctx, func() { client.Close() })
 	defer stop()
-	in := bufio.NewReaderSize(client, 1<<16)
+	in := pgproto3.NewBackend(client, client)
 	for {
-		startup, err := readStartup(in)
+		first, err := in.ReceiveStartupMessage()
 		if err != nil {
 			return
 		}
-		switch binary.BigEndian.Uint32(startup[4:]) {
-		case sslCode, gssCode:
+		switch m := first.(type) {
+		case *pgproto3.SSLRequest, *pgproto3.GSSEncRequest:
 			if _, err := client.Write([]byte{'N'}); err != nil {
 				return
 			}
-		case cancelCode:
-			p.passCancel(client, startup)
+		case *pgproto3.CancelRequest:
+			p.passCancel(client, m)
 			return
-		default:
-			p.serveSession(client, in, startup)
+		case *pgproto3.StartupMessage:
+			p.serveSession(client, in, m)
 			return
 		}
 	}
 }
 
 // passCancel passes a request to cancel on; the server answers by closing.
-func (p *Proxy) passCancel(client net.Conn, request []byte) {
+func (p *Proxy) passCancel(client net.Conn, m *pgproto3.CancelRequest) {
+	request, err := m.Encode(nil)
+	if err != nil {
+		return
+	}
 	server, err := p.dial()
 	if err != nil {
 		return
@@ -379,15 +375,16 @@ func (p *Proxy) dial() (net.Conn, error) {
 	return d.DialContext(p.ctx, "tcp", p.target.Host)
 }
 
-// open registers a connection, unless the proxy is closing.
-func (p *Proxy) open(client net.Conn, startup []byte) *conn {
+// open registers a connection.
+func (p *Proxy) open(client net.Conn, in *pgproto3.Backend, app string) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := &conn{
 		proxy:    p,
 		number:   len(p.conns) + 1,
-		app:      parameter(startup[8:], "application_name"),
+		app:      app,
 		client:   client,
+		in:       in,
 		prepared: make(map[string]string),
 	}
 	c.stats.Connections = 1
@@ -395,15 +392,19 @@ func (p *Proxy) open(client net.Conn, startup []byte) *conn {
 	return c
 }
 
-func (p *Proxy) serveSession(client net.Conn, in *bufio.Reader, startup []byte) {
-	c := p.open(client, startup)
+func (p *Proxy) serveSession(client net.Conn, in *pgproto3.Backend, m *pgproto3.StartupMessage) {
+	startup, err := m.Encode(nil)
+	if err != nil {
+		return
+	}
+	c := p.open(client, in, m.Parameters["application_name"])
 	defer c.close()
 	opened := Trip{Conn: c.number, Application: c.app}
 	switch p.ask(p.matching(Opened, opened), opened) {
 	case Cut:
 		return
 	case BlackHole:
-		_, _ = io.Copy(io.Discard, in)
+		_, _ = io.Copy(io.Discard, client)
 		return
 	}
 	server, err := p.dial()
@@ -419,12 +420,12 @@ func (p *Proxy) serveSession(client net.Conn, in *bufio.Reader, startup []byte) 
 	}
 	var back sync.WaitGroup
 	back.Go(func() {
-		c.serverToClient(bufio.NewReaderSize(server, 1<<16))
+		c.serverToClient(pgproto3.NewFrontend(server, server))
 		if !c.dark.Load() {
 			c.close()
 		}
 	})
-	c.clientToServer(in)
+	c.clientToServer()
 	if c.dark.Load() {
 		client.Close()
 		<-p.ctx.Done()

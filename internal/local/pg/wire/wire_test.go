@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -532,6 +533,61 @@ func TestTLSAndGSSAreDeclined(t *testing.T) {
 		answer := make([]byte, 1)
 		if _, err := conn.Read(answer); err != nil || answer[0] != 'N' {
 			t.Errorf("answer %q, %v", answer, err)
+		}
+	}
+}
+
+func TestPasswordExchangePasses(t *testing.T) {
+	t.Parallel()
+	o, err := pg.FromEnvironment(os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.InMemory = true
+	server, err := pg.Start(t.Context(), o) // its own: it is restarted
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := server.Exec(t.Context(),
+		"CREATE ROLE clear LOGIN PASSWORD 'secret'",
+		"CREATE ROLE scram LOGIN PASSWORD 'secret'",
+		"SET password_encryption = 'md5'",
+		"CREATE ROLE md5 LOGIN PASSWORD 'secret'",
+	); err != nil {
+		t.Fatal(err)
+	}
+	rules := "host all clear all password\nhost all scram all scram-sha-256\nhost all md5 all md5\nhost all all all trust\n"
+	if err := os.WriteFile(filepath.Join(server.Dir(), "data", "pg_hba.conf"), []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p, err := wire.Listen(server.AdminURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, role := range []string{"clear", "scram", "md5"} {
+		u, err := url.Parse(p.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.User = url.UserPassword(role, "secret")
+		must(t, connect(t, u.String()), "SELECT 1")
+		u.User = url.UserPassword(role, "wrong")
+		var pgErr *pgconn.PgError
+		if _, err := pgx.Connect(t.Context(), u.String()); !errors.As(err, &pgErr) || pgErr.Code != "28P01" { // invalid_password
+			t.Errorf("%s with a wrong password: %v", role, err)
 		}
 	}
 }
