@@ -2,15 +2,14 @@ package postgres
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"walletsync/internal/backoffice/identity"
 	"walletsync/internal/backoffice/view"
-	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"
 )
 
@@ -26,9 +25,7 @@ func (s *Store) LogAccess(ctx context.Context, by identity.Identity, a view.Acce
 	n := max(len(a.ChargePermissions), 1)
 	lines, ids := make([]string, n), make([]*string, n)
 	for i := range lines {
-		var line refresh.Lease    // random, so that the trip may be made again
-		_, _ = rand.Read(line[:]) // crypto/rand.Read never fails
-		lines[i] = uuid(line)
+		lines[i] = uuid.NewString() // random, so that the trip may be made again
 		if len(a.ChargePermissions) > 0 {
 			ids[i] = new(string(a.ChargePermissions[i]))
 		}

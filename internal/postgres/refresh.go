@@ -48,10 +48,10 @@ func (s *Store) Claim(ctx context.Context, q refresh.ClaimRequest) (refresh.Clai
 			queueWant(b, q, now, &out)
 		} else {
 			for _, a := range q.Accounts {
-				b.Queue(sqlClaim, a, q.Limit, uuid(q.Lease), q.Settings.Lease.Seconds(), now)
+				b.Queue(sqlClaim, a, q.Limit, q.Lease.String(), q.Settings.Lease.Seconds(), now)
 			}
 		}
-		b.Queue(sqlClaimed, uuid(q.Lease), q.Margin.Seconds(), now, account, id).Query(func(rows pgx.Rows) error {
+		b.Queue(sqlClaimed, q.Lease.String(), q.Margin.Seconds(), now, account, id).Query(func(rows pgx.Rows) error {
 			return scanClaims(rows, &out)
 		})
 		s.queueWakes(b, q.Accounts, q.Woken, q.Force || again, q.Lease, now, &out.Wakes)
@@ -108,12 +108,12 @@ func queueWant(b *pgx.Batch, q refresh.ClaimRequest, now *time.Time, out *refres
 	if !w.At.IsZero() {
 		at = &w.At
 	}
-	b.Queue(sqlAsk, w.Account, w.ChargePermission, w.Priority, at, q.Margin.Seconds(), now, uuid(q.Lease)).
+	b.Queue(sqlAsk, w.Account, w.ChargePermission, w.Priority, at, q.Margin.Seconds(), now, q.Lease.String()).
 		Exec(func(tag pgconn.CommandTag) error {
 			out.Covered = tag.RowsAffected() == 0
 			return nil
 		})
-	b.Queue(sqlTake, w.Account, w.ChargePermission, uuid(q.Lease), q.Settings.Lease.Seconds(), at, q.Margin.Seconds(), now)
+	b.Queue(sqlTake, w.Account, w.ChargePermission, q.Lease.String(), q.Settings.Lease.Seconds(), at, q.Margin.Seconds(), now)
 }
 
 // scanClaims reads what the lease holds, and of Want what is stored if it does
@@ -153,7 +153,7 @@ func scanClaims(rows pgx.Rows, out *refresh.Claimed) error {
 func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wallet.Wake, force bool, unlessHeld refresh.Lease, now *time.Time, out *[]refresh.Wake) {
 	var lease *string
 	if unlessHeld != (refresh.Lease{}) {
-		id := uuid(unlessHeld)
+		id := unlessHeld.String()
 		lease = &id
 	}
 	for _, a := range accounts {
@@ -246,8 +246,8 @@ func (s *Store) commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 	err = s.tripTold(ctx, func(b *pgx.Batch, again bool) {
 		out = refresh.Committed{}
 		now := s.at()
-		b.Queue(sqlFence, uuid(q.Lease))
-		b.Queue(sqlCommit, uuid(q.Lease), results, q.Margin.Seconds(), q.ConfirmAfter().Seconds(), refresh.MaxConfirms, now).
+		b.Queue(sqlFence, q.Lease.String())
+		b.Queue(sqlCommit, q.Lease.String(), results, q.Margin.Seconds(), q.ConfirmAfter().Seconds(), refresh.MaxConfirms, now).
 			Query(func(rows pgx.Rows) error {
 				settled, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
 					err = row.Scan(&t.Account, &t.ID, &t.Stored, &t.Confirm, &t.Early, &t.Held)
@@ -300,7 +300,7 @@ func queueUncalled(b *pgx.Batch, q refresh.CommitRequest, a wallet.AccountID, ou
 	if len(ids) == 0 {
 		return
 	}
-	b.Queue(sqlUncalled, uuid(q.Lease), a, ids, errs).Query(func(rows pgx.Rows) error {
+	b.Queue(sqlUncalled, q.Lease.String(), a, ids, errs).Query(func(rows pgx.Rows) error {
 		settled, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
 			t.Account = a
 			err = row.Scan(&t.ID)
@@ -419,9 +419,4 @@ func encodeResults(results []refresh.Result) (string, error) {
 	}
 	out.WriteByte(']')
 	return out.String(), nil
-}
-
-// uuid writes a lease in the form of RFC 9562.
-func uuid(l refresh.Lease) string {
-	return fmt.Sprintf("%x-%x-%x-%x-%x", l[0:4], l[4:6], l[6:8], l[8:10], l[10:])
 }
