@@ -41,12 +41,7 @@ func (s *Store) LogAccess(ctx context.Context, by identity.Identity, a view.Acce
 
 // Accesses returns who opened a record, the newest first and at most so many.
 func (s *Store) Accesses(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, most int) (all []view.Accessed, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlAccessOf, account, id, most).Query(func(rows pgx.Rows) (err error) {
-			all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[view.Accessed])
-			return err
-		})
-	})
+	err = s.trip(ctx, func(b *pgx.Batch) { collectBy(b, &all, pgx.RowToStructByPos, sqlAccessOf, account, id, most) })
 	if err != nil {
 		return nil, fmt.Errorf("read the access log: %w", err)
 	}

@@ -34,13 +34,10 @@ func (s *Store) OfOnePerson(ctx context.Context, account wallet.AccountID, id wa
 // and the store's time.
 func (s *Store) permissionsOf(ctx context.Context, sql string, id any, account wallet.AccountID) (all []person.Permission, at time.Time, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sql, id, orNull(account), s.at()).Query(func(rows pgx.Rows) (err error) {
-			all, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p person.Permission, err error) {
-				err = row.Scan(&p.Account, &p.ID, &at)
-				return p, err
-			})
-			return err
-		})
+		collectBy(b, &all, func(row pgx.CollectableRow) (p person.Permission, err error) {
+			err = row.Scan(&p.Account, &p.ID, &at)
+			return p, err
+		}, sql, id, orNull(account), s.at())
 	})
 	return all, at, err
 }
@@ -84,13 +81,10 @@ func (s *Store) OfBuyer(ctx context.Context, account wallet.AccountID, buyer str
 // ToErase is that of reconcile.RetentionStore.
 func (s *Store) ToErase(ctx context.Context, account wallet.AccountID, closed time.Duration, most int) (ids []wallet.ChargePermissionID, at time.Time, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlRetention, account, closed.Seconds(), most, s.at()).Query(func(rows pgx.Rows) (err error) {
-			ids, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (id wallet.ChargePermissionID, err error) {
-				err = row.Scan(&id, &at)
-				return id, err
-			})
-			return err
-		})
+		collectBy(b, &ids, func(row pgx.CollectableRow) (id wallet.ChargePermissionID, err error) {
+			err = row.Scan(&id, &at)
+			return id, err
+		}, sqlRetention, account, closed.Seconds(), most, s.at())
 	})
 	return ids, at, err
 }

@@ -163,32 +163,24 @@ func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wa
 				times = append(times, w.At)
 			}
 		}
-		b.Queue(sqlWake, a, lease, force, times, now).Query(func(rows pgx.Rows) error {
-			wakes, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (w refresh.Wake, err error) {
-				var seconds int
-				err = row.Scan(&w.Account, &w.At, &seconds)
-				w.Delay = time.Duration(seconds) * time.Second
-				return w, err
-			})
-			*out = append(*out, wakes...)
-			return err
-		})
+		appendBy(b, out, func(row pgx.CollectableRow) (w refresh.Wake, err error) {
+			var seconds int
+			err = row.Scan(&w.Account, &w.At, &seconds)
+			w.Delay = time.Duration(seconds) * time.Second
+			return w, err
+		}, sqlWake, a, lease, force, times, now)
 	}
 }
 
 // queueBacklogs asks what waits in each account.
 func queueBacklogs(b *pgx.Batch, accounts []wallet.AccountID, now *time.Time, out *[]refresh.Backlog) {
 	for _, a := range accounts {
-		b.Queue(sqlBacklog, a, now).Query(func(rows pgx.Rows) error {
-			backlogs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l refresh.Backlog, err error) {
-				var seconds float64
-				err = row.Scan(&l.Account, &l.Tokens, &seconds)
-				l.Oldest = time.Duration(seconds * float64(time.Second)).Round(time.Microsecond)
-				return l, err
-			})
-			*out = append(*out, backlogs...)
-			return err
-		})
+		appendBy(b, out, func(row pgx.CollectableRow) (l refresh.Backlog, err error) {
+			var seconds float64
+			err = row.Scan(&l.Account, &l.Tokens, &seconds)
+			l.Oldest = time.Duration(seconds * float64(time.Second)).Round(time.Microsecond)
+			return l, err
+		}, sqlBacklog, a, now)
 	}
 }
 
@@ -247,15 +239,10 @@ func (s *Store) commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 		out = refresh.Committed{}
 		now := s.at()
 		b.Queue(sqlFence, q.Lease.String())
-		b.Queue(sqlCommit, q.Lease.String(), results, q.Margin.Seconds(), q.ConfirmAfter().Seconds(), refresh.MaxConfirms, now).
-			Query(func(rows pgx.Rows) error {
-				settled, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
-					err = row.Scan(&t.Account, &t.ID, &t.Stored, &t.Confirm, &t.Early, &t.Held)
-					return t, err
-				})
-				out.Settled = append(out.Settled, settled...)
-				return err
-			})
+		appendBy(b, &out.Settled, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
+			err = row.Scan(&t.Account, &t.ID, &t.Stored, &t.Confirm, &t.Early, &t.Held)
+			return t, err
+		}, sqlCommit, q.Lease.String(), results, q.Margin.Seconds(), q.ConfirmAfter().Seconds(), refresh.MaxConfirms, now)
 		// The quota rows are locked in key order: all of an account before the next.
 		for _, a := range concerned(q) {
 			queueUncalled(b, q, a, &out)
@@ -300,15 +287,11 @@ func queueUncalled(b *pgx.Batch, q refresh.CommitRequest, a wallet.AccountID, ou
 	if len(ids) == 0 {
 		return
 	}
-	b.Queue(sqlUncalled, q.Lease.String(), a, ids, errs).Query(func(rows pgx.Rows) error {
-		settled, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
-			t.Account = a
-			err = row.Scan(&t.ID)
-			return t, err
-		})
-		out.Settled = append(out.Settled, settled...)
-		return err
-	})
+	appendBy(b, &out.Settled, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
+		t.Account = a
+		err = row.Scan(&t.ID)
+		return t, err
+	}, sqlUncalled, q.Lease.String(), a, ids, errs)
 }
 
 // queueOutcomes notes what the outcomes of an account's calls say of its calls,

@@ -40,13 +40,10 @@ var (
 // that has it.
 func (s *Store) Permissions(ctx context.Context, id wallet.ChargePermissionID) (out []session.Permission, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlUpdatePermissions, id).Query(func(rows pgx.Rows) (err error) {
-			out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p session.Permission, err error) {
-				err = row.Scan(&p.Account, &p.Type, &p.Followed, &p.Gone, &p.State, &p.HasAddress, &p.Erased)
-				return p, err
-			})
-			return err
-		})
+		collectBy(b, &out, func(row pgx.CollectableRow) (p session.Permission, err error) {
+			err = row.Scan(&p.Account, &p.Type, &p.Followed, &p.Gone, &p.State, &p.HasAddress, &p.Erased)
+			return p, err
+		}, sqlUpdatePermissions, id)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("stored charge permission: %w", err)
@@ -288,13 +285,10 @@ func (s *Store) Return(ctx context.Context, a wallet.AccountID, c wallet.Call, d
 // Open returns attempts without a clear outcome that nobody works on.
 func (s *Store) Open(ctx context.Context, a wallet.AccountID, most int) (out []session.Open, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlUpdateOpen, a, most, s.at()).Query(func(rows pgx.Rows) (err error) {
-			out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (o session.Open, err error) {
-				err = row.Scan(&o.Session, &o.CheckoutSession)
-				return o, err
-			})
-			return err
-		})
+		collectBy(b, &out, func(row pgx.CollectableRow) (o session.Open, err error) {
+			err = row.Scan(&o.Session, &o.CheckoutSession)
+			return o, err
+		}, sqlUpdateOpen, a, most, s.at())
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open attempts: %w", err)
@@ -305,17 +299,14 @@ func (s *Store) Open(ctx context.Context, a wallet.AccountID, most int) (out []s
 // Left returns what a read is owed to.
 func (s *Store) Left(ctx context.Context, a wallet.AccountID, most int) (out []session.Left, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlUpdateLeft, a, most, s.at()).Query(func(rows pgx.Rows) (err error) {
-			out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (l session.Left, err error) {
-				var completed *time.Time
-				err = row.Scan(&l.Session, &l.Account, &l.ChargePermission, &l.Expired, &completed)
-				if completed != nil {
-					l.CompletedAt = *completed
-				}
-				return l, err
-			})
-			return err
-		})
+		collectBy(b, &out, func(row pgx.CollectableRow) (l session.Left, err error) {
+			var completed *time.Time
+			err = row.Scan(&l.Session, &l.Account, &l.ChargePermission, &l.Expired, &completed)
+			if completed != nil {
+				l.CompletedAt = *completed
+			}
+			return l, err
+		}, sqlUpdateLeft, a, most, s.at())
 	})
 	if err != nil {
 		return nil, fmt.Errorf("unfinished updates: %w", err)
