@@ -134,7 +134,6 @@ var mayImport = map[string][]string{
 	},
 	"internal/refresh/simtest/mutants": {},
 
-	"internal/costs":  {}, // numbers alone
 	"internal/doctor": {"internal/wallet", "internal/config", "internal/person", "internal/backoffice/identity", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry"},
 	// It fills the doctor's interface. Of the store it takes the statements' rights, and what the reconciler asks.
 	"internal/postgres/examine": {"internal/postgres/endpoint",

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/x509"
 	"fmt"
 	mathrand "math/rand/v2"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
 	"walletsync/internal/amazonpay"
@@ -60,7 +60,7 @@ func main() {
 			Tokens: update.Tokens{Now: time.Now, Secrets: secrets.Links(c.LinkSecret)},
 		},
 		Patience: c.Patience,
-		NewHeld:  func() (h session.Held) { _, _ = rand.Read(h[:]); return h },
+		NewHeld:  uuid.New,
 		Now:      time.Now, Metrics: metrics,
 	}
 	awslambda.Start(log, metrics, awslambda.HTTP(back.Handler()))

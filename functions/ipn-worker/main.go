@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/x509"
 	"fmt"
 	mathrand "math/rand/v2"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/uuid"
 
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/awslambda"
@@ -66,7 +66,7 @@ func main() {
 		API:      func(_ context.Context, a wallet.AccountID) (refresh.API, error) { return clients.Client(a) },
 		Follow:   config.Followed(c.Accounts),
 		Waker:    sender,
-		NewLease: func() (l refresh.Lease) { _, _ = rand.Read(l[:]); return l }, // crypto/rand.Read never fails
+		NewLease: uuid.New,
 		Jitter:   mathrand.Float64,
 		Settings: settings,
 		Metrics:  metrics,

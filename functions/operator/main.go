@@ -31,7 +31,6 @@ func main() {
 			operator.Restored(connect),
 			operator.Incident(connect),
 			doctorCommand(),
-			costsCommand(),
 		},
 		Terminal: operator.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Bars: operator.Screen(os.Stderr), Now: time.Now},
 	}

@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/x509"
 	"fmt"
 	mathrand "math/rand/v2"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/uuid"
 
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/awslambda"
@@ -52,7 +52,7 @@ func main() {
 	})
 	updates := &session.Unfinished{
 		Store: store, Most: 20,
-		NewHeld: func() (h session.Held) { _, _ = rand.Read(h[:]); return h }, // crypto/rand.Read never fails
+		NewHeld: uuid.New,
 		Completer: &session.Completer{
 			Store: store, Jitter: mathrand.Float64, Metrics: metrics, Pause: refresh.Defaults().Pause,
 			API: func(a wallet.AccountID) (session.API, error) { return clients.Client(a) },

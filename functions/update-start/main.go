@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/x509"
 	"fmt"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
 	"walletsync/internal/amazonpay"
@@ -26,7 +26,6 @@ import (
 	"walletsync/internal/telemetry"
 	"walletsync/internal/update"
 	"walletsync/internal/update/pages"
-	"walletsync/internal/update/session"
 	"walletsync/internal/wallet"
 )
 
@@ -56,7 +55,7 @@ func main() {
 			Tokens: update.Tokens{Now: time.Now, Secrets: secrets.Links(c.LinkSecret)},
 		},
 		Caller: awslambda.Caller, LinkLifetime: c.LinkLifetime, SetupOnly: c.SetupOnly, CancelURL: c.CancelURL,
-		NewID: func() session.ID { var b [16]byte; _, _ = rand.Read(b[:]); return session.NewID(b) },
+		NewID: uuid.New,
 		Now:   time.Now, Metrics: metrics,
 	}
 	for _, a := range c.Accounts {

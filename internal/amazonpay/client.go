@@ -4,22 +4,19 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
 )
 
-// Config says whose API is called and how. Region, PublicKeyID, PrivateKey and
-// (unless the key id names it) Environment are needed; the zero value of
-// everything else is fit for use.
+// Config says whose API is called and how. Region, PublicKeyID, PrivateKey,
+// HTTPClient and (unless the key id names it) Environment are required.
 type Config struct {
 	Region Region
 
@@ -37,55 +34,31 @@ type Config struct {
 	// Algorithm is PSSV2 if empty.
 	Algorithm Algorithm
 
-	// HTTPClient makes the requests; nil means NewHTTPClient(nil, 32). Only its
-	// transport and time-out are used: redirects and cookies are refused.
+	// HTTPClient makes the requests; see NewHTTPClient. Only its transport and
+	// time-out are used: redirects and cookies are refused.
 	HTTPClient *http.Client
 
-	// AttemptTimeout bounds one attempt, from connecting to the response's
-	// last byte; 0 means 8 s. The caller's context bounds all of them.
-	AttemptTimeout time.Duration
-
-	// Retry decides what follows when attempt n (1 for the first) has failed
-	// with err: how long to wait before the next, or a negative duration to
-	// give up, whereupon the call returns err. A wait that would outlast the
-	// context's deadline also gives up, without waiting; once the context has
-	// ended, Retry is not asked.
-	//
-	// nil tries up to three times more when Temporary(err) holds. It waits a
-	// random time of up to 1, 2 and 4 s ("full jitter"), plus what Amazon's
-	// Retry-After asked for. NoRetry makes one attempt only.
-	//
-	// Every attempt is signed anew. Completing a Checkout Session repeats its
-	// idempotency key, so that Amazon acts once.
-	//
-	// Whatever Retry says, net/http itself repeats a request, as it is, when a
-	// kept connection turns out to have been closed by the server before it
-	// answered.
-	Retry func(n int, err error) time.Duration
+	// Timeout bounds a call, from connecting to the response's last byte, as the
+	// caller's context does; 0 means 8 s.
+	Timeout time.Duration
 
 	// UserAgent is sent with each request, unsigned; empty means "walletsync".
 	UserAgent string
 
 	// Now tells the time for signatures and durations; nil means time.Now.
 	Now func() time.Time
-
-	// Rand gives the salts of signatures and the jitter of the default Retry;
-	// nil means crypto/rand.Reader. It must be safe for concurrent use.
-	Rand io.Reader
 }
 
 // Client calls the Amazon Pay API for one merchant account in one environment.
 // It is safe for concurrent use.
 type Client struct {
-	region      Region
-	environment Environment
-	baseURL     string // scheme, host and the path that every call begins with
-	signer      signer
-	http        *http.Client
-	timeout     time.Duration
-	retry       func(n int, err error) time.Duration
-	userAgent   string
-	now         func() time.Time
+	region    Region
+	baseURL   string // scheme, host and the path that every call begins with
+	signer    signer
+	http      *http.Client
+	timeout   time.Duration
+	userAgent string
+	now       func() time.Time
 }
 
 // maxResponse bounds a response's body, in bytes. Charge Permissions have
@@ -129,26 +102,29 @@ func New(c Config) (*Client, error) {
 	if algorithm.saltLength() == 0 {
 		return nil, fmt.Errorf("amazonpay: algorithm %q is neither %s nor %s", clip(string(algorithm), 40), PSSV2, PSS)
 	}
-	if c.AttemptTimeout < 0 {
-		return nil, errors.New("amazonpay: the attempt's time-out is negative")
+	if c.HTTPClient == nil || c.HTTPClient.Transport == nil {
+		return nil, errors.New("amazonpay: the HTTP client or its transport is missing")
+	}
+	if c.Timeout < 0 {
+		return nil, errors.New("amazonpay: the time-out is negative")
 	}
 	if c.UserAgent != "" && !plain(c.UserAgent, 256, " ._~+/;:,()-") {
 		return nil, errors.New("amazonpay: the user agent is too long, or has characters other than letters, digits, spaces and ._~+/;:,()-")
 	}
 
-	random := c.Rand
-	if random == nil {
-		random = rand.Reader
-	}
 	client := &Client{
-		region:      c.Region,
-		environment: environment,
-		baseURL:     "https://" + host + "/v2/",
-		signer:      signer{key: c.PrivateKey, keyID: c.PublicKeyID, algorithm: algorithm, rand: random},
-		timeout:     cmp.Or(c.AttemptTimeout, 8*time.Second),
-		retry:       c.Retry,
-		userAgent:   cmp.Or(c.UserAgent, "walletsync"),
-		now:         c.Now,
+		region:    c.Region,
+		baseURL:   "https://" + host + "/v2/",
+		signer:    signer{key: c.PrivateKey, keyID: c.PublicKeyID, algorithm: algorithm},
+		timeout:   cmp.Or(c.Timeout, 8*time.Second),
+		userAgent: cmp.Or(c.UserAgent, "walletsync"),
+		now:       c.Now,
+		// A client of its own, because the caller's may serve others too.
+		http: &http.Client{
+			Transport:     c.HTTPClient.Transport,
+			Timeout:       c.HTTPClient.Timeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 	}
 	if !bound {
 		client.baseURL = "https://" + host + "/" + string(environment) + "/v2/"
@@ -156,32 +132,8 @@ func New(c Config) (*Client, error) {
 	if client.now == nil {
 		client.now = time.Now
 	}
-	if client.retry == nil {
-		client.retry = backoff{rand: random}.retry
-	}
-	// A client of its own, because the caller's may serve others too.
-	client.http = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse
-	}}
-	if c.HTTPClient != nil {
-		client.http.Transport, client.http.Timeout = c.HTTPClient.Transport, c.HTTPClient.Timeout
-	}
-	if client.http.Transport == nil {
-		client.http.Transport = NewHTTPClient(nil, defaultInFlight).Transport
-	}
 	return client, nil
 }
-
-// Region returns the region that the client calls.
-func (c *Client) Region() Region { return c.region }
-
-// Environment returns the environment that the client calls: the key's where
-// that is bound to one.
-func (c *Client) Environment() Environment { return c.environment }
-
-// Algorithm returns the algorithm of the client's signatures. checkout.js must
-// be given its name beside a button signature, unless it is PSS.
-func (c *Client) Algorithm() Algorithm { return c.signer.algorithm }
 
 // GetChargePermission returns the charge permission as it now stands at
 // Amazon, as far as Amazon's replicas agree on what now is.
@@ -252,7 +204,8 @@ func (c *Client) checkoutSession(ctx context.Context, req call) (*CheckoutSessio
 // SignPayload returns the signature that checkout.js needs beside the payload
 // of a button. It is over the bytes given, so the page must pass exactly these;
 // see [MarshalPayload]. It has no time stamp, and can be used as long as the
-// payload does not change. The network is not asked.
+// payload does not change. checkout.js must also be given the algorithm, unless
+// it is PSS. No request is sent.
 func (c *Client) SignPayload(payload []byte) (signature string, err error) {
 	signature, err = c.signer.sign(payload)
 	if err != nil {
@@ -261,13 +214,12 @@ func (c *Client) SignPayload(payload []byte) (signature string, err error) {
 	return signature, nil
 }
 
-// call is one call of the API, however many attempts it takes.
+// call is one call of the API.
 type call struct {
 	name           string // for errors
 	method         string
 	kind, id       string // chargePermissions, B01-0000000-0000000
 	action         string // what follows the id in the path
-	query          url.Values
 	body           []byte
 	idempotencyKey *string // nil: none
 	decode         func(body []byte, r Response) error
@@ -281,25 +233,15 @@ func (c *Client) call(ctx context.Context, req call) error {
 	if req.idempotencyKey != nil && !plain(*req.idempotencyKey, 32, "_-") {
 		return fmt.Errorf("amazonpay: %s %s: an idempotency key has 1 to 32 letters, digits, dashes and underscores", req.name, req.id)
 	}
-	for n := 1; ; n++ {
-		err := c.attempt(ctx, req)
-		if err == nil {
-			return nil
-		}
-		err = fmt.Errorf("amazonpay: %s %s: %w", req.name, req.id, err)
-		if ctx.Err() != nil {
-			return err
-		}
-		wait := c.retry(n, err)
-		if wait < 0 || !sleep(ctx, wait) {
-			return err
-		}
+	if err := c.send(ctx, req); err != nil {
+		return fmt.Errorf("amazonpay: %s %s: %w", req.name, req.id, err)
 	}
+	return nil
 }
 
-// attempt makes one signed request. Its error is an *Error if there was an
+// send makes one signed request. Its error is an *Error if there was an
 // answer, and a *transportError otherwise.
-func (c *Client) attempt(ctx context.Context, req call) error {
+func (c *Client) send(ctx context.Context, req call) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 
@@ -352,14 +294,9 @@ func (c *Client) attempt(ctx context.Context, req call) error {
 	return nil
 }
 
-// request returns the signed request of one attempt at the given time.
+// request returns the request of a call, signed at the given time.
 func (c *Client) request(ctx context.Context, req call, now time.Time) (*http.Request, error) {
-	query := canonicalQuery(req.query)
-	target := c.baseURL + req.kind + "/" + req.id + req.action
-	if query != "" {
-		target += "?" + query
-	}
-	r, err := http.NewRequestWithContext(ctx, req.method, target, bytes.NewReader(req.body))
+	r, err := http.NewRequestWithContext(ctx, req.method, c.baseURL+req.kind+"/"+req.id+req.action, bytes.NewReader(req.body))
 	if err != nil {
 		return nil, err
 	}
@@ -376,7 +313,7 @@ func (c *Client) request(ctx context.Context, req call, now time.Time) (*http.Re
 		r.Header["Idempotency-Key"] = []string{}
 	}
 	signed = append(signed, header{"x-amz-pay-region", string(c.region)})
-	authorization, err := c.signer.authorization(canonicalRequest(req.method, r.URL.EscapedPath(), query, signed, req.body), signed)
+	authorization, err := c.signer.authorization(canonicalRequest(req.method, r.URL.EscapedPath(), signed, req.body), signed)
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}

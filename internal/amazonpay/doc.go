@@ -1,34 +1,25 @@
-// Package amazonpay is a client of the Amazon Pay API, version 2: it signs and
-// makes the calls that follow a buyer's wallet (Get Charge Permission, Get and
-// Complete Checkout Session), and signs the payload of an Amazon Pay button.
+// Package amazonpay is walletsync's client of the Amazon Pay API, version 2: it
+// signs and makes the calls that follow a buyer's wallet (Get Charge Permission,
+// Get and Complete Checkout Session), and signs the payload of an Amazon Pay
+// button. It imports nothing else of walletsync.
 //
-//	key, err := amazonpay.ParsePrivateKey(pem)
-//	…
-//	client, err := amazonpay.New(amazonpay.Config{
-//		Region:      amazonpay.EU,
-//		Environment: amazonpay.Sandbox,
-//		PublicKeyID: "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B",
-//		PrivateKey:  key,
-//	})
-//	…
-//	permission, err := client.GetChargePermission(ctx, "B01-0000000-0000000")
-//	if wait, ok := amazonpay.Throttled(err); ok {
-//		…
-//	}
+// A method makes one request. It never retries: the callers do, within the
+// account's quota. ([net/http] itself repeats a request, unchanged, when the
+// server closed a kept connection before it answered.)
 //
 // A call that fails says why by its error; [NotFound], [Throttled],
-// [Misconfigured] and [Temporary] answer what callers ask of it, and
-// [errors.As] with an [*Error] gives all that Amazon said. Failed attempts are
-// tried again as Config.Retry decides. Errors name ids, statuses and Amazon's
-// own reason code and message, never anything else of a response, so they are
-// fit for logs.
+// [Misconfigured], [KeyRefused], [ObjectRefused] and [Temporary] answer what
+// callers ask of it, and [errors.As] with an [*Error] gives all that Amazon
+// said. Errors hold ids, statuses and Amazon's own reason code and message,
+// never anything else of a response, so they are fit for logs.
 //
-// What Amazon returns is kept whole: fields that this package does not know
-// are in Raw. A null member and an absent one mean the same to Amazon, so both
-// are the zero value here.
+// Members of a response are read one by one. One of an unexpected form is empty
+// and named in Unreadable, and must not be taken for null. A null member and an
+// absent one mean the same to Amazon, so both are the zero value here. Raw is
+// the whole response, with the members that this package does not know.
 //
-// It never follows redirects, never reads a response without bound, and holds
-// no global state. A Client may be used by many goroutines at once.
+// The client never follows redirects, never reads a response without bound, and
+// holds no global state. A Client may be used by many goroutines at once.
 //
 // The facts are those of the Amazon Pay API documentation ("Amazon Pay API
 // v2": Signing requests, Endpoints, Error handling, Idempotency, Charge

@@ -144,7 +144,7 @@ func (e *notCalledError) Unwrap() error { return e.err }
 
 // Temporary reports whether the same call is worth making again, a little
 // later: statuses 408, 425, 429 and 5xx, connections that broke, and time-outs.
-// An attempt that the caller's context ended is one of them, since nothing was
+// A call that the caller's context ended is one of them, since nothing was
 // learnt. Whether Amazon acted on it is not known.
 func Temporary(err error) bool {
 	switch s := status(err); {
@@ -218,7 +218,7 @@ var statusOf = map[string]int{
 
 var errTooLarge = errors.New("the response is too large")
 
-// transportError is an attempt without a whole answer.
+// transportError is a call without a whole answer.
 type transportError struct{ err error }
 
 // Error is silent about errors that it does not know: those that net/http makes

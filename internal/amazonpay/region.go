@@ -16,17 +16,10 @@ const (
 	JP Region = "jp" // Japan
 )
 
-// ParseRegion returns the region that s names, whatever its case. Besides the
-// regions' own names it knows those of Amazon's SDKs and checkout scripts: us
-// for NA, de and uk for EU, fe for JP.
+// ParseRegion returns the region that s names, whatever its case.
 func ParseRegion(s string) (Region, error) {
-	switch strings.ToLower(s) {
-	case "na", "us":
-		return NA, nil
-	case "eu", "de", "uk":
-		return EU, nil
-	case "jp", "fe":
-		return JP, nil
+	if r := Region(strings.ToLower(s)); r.Host() != "" {
+		return r, nil
 	}
 	return "", fmt.Errorf("amazonpay: region %q is none of NA, EU and JP", clip(s, 40))
 }

@@ -19,7 +19,7 @@ type Response struct {
 	// seconds; zero if it did not say in a form that can be read.
 	Date time.Time
 
-	// Duration is that of the attempt, from the connection being ready to the
+	// Duration is that of the call, from the connection being ready to the
 	// response's headers having been read. What the response says was read by
 	// Amazon at Date less Duration or later.
 	Duration time.Duration

@@ -3,6 +3,7 @@ package amazonpay
 import (
 	"bytes"
 	"crypto"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
@@ -10,8 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/url"
 	"strings"
 )
 
@@ -66,19 +65,12 @@ func MarshalPayload(v any) ([]byte, error) {
 // header is a signed one, its name in lower case.
 type header struct{ name, value string }
 
-// canonicalQuery returns the parameters sorted by name and percent-encoded as
-// RFC 3986 section 2 has it, which is also how they are sent.
-func canonicalQuery(q url.Values) string {
-	// Encode writes a space as + and a plus sign as %2B.
-	return strings.ReplaceAll(q.Encode(), "+", "%20")
-}
-
 // canonicalRequest returns what is hashed of a request (Amazon Pay API,
-// "Signing requests"). The path and the query are as they are sent; headers
+// "Signing requests"). The path is as it is sent, the query is empty; headers
 // are sorted by name, their values without outer or double white space.
-func canonicalRequest(method, path, query string, headers []header, body []byte) string {
+func canonicalRequest(method, path string, headers []header, body []byte) string {
 	var b strings.Builder
-	b.WriteString(method + "\n" + path + "\n" + query + "\n")
+	b.WriteString(method + "\n" + path + "\n\n")
 	for _, h := range headers {
 		b.WriteString(h.name + ":" + h.value + "\n")
 	}
@@ -104,7 +96,6 @@ type signer struct {
 	key       *rsa.PrivateKey
 	keyID     string
 	algorithm Algorithm
-	rand      io.Reader
 }
 
 // stringToSign returns what is signed for a canonical request or a button's
@@ -117,7 +108,7 @@ func (a Algorithm) stringToSign(content []byte) string {
 // sign returns the signature over a canonical request or a button's payload.
 func (s signer) sign(content []byte) (string, error) {
 	digest := sha256.Sum256([]byte(s.algorithm.stringToSign(content)))
-	signature, err := rsa.SignPSS(s.rand, s.key, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: s.algorithm.saltLength()})
+	signature, err := rsa.SignPSS(rand.Reader, s.key, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: s.algorithm.saltLength()})
 	if err != nil {
 		return "", err
 	}

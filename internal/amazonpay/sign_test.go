@@ -11,7 +11,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -90,17 +89,16 @@ func verify(key *rsa.PublicKey, stringToSign, signature string, saltLength int) 
 func TestRequestsAreSignedAsTheOfficialSDKDoes(t *testing.T) {
 	v, publicKey := readVectors(t)
 	for _, r := range v.Requests {
+		if len(r.QueryParams) > 0 {
+			continue // none of the client's calls has a query
+		}
 		t.Run(r.Name, func(t *testing.T) {
 			var headers []header
 			for name, value := range r.Headers {
 				headers = append(headers, header{name, value})
 			}
 			slices.SortFunc(headers, func(a, b header) int { return strings.Compare(a.name, b.name) })
-			query := url.Values{}
-			for name, value := range r.QueryParams {
-				query.Set(name, fmt.Sprint(value))
-			}
-			canonical := canonicalRequest(r.Method, r.Path, canonicalQuery(query), headers, []byte(r.Payload))
+			canonical := canonicalRequest(r.Method, r.Path, headers, []byte(r.Payload))
 			if canonical != r.CanonicalRequest {
 				t.Errorf("canonical request:\n%s\nwant:\n%s", canonical, r.CanonicalRequest)
 			}
@@ -113,7 +111,7 @@ func TestRequestsAreSignedAsTheOfficialSDKDoes(t *testing.T) {
 				t.Errorf("the vector's signature: %v", err)
 			}
 
-			s := signer{key: testKey(), keyID: r.PublicKeyID, algorithm: r.Algorithm, rand: rand.Reader}
+			s := signer{key: testKey(), keyID: r.PublicKeyID, algorithm: r.Algorithm}
 			authorization, err := s.authorization(canonical, headers)
 			if err != nil {
 				t.Fatal(err)
@@ -147,10 +145,7 @@ func TestClientSendsTheRequestsOfTheVectors(t *testing.T) {
 		}
 		tested++
 		t.Run(r.Name, func(t *testing.T) {
-			region, err := ParseRegion(r.Region)
-			if err != nil {
-				t.Fatal(err)
-			}
+			region := map[string]Region{"us": NA, "na": NA, "eu": EU, "jp": JP}[r.Region] // the SDK has two names for NA
 			environment := Live
 			if r.Sandbox {
 				environment = Sandbox
@@ -163,6 +158,7 @@ func TestClientSendsTheRequestsOfTheVectors(t *testing.T) {
 				got = r
 				return answer(404, ""), nil
 			})
+			var err error
 			switch segments[0] + r.Method {
 			case "chargePermissionsGET":
 				_, err = c.GetChargePermission(t.Context(), segments[1])
@@ -268,13 +264,5 @@ func TestMarshalledPayloadHasNoBackslash(t *testing.T) {
 	}
 	if _, err := MarshalPayload(func() {}); err == nil {
 		t.Error("a function was marshalled")
-	}
-}
-
-func TestQueryIsEncodedAsRFC3986HasIt(t *testing.T) {
-	got := canonicalQuery(url.Values{"b": {"2", "1"}, "a b": {"~-._!'()*+/ ü"}, "A": {""}})
-	want := "A=&a%20b=~-._%21%27%28%29%2A%2B%2F%20%C3%BC&b=2&b=1"
-	if got != want {
-		t.Errorf("got %s, want %s", got, want)
 	}
 }

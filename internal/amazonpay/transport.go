@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// defaultInFlight is how many calls at once a client is made for by default.
-const defaultInFlight = 32
-
 // NewHTTPClient returns an HTTP client fit for Amazon's API and for as many
 // calls at once as inFlight says: it keeps that many idle connections, so that
 // no call has to set up TLS again. (net/http's default keeps two for a host.)

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(callVariable) == "" {
 		os.Exit(m.Run())
 	}
-	config := Config{Region: EU, Environment: Sandbox, PublicKeyID: "ABC", PrivateKey: testKey(), Retry: NoRetry}
+	config := Config{Region: EU, Environment: Sandbox, PublicKeyID: "ABC", PrivateKey: testKey(), HTTPClient: NewHTTPClient(nil, 1)}
 	if file := os.Getenv("AMAZONPAY_TEST_ROOTS"); file != "" {
 		authorities, err := os.ReadFile(file)
 		if err != nil {
@@ -199,7 +199,6 @@ func TestMalformedHTTPIsNotQuoted(t *testing.T) {
 func TestUntrustedHostMustBeSeenTo(t *testing.T) {
 	s, _, _ := server(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent to it") })
 	c, connections := dialled(t, s, x509.NewCertPool(), 1)
-	c.retry = backoff{rand.Reader}.retry
 	_, err := c.GetChargePermission(t.Context(), permissionID)
 	if !Misconfigured(err) || Temporary(err) || connections.Load() != 1 {
 		t.Errorf("%d connections, %v", connections.Load(), err)

@@ -91,7 +91,7 @@ func (d *Doctor) ask(ctx context.Context, a config.Account, pem config.Secret) (
 	}
 	client, err := amazonpay.New(amazonpay.Config{
 		Region: region, Environment: amazonpay.Environment(a.Environment), PublicKeyID: a.PublicKeyID, PrivateKey: private,
-		Algorithm: amazonpay.Algorithm(a.Algorithm), HTTPClient: d.Amazon, AttemptTimeout: patience, Retry: amazonpay.NoRetry,
+		Algorithm: amazonpay.Algorithm(a.Algorithm), HTTPClient: d.Amazon, Timeout: patience,
 		UserAgent: telemetry.UserAgent(), Now: d.Now,
 	})
 	if err != nil {

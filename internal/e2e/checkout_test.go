@@ -90,7 +90,7 @@ func (m *merchant) start(w http.ResponseWriter, r *http.Request) {
 	}
 	checkout := map[string]any{"scriptUrl": m.script, "merchantId": m.stack.MerchantID, "publicKeyId": m.stack.PublicKeyID, "ledgerCurrency": "EUR",
 		"checkoutLanguage": "de_DE", "productType": "PayAndShip", "placement": "Other", "sandbox": true,
-		"payloadJSON": string(payload), "signature": signature, "algorithm": m.client.Algorithm()}
+		"payloadJSON": string(payload), "signature": signature, "algorithm": amazonpay.PSSV2}
 	if m.signed != nil {
 		m.signed(checkout)
 	}

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"walletsync/internal/costs"
 	"walletsync/internal/local/lambda"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
@@ -102,8 +101,16 @@ type counter struct{ n *atomic.Int64 }
 
 func (c counter) Write(p []byte) (int, error) { c.n.Add(int64(len(p))); return len(p), nil }
 
+// perInvocation is what one invocation of a function takes.
+type perInvocation struct {
+	CPU      float64 `json:"cpuMs"`
+	LogBytes float64 `json:"logBytes"`
+	PeakMB   float64 `json:"peakMB"`
+}
+
 // BenchmarkForCosts measures what the table of costs is computed of, and with
-// -update writes it to internal/costs/measured.json.
+// -update writes it to template/testdata/costs/measured.json, which the table's
+// test reads.
 func BenchmarkForCosts(b *testing.B) {
 	const notifications, runs, updates = 300, 100, 30
 	m := &meter{bytes: map[string]int{}, series: map[string]bool{}}
@@ -120,9 +127,20 @@ func BenchmarkForCosts(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Cleanup(s.Close)
-	out := costs.Measured{On: time.Now().UTC().Format(time.DateOnly), Functions: map[string]costs.Function{},
-		How: fmt.Sprintf("BenchmarkForCosts on %s/%s: %d runs of the reconciler, %d notifications one after another, %d updates", runtime.GOOS, runtime.GOARCH, runs, notifications, updates)}
-	used := func(f *lambda.Function, do func()) (per costs.Function, n int) {
+	var out struct {
+		On            string                   `json:"on"`
+		How           string                   `json:"how"`
+		Functions     map[string]perInvocation `json:"functions"`
+		Runs          float64                  `json:"runsPerNotification"`
+		Fetches       float64                  `json:"fetchesPerNotification"`
+		Messages      float64                  `json:"messagesPerNotification"`
+		IdleSeries    int                      `json:"idleSeries"`
+		BusySeries    int                      `json:"busySeries"`
+		DatabaseBytes float64                  `json:"databaseBytesPerRun"`
+	}
+	out.On, out.Functions = time.Now().UTC().Format(time.DateOnly), map[string]perInvocation{}
+	out.How = fmt.Sprintf("BenchmarkForCosts on %s/%s: %d runs of the reconciler, %d notifications one after another, %d updates", runtime.GOOS, runtime.GOARCH, runs, notifications, updates)
+	used := func(f *lambda.Function, do func()) (per perInvocation, n int) {
 		before, stats := f.Usage(), f.Stats()
 		do()
 		after := f.Usage()
@@ -154,7 +172,7 @@ func BenchmarkForCosts(b *testing.B) {
 		for _, calls := range fetched {
 			before += calls
 		}
-		var worker costs.Function
+		var worker perInvocation
 		var workerRuns int
 		receiver, received := used(s.Receiver, func() {
 			worker, workerRuns = used(s.Worker, func() {
@@ -186,7 +204,7 @@ func BenchmarkForCosts(b *testing.B) {
 		out.Runs, out.Fetches, out.Messages = per(float64(workerRuns)), per(float64(fetches)), per(float64(s.Queue.Stats().Sent-queued))
 		out.DatabaseBytes = math.Round(float64(toDatabase.Load()-sent) / float64(workerRuns))
 
-		var start costs.Function
+		var start perInvocation
 		var started int
 		back, returned := used(s.Return, func() {
 			start, started = used(s.Start, func() {
@@ -209,7 +227,7 @@ func BenchmarkForCosts(b *testing.B) {
 	}
 	b.Logf("%s", text)
 	if *rewrite {
-		if err := os.WriteFile("../costs/measured.json", append(bytes.TrimSpace(text), '\n'), 0o644); err != nil {
+		if err := os.WriteFile("template/testdata/costs/measured.json", append(bytes.TrimSpace(text), '\n'), 0o644); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -13,11 +13,11 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/google/uuid"
 
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
 	"walletsync/internal/update"
-	"walletsync/internal/update/session"
 )
 
 // TestABuyerWalksFromTheShopAndBack goes from the shop by the ready page, or
@@ -189,7 +189,7 @@ func oldLink(t *testing.T, s *stack.Stack, b begun) string {
 	if err := json.Unmarshal([]byte(kept.SecretString), &link); err != nil || link.LinkSecret == "" {
 		t.Fatal("the stack's secret is not to be had", err)
 	}
-	id, err := session.ParseID(b.UpdateSessionID)
+	id, err := uuid.Parse(b.UpdateSessionID)
 	if err != nil {
 		t.Fatal(err)
 	}

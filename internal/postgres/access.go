@@ -2,15 +2,14 @@ package postgres
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"walletsync/internal/backoffice/identity"
 	"walletsync/internal/backoffice/view"
-	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"
 )
 
@@ -26,9 +25,7 @@ func (s *Store) LogAccess(ctx context.Context, by identity.Identity, a view.Acce
 	n := max(len(a.ChargePermissions), 1)
 	lines, ids := make([]string, n), make([]*string, n)
 	for i := range lines {
-		var line refresh.Lease    // random, so that the trip may be made again
-		_, _ = rand.Read(line[:]) // crypto/rand.Read never fails
-		lines[i] = uuid(line)
+		lines[i] = uuid.NewString() // random, so that the trip may be made again
 		if len(a.ChargePermissions) > 0 {
 			ids[i] = new(string(a.ChargePermissions[i]))
 		}
@@ -44,12 +41,7 @@ func (s *Store) LogAccess(ctx context.Context, by identity.Identity, a view.Acce
 
 // Accesses returns who opened a record, the newest first and at most so many.
 func (s *Store) Accesses(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, most int) (all []view.Accessed, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlAccessOf, account, id, most).Query(func(rows pgx.Rows) (err error) {
-			all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[view.Accessed])
-			return err
-		})
-	})
+	err = s.trip(ctx, func(b *pgx.Batch) { collectBy(b, &all, pgx.RowToStructByPos, sqlAccessOf, account, id, most) })
 	if err != nil {
 		return nil, fmt.Errorf("read the access log: %w", err)
 	}

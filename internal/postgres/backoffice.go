@@ -129,12 +129,7 @@ func oldest(c view.Cursor) string {
 // list finds a page of rows, and reads what it shows of them.
 func (s *Store) list(ctx context.Context, masked bool, most int, sql string, args ...any) ([]view.Row, view.Cursor, error) {
 	var keys []view.Key
-	err := s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
-			keys, err = pgx.CollectRows(rows, pgx.RowToStructByPos[view.Key])
-			return err
-		})
-	})
+	err := s.trip(ctx, func(b *pgx.Batch) { collectBy(b, &keys, pgx.RowToStructByPos, sql, args...) })
 	if err != nil {
 		return nil, view.Cursor{}, err
 	}
@@ -151,12 +146,7 @@ func (s *Store) list(ctx context.Context, masked bool, most int, sql string, arg
 	if len(keys) == 0 {
 		return out, next, nil
 	}
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlConsoleRows.of(masked), accounts, ids).Query(func(rows pgx.Rows) (err error) {
-			out, err = pgx.CollectRows(rows, pgx.RowToStructByNameLax[view.Row])
-			return err
-		})
-	})
+	err = s.trip(ctx, func(b *pgx.Batch) { collect(b, &out, sqlConsoleRows.of(masked), accounts, ids) })
 	if err != nil {
 		return nil, view.Cursor{}, err
 	}
@@ -166,12 +156,10 @@ func (s *Store) list(ctx context.Context, masked bool, most int, sql string, arg
 	return out, next, nil
 }
 
-// collect queues a statement and keeps its rows.
+// collect queues a statement and sets into to its rows, whose columns are named
+// as T's fields.
 func collect[T any](b *pgx.Batch, into *[]T, sql string, args ...any) {
-	b.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
-		*into, err = pgx.CollectRows(rows, pgx.RowToStructByNameLax[T])
-		return err
-	})
+	collectBy(b, into, pgx.RowToStructByNameLax, sql, args...)
 }
 
 // one queues a statement and keeps its row, nil if there is none.

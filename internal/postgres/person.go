@@ -35,13 +35,10 @@ func (s *Store) OfOnePerson(ctx context.Context, account wallet.AccountID, id wa
 // and the store's time.
 func (s *Store) permissionsOf(ctx context.Context, sql string, id any, account wallet.AccountID) (all []person.Permission, at time.Time, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sql, id, orNull(account), s.at()).Query(func(rows pgx.Rows) (err error) {
-			all, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p person.Permission, err error) {
-				err = row.Scan(&p.Account, &p.ID, &at)
-				return p, err
-			})
-			return err
-		})
+		collectBy(b, &all, func(row pgx.CollectableRow) (p person.Permission, err error) {
+			err = row.Scan(&p.Account, &p.ID, &at)
+			return p, err
+		}, sql, id, orNull(account), s.at())
 	})
 	return all, at, err
 }
@@ -86,13 +83,10 @@ func (s *Store) OfBuyer(ctx context.Context, account wallet.AccountID, buyer str
 // ToErase is that of reconcile.RetentionStore.
 func (s *Store) ToErase(ctx context.Context, account wallet.AccountID, kept time.Duration, limit int) (due []person.Permission, at time.Time, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlRetention, account, kept.Seconds(), limit, s.at()).Query(func(rows pgx.Rows) (err error) {
-			due, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p person.Permission, err error) {
-				err = row.Scan(&p.Account, &p.ID, &at)
-				return p, err
-			})
-			return err
-		})
+		collectBy(b, &due, func(row pgx.CollectableRow) (p person.Permission, err error) {
+			err = row.Scan(&p.Account, &p.ID, &at)
+			return p, err
+		}, sqlRetention, account, kept.Seconds(), limit, s.at())
 	})
 	return due, at, err
 }

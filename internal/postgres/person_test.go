@@ -477,7 +477,7 @@ func TestErasuresAmongWorkersAndReturns(t *testing.T) {
 		n := updates.Add(1)
 		var of [16]byte
 		binary.BigEndian.PutUint32(of[:], n)
-		return complete(ctx, store, "main", ids[random.IntN(len(ids))], fmt.Sprint("checkout-", n), session.NewID(of), time.Now())
+		return complete(ctx, store, "main", ids[random.IntN(len(ids))], fmt.Sprint("checkout-", n), session.ID(of), time.Now())
 	})
 	many(2, "erasure", func(random *mathrand.Rand) error {
 		erasures.Add(1)

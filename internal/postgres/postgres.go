@@ -131,6 +131,23 @@ func (s *Store) tripTold(ctx context.Context, fill func(b *pgx.Batch, again bool
 	return err
 }
 
+// collectBy queues a statement and sets into to its rows, as read returns them.
+func collectBy[T any](b *pgx.Batch, into *[]T, read pgx.RowToFunc[T], sql string, args ...any) {
+	b.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
+		*into, err = pgx.CollectRows(rows, read)
+		return err
+	})
+}
+
+// appendBy is collectBy for statements that share a list: it appends. A fill
+// that may run again has to empty the list first.
+func appendBy[T any](b *pgx.Batch, into *[]T, read pgx.RowToFunc[T], sql string, args ...any) {
+	b.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
+		*into, err = pgx.AppendRows(*into, rows, read)
+		return err
+	})
+}
+
 // tripOnce reports whether it discarded the connection, which is why it failed.
 func (s *Store) tripOnce(ctx context.Context, fill func(*pgx.Batch)) (discarded bool, err error) {
 	var b pgx.Batch

@@ -19,14 +19,11 @@ func (s *Store) Unpushed(ctx context.Context, most int) ([]push.Change, error) {
 	var out []push.Change
 	err := s.trip(ctx, func(b *pgx.Batch) {
 		b.Queue(sqlPushBegin, s.at())
-		b.Queue(sqlUnpushed, most).Query(func(rows pgx.Rows) (err error) {
-			out, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (push.Change, error) {
-				c := push.Change{Version: 1}
-				err := r.Scan(&c.Account, &c.ChargePermission, &c.Facet, &c.Position)
-				return c, err
-			})
-			return err
-		})
+		collectBy(b, &out, func(r pgx.CollectableRow) (push.Change, error) {
+			c := push.Change{Version: 1}
+			err := r.Scan(&c.Account, &c.ChargePermission, &c.Facet, &c.Position)
+			return c, err
+		}, sqlUnpushed, most)
 	})
 	return out, err
 }

@@ -41,12 +41,7 @@ func (s *Store) Backlog(ctx context.Context, account wallet.AccountID) (refresh.
 // Sweepable tells what there is to sweep in an account.
 func (s *Store) Sweepable(ctx context.Context, account wallet.AccountID) (reconcile.Sweepable, error) {
 	var out []reconcile.Sweepable
-	err := s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlSweepable, account).Query(func(rows pgx.Rows) (err error) {
-			out, err = pgx.CollectRows(rows, pgx.RowToStructByPos[reconcile.Sweepable])
-			return err
-		})
-	})
+	err := s.trip(ctx, func(b *pgx.Batch) { collectBy(b, &out, pgx.RowToStructByPos, sqlSweepable, account) })
 	if err == nil && len(out) == 0 {
 		err = errNoAccount(account)
 	}

@@ -48,10 +48,10 @@ func (s *Store) Claim(ctx context.Context, q refresh.ClaimRequest) (refresh.Clai
 			queueWant(b, q, now, &out)
 		} else {
 			for _, a := range q.Accounts {
-				b.Queue(sqlClaim, a, q.Limit, uuid(q.Lease), q.Settings.Lease.Seconds(), now)
+				b.Queue(sqlClaim, a, q.Limit, q.Lease.String(), q.Settings.Lease.Seconds(), now)
 			}
 		}
-		b.Queue(sqlClaimed, uuid(q.Lease), q.Margin.Seconds(), now, account, id).Query(func(rows pgx.Rows) error {
+		b.Queue(sqlClaimed, q.Lease.String(), q.Margin.Seconds(), now, account, id).Query(func(rows pgx.Rows) error {
 			return scanClaims(rows, &out)
 		})
 		s.queueWakes(b, q.Accounts, q.Woken, q.Force || again, q.Lease, now, &out.Wakes)
@@ -108,12 +108,12 @@ func queueWant(b *pgx.Batch, q refresh.ClaimRequest, now *time.Time, out *refres
 	if !w.At.IsZero() {
 		at = &w.At
 	}
-	b.Queue(sqlAsk, w.Account, w.ChargePermission, w.Priority, at, q.Margin.Seconds(), now, uuid(q.Lease)).
+	b.Queue(sqlAsk, w.Account, w.ChargePermission, w.Priority, at, q.Margin.Seconds(), now, q.Lease.String()).
 		Exec(func(tag pgconn.CommandTag) error {
 			out.Covered = tag.RowsAffected() == 0
 			return nil
 		})
-	b.Queue(sqlTake, w.Account, w.ChargePermission, uuid(q.Lease), q.Settings.Lease.Seconds(), at, q.Margin.Seconds(), now)
+	b.Queue(sqlTake, w.Account, w.ChargePermission, q.Lease.String(), q.Settings.Lease.Seconds(), at, q.Margin.Seconds(), now)
 }
 
 // scanClaims reads what the lease holds, and of Want what is stored if it does
@@ -153,7 +153,7 @@ func scanClaims(rows pgx.Rows, out *refresh.Claimed) error {
 func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wallet.Wake, force bool, unlessHeld refresh.Lease, now *time.Time, out *[]refresh.Wake) {
 	var lease *string
 	if unlessHeld != (refresh.Lease{}) {
-		id := uuid(unlessHeld)
+		id := unlessHeld.String()
 		lease = &id
 	}
 	for _, a := range accounts {
@@ -163,32 +163,24 @@ func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wa
 				times = append(times, w.At)
 			}
 		}
-		b.Queue(sqlWake, a, lease, force, times, now).Query(func(rows pgx.Rows) error {
-			wakes, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (w refresh.Wake, err error) {
-				var seconds int
-				err = row.Scan(&w.Account, &w.At, &seconds)
-				w.Delay = time.Duration(seconds) * time.Second
-				return w, err
-			})
-			*out = append(*out, wakes...)
-			return err
-		})
+		appendBy(b, out, func(row pgx.CollectableRow) (w refresh.Wake, err error) {
+			var seconds int
+			err = row.Scan(&w.Account, &w.At, &seconds)
+			w.Delay = time.Duration(seconds) * time.Second
+			return w, err
+		}, sqlWake, a, lease, force, times, now)
 	}
 }
 
 // queueBacklogs asks what waits in each account.
 func queueBacklogs(b *pgx.Batch, accounts []wallet.AccountID, now *time.Time, out *[]refresh.Backlog) {
 	for _, a := range accounts {
-		b.Queue(sqlBacklog, a, now).Query(func(rows pgx.Rows) error {
-			backlogs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l refresh.Backlog, err error) {
-				var seconds float64
-				err = row.Scan(&l.Account, &l.Tokens, &seconds)
-				l.Oldest = time.Duration(seconds * float64(time.Second)).Round(time.Microsecond)
-				return l, err
-			})
-			*out = append(*out, backlogs...)
-			return err
-		})
+		appendBy(b, out, func(row pgx.CollectableRow) (l refresh.Backlog, err error) {
+			var seconds float64
+			err = row.Scan(&l.Account, &l.Tokens, &seconds)
+			l.Oldest = time.Duration(seconds * float64(time.Second)).Round(time.Microsecond)
+			return l, err
+		}, sqlBacklog, a, now)
 	}
 }
 
@@ -246,16 +238,11 @@ func (s *Store) commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 	err = s.tripTold(ctx, func(b *pgx.Batch, again bool) {
 		out = refresh.Committed{}
 		now := s.at()
-		b.Queue(sqlFence, uuid(q.Lease))
-		b.Queue(sqlCommit, uuid(q.Lease), results, q.Margin.Seconds(), q.ConfirmAfter().Seconds(), refresh.MaxConfirms, now).
-			Query(func(rows pgx.Rows) error {
-				settled, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
-					err = row.Scan(&t.Account, &t.ID, &t.Stored, &t.Confirm, &t.Early, &t.Held)
-					return t, err
-				})
-				out.Settled = append(out.Settled, settled...)
-				return err
-			})
+		b.Queue(sqlFence, q.Lease.String())
+		appendBy(b, &out.Settled, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
+			err = row.Scan(&t.Account, &t.ID, &t.Stored, &t.Confirm, &t.Early, &t.Held)
+			return t, err
+		}, sqlCommit, q.Lease.String(), results, q.Margin.Seconds(), q.ConfirmAfter().Seconds(), refresh.MaxConfirms, now)
 		// The quota rows are locked in key order: all of an account before the next.
 		for _, a := range concerned(q) {
 			queueUncalled(b, q, a, &out)
@@ -300,15 +287,11 @@ func queueUncalled(b *pgx.Batch, q refresh.CommitRequest, a wallet.AccountID, ou
 	if len(ids) == 0 {
 		return
 	}
-	b.Queue(sqlUncalled, uuid(q.Lease), a, ids, errs).Query(func(rows pgx.Rows) error {
-		settled, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
-			t.Account = a
-			err = row.Scan(&t.ID)
-			return t, err
-		})
-		out.Settled = append(out.Settled, settled...)
-		return err
-	})
+	appendBy(b, &out.Settled, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
+		t.Account = a
+		err = row.Scan(&t.ID)
+		return t, err
+	}, sqlUncalled, q.Lease.String(), a, ids, errs)
 }
 
 // queueOutcomes notes what the outcomes of an account's calls say of its calls,
@@ -419,9 +402,4 @@ func encodeResults(results []refresh.Result) (string, error) {
 	}
 	out.WriteByte(']')
 	return out.String(), nil
-}
-
-// uuid writes a lease in the form of RFC 9562.
-func uuid(l refresh.Lease) string {
-	return fmt.Sprintf("%x-%x-%x-%x-%x", l[0:4], l[4:6], l[6:8], l[8:10], l[10:])
 }

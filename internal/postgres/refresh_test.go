@@ -125,7 +125,7 @@ func subjects(t testing.TB, url, way string) func(testing.TB, *storetest.Clock) 
 				updates++
 				var of [16]byte
 				binary.BigEndian.PutUint32(of[:], updates)
-				return complete(ctx, store, a, id, fmt.Sprintf("checkout-%d", updates), session.NewID(of), at)
+				return complete(ctx, store, a, id, fmt.Sprintf("checkout-%d", updates), session.ID(of), at)
 			},
 		}
 	}

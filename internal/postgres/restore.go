@@ -65,10 +65,7 @@ func (s *Store) MarkAll(ctx context.Context, account wallet.AccountID, after wal
 func (s *Store) Accounts(ctx context.Context) (all []restore.Account, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
 		b.Queue(`analyze walletsync.accounts`)
-		b.Queue(sqlRestoredAccounts).Query(func(rows pgx.Rows) (err error) {
-			all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[restore.Account])
-			return err
-		})
+		collectBy(b, &all, pgx.RowToStructByPos, sqlRestoredAccounts)
 	})
 	return all, err
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
@@ -47,7 +48,7 @@ func runner(store refresh.Store, api refresh.API) *refresh.Runner {
 		Store: store, Waker: &waker{}, Settings: refresh.Defaults(), Jitter: func() float64 { return 0 },
 		API:      func(context.Context, wallet.AccountID) (refresh.API, error) { return api, nil },
 		Follow:   func(wallet.AccountID) wallet.Followed { return wallet.DefaultFollowed() },
-		NewLease: func() (l refresh.Lease) { _, _ = rand.Read(l[:]); return l },
+		NewLease: uuid.New,
 	}
 }
 

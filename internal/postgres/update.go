@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"walletsync/internal/refresh"
 	"walletsync/internal/update/session"
 	"walletsync/internal/wallet"
 )
@@ -41,13 +40,10 @@ var (
 // that has it.
 func (s *Store) Permissions(ctx context.Context, id wallet.ChargePermissionID) (out []session.Permission, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlUpdatePermissions, id).Query(func(rows pgx.Rows) (err error) {
-			out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p session.Permission, err error) {
-				err = row.Scan(&p.Account, &p.Type, &p.Followed, &p.Gone, &p.State, &p.HasAddress, &p.Erased)
-				return p, err
-			})
-			return err
-		})
+		collectBy(b, &out, func(row pgx.CollectableRow) (p session.Permission, err error) {
+			err = row.Scan(&p.Account, &p.Type, &p.Followed, &p.Gone, &p.State, &p.HasAddress, &p.Erased)
+			return p, err
+		}, sqlUpdatePermissions, id)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("stored charge permission: %w", err)
@@ -84,13 +80,9 @@ func queueSession(b *pgx.Batch, id session.ID, out *session.Session, found *bool
 	*out, *found = session.Session{}, false
 	b.Queue(sqlUpdateSession, id.String()).Query(func(rows pgx.Rows) error {
 		all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (u session.Session, err error) {
-			var name string
 			var details []byte
-			if err := row.Scan(&name, &u.Account, &u.ChargePermission, &u.Update, &u.ProductType, &u.Locale, &u.StartURL, &u.ReturnTo,
+			if err := row.Scan(&u.ID, &u.Account, &u.ChargePermission, &u.Update, &u.ProductType, &u.Locale, &u.StartURL, &u.ReturnTo,
 				&details, &u.CreatedAt, &u.ExpiresAt, &u.State, &u.Closed, &u.Erased, &u.CheckoutSessions, &u.ReadsRequested); err != nil {
-				return u, err
-			}
-			if u.ID, err = session.ParseID(name); err != nil {
 				return u, err
 			}
 			return u, json.Unmarshal(details, &u.Details)
@@ -113,7 +105,7 @@ func (s *Store) Begin(ctx context.Context, id session.ID, checkoutSession string
 		out, token = session.Begun{}, ""
 		b.Queue(sqlUpdateLock, id.String())
 		b.Queue(sqlUpdateAttempt, id.String(), checkoutSession, session.MaxCheckoutSessions, s.at())
-		b.Queue(sqlUpdateHold, id.String(), checkoutSession, uuid(refresh.Lease(held)), d.Seconds(), s.at())
+		b.Queue(sqlUpdateHold, id.String(), checkoutSession, held.String(), d.Seconds(), s.at())
 		queueSession(b, id, &out.Session, &out.Found)
 		s.queueAttempt(b, nil, checkoutSession, id, &out.Attempt, &token)
 	})
@@ -123,23 +115,19 @@ func (s *Store) Begin(ctx context.Context, id session.ID, checkoutSession string
 	out.Refused = out.Found && out.Attempt.CheckoutSession == ""
 	out.Foreign = out.Found && !out.Refused && out.Attempt.Session != id
 	out.Deferred = out.Found && !out.Refused && !out.Foreign && out.Attempt.Outcome == "" && token == ""
-	out.Ours = out.Found && !out.Refused && !out.Foreign && token == uuid(refresh.Lease(held))
+	out.Ours = out.Found && !out.Refused && !out.Foreign && token == held.String()
 	return out, nil
 }
 
 func (s *Store) queueAttempt(b *pgx.Batch, a *wallet.AccountID, checkoutSession string, of session.ID, out *session.Attempt, token *string) {
 	b.Queue(sqlUpdateAttemptOf, a, checkoutSession, of.String(), s.at()).Query(func(rows pgx.Rows) error {
 		all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t session.Attempt, err error) {
-			var name string
 			var completed *time.Time
-			if err := row.Scan(&t.Account, &t.ChargePermission, &name, &t.CheckoutSession, &t.ReturnedAt, &t.Outcome,
-				&completed, &t.Key, &t.Failures, token, &t.Overdue); err != nil {
-				return t, err
-			}
+			err = row.Scan(&t.Account, &t.ChargePermission, &t.Session, &t.CheckoutSession, &t.ReturnedAt, &t.Outcome,
+				&completed, &t.Key, &t.Failures, token, &t.Overdue)
 			if completed != nil {
 				t.CompletedAt = *completed
 			}
-			t.Session, err = session.ParseID(name)
 			return t, err
 		})
 		if err == nil && len(all) == 1 {
@@ -206,7 +194,7 @@ func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, er
 			s.queueLeft(b, q.Account, q.ChargePermission, wallet.PrioritySweep, time.Time{})
 		}
 		b.Queue(sqlUpdateLock, q.Session.String())
-		b.Queue(sqlUpdateSettle, q.Account, q.CheckoutSession, uuid(refresh.Lease(q.Held)), orNull(q.Outcome), orNull(q.Reason), orNever(q.CompletedAt),
+		b.Queue(sqlUpdateSettle, q.Account, q.CheckoutSession, q.Held.String(), orNull(q.Outcome), orNull(q.Reason), orNever(q.CompletedAt),
 			orNull(q.RequestID), q.Key, q.Failures, orNull(q.Error), q.Again.Seconds(), s.at()).
 			Exec(func(tag pgconn.CommandTag) error {
 				ours = tag.RowsAffected() == 1
@@ -297,17 +285,10 @@ func (s *Store) Return(ctx context.Context, a wallet.AccountID, c wallet.Call, d
 // Open returns attempts without a clear outcome that nobody works on.
 func (s *Store) Open(ctx context.Context, a wallet.AccountID, most int) (out []session.Open, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlUpdateOpen, a, most, s.at()).Query(func(rows pgx.Rows) (err error) {
-			out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (o session.Open, err error) {
-				var name string
-				if err := row.Scan(&name, &o.CheckoutSession); err != nil {
-					return o, err
-				}
-				o.Session, err = session.ParseID(name)
-				return o, err
-			})
-			return err
-		})
+		collectBy(b, &out, func(row pgx.CollectableRow) (o session.Open, err error) {
+			err = row.Scan(&o.Session, &o.CheckoutSession)
+			return o, err
+		}, sqlUpdateOpen, a, most, s.at())
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open attempts: %w", err)
@@ -318,21 +299,14 @@ func (s *Store) Open(ctx context.Context, a wallet.AccountID, most int) (out []s
 // Left returns what a read is owed to.
 func (s *Store) Left(ctx context.Context, a wallet.AccountID, most int) (out []session.Left, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlUpdateLeft, a, most, s.at()).Query(func(rows pgx.Rows) (err error) {
-			out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (l session.Left, err error) {
-				var name string
-				var completed *time.Time
-				if err := row.Scan(&name, &l.Account, &l.ChargePermission, &l.Expired, &completed); err != nil {
-					return l, err
-				}
-				if completed != nil {
-					l.CompletedAt = *completed
-				}
-				l.Session, err = session.ParseID(name)
-				return l, err
-			})
-			return err
-		})
+		collectBy(b, &out, func(row pgx.CollectableRow) (l session.Left, err error) {
+			var completed *time.Time
+			err = row.Scan(&l.Session, &l.Account, &l.ChargePermission, &l.Expired, &completed)
+			if completed != nil {
+				l.CompletedAt = *completed
+			}
+			return l, err
+		}, sqlUpdateLeft, a, most, s.at())
 	})
 	if err != nil {
 		return nil, fmt.Errorf("unfinished updates: %w", err)

@@ -63,7 +63,7 @@ func (u *updates) text(sql string, args ...any) (out string) {
 	return out
 }
 
-func id(n byte) session.ID      { return session.NewID([16]byte{n}) }
+func id(n byte) session.ID      { return session.ID{n} }
 func token(n byte) session.Held { return session.Held{n} }
 
 // session makes one of the account main.

@@ -18,6 +18,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/google/uuid"
+
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/wallet"
 )
@@ -70,7 +72,7 @@ func (s Settings) ConfirmAfter() time.Duration { return s.Margin + whole }
 const MaxConfirms = 3
 
 // Lease is a claim's random token. Only its holder stores.
-type Lease [16]byte
+type Lease = uuid.UUID
 
 // Ask is one notification and what it asks for.
 type Ask struct {

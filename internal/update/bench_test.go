@@ -35,7 +35,7 @@ func BenchmarkCheckout(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	client, err := amazonpay.New(amazonpay.Config{Region: amazonpay.EU, PublicKeyID: "SANDBOX-KEY", PrivateKey: key})
+	client, err := amazonpay.New(amazonpay.Config{Region: amazonpay.EU, PublicKeyID: "SANDBOX-KEY", PrivateKey: key, HTTPClient: amazonpay.NewHTTPClient(nil, 1)})
 	if err != nil {
 		b.Fatal(err)
 	}

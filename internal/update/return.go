@@ -5,10 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"regexp"
-	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
 	"walletsync/internal/deadline"
@@ -75,9 +74,6 @@ func (r *Return) Handler() http.Handler {
 	return html.Below(r.Site.PublicURL, mux)
 }
 
-// checkoutSessionForm is a UUID (RFC 9562, section 4).
-var checkoutSessionForm = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
-
 // returned is what the URL of a return says.
 type returned struct {
 	token           string
@@ -96,11 +92,14 @@ func parseReturn(rawQuery string) (returned, error) {
 	if in.checkoutSession, err = oneValueIfAny(rawQuery, checkoutSessionParam); err != nil {
 		return returned{}, err
 	}
-	if in.checkoutSession != "" && !checkoutSessionForm.MatchString(in.checkoutSession) {
-		return returned{}, errQuery
+	if in.checkoutSession != "" {
+		// Parse also accepts forms that Amazon does not write, all of other lengths.
+		id, err := uuid.Parse(in.checkoutSession)
+		if err != nil || len(in.checkoutSession) != len(id.String()) {
+			return returned{}, errQuery
+		}
+		in.checkoutSession = id.String() // in lower case
 	}
-	// UUIDs are compared without case (RFC 9562, section 4).
-	in.checkoutSession = strings.ToLower(in.checkoutSession)
 	return in, nil
 }
 

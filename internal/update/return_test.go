@@ -574,6 +574,22 @@ func TestPathOfAnAPIMappingIsTakenOff(t *testing.T) {
 	}
 }
 
+// A Checkout Session id has one form, in either case: the store compares it as
+// a text.
+func TestCheckoutSessionIDHasOneForm(t *testing.T) {
+	const id = "bd504926-f659-4ad7-a1a9-9a747aaf5275"
+	for _, s := range []string{id, strings.ToUpper(id)} {
+		if r, err := parseReturn("t=a&amazonCheckoutSessionId=" + s); err != nil || r.checkoutSession != id {
+			t.Errorf("%s: %+v, %v", s, r, err)
+		}
+	}
+	for _, s := range []string{strings.ReplaceAll(id, "-", ""), "urn:uuid:" + id, "{" + id + "}", id[:35], id + "0", "g" + id[1:], strings.ReplaceAll(id, "-", "0")} {
+		if r, err := parseReturn("t=a&amazonCheckoutSessionId=" + s); err == nil {
+			t.Errorf("%s: accepted as %+v", s, r)
+		}
+	}
+}
+
 func FuzzParseReturn(f *testing.F) {
 	for _, s := range []string{"t=a", "t=a&amazonCheckoutSessionId=" + checkout, "t=a&amazonCheckoutSessionId=..%2f", "t=a;b", "%", "t=a&t=b"} {
 		f.Add(s)

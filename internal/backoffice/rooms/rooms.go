@@ -5,10 +5,11 @@ package rooms
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/backoffice/view"
@@ -16,7 +17,6 @@ import (
 	"walletsync/internal/person"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/update"
-	"walletsync/internal/update/session"
 	"walletsync/internal/wallet"
 )
 
@@ -29,7 +29,7 @@ func NewLinks(c config.Console, store update.StartStore, refresher update.Refres
 	l := Links{&update.Start{
 		Store: store, Refresher: refresher, Metrics: metrics, Now: time.Now, LinkLifetime: c.LinkLifetime,
 		Site:  update.Site{PublicURL: c.PublicURL, Tokens: update.Tokens{Now: time.Now, Secrets: sealedBy}},
-		NewID: func() session.ID { var b [16]byte; _, _ = rand.Read(b[:]); return session.NewID(b) }, // crypto/rand.Read never fails
+		NewID: uuid.New,
 	}}
 	for _, a := range c.Accounts {
 		// What is signed, the ready page signs.

@@ -29,7 +29,7 @@ type Options struct {
 	Accounts   []config.Account
 	Keys       Keys
 	HTTPClient *http.Client
-	Timeout    time.Duration // of one attempt
+	Timeout    time.Duration // of one call
 	Metrics    *telemetry.Metrics
 	Now        func() time.Time
 }
@@ -216,16 +216,15 @@ func (c *Client) build(key config.Secret) (*keyed, error) {
 		return nil, fmt.Errorf("account %s: %w", c.account.ID, err)
 	}
 	client, err := amazonpay.New(amazonpay.Config{
-		Region:         region,
-		Environment:    amazonpay.Environment(c.account.Environment),
-		PublicKeyID:    c.account.PublicKeyID,
-		PrivateKey:     private,
-		Algorithm:      amazonpay.Algorithm(c.account.Algorithm),
-		HTTPClient:     c.options.HTTPClient,
-		AttemptTimeout: c.options.Timeout,
-		Retry:          amazonpay.NoRetry,
-		UserAgent:      telemetry.UserAgent(),
-		Now:            c.options.Now,
+		Region:      region,
+		Environment: amazonpay.Environment(c.account.Environment),
+		PublicKeyID: c.account.PublicKeyID,
+		PrivateKey:  private,
+		Algorithm:   amazonpay.Algorithm(c.account.Algorithm),
+		HTTPClient:  c.options.HTTPClient,
+		Timeout:     c.options.Timeout,
+		UserAgent:   telemetry.UserAgent(),
+		Now:         c.options.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("account %s: %w", c.account.ID, err)

@@ -2,8 +2,9 @@ package pay
 
 import (
 	"context"
-	"crypto/rand"
 	mathrand "math/rand/v2"
+
+	"github.com/google/uuid"
 
 	"walletsync/internal/config"
 	"walletsync/internal/refresh"
@@ -20,7 +21,7 @@ func Refresher(c config.Refreshing, accounts []config.Account, clients *Clients,
 		Store: store, Waker: waker, Settings: settings, Metrics: metrics,
 		API:      func(_ context.Context, a wallet.AccountID) (refresh.API, error) { return clients.Client(a) },
 		Follow:   config.Followed(accounts),
-		NewLease: func() (l refresh.Lease) { _, _ = rand.Read(l[:]); return l }, // crypto/rand.Read never fails
+		NewLease: uuid.New,
 		Jitter:   mathrand.Float64,
 	}
 }

@@ -3,7 +3,7 @@
 //
 // They read the template as CloudFormation gets it, after the SAM transform:
 // testdata/transformed.json, which names the source that it was made of, so that
-// a stale one fails. `go test ./internal/e2e/template -update` makes it anew
+// a stale one fails. `go test ./internal/e2e/template -update` rewrites it
 // where aws-sam-translator is installed. Parameters, rules, conditions and
 // intrinsic functions are evaluated here, for each of the combinations of
 // parameters that matter.

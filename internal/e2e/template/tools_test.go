@@ -17,7 +17,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "make testdata/transformed.json anew")
+var update = flag.Bool("update", false, "rewrite testdata/transformed.json and the table of costs")
 
 // transform runs the SAM transform over the template, or skips the test.
 func transform(t *testing.T) transformed {

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 )
 
@@ -362,11 +363,11 @@ func (t *Twin) wait(ctx context.Context, d time.Duration) bool {
 func (t *Twin) uuid() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var b [16]byte
+	var b uuid.UUID
 	binary.LittleEndian.PutUint64(b[:8], t.random.Uint64())
 	binary.LittleEndian.PutUint64(b[8:], t.random.Uint64())
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	return b.String()
 }
 
 // regionOf returns the region that a name or an SDK's alias stands for.

@@ -5,39 +5,15 @@
 package session
 
 import (
-	"encoding/hex"
-	"errors"
-	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"walletsync/internal/wallet"
 )
 
-// ID names an update session. It is a random UUID.
-type ID [16]byte
-
-// String returns the id as UUIDs are written (RFC 9562, section 4).
-func (id ID) String() string {
-	h := hex.EncodeToString(id[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-}
-
-// NewID makes a UUID of version 4 of 16 random bytes.
-func NewID(random [16]byte) ID {
-	random[6] = random[6]&0x0f | 0x40
-	random[8] = random[8]&0x3f | 0x80
-	return ID(random)
-}
-
-// ParseID reads what String writes.
-func ParseID(s string) (ID, error) {
-	var id ID
-	b, err := hex.DecodeString(strings.ReplaceAll(s, "-", ""))
-	if err != nil || copy(id[:], b) != len(id) || id.String() != strings.ToLower(s) {
-		return ID{}, errors.New("not the id of an update session")
-	}
-	return id, nil
-}
+// ID names an update session. It is random (version 4).
+type ID = uuid.UUID
 
 // AmazonsDay is how long a Checkout Session may stay open: Amazon cancels one
 // that is not completed within 24 hours.
@@ -123,7 +99,7 @@ type Progress struct {
 
 // Held is a random token: only its holder completes an attempt and stores the
 // outcome.
-type Held [16]byte
+type Held = uuid.UUID
 
 // Settlement is what came of working on an attempt.
 type Settlement struct {
