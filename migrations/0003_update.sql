@@ -20,6 +20,8 @@ create table walletsync.update_sessions (
     reason            text check ((reason is not null) = (state = 'failed')),
     returned_at       timestamptz,
     ended_at          timestamptz check ((ended_at is not null) = (state in ('completed', 'failed', 'expired'))),
+    erased_at         timestamptz,
+    reads_requested   integer not null default 0 check (reads_requested >= 0),
     check (updates = 'payment_method' or product_type = 'PayAndShip')
 ) with (fillfactor = 80);
 comment on table walletsync.update_sessions is 'Every update of a wallet that was started, and how far it has come.';
@@ -31,14 +33,18 @@ comment on column walletsync.update_sessions.expires_at is 'Until when a return 
 comment on column walletsync.update_sessions.state is 'returned: an attempt has no clear outcome yet. completed stays, whatever a second tab brings.';
 comment on column walletsync.update_sessions.reason is 'Why the last attempt failed: Amazon''s reason code, or a word of ours.';
 comment on column walletsync.update_sessions.returned_at is 'When the buyer first came back.';
+comment on column walletsync.update_sessions.erased_at is 'Since when no link opens it, because what the button would be signed with was erased. A return is taken until expires_at.';
+comment on column walletsync.update_sessions.reads_requested is 'How many reads were requested because the buyer came back without a Checkout Session; bounded.';
 
 create index update_sessions_of_one on walletsync.update_sessions (account, charge_permission, created_at);
 -- For the reconciler: those that nobody has returned from.
 create index update_sessions_started on walletsync.update_sessions (account, expires_at) where state = 'started';
+-- For the reconciler's retention.
+create index update_sessions_ended on walletsync.update_sessions (account, ended_at) where ended_at is not null;
 
 create table walletsync.update_attempts (
     account          text not null references walletsync.accounts (id),
-    checkout_session text collate "C" not null check (checkout_session <> ''),
+    checkout_session text collate "C" not null check (checkout_session <> '' and checkout_session = lower(checkout_session)),
     update_session   uuid not null references walletsync.update_sessions (id) on delete cascade,
     returned_at      timestamptz not null,
     held             uuid,

@@ -62,6 +62,7 @@ func main() {
 		updates,
 		&reconcile.Retention{Store: store, Eraser: &person.Eraser{Store: store, Log: person.FunctionLog{}}, After: c.Retention, Metrics: metrics},
 		&reconcile.Inbox{Store: store, Keep: c.Inbox},
+		&reconcile.Updates{Store: store, Keep: c.Updates},
 		&reconcile.Accesses{Store: store, Keep: c.Accesses},
 		&reconcile.Sweep{Store: store, Period: c.Sweep, Every: c.Every, Metrics: metrics},
 		&reconcile.Channel{Store: store, Patience: c.Patience, Metrics: metrics},

@@ -77,6 +77,7 @@ type Reconciler struct {
 	Sweep          time.Duration // how long a charge permission may go unread
 	Retention      time.Duration // how long after closing personal data is erased; 0: never
 	Inbox          time.Duration // how long notifications are kept
+	Updates        time.Duration // how long update sessions are kept after they ended
 	Accesses       time.Duration // how long lines of the console's access log are kept
 	Every          time.Duration // how often the schedule invokes the function
 	Patience       time.Duration // how long the notification of a completed update may take
@@ -122,6 +123,9 @@ const (
 	// DefaultInboxDays is beyond anything that may still come: the queue and the
 	// dead-letter queue keep messages for 14 days.
 	DefaultInboxDays = 90
+	// DefaultUpdateDays is as long as notifications are kept. The changes that
+	// updates brought stay in the change feed.
+	DefaultUpdateDays = 90
 	// DefaultAccessDays is how far back one can ask who looked.
 	DefaultAccessDays = 365
 	DefaultAlgorithm  = "AMZN-PAY-RSASSA-PSS-V2"
@@ -191,6 +195,7 @@ func LoadReconciler(getenv func(string) string) (Reconciler, error) {
 		Sweep:          r.days("SWEEP_DAYS", DefaultSweepDays, 365),
 		Retention:      r.wholeDays("RETENTION_DAYS", DefaultRetentionDays, 0, 3650),
 		Inbox:          r.wholeDays("INBOX_DAYS", DefaultInboxDays, 15, 3650),
+		Updates:        r.wholeDays("UPDATE_DAYS", DefaultUpdateDays, 15, 3650),
 		Accesses:       r.wholeDays("ACCESS_DAYS", DefaultAccessDays, 1, 3650),
 		Every:          r.duration("RECONCILE_EVERY", DefaultEvery, time.Second, time.Hour),
 		Patience:       r.patience(),

@@ -249,15 +249,16 @@ func TestReconcilerSweepsWithinAWeekAndNeedsNoDoorSecret(t *testing.T) {
 func TestWhatIsKeptIsKeptForAWhile(t *testing.T) {
 	const day = 24 * time.Hour
 	bare := map[string]string{}
-	if c, err := LoadReconciler(workerEnv(bare)); err != nil || c.Retention != 30*day || c.Inbox != 90*day || c.Accesses != 365*day {
+	if c, err := LoadReconciler(workerEnv(bare)); err != nil || c.Retention != 30*day || c.Inbox != 90*day || c.Updates != 90*day || c.Accesses != 365*day {
 		t.Errorf("%+v, %v", c, err)
 	}
-	bare["RETENTION_DAYS"], bare["INBOX_DAYS"], bare["ACCESS_DAYS"] = "0", "15", "1" // never, and as short as may be
-	if c, err := LoadReconciler(workerEnv(bare)); err != nil || c.Retention != 0 || c.Inbox != 15*day || c.Accesses != day {
+	bare["RETENTION_DAYS"], bare["INBOX_DAYS"], bare["UPDATE_DAYS"], bare["ACCESS_DAYS"] = "0", "15", "15", "1" // never, and as short as may be
+	if c, err := LoadReconciler(workerEnv(bare)); err != nil || c.Retention != 0 || c.Inbox != 15*day || c.Updates != 15*day || c.Accesses != day {
 		t.Errorf("%+v, %v", c, err)
 	}
-	bare["RETENTION_DAYS"], bare["INBOX_DAYS"], bare["ACCESS_DAYS"] = "-1", "14", "0"
-	if _, err := LoadReconciler(workerEnv(bare)); err == nil || !strings.Contains(err.Error(), "RETENTION_DAYS") || !strings.Contains(err.Error(), "INBOX_DAYS") || !strings.Contains(err.Error(), "ACCESS_DAYS") {
+	bare["RETENTION_DAYS"], bare["INBOX_DAYS"], bare["UPDATE_DAYS"], bare["ACCESS_DAYS"] = "-1", "14", "14", "0"
+	if _, err := LoadReconciler(workerEnv(bare)); err == nil || !strings.Contains(err.Error(), "RETENTION_DAYS") || !strings.Contains(err.Error(), "INBOX_DAYS") ||
+		!strings.Contains(err.Error(), "UPDATE_DAYS") || !strings.Contains(err.Error(), "ACCESS_DAYS") {
 		t.Error(err)
 	}
 }

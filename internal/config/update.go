@@ -74,6 +74,12 @@ type Return struct {
 	Patience time.Duration
 }
 
+// MaxPublicURL is the greatest length of PUBLIC_URL, in characters. It leaves
+// room in the 512 that Amazon Pay takes for a return URL ("WebCheckoutDetails" in
+// its API reference) for the path and the token, and for the Checkout Session's id
+// that Amazon Pay appends.
+const MaxPublicURL = 300
+
 // The defaults of what need not be set.
 const (
 	DefaultLinkLifetime = 30 * time.Minute
@@ -153,7 +159,9 @@ func (r *reader) pages() Pages {
 		if err != nil || !secure(u) || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !plainURL.MatchString(s) {
 			r.add("PUBLIC_URL", fmt.Sprintf("%q cannot be used", clip(s)), "set an https URL without user, query and fragment; http serves on loopback alone")
 		}
-		p.PublicURL = strings.TrimRight(s, "/")
+		if p.PublicURL = strings.TrimRight(s, "/"); len(p.PublicURL) > MaxPublicURL {
+			r.add("PUBLIC_URL", fmt.Sprintf("it has %d characters", len(p.PublicURL)), fmt.Sprintf("set a URL of at most %d characters; Amazon Pay limits the return URL, which begins with it", MaxPublicURL))
+		}
 	}
 	if s := r.getenv("RETURN_ORIGINS"); s != "" {
 		for _, one := range strings.Split(s, ",") {

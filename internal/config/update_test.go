@@ -82,6 +82,7 @@ func TestEachProblemOfAStartIsReportedWithItsVariable(t *testing.T) {
 		{"public URL without TLS", map[string]string{"PUBLIC_URL": "http://pay.example"}, "PUBLIC_URL"},
 		{"public URL with a query", map[string]string{"PUBLIC_URL": "https://pay.example?x=1"}, "PUBLIC_URL"},
 		{"public URL that JSON must escape", map[string]string{"PUBLIC_URL": `https://pay.example/a\b`}, "PUBLIC_URL"},
+		{"public URL that makes return URLs too long", map[string]string{"PUBLIC_URL": "https://pay.example/" + strings.Repeat("a", MaxPublicURL-19)}, "PUBLIC_URL"},
 		{"public URL with a user", map[string]string{"PUBLIC_URL": "https://user@pay.example"}, "PUBLIC_URL"},
 		{"origin with a path", map[string]string{"RETURN_ORIGINS": "https://shop.example/account"}, "RETURN_ORIGINS"},
 		{"origin without TLS", map[string]string{"RETURN_ORIGINS": "http://shop.example"}, "RETURN_ORIGINS"},

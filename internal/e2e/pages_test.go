@@ -41,6 +41,7 @@ var scripts = map[string]string{
 	// They leave the page as the real one does, by a posted form.
 	"leaves.js":        strings.Replace(leaves, "PATH", "/checkout/initiate", 1),
 	"strays.js":        strings.Replace(leaves, "PATH", "/checkout/strays", 1),
+	"returns.js":       strings.Replace(leaves, "PATH", "/checkout/returns", 1),
 	"throws-string.js": `window.amazon = {Pay: {initCheckout() { throw "Missing required parameter: placement"; }}};`,
 	"throws-error.js":  `window.amazon = {Pay: {initCheckout() { throw new Error("broken"); }}};`,
 	"rejects.js":       `window.amazon = {Pay: {initCheckout() { return Promise.reject("not now"); }}};`,
@@ -86,12 +87,20 @@ func serve(t *testing.T) *buyersPages {
 		b.posted <- r
 		_, _ = w.Write([]byte("<h1 id=hosted>hosted</h1>"))
 	})
+	amazon.HandleFunc("POST /checkout/returns", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, b.url+"/return", http.StatusFound)
+	})
 	amazon.HandleFunc("POST /checkout/strays", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
 	})
 	a := httptest.NewServer(amazon)
 	t.Cleanup(a.Close)
 	b.amazon = a.URL
+
+	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("<h1 id=shop>the shop</h1>"))
+	}))
+	t.Cleanup(shop.Close)
 
 	open := newPages(t, map[string][]string{"form-action": {a.URL}})
 	narrow := newPages(t, nil)
@@ -102,11 +111,17 @@ func serve(t *testing.T) *buyersPages {
 			v.Checkout.ScriptURL = "http://127.0.0.1:1/checkout.js"
 		}
 		v.RetryURL = r.URL.String()
+		if r.FormValue("returnTo") == "shop" {
+			v.RedirectOrigins = []string{shop.URL}
+		}
 		if r.FormValue("policy") == "narrow" {
 			narrow.Ready(w, r, v)
 			return
 		}
 		open.Ready(w, r, v)
+	})
+	mux.HandleFunc("GET /return", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, shop.URL+"/done", http.StatusSeeOther)
 	})
 	mux.HandleFunc("GET /show/{page}", func(w http.ResponseWriter, r *http.Request) {
 		switch v := everyPage(a.URL, r.FormValue("language"))[r.PathValue("page")].(type) {
@@ -162,7 +177,7 @@ func everyPage(amazon, language string) map[string]any {
 		"result-failed":   pages.Result{Language: language, Outcome: pages.Failed, AgainURL: "/", MerchantURL: shop},
 		"result-checking": pages.Result{Language: language, Outcome: pages.Checking, MerchantURL: shop},
 	}
-	for _, kind := range []pages.Kind{pages.LinkExpired, pages.LinkInvalid, pages.Done, pages.Closed, pages.NotFollowed, pages.NotFound, pages.Unavailable} {
+	for _, kind := range []pages.Kind{pages.LinkExpired, pages.LinkInvalid, pages.Done, pages.Closed, pages.NotFollowed, pages.NotFound, pages.UsedUp, pages.Unavailable} {
 		all["problem-"+string(kind)] = pages.Problem{Language: language, Kind: kind, AgainURL: "/", MerchantURL: shop}
 	}
 	return all
@@ -251,6 +266,16 @@ func TestAmazonsFormSaysWhoseItIsAndNoMore(t *testing.T) {
 	do(t, ctx, chromedp.WaitVisible("#hosted"))
 }
 
+// Amazon may send the buyer straight back, and the return on to the merchant's
+// page: Chromium holds each of these redirects to the policy of the page that the
+// form was on.
+func TestTheFormMayEndOnTheMerchantsPage(t *testing.T) {
+	b := serve(t)
+	ctx := browser(t, "light")
+	b.press(t, ctx, "returns.js&returnTo=shop")
+	do(t, ctx, chromedp.WaitVisible("#shop"))
+}
+
 // The browser may have kept the page as the buyer left it, or load it again.
 func TestTheBackButtonLeadsToAPageThatWorks(t *testing.T) {
 	t.Parallel()
@@ -326,6 +351,7 @@ func TestTheBuyerIsToldWhenAmazonPayDoesNotOpen(t *testing.T) {
 		{"does nothing", "nothing.js", stuck},
 		{"form is stopped by the policy", "leaves.js&policy=narrow", refused},
 		{"form is redirected out of the policy", "strays.js", refused},
+		{"form is redirected to a page that is not the session's", "returns.js", refused},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b.press(t, ctx, c.script)

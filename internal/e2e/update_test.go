@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
+	"walletsync/internal/update/session"
 )
 
 // begun is what POST /update-sessions answers.
@@ -302,6 +304,58 @@ func TestWhatIsOfAnotherBuyerIsRefused(t *testing.T) {
 	}
 }
 
+// Whoever has a link may invent ids of Checkout Sessions.
+func TestInventedCheckoutSessionsCostALimitedNumberOfCalls(t *testing.T) {
+	s := running(t)
+	b := begin(t, s, "S01-1000001-1000001", "payment_method", "")
+	calls := func() (n int) {
+		for _, of := range []twin.Call{twin.CompleteCheckoutSession, twin.GetCheckoutSession} {
+			for _, answered := range s.Twin.Stats().Calls[of] {
+				n += answered
+			}
+		}
+		return n
+	}
+	before, refused := calls(), 0
+	for n := range 3 * session.MaxCheckoutSessions {
+		status, header, page := get(t, returnURL(t, b, fmt.Sprintf("%s%012d", b.UpdateSessionID[:24], n)))
+		switch {
+		case status == http.StatusGone && strings.Contains(page, "has been used too often") && strings.Contains(page, s.ShopURL):
+			refused++
+		case status != http.StatusSeeOther || !strings.HasPrefix(header.Get("Location"), s.PublicURL+"/update?t="):
+			t.Errorf("%d: %d to %q", n, status, header.Get("Location"))
+		}
+	}
+	if n := calls() - before; n != session.MaxCheckoutSessions || refused != 2*session.MaxCheckoutSessions {
+		t.Errorf("%d calls, %d refused", n, refused)
+	}
+	if rows := column(t, s, `select count(*) from walletsync.update_attempts where update_session = $1::uuid`, b.UpdateSessionID); rows != "10" {
+		t.Errorf("%s rows", rows)
+	}
+	if status, _, page := get(t, b.URL); status != http.StatusGone || !strings.Contains(page, s.ShopURL) {
+		t.Errorf("the link: %d", status)
+	}
+}
+
+func TestAReturnWithoutACheckoutSessionIsChecked(t *testing.T) {
+	s := running(t)
+	const id = "S01-1000002-1000002"
+	settled(t, s, id)
+	b := begin(t, s, id, "payment_method", "")
+	before := column(t, s, `select done from walletsync.refreshes where id = $1`, id)
+	to, _, _ := strings.Cut(returnURL(t, b, ""), "&")
+	if status, _, page := get(t, to+"&utm_source=mail;x=%zz"); status != http.StatusOK || !strings.Contains(page, "We are checking your update") {
+		t.Errorf("%d: %s", status, page)
+	}
+	if got := sessionState(t, s, b); got != "started" {
+		t.Errorf("the session is %s", got)
+	}
+	settled(t, s, id)
+	if after := column(t, s, `select done from walletsync.refreshes where id = $1`, id); after == before {
+		t.Error("nothing was read")
+	}
+}
+
 func TestTheReconcilerEndsWhatBuyersLeftOpen(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000002-1000002"
@@ -351,6 +405,8 @@ func TestRequestsThatCannotBeMetSayWhy(t *testing.T) {
 	}{
 		{"a member that is not as documented", `{"chargePermissionId":"S01-1000001-1000001","update":"all"}`, http.StatusBadRequest, `"field":"update"`},
 		{"unknown to Amazon", `{"chargePermissionId":"S01-9999999-9999999","update":"both"}`, http.StatusNotFound, `"code":"unknown_charge_permission"`},
+		{"a store name of 51 characters", `{"chargePermissionId":"S01-1000001-1000001","update":"both","merchantMetadata":{"merchantStoreName":"` + strings.Repeat("ü", 51) + `"}}`,
+			http.StatusBadRequest, `"field":"merchantMetadata.merchantStoreName"`},
 		{"an origin that is not listed", `{"chargePermissionId":"S01-1000001-1000001","update":"both","returnTo":"https://evil.example"}`, http.StatusBadRequest, `"field":"returnTo"`},
 	} {
 		status, header, body := ask(t, s, c.body)

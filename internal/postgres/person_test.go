@@ -133,8 +133,8 @@ func TestAfterAnErasureNothingOfThePersonIsLeft(t *testing.T) {
 	if got := u.text(`select json_agg(h order by position) from walletsync.charge_permission_changes h where charge_permission = $1`, permissionTwo); got != other {
 		t.Errorf("Bert's history: %s", got)
 	}
-	// No link leads to a button any more; the attempts go on.
-	if got := u.text(`select string_agg(distinct state || ' ' || (expires_at <= $1)::text, ', ') from walletsync.update_sessions`, u.now); got !=
+	// No link leads to a button any more; the attempts go on, and so do returns until the session's end.
+	if got := u.text(`select string_agg(distinct state || ' ' || (erased_at <= $1 and expires_at > $1)::text, ', ') from walletsync.update_sessions`, u.now); got !=
 		"completed true, expired true, failed true, returned true" {
 		t.Errorf("sessions: %s", got)
 	}

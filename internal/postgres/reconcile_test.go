@@ -28,7 +28,17 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 		from generate_series(1, 100000) i`); err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range []string{"refreshes", "charge_permissions", "notifications"} {
+	if _, err := db.Exec(t.Context(), `
+		with s as (
+			insert into walletsync.update_sessions (id, account, charge_permission, updates, product_type, created_at, expires_at, state, ended_at)
+			select gen_random_uuid(), 'main', 'S01-0000000-' || lpad(i::text, 7, '0'), 'both', 'PayAndShip', now() - make_interval(mins => i),
+			       now() - make_interval(mins => i), 'completed', now() - make_interval(mins => i)
+			from generate_series(1, 20000) i returning id, ended_at)
+		insert into walletsync.update_attempts (account, checkout_session, update_session, returned_at, outcome, ended_at)
+		select 'main', id::text, id, ended_at, 'completed', ended_at from s`); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"refreshes", "charge_permissions", "notifications", "update_sessions", "update_attempts"} {
 		if _, err := db.Exec(t.Context(), "vacuum analyze walletsync."+table); err != nil {
 			t.Fatal(err)
 		}
@@ -56,6 +66,8 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 		{"channel", []any{"main", 300.0, nil}, "(ended_at > "}, // entered where the counting begins
 		{"channel", []any{"main", 300.0, nil}, "using notifications_named"},
 		{"retention", []any{"main", time.Hour.Seconds(), 500, nil}, "charge_permissions_to_erase"},
+		{"update_old", []any{"main", 240 * time.Hour.Seconds(), 1000, nil}, "update_sessions_ended"},
+		{"update_open", []any{"main", 20, nil}, "update_attempts_open"},
 		{"inbox_old", []any{"main", time.Hour.Seconds(), 1000, nil}, "notifications_processed"},
 		{"person", []any{"S01-0000000-0000001", nil, nil}, "charge_permissions_of_one_buyer"},
 		{"erase_permissions", []any{"main", some}, "charge_permissions_pkey"},

@@ -33,6 +33,8 @@ var (
 	sqlUpdateOpen        = statement("update_open")
 	sqlUpdateLeft        = statement("update_left")
 	sqlUpdateExpire      = statement("update_expire")
+	sqlUpdateNoID        = statement("update_unidentified")
+	sqlUpdateOld         = statement("update_old")
 )
 
 // Permissions returns what is stored of a charge permission, for each account
@@ -85,7 +87,7 @@ func queueSession(b *pgx.Batch, id session.ID, out *session.Session, found *bool
 			var name string
 			var details []byte
 			if err := row.Scan(&name, &u.Account, &u.ChargePermission, &u.Update, &u.ProductType, &u.Locale, &u.StartURL, &u.ReturnTo,
-				&details, &u.CreatedAt, &u.ExpiresAt, &u.State, &u.Closed); err != nil {
+				&details, &u.CreatedAt, &u.ExpiresAt, &u.State, &u.Closed, &u.Erased, &u.CheckoutSessions, &u.ReadsRequested); err != nil {
 				return u, err
 			}
 			if u.ID, err = session.ParseID(name); err != nil {
@@ -102,14 +104,15 @@ func queueSession(b *pgx.Batch, id session.ID, out *session.Session, found *bool
 
 // Begin stores that the buyer came back with a Checkout Session and holds the
 // attempt, unless it has its outcome, somebody holds it, or it is another
-// session's. Repeated with the same token it holds what it held.
+// session's. Repeated with the same token it holds what it held. It stores no
+// new attempt after the session's end or beyond session.MaxCheckoutSessions.
 func (s *Store) Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Held, d time.Duration) (session.Begun, error) {
 	var out session.Begun
 	var token string
 	err := s.trip(ctx, func(b *pgx.Batch) {
 		out, token = session.Begun{}, ""
 		b.Queue(sqlUpdateLock, id.String())
-		b.Queue(sqlUpdateAttempt, id.String(), checkoutSession, s.at())
+		b.Queue(sqlUpdateAttempt, id.String(), checkoutSession, session.MaxCheckoutSessions, s.at())
 		b.Queue(sqlUpdateHold, id.String(), checkoutSession, uuid(refresh.Lease(held)), d.Seconds(), s.at())
 		queueSession(b, id, &out.Session, &out.Found)
 		s.queueAttempt(b, nil, checkoutSession, id, &out.Attempt, &token)
@@ -117,8 +120,10 @@ func (s *Store) Begin(ctx context.Context, id session.ID, checkoutSession string
 	if err != nil {
 		return session.Begun{}, fmt.Errorf("hold checkout session %s: %w", checkoutSession, err)
 	}
-	out.Foreign = out.Found && out.Attempt.Session != id
-	out.Ours = out.Found && !out.Foreign && token == uuid(refresh.Lease(held))
+	out.Refused = out.Found && out.Attempt.CheckoutSession == ""
+	out.Foreign = out.Found && !out.Refused && out.Attempt.Session != id
+	out.Deferred = out.Found && !out.Refused && !out.Foreign && out.Attempt.Outcome == "" && token == ""
+	out.Ours = out.Found && !out.Refused && !out.Foreign && token == uuid(refresh.Lease(held))
 	return out, nil
 }
 
@@ -169,6 +174,19 @@ func (s *Store) Cancel(ctx context.Context, id session.ID, reason string) (state
 		return "", fmt.Errorf("cancel update session %s: %w", id, err)
 	}
 	return state, nil
+}
+
+// Unidentified stores that the buyer came back and that the Checkout Session is
+// not known, and requests a read of the charge permission.
+func (s *Store) Unidentified(ctx context.Context, u session.Session) error {
+	err := s.trip(ctx, func(b *pgx.Batch) {
+		s.queueLeft(b, u.Account, u.ChargePermission, wallet.PriorityReturn, time.Time{})
+		b.Queue(sqlUpdateNoID, u.ID.String(), session.MaxCheckoutSessions, s.at())
+	})
+	if err != nil {
+		return fmt.Errorf("request a read for update session %s: %w", u.ID, err)
+	}
+	return nil
 }
 
 // Settle stores what came of working on an attempt and lets it go.
@@ -336,6 +354,14 @@ func (s *Store) WantLeft(ctx context.Context, l session.Left) error {
 		return fmt.Errorf("unfinished update session %s: %w", l.Session, err)
 	}
 	return nil
+}
+
+// ForgetUpdates deletes update sessions that ended so long ago and of which no
+// return is taken any more, with their attempts: the oldest first and at most
+// limit. It returns how many.
+func (s *Store) ForgetUpdates(ctx context.Context, account wallet.AccountID, ended time.Duration, limit int) (forgotten int, err error) {
+	err = s.trip(ctx, func(b *pgx.Batch) { affect(b, &forgotten, sqlUpdateOld, account, ended.Seconds(), limit, s.at()) })
+	return forgotten, err
 }
 
 // NoteStored notes of the completions of the last day when their change was

@@ -275,6 +275,204 @@ func TestCheckoutSessionBelongsToTheUpdateThatReturnedItFirst(t *testing.T) {
 	}
 }
 
+// checkoutNumbered is the nth of many.
+func checkoutNumbered(n int) string { return fmt.Sprintf("bd504926-f659-4ad7-a1a9-%012d", 100+n) }
+
+func (u *updates) attempts() string {
+	u.t.Helper()
+	return u.text(`select count(*) from walletsync.update_attempts`)
+}
+
+// Invariant 5: what one link can cost is bounded.
+func TestSessionTakesALimitedNumberOfCheckoutSessions(t *testing.T) {
+	u := newUpdates(t)
+	u.session(1)
+	var mu sync.Mutex
+	ours := 0
+	var g errgroup.Group
+	for n := range 3 * session.MaxCheckoutSessions {
+		g.Go(func() error {
+			b, err := u.Begin(t.Context(), id(1), checkoutNumbered(n), token(byte(n+1)), holdForAMinute)
+			mu.Lock()
+			defer mu.Unlock()
+			if b.Ours {
+				ours++
+			}
+			if err == nil && (b.Ours == b.Refused || b.Foreign || !b.Found) {
+				t.Errorf("%+v", b)
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if got := u.attempts(); ours != session.MaxCheckoutSessions || got != "10" {
+		t.Errorf("%d are held, %s stored", ours, got)
+	}
+	b := u.begin(1, checkoutOne, token(99))
+	if !b.Refused || b.Session.CheckoutSessions != session.MaxCheckoutSessions {
+		t.Errorf("%+v", b)
+	}
+	// Those within the limit go on, after the session's end as well.
+	u.now = u.now.Add(48 * time.Hour)
+	known := u.text(`select checkout_session from walletsync.update_attempts limit 1`)
+	if b := u.begin(1, known, token(100)); !b.Ours || b.Refused {
+		t.Errorf("%+v", b)
+	}
+	// One session's does not limit another's.
+	u.session(2)
+	if b := u.begin(2, checkoutOne, token(101)); !b.Ours || b.Session.CheckoutSessions != 1 {
+		t.Errorf("%+v", b)
+	}
+}
+
+func TestExpiredSessionTakesNoCheckoutSession(t *testing.T) {
+	u := newUpdates(t)
+	s := u.session(1)
+	u.now = s.ExpiresAt.Add(-time.Second)
+	failed := u.begin(1, checkoutOne, token(1)).Attempt
+	failed.Outcome = session.OutcomeFailed
+	u.settle(session.Settlement{Attempt: failed, Held: token(1), Reason: "BuyerCanceled"})
+	if b := u.begin(1, checkoutTwo, token(2)); !b.Ours {
+		t.Errorf("no second try after a failure: %+v", b)
+	}
+	u.now = s.ExpiresAt
+	if b := u.begin(1, checkoutNumbered(1), token(3)); !b.Refused || b.Ours || b.Foreign || b.Session.CheckoutSessions != 2 {
+		t.Errorf("%+v", b)
+	}
+	if got := u.attempts(); got != "2" {
+		t.Errorf("%s are stored", got)
+	}
+}
+
+// The buyer of an update whose wallet was erased meanwhile is on Amazon's page.
+func TestReturnIsTakenAfterAnErasure(t *testing.T) {
+	u := newUpdates(t)
+	u.session(1)
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseErasure); err != nil {
+		t.Fatal(err)
+	}
+	if s, _, err := u.Session(t.Context(), id(1)); !s.Erased || s.State != session.Expired || err != nil {
+		t.Errorf("%+v, %v", s, err)
+	}
+	u.complete(1, checkoutOne)
+	if got := u.state(1); got != "completed" {
+		t.Error(got)
+	}
+}
+
+func TestReturnWithoutACheckoutSessionRequestsARead(t *testing.T) {
+	u := newUpdates(t)
+	s := u.session(1)
+	for n := range session.MaxCheckoutSessions + 2 {
+		if err := u.Unidentified(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := u.Session(t.Context(), id(1))
+		if want := min(n+1, session.MaxCheckoutSessions); got.ReadsRequested != want || got.State != session.Started || err != nil {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+	if got := u.text(`select (wanted > done) || ' ' || priority from walletsync.refreshes where id = $1`, permissionOne); got != "true 10" {
+		t.Error(got)
+	}
+	if got := u.text(`select returned_at from walletsync.update_sessions`); got == "" {
+		t.Error("when the buyer came back is not stored")
+	}
+}
+
+// One buyer's many do not hold another's back.
+func TestOpenAttemptsAreTakenFromEachWalletInTurn(t *testing.T) {
+	u := newUpdates(t)
+	open := func(n byte, checkout string) {
+		t.Helper()
+		a := u.begin(n, checkout, token(7)).Attempt
+		u.settle(session.Settlement{Attempt: a, Held: token(7), Error: "no answer", Again: time.Minute})
+		u.now = u.now.Add(time.Second)
+	}
+	u.session(1)
+	u.session(2)
+	for n := range session.MaxCheckoutSessions {
+		open(1, checkoutNumbered(n))
+		open(2, checkoutNumbered(50+n)) // another update of the same wallet
+	}
+	u.session(3)
+	u.exec(`update walletsync.update_sessions set charge_permission = $2 where id = $1::uuid`, id(3).String(), permissionTwo)
+	open(3, checkoutOne)
+	u.now = u.now.Add(time.Hour)
+	got, err := u.Open(t.Context(), "main", 3)
+	want := []session.Open{{Session: id(1), CheckoutSession: checkoutNumbered(0)}, {Session: id(3), CheckoutSession: checkoutOne}, {Session: id(2), CheckoutSession: checkoutNumbered(50)}}
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Error(d, err)
+	}
+}
+
+func TestOldUpdatesAreForgotten(t *testing.T) {
+	u := newUpdates(t)
+	const day = 24 * time.Hour
+	forget := func(limit int) string {
+		t.Helper()
+		if _, err := u.ForgetUpdates(t.Context(), "main", 90*day, limit); err != nil {
+			t.Fatal(err)
+		}
+		return u.text(`select string_agg(right(left(id::text, 2), 1) || state, ' ' order by created_at) from walletsync.update_sessions`)
+	}
+	u.session(1)
+	u.complete(1, checkoutNumbered(1))
+	u.now = u.now.Add(time.Second)
+	u.session(2)
+	failed := u.begin(2, checkoutNumbered(2), token(1)).Attempt
+	failed.Outcome = session.OutcomeFailed
+	u.settle(session.Settlement{Attempt: failed, Held: token(1), Reason: "BuyerCanceled"})
+	u.now = u.now.Add(time.Second)
+	u.session(3) // has not ended
+	u.begin(3, checkoutNumbered(3), token(1))
+	u.now = u.now.Add(time.Second)
+	u.session(4) // its link is good for long
+	u.complete(4, checkoutNumbered(4))
+	u.exec(`update walletsync.update_sessions set expires_at = $2 where id = $1::uuid`, id(4).String(), u.now.Add(200*day))
+	u.now = u.now.Add(90*day - 4*time.Second)
+	if got := forget(10); got != "1completed 2failed 3returned 4completed" {
+		t.Errorf("too early: %s", got)
+	}
+	u.now = u.now.Add(4 * time.Second)
+	if got := forget(1); got != "2failed 3returned 4completed" {
+		t.Errorf("at most one, the oldest first: %s", got)
+	}
+	if got := forget(10); got != "3returned 4completed" {
+		t.Error(got)
+	}
+	if got := u.text(`select string_agg(checkout_session, ' ' order by checkout_session) from walletsync.update_attempts`); got != checkoutNumbered(3)+" "+checkoutNumbered(4) {
+		t.Errorf("attempts: %s", got)
+	}
+	u.now = u.now.Add(202 * day)
+	if got := forget(10); got != "3returned" {
+		t.Error(got)
+	}
+}
+
+// After a restore the update tells that the erasure before it does not stand.
+func TestUpdateThatLiftedAnErasureIsKept(t *testing.T) {
+	u := newUpdates(t)
+	const day = 24 * time.Hour
+	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
+	u.session(1)
+	u.complete(1, checkoutOne)
+	u.now = u.now.Add(day)
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseErasure); err != nil {
+		t.Fatal(err)
+	}
+	u.now = u.now.Add(day)
+	u.session(2)
+	u.complete(2, checkoutTwo)
+	u.now = u.now.Add(1000 * day)
+	n, err := u.ForgetUpdates(t.Context(), "main", 90*day, 10)
+	if got := u.text(`select string_agg(checkout_session, ' ') from walletsync.update_attempts`); n != 1 || err != nil || got != checkoutTwo {
+		t.Errorf("%d were forgotten, %s is left: %v", n, got, err)
+	}
+}
+
 func TestSessionFollowsItsAttempts(t *testing.T) {
 	u := newUpdates(t)
 	u.session(1)
@@ -290,6 +488,10 @@ func TestSessionFollowsItsAttempts(t *testing.T) {
 	if got := u.state(1); got != "returned" {
 		t.Errorf("with one unclear: %s", got)
 	}
+	if early := u.begin(1, checkoutTwo, token(3)); early.Ours || !early.Deferred {
+		t.Errorf("tried again before it is due: %+v", early)
+	}
+	u.now = u.now.Add(time.Minute)
 	again := u.begin(1, checkoutTwo, token(3))
 	if again.Attempt.Failures != 2 || again.Attempt.Key != 1 || !again.Ours {
 		t.Errorf("%+v", again)
@@ -603,8 +805,8 @@ func TestSessionNobodyReturnedFromExpiresAndIsRead(t *testing.T) {
 	if got := left(); len(got) != 0 {
 		t.Errorf("again: %+v", got)
 	}
-	// A buyer who comes back all the same is served.
-	if b := u.begin(1, checkoutOne, token(1)); !b.Ours {
+	// A buyer who comes back all the same is told that it is too late.
+	if b := u.begin(1, checkoutOne, token(1)); b.Ours || !b.Refused {
 		t.Errorf("%+v", b)
 	}
 }

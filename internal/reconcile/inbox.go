@@ -41,6 +41,32 @@ func (i *Inbox) Do(ctx context.Context, account wallet.AccountID) error {
 	return err
 }
 
+// Updates is the duty to forget old update sessions and their attempts.
+type Updates struct {
+	Store UpdatesStore
+	// Keep is how long after they ended.
+	Keep time.Duration
+}
+
+// UpdatesStore is what Updates needs of the store.
+type UpdatesStore interface {
+	// ForgetUpdates deletes update sessions that ended so long ago, with their
+	// attempts, the oldest first and at most limit, and returns how many.
+	ForgetUpdates(ctx context.Context, account wallet.AccountID, ended time.Duration, limit int) (int, error)
+}
+
+// Name is that of the duty.
+func (u *Updates) Name() string { return "retention of updates" }
+
+// Do forgets what is old. More than a run may forget is left to the next.
+func (u *Updates) Do(ctx context.Context, account wallet.AccountID) error {
+	n, err := u.Store.ForgetUpdates(ctx, account, u.Keep, mostForgotten)
+	if err == nil && n > 0 {
+		zerolog.Ctx(ctx).Info().Str("account", string(account)).Int("forgotten", n).Msg("update sessions")
+	}
+	return err
+}
+
 // Accesses is the duty to forget old lines of the console's access log.
 type Accesses struct {
 	Store AccessStore
@@ -70,5 +96,6 @@ func (a *Accesses) Do(ctx context.Context, _ wallet.AccountID) error {
 
 var (
 	_ Duty = (*Inbox)(nil)
+	_ Duty = (*Updates)(nil)
 	_ Duty = (*Accesses)(nil)
 )

@@ -117,6 +117,10 @@ func (k *kept) Forget(_ context.Context, a wallet.AccountID, processed time.Dura
 	k.asks = append(k.asks, fmt.Sprint("processed in ", a, " before ", processed, ", at most ", most))
 	return k.due, k.err
 }
+func (k *kept) ForgetUpdates(_ context.Context, a wallet.AccountID, ended time.Duration, limit int) (int, error) {
+	k.asks = append(k.asks, fmt.Sprint("ended in ", a, " before ", ended, ", at most ", limit))
+	return k.due, k.err
+}
 func (k *kept) ForgetAccesses(_ context.Context, written time.Duration, most int) (int, error) {
 	k.asks = append(k.asks, fmt.Sprint("written before ", written, ", at most ", most))
 	return k.due, k.err
@@ -163,6 +167,14 @@ func TestTheInboxIsKeptForSoLong(t *testing.T) {
 	s := &kept{due: 7, err: errors.New("broken")}
 	err := (&Inbox{Store: s, Keep: 90 * day}).Do(t.Context(), "main")
 	if want := []string{"processed in main before 2160h0m0s, at most 5000"}; !slices.Equal(s.asks, want) || !errors.Is(err, s.err) {
+		t.Errorf("%v, %v", s.asks, err)
+	}
+}
+
+func TestUpdatesAreKeptForSoLong(t *testing.T) {
+	s := &kept{due: 7, err: errors.New("broken")}
+	err := (&Updates{Store: s, Keep: 90 * day}).Do(t.Context(), "main")
+	if want := []string{"ended in main before 2160h0m0s, at most 5000"}; !slices.Equal(s.asks, want) || !errors.Is(err, s.err) {
 		t.Errorf("%v, %v", s.asks, err)
 	}
 }

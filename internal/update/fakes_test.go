@@ -68,6 +68,8 @@ type memory struct {
 	down        error
 	noTokens    bool
 	begun       int
+	now         func() time.Time
+	due         map[string]time.Time // of attempts without an outcome
 }
 
 func (m *memory) Permissions(context.Context, wallet.ChargePermissionID) ([]session.Permission, error) {
@@ -103,12 +105,18 @@ func (m *memory) Begin(_ context.Context, id session.ID, cs string, held session
 		m.attempts, m.holder, m.reasons = map[string]session.Attempt{}, map[string]session.Held{}, map[string]string{}
 	}
 	a, known := m.attempts[cs]
+	if !known && (s.CheckoutSessions >= session.MaxCheckoutSessions || !m.now().Before(s.ExpiresAt)) {
+		return session.Begun{Found: true, Session: s, Refused: true}, nil
+	}
 	if !known {
+		s.CheckoutSessions++
+		m.sessions[id] = s
 		a = session.Attempt{Account: s.Account, ChargePermission: s.ChargePermission, Session: id, CheckoutSession: cs}
 		m.attempts[cs] = a
 	}
 	b := session.Begun{Found: true, Session: s, Attempt: a, Foreign: a.Session != id}
-	if !b.Foreign && a.Outcome == "" && m.holder[cs] == (session.Held{}) {
+	b.Deferred = !b.Foreign && a.Outcome == "" && m.holder[cs] == (session.Held{}) && m.now().Before(m.due[cs])
+	if !b.Foreign && a.Outcome == "" && m.holder[cs] == (session.Held{}) && !b.Deferred {
 		m.holder[cs], b.Ours = held, true
 	}
 	return b, nil
@@ -137,6 +145,15 @@ func (m *memory) Cancel(_ context.Context, id session.ID, reason string) (sessio
 	return s.State, m.down
 }
 
+func (m *memory) Unidentified(_ context.Context, u session.Session) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.sessions[u.ID]
+	s.ReadsRequested++
+	m.sessions[u.ID] = s
+	return m.down
+}
+
 func (m *memory) Show(context.Context, session.Attempt) (session.Shown, error) { return m.told, m.down }
 
 func (m *memory) Take(context.Context, wallet.AccountID, wallet.Call) (bool, time.Duration, error) {
@@ -162,6 +179,10 @@ func (m *memory) Settle(_ context.Context, q session.Settlement) (bool, error) {
 		return false, nil
 	}
 	delete(m.holder, q.CheckoutSession)
+	if m.due == nil {
+		m.due = map[string]time.Time{}
+	}
+	m.due[q.CheckoutSession] = m.now().Add(q.Again)
 	m.attempts[q.CheckoutSession], m.reasons[q.CheckoutSession] = q.Attempt, q.Reason
 	s := m.sessions[q.Session]
 	switch q.Outcome {
@@ -241,6 +262,7 @@ func newWorld() *world {
 	w.store.permissions = []session.Permission{{Account: "main", Type: paymentMethodOnFile, Followed: true, State: wallet.Chargeable, HasAddress: true}}
 	w.logger = zerolog.New(zerolog.SyncWriter(&w.log))
 	now := func() time.Time { return w.now }
+	w.store.now = now
 	site := Site{
 		PublicURL: "https://pay.example", ReturnOrigins: []string{shop}, MerchantURL: "https://merchant.example", Pages: w.shown,
 		Tokens: Tokens{Now: now, Secrets: func(context.Context, bool) ([]string, error) { return []string{secret}, nil }},

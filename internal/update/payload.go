@@ -64,7 +64,7 @@ func (s *Start) checkout(ctx context.Context, a Account, u session.Session) (pag
 		Details:                     u.Details,
 	}
 	if s.CancelURL {
-		p.WebCheckoutDetails.CheckoutCancelURL = returnURL
+		p.WebCheckoutDetails.CheckoutCancelURL = cancelURL(returnURL)
 	}
 	if u.ProductType == payOnly {
 		p.DeliverySpecifications = nil // no address is chosen, so there is nothing to restrict

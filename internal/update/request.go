@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"walletsync/internal/update/pages"
 	"walletsync/internal/update/session"
@@ -24,7 +25,21 @@ const (
 	payOnly    = "PayOnly"
 )
 
-// request is what POST /update-sessions asks for, valid.
+// SessionRequest is the body of POST /update-sessions, as it is sent.
+type SessionRequest struct {
+	ChargePermissionID     string                          `json:"chargePermissionId"`
+	Update                 string                          `json:"update"`
+	Account                string                          `json:"account,omitempty"`
+	Locale                 string                          `json:"locale,omitempty"`
+	ProductType            string                          `json:"productType,omitempty"`
+	StartURL               string                          `json:"startUrl,omitempty"`
+	ReturnTo               string                          `json:"returnTo,omitempty"`
+	DeliverySpecifications *session.DeliverySpecifications `json:"deliverySpecifications,omitempty"`
+	Scopes                 []string                        `json:"scopes,omitempty"`
+	MerchantMetadata       *session.MerchantMetadata       `json:"merchantMetadata,omitempty"`
+}
+
+// request is what a SessionRequest asks for, valid.
 type request struct {
 	chargePermission wallet.ChargePermissionID
 	account          wallet.AccountID // empty: not named
@@ -61,18 +76,7 @@ func (e *fieldErrors) add(field, detail string, args ...any) {
 // origins are those that buyers may be sent to. Errors never quote what was
 // sent: it may be a buyer's.
 func parseRequest(body []byte, origins []string) (request, error) {
-	var in struct {
-		ChargePermissionID     string                          `json:"chargePermissionId"`
-		Update                 string                          `json:"update"`
-		Account                string                          `json:"account"`
-		Locale                 string                          `json:"locale"`
-		ProductType            string                          `json:"productType"`
-		StartURL               string                          `json:"startUrl"`
-		ReturnTo               string                          `json:"returnTo"`
-		DeliverySpecifications *session.DeliverySpecifications `json:"deliverySpecifications"`
-		Scopes                 []string                        `json:"scopes"`
-		MerchantMetadata       *session.MerchantMetadata       `json:"merchantMetadata"`
-	}
+	var in SessionRequest
 	if err := decodeStrictly(body, &in); err != nil {
 		return request{}, err
 	}
@@ -162,8 +166,8 @@ var localeForm = regexp.MustCompile(`^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$`)
 func (e *fieldErrors) url(field, s string, id wallet.ChargePermissionID, origins []string) {
 	switch {
 	case s == "":
-	case len(s) > 2000:
-		e.add(field, "it is longer than 2,000 characters")
+	case utf8.RuneCountInString(s) > maxPageURL:
+		e.tooLong(field, maxPageURL)
 	case id != "" && strings.Contains(strings.ToUpper(s), string(id)):
 		e.add(field, "it holds the charge permission's id, which must be in no URL: use the update session's")
 	case !allowed(s, origins):
@@ -252,10 +256,36 @@ func (e *fieldErrors) metadata(m *session.MerchantMetadata) {
 		return
 	}
 	const at = "merchantMetadata."
-	e.plain(at+"merchantReferenceId", m.MerchantReferenceID, false)
-	e.plain(at+"merchantStoreName", m.MerchantStoreName, false)
-	e.plain(at+"noteToBuyer", m.NoteToBuyer, false)
-	e.plain(at+"customInformation", m.CustomInformation, false)
+	for _, member := range []struct {
+		name, text string
+		limit      int
+	}{
+		{"merchantReferenceId", m.MerchantReferenceID, maxReferenceID},
+		{"merchantStoreName", m.MerchantStoreName, maxStoreName},
+		{"noteToBuyer", m.NoteToBuyer, maxNote},
+		{"customInformation", m.CustomInformation, maxCustomInformation},
+	} {
+		e.plain(at+member.name, member.text, false)
+		if utf8.RuneCountInString(member.text) > member.limit {
+			e.tooLong(at+member.name, member.limit)
+		}
+	}
+}
+
+// The lengths that Amazon Pay takes, in characters ("MerchantMetadata" in its API
+// reference). What is longer would lead the buyer to its error page.
+const (
+	maxReferenceID       = 256
+	maxStoreName         = 50
+	maxNote              = 255
+	maxCustomInformation = 4096
+)
+
+// maxPageURL is a limit of ours: browsers and proxies take URLs of this length.
+const maxPageURL = 2000
+
+func (e *fieldErrors) tooLong(field string, limit int) {
+	e.add(field, "it is longer than %d characters", limit)
 }
 
 // plain adds a text that JSON cannot hold without a backslash: the payload must

@@ -19,6 +19,11 @@ func with(members string) string {
 	return `{"chargePermissionId":"S01-0000000-0000001","update":"both",` + members + `}`
 }
 
+// metadata is a request with a member of merchantMetadata of so many characters.
+func metadata(member string, characters int) string {
+	return with(`"merchantMetadata":{"` + member + `":"` + strings.Repeat("ü", characters) + `"}`)
+}
+
 func TestEachProblemOfARequestNamesItsMember(t *testing.T) {
 	delivery := func(s string) string { return with(`"deliverySpecifications":` + s) }
 	places := func(s string) string {
@@ -72,6 +77,10 @@ func TestEachProblemOfARequestNamesItsMember(t *testing.T) {
 		{"a * alone", places(`{"DE":{"zipCodes":["*"]}}`), in + "restrictions.DE.zipCodes[0]"},
 		{"a quotation mark", with(`"merchantMetadata":{"noteToBuyer":"say \"hello\""}`), "merchantMetadata.noteToBuyer"},
 		{"a line break in a note", with(`"merchantMetadata":{"merchantStoreName":"a\nb"}`), "merchantMetadata.merchantStoreName"},
+		{"a reference of 257 characters", metadata("merchantReferenceId", 257), "merchantMetadata.merchantReferenceId"},
+		{"a store name of 51 characters", metadata("merchantStoreName", 51), "merchantMetadata.merchantStoreName"},
+		{"a note of 256 characters", metadata("noteToBuyer", 256), "merchantMetadata.noteToBuyer"},
+		{"information of 4,097 characters", metadata("customInformation", 4097), "merchantMetadata.customInformation"},
 		{"a line separator", with(`"merchantMetadata":{"customInformation":"a\u2028b"}`), "merchantMetadata.customInformation"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -105,6 +114,11 @@ func TestErrorsDoNotQuoteWhatWasSent(t *testing.T) {
 }
 
 func TestRequestsAsDocumentedAreTaken(t *testing.T) {
+	for member, most := range map[string]int{"merchantReferenceId": 256, "merchantStoreName": 50, "noteToBuyer": 255, "customInformation": 4096} {
+		if _, err := parseRequest([]byte(metadata(member, most)), nil); err != nil {
+			t.Errorf("%s of %d characters: %v", member, most, err)
+		}
+	}
 	for _, members := range []string{
 		`"locale":"de"`, `"locale":"de-AT"`, `"locale":"zh_Hant_TW"`, `"account":"main"`, `"productType":"PayAndShip"`,
 		`"startUrl":"https://shop.example"`, `"returnTo":"https://SHOP.example/a?b=c#d"`, `"returnTo":"https://shop.example/\u00fc"`,

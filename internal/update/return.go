@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -36,13 +36,17 @@ type ReturnStore interface {
 	Session(ctx context.Context, id session.ID) (session.Session, bool, error)
 	// Begin stores that the buyer came back with a Checkout Session, and gives
 	// the attempt to held for the given time, unless it has its outcome,
-	// somebody holds it, or it is of another update session.
+	// somebody holds it, or it is of another update session. It refuses a new
+	// Checkout Session after the session's end or beyond the limit.
 	Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Held, d time.Duration) (session.Begun, error)
 	// Attempt returns an attempt as it stands.
 	Attempt(ctx context.Context, a wallet.AccountID, checkoutSession string) (session.Attempt, error)
-	// Cancel stores that the buyer came back without a Checkout Session, and
-	// returns the session's state: it has failed, unless an attempt says more.
+	// Cancel stores that the buyer cancelled on Amazon's page, and returns the
+	// session's state: it has failed, unless an attempt says more.
 	Cancel(ctx context.Context, id session.ID, reason string) (session.State, error)
+	// Unidentified stores that the buyer came back and that the Checkout Session
+	// is not known, and requests a read of the charge permission.
+	Unidentified(ctx context.Context, u session.Session) error
 	// Show returns what a buyer may be told of a completed attempt, and notes
 	// that New has been shown.
 	Show(ctx context.Context, a session.Attempt) (session.Shown, error)
@@ -72,28 +76,27 @@ var checkoutSessionForm = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3
 // returned is what the URL of a return says.
 type returned struct {
 	token           string
-	checkoutSession string // empty: none was appended
+	checkoutSession string // in lower case; empty: none was appended
+	cancelled       bool   // the URL is the checkoutCancelUrl
 }
 
-// parseReturn reads the query. Amazon appends its parameter to ours; whatever
-// else is there is none of our business.
+// parseReturn reads the query. Amazon appends its parameter to ours; anything
+// else there is ignored.
 func parseReturn(rawQuery string) (returned, error) {
-	token, err := oneValue(rawQuery, "t")
+	token, err := oneValue(rawQuery, tokenParam)
 	if err != nil {
 		return returned{}, err
 	}
-	values, err := url.ParseQuery(rawQuery)
-	if err != nil {
+	in := returned{token: token, cancelled: has(rawQuery, cancelledParam)}
+	if in.checkoutSession, err = oneValueIfAny(rawQuery, checkoutSessionParam); err != nil {
+		return returned{}, err
+	}
+	if in.checkoutSession != "" && !checkoutSessionForm.MatchString(in.checkoutSession) {
 		return returned{}, errQuery
 	}
-	ids := values["amazonCheckoutSessionId"]
-	switch {
-	case len(ids) == 0 || len(ids) == 1 && ids[0] == "":
-		return returned{token: token}, nil
-	case len(ids) == 1 && checkoutSessionForm.MatchString(ids[0]):
-		return returned{token, ids[0]}, nil
-	}
-	return returned{}, errQuery
+	// UUIDs are compared without case (RFC 9562, section 4).
+	in.checkoutSession = strings.ToLower(in.checkoutSession)
+	return in, nil
 }
 
 func (r *Return) serve(w http.ResponseWriter, q *http.Request) {
@@ -113,7 +116,7 @@ func (r *Return) serve(w http.ResponseWriter, q *http.Request) {
 	case err != nil:
 		r.unavailable(w, q, err)
 	case in.checkoutSession == "":
-		r.cancelled(w, q, id)
+		r.unidentified(w, q, id, in.cancelled)
 	default:
 		r.finish(w, q, id, in.checkoutSession)
 	}
@@ -136,24 +139,33 @@ func (r *Return) here(q *http.Request) string { return r.Site.PublicURL + "/retu
 // late answers a state token that is too old. Amazon has cancelled what was not
 // completed by now, so our record has the last word.
 func (r *Return) late(w http.ResponseWriter, q *http.Request, id session.ID) {
-	u, found, err := r.Store.Session(q.Context(), id)
-	switch {
-	case err != nil:
+	u, _, err := r.Store.Session(q.Context(), id)
+	if err != nil {
 		r.unavailable(w, q, err)
-	case found && u.State == session.Completed:
-		r.count(string(pages.Success))
-		r.result(w, q, u, pages.Result{Outcome: pages.Success})
-	default:
-		r.count("link_expired")
-		r.Site.problem(w, q, pages.LinkExpired, u, "")
+		return
 	}
+	r.ended(w, q, u, pages.LinkExpired)
 }
 
-// cancelled answers a return without a Checkout Session: the buyer cancelled on
-// Amazon's page, which may append none to the checkoutCancelUrl.
-func (r *Return) cancelled(w http.ResponseWriter, q *http.Request, id session.ID) {
+// ended answers a return that an update session takes no more, for a reason that
+// the page names, unless the session was completed before.
+func (r *Return) ended(w http.ResponseWriter, q *http.Request, u session.Session, kind pages.Kind) {
+	if u.State == session.Completed {
+		r.count(string(pages.Success))
+		r.result(w, q, u, pages.Result{Outcome: pages.Success})
+		return
+	}
+	r.count(string(kind))
+	r.Site.problem(w, q, kind, u, "")
+}
+
+// unidentified answers a return without a Checkout Session. By the
+// checkoutCancelUrl the buyer cancelled on Amazon's page, which may append none.
+// By the other URL the outcome is not known: only a read of the charge permission
+// can tell, so one is requested.
+func (r *Return) unidentified(w http.ResponseWriter, q *http.Request, id session.ID, cancelled bool) {
 	u, found, err := r.Store.Session(q.Context(), id)
-	if err == nil && found {
+	if err == nil && found && cancelled {
 		u.State, err = r.Store.Cancel(q.Context(), id, session.ReasonCancelled)
 	}
 	switch {
@@ -165,11 +177,20 @@ func (r *Return) cancelled(w http.ResponseWriter, q *http.Request, id session.ID
 	case u.State == session.Completed:
 		r.count(string(pages.Success))
 		r.result(w, q, u, pages.Result{Outcome: pages.Success})
-	case u.State == session.Returned:
-		r.count(string(pages.Checking))
-		r.result(w, q, u, pages.Result{Outcome: pages.Checking})
-	default:
+	case cancelled && u.State == session.Failed:
 		r.failed(w, q, u)
+	default:
+		// After a cancel in one tab, the attempt of another is still unclear; the
+		// read comes with its outcome.
+		if !cancelled && u.ReadsRequested < session.MaxCheckoutSessions {
+			if err := r.Store.Unidentified(q.Context(), u); err != nil {
+				r.unavailable(w, q, err)
+				return
+			}
+			r.refresh(q.Context(), session.Attempt{Account: u.Account, ChargePermission: u.ChargePermission, Session: u.ID})
+		}
+		r.count(string(pages.Checking))
+		r.result(w, q, u, pages.Result{Outcome: pages.Checking, AgainURL: r.here(q)})
 	}
 }
 
@@ -185,6 +206,15 @@ func (r *Return) finish(w http.ResponseWriter, q *http.Request, id session.ID, c
 	case !b.Found:
 		r.count("not_found")
 		r.Site.problem(w, q, pages.NotFound, session.Session{}, "")
+		return
+	case b.Refused:
+		kind := pages.LinkExpired
+		if b.Session.CheckoutSessions >= session.MaxCheckoutSessions {
+			kind = pages.UsedUp
+		}
+		zerolog.Ctx(ctx).Warn().Str("update_session", id.String()).Str("reason", string(kind)).
+			Msg("a further checkout session of this update session is not accepted")
+		r.ended(w, q, b.Session, kind)
 		return
 	case b.Foreign:
 		zerolog.Ctx(ctx).Error().Str("event", "security").Str("update_session", id.String()).Str("checkout_session", checkoutSession).
@@ -209,7 +239,7 @@ func (r *Return) finish(w http.ResponseWriter, q *http.Request, id session.ID, c
 		if a.Outcome == session.OutcomeCompleted {
 			r.refresh(ctx, a)
 		}
-	case a.Outcome == "":
+	case a.Outcome == "" && !b.Deferred:
 		a = r.await(ctx, a)
 	}
 	switch a.Outcome {

@@ -2,9 +2,9 @@ package update
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -103,7 +103,8 @@ func TestReturnNeedsTheStateTokenOfItsSession(t *testing.T) {
 		"a link's":                 "t=" + link,
 		"cut off":                  "t=" + own[:40],
 		"two":                      "t=" + own + "&t=" + own,
-		"a malformed query":        "t=" + own + "&x=%zz",
+		"a malformed token":        "t=" + own + "%zz",
+		"an empty one beside it":   "t=" + own + "&t=",
 		"two checkout sessions":    "t=" + own + "&amazonCheckoutSessionId=" + checkout,
 		"another checkout session": "t=" + own + "&amazonCheckoutSessionId=../../x#",
 	} {
@@ -243,7 +244,7 @@ func TestBuyerIsSentToTheMerchantsPageWithTheOutcome(t *testing.T) {
 	}{
 		{"success", "", shop + "/done", nil, session.Shown{Any: true}, shop + "/done?status=success&" + query},
 		{"success keeps the page's own query", "", shop + "/done?a=b", nil, session.Shown{Any: true}, shop + "/done?a=b&status=success&" + query},
-		{"what the merchant's page calls so is replaced", "", shop + "/done?status=x", nil, session.Shown{Any: true}, shop + "/done?status=success&" + query},
+		{"success keeps what the merchant's page calls so", "", shop + "/done?status=x", nil, session.Shown{Any: true}, shop + "/done?status=x&status=success&" + query},
 		{"on its way", "", shop + "/done", nil, session.Shown{}, shop + "/done?status=pending&" + query},
 		{"being checked", "", shop + "/done", unclear, session.Shown{}, shop + "/done?status=pending&" + query},
 		{"failed, to the start", shop + "/account", shop + "/done", cancelled, session.Shown{}, shop + "/account?status=failed&" + query},
@@ -262,13 +263,8 @@ func TestBuyerIsSentToTheMerchantsPageWithTheOutcome(t *testing.T) {
 				}
 				return
 			}
-			where, err := url.Parse(to)
-			if err != nil || got.Code != http.StatusSeeOther {
-				t.Fatal(got.Code, err)
-			}
-			where.RawQuery = where.Query().Encode()
-			if where.String() != c.want {
-				t.Errorf("to %q, want %q", where, c.want)
+			if got.Code != http.StatusSeeOther || to != c.want {
+				t.Errorf("%d to %q, want %q", got.Code, to, c.want)
 			}
 			if got.Header().Get("Referrer-Policy") != "no-referrer" || got.Header().Get("Cache-Control") != "no-store" {
 				t.Errorf("%v", got.Header())
@@ -292,7 +288,7 @@ func TestFailureLeadsBackToTheReadyPageThatSaysSo(t *testing.T) {
 	}
 }
 
-func TestReturnWithoutACheckoutSession(t *testing.T) {
+func TestReturnByTheCancelURLWithoutACheckoutSessionIsACancellation(t *testing.T) {
 	for _, c := range []struct {
 		state session.State
 		want  pages.Outcome // empty: back to the start
@@ -307,13 +303,196 @@ func TestReturnWithoutACheckoutSession(t *testing.T) {
 		for _, appended := range []string{"", "&amazonCheckoutSessionId="} {
 			w := newWorld()
 			s := w.session(func(s *session.Session) { s.State = c.state })
-			got := w.get(t.Context(), w.returnURL(t, s)+appended)
+			got := w.get(t.Context(), cancelURL(w.returnURL(t, s))+appended)
 			if c.want == "" && got.Code != http.StatusSeeOther || c.want != "" && (len(w.shown.results) != 1 || w.shown.results[0].Outcome != c.want) {
 				t.Errorf("%s: %d, %+v", c.state, got.Code, w.shown)
 			}
-			if got := w.store.sessions[some].State; got != c.after || w.amazon.calls != 0 {
+			if got := w.store.sessions[some].State; got != c.after || w.amazon.calls != 0 || len(w.reader.told) != 0 {
 				t.Errorf("%s became %s", c.state, got)
 			}
+		}
+	}
+	// Amazon may append the id here, too. Then it tells what happened.
+	w := newWorld()
+	s := w.session(nil)
+	w.get(t.Context(), cancelURL(w.returnURL(t, s))+"&amazonCheckoutSessionId="+checkout)
+	if w.amazon.calls != 1 || w.store.sessions[some].State != session.Completed {
+		t.Errorf("%d calls, %+v", w.amazon.calls, w.store.sessions[some])
+	}
+}
+
+// Amazon's documentation promises the id at the return URL. Without it the buyer
+// may have completed the update as well as cancelled it.
+func TestReturnWithoutACheckoutSessionIsCheckedByARead(t *testing.T) {
+	for _, c := range []struct {
+		state session.State
+		want  pages.Outcome
+	}{
+		{session.Started, pages.Checking},
+		{session.Failed, pages.Checking}, // it may have been the second try
+		{session.Expired, pages.Checking},
+		{session.Returned, pages.Checking},
+		{session.Completed, pages.Success},
+	} {
+		for _, appended := range []string{"", "&amazonCheckoutSessionId="} {
+			w := newWorld()
+			s := w.session(func(s *session.Session) { s.State = c.state })
+			if got := w.get(t.Context(), w.returnURL(t, s)+appended); got.Code != http.StatusOK || len(w.shown.results) != 1 || w.shown.results[0].Outcome != c.want {
+				t.Errorf("%s: %d, %+v", c.state, got.Code, w.shown)
+			}
+			var want []wallet.Want
+			if c.want == pages.Checking {
+				want = []wallet.Want{{Account: "main", ChargePermission: one, Priority: wallet.PriorityReturn}}
+			}
+			if d := cmp.Diff(want, w.reader.told); d != "" {
+				t.Errorf("%s: reads: %s", c.state, d)
+			}
+			if got := w.store.sessions[some].State; got != c.state || w.amazon.calls != 0 {
+				t.Errorf("%s became %s", c.state, got)
+			}
+		}
+	}
+	w := newWorld()
+	got := w.get(t.Context(), w.returnURL(t, w.session(func(s *session.Session) { s.ReturnTo = shop + "/done" })))
+	if to := got.Header().Get("Location"); to != shop+"/done?status=pending&updateSessionId="+some.String() {
+		t.Errorf("to %q", to)
+	}
+}
+
+func TestReturnsWithoutACheckoutSessionRequestALimitedNumberOfReads(t *testing.T) {
+	w := newWorld()
+	s := w.session(nil)
+	for range 3 * session.MaxCheckoutSessions {
+		w.get(t.Context(), w.returnURL(t, s))
+	}
+	if n := len(w.reader.told); n != session.MaxCheckoutSessions {
+		t.Errorf("%d reads", n)
+	}
+	if n := len(w.shown.results); n != 3*session.MaxCheckoutSessions {
+		t.Errorf("%d pages", n)
+	}
+}
+
+// numbered is the nth of the Checkout Sessions that somebody invents.
+func numbered(n int) string { return fmt.Sprintf("bd504926-f659-4ad7-a1a9-%012d", n) }
+
+// Invariant 5: what one link can cost is bounded.
+func TestInventedCheckoutSessionsCostALimitedNumberOfCalls(t *testing.T) {
+	w := newWorld()
+	w.amazon.err = &amazonpay.Error{StatusCode: http.StatusNotFound, ReasonCode: "ResourceNotFound"}
+	s := w.session(func(s *session.Session) { s.StartURL = shop + "/account" })
+	for n := range 30 {
+		w.shown.problem = nil
+		got := w.get(t.Context(), w.returnURL(t, s)+"&amazonCheckoutSessionId="+numbered(n))
+		switch {
+		case n < session.MaxCheckoutSessions && got.Code != http.StatusSeeOther:
+			t.Errorf("%d: %d", n, got.Code)
+		case n >= session.MaxCheckoutSessions && (len(w.shown.problem) != 1 || w.shown.problem[0].Kind != pages.UsedUp || w.shown.problem[0].AgainURL != shop+"/account"):
+			t.Errorf("%d: %+v", n, w.shown.problem)
+		}
+	}
+	if w.amazon.calls != session.MaxCheckoutSessions || len(w.store.attempts) != session.MaxCheckoutSessions {
+		t.Errorf("%d calls, %d rows", w.amazon.calls, len(w.store.attempts))
+	}
+	// The link opens no button any more: what comes back would not be taken.
+	w.shown.problem = nil
+	link := "/update?t=" + seal(t, w.start.Site.Tokens, Link, s.ID, w.now.Add(time.Minute))
+	if w.get(t.Context(), link); len(w.shown.problem) != 1 || w.shown.problem[0].Kind != pages.UsedUp || len(w.shown.ready) != 0 {
+		t.Errorf("%+v", w.shown)
+	}
+}
+
+// A Checkout Session that is still open has no outcome, however often the page is
+// loaded again.
+func TestReloadOfAnUnclearReturnMakesNoCallBeforeTheNextTryIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.amazon.err = &amazonpay.Error{StatusCode: 401}
+		s := w.session(nil)
+		w.returns(t, s)
+		calls, start := w.amazon.calls, time.Now()
+		for range 20 {
+			w.returns(t, s)
+		}
+		if w.amazon.calls != calls || time.Since(start) != 0 {
+			t.Errorf("%d more calls in %s", w.amazon.calls-calls, time.Since(start))
+		}
+		for _, r := range w.shown.results {
+			if r.Outcome != pages.Checking {
+				t.Errorf("%+v", r)
+			}
+		}
+		w.amazon.err = nil
+		w.now = w.now.Add(2 * time.Minute)
+		w.returns(t, s)
+		if w.amazon.calls != calls+1 || w.store.sessions[some].State != session.Completed {
+			t.Errorf("%d calls, %+v", w.amazon.calls-calls, w.store.sessions[some])
+		}
+	})
+}
+
+func TestEachTryOfABuyerWithinTheLimitCanSucceed(t *testing.T) {
+	w := newWorld()
+	s := w.session(nil)
+	w.amazon.err = &amazonpay.Error{StatusCode: 422, ReasonCode: "CheckoutSessionCanceled"}
+	for n := range session.MaxCheckoutSessions - 1 {
+		w.get(t.Context(), w.returnURL(t, s)+"&amazonCheckoutSessionId="+numbered(n))
+	}
+	w.amazon.err = nil
+	w.returns(t, s)
+	if got := w.store.sessions[some].State; got != session.Completed {
+		t.Error(got)
+	}
+	// What follows says so, and costs nothing.
+	calls := w.amazon.calls
+	w.get(t.Context(), w.returnURL(t, s)+"&amazonCheckoutSessionId="+numbered(99))
+	if last := w.shown.results[len(w.shown.results)-1]; last.Outcome != pages.Success || w.amazon.calls != calls {
+		t.Errorf("%+v, %d calls", last, w.amazon.calls-calls)
+	}
+}
+
+func TestExpiredSessionTakesNoCheckoutSession(t *testing.T) {
+	w := newWorld()
+	s := w.session(nil)
+	to := w.returnURL(t, s) // its token is good for longer
+	s.ExpiresAt = w.now
+	w.store.sessions[some] = s
+	w.get(t.Context(), to+"&amazonCheckoutSessionId="+checkout)
+	if len(w.shown.problem) != 1 || w.shown.problem[0].Kind != pages.LinkExpired || w.shown.problem[0].MerchantURL == "" || w.amazon.calls != 0 || len(w.store.attempts) != 0 {
+		t.Errorf("%+v, %d calls", w.shown, w.amazon.calls)
+	}
+}
+
+func TestCheckoutSessionIsTheSameInEachCase(t *testing.T) {
+	w := newWorld()
+	s := w.session(nil)
+	for _, id := range []string{checkout, strings.ToUpper(checkout), "BD504926-f659-4AD7-a1a9-9a747aaf5275"} {
+		w.get(t.Context(), w.returnURL(t, s)+"&amazonCheckoutSessionId="+id)
+	}
+	if w.amazon.calls != 1 || len(w.store.attempts) != 1 || len(w.shown.results) != 3 {
+		t.Errorf("%d calls, %d attempts, %d pages", w.amazon.calls, len(w.store.attempts), len(w.shown.results))
+	}
+}
+
+// Mail programs and trackers add parameters of their own.
+func TestParametersOfOthersDoNotMakeALinkInvalid(t *testing.T) {
+	for _, others := range []string{
+		"utm_source=mail&utm_source=mail", "x=%zz", "%zz=x", "%", "a;b=c;d", ";", "&&", "=", "=t", "T=x", "amazoncheckoutsessionid=x", "x=t=1",
+	} {
+		w := newWorld()
+		s := w.session(nil)
+		own := "t=" + seal(t, w.back.Site.Tokens, State, s.ID, s.ExpiresAt) + "&amazonCheckoutSessionId=" + checkout
+		w.get(t.Context(), "/return?"+others+"&"+own)
+		w.get(t.Context(), "/return?"+own+"&"+others)
+		if len(w.shown.results) != 2 || w.store.sessions[some].State != session.Completed {
+			t.Errorf("return with %q: %+v", others, w.shown.problem)
+		}
+		w = newWorld()
+		link := "t=" + seal(t, w.start.Site.Tokens, Link, w.session(nil).ID, w.now.Add(time.Minute))
+		w.get(t.Context(), "/update?"+others+"&"+link)
+		w.get(t.Context(), "/update?"+link+"&"+others)
+		if len(w.shown.ready) != 2 {
+			t.Errorf("link with %q: %+v", others, w.shown.problem)
 		}
 	}
 }
@@ -408,6 +587,9 @@ func FuzzParseReturn(f *testing.F) {
 			return
 		}
 		if r.token == "" || r.checkoutSession != "" && len(r.checkoutSession) != 36 {
+			t.Errorf("%q: %+v", query, r)
+		}
+		if r.checkoutSession != strings.ToLower(r.checkoutSession) {
 			t.Errorf("%q: %+v", query, r)
 		}
 		if strings.ContainsAny(r.checkoutSession, "/.%?#\\ ") {

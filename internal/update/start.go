@@ -102,8 +102,8 @@ func invalid(err error) *problem {
 	return p
 }
 
-// answer is what POST /update-sessions returns.
-type answer struct {
+// SessionAnswer is what POST /update-sessions returns.
+type SessionAnswer struct {
 	UpdateSessionID string         `json:"updateSessionId"`
 	URL             string         `json:"url"`
 	ExpiresAt       time.Time      `json:"expiresAt"`
@@ -150,31 +150,31 @@ func writeJSON(w http.ResponseWriter, contentType string, status int, v any) {
 }
 
 // start does what POST /update-sessions asks for.
-func (s *Start) start(q *http.Request) (answer, error) {
+func (s *Start) start(q *http.Request) (SessionAnswer, error) {
 	ctx := q.Context()
 	if err := s.authenticate(q); err != nil {
-		return answer{}, err
+		return SessionAnswer{}, err
 	}
 	body, err := io.ReadAll(io.LimitReader(q.Body, maxBody+1))
 	if err != nil {
-		return answer{}, invalid(fieldErrors{{"body", "it broke off"}})
+		return SessionAnswer{}, invalid(fieldErrors{{"body", "it broke off"}})
 	}
 	if len(body) > maxBody {
-		return answer{}, refuse(http.StatusRequestEntityTooLarge, "too_large", "A request has 256 kB at most.")
+		return SessionAnswer{}, refuse(http.StatusRequestEntityTooLarge, "too_large", "A request has 256 kB at most.")
 	}
 	r, err := parseRequest(body, s.Site.ReturnOrigins)
 	if err != nil {
-		return answer{}, invalid(err)
+		return SessionAnswer{}, invalid(err)
 	}
 	account, u, linkEnds, err := s.session(ctx, r)
 	if err != nil {
-		return answer{}, err
+		return SessionAnswer{}, err
 	}
-	out := answer{UpdateSessionID: u.ID.String(), ExpiresAt: linkEnds.UTC()}
+	out := SessionAnswer{UpdateSessionID: u.ID.String(), ExpiresAt: linkEnds.UTC()}
 	// Signed here for the merchant's own page, which shows it at once. The ready
 	// page signs anew, see ready.
 	if out.Checkout, err = s.checkout(ctx, account, u); err != nil {
-		return answer{}, err
+		return SessionAnswer{}, err
 	}
 	out.URL, err = s.store(ctx, u, linkEnds)
 	return out, err
@@ -406,8 +406,10 @@ func (s *Start) ready(w http.ResponseWriter, q *http.Request) {
 		deny(pages.NotFound, session.Session{})
 	case u.State == session.Completed:
 		deny(pages.Done, u)
-	case expired, !s.Now().Before(u.ExpiresAt): // the second after an erasure
+	case expired, u.Erased, !s.Now().Before(u.ExpiresAt):
 		deny(pages.LinkExpired, u)
+	case u.CheckoutSessions >= session.MaxCheckoutSessions: // no return would be taken
+		deny(pages.UsedUp, u)
 	case u.Closed:
 		deny(pages.Closed, u)
 	default:
@@ -419,7 +421,8 @@ func (s *Start) ready(w http.ResponseWriter, q *http.Request) {
 		zerolog.Ctx(ctx).Info().Str("update_session", id.String()).Msg("ready page served")
 		s.Site.Pages.Ready(w, q, pages.Ready{
 			Language: u.Locale, Update: u.Update, Failed: u.State == session.Failed, Checkout: c,
-			MerchantName: s.Site.MerchantName, MerchantURL: s.Site.wayOut(u),
+			RedirectOrigins: s.Site.redirectOrigins(u),
+			MerchantName:    s.Site.MerchantName, MerchantURL: s.Site.wayOut(u),
 		})
 	}
 }

@@ -34,9 +34,9 @@ func problemOf(t *testing.T, got *httptest.ResponseRecorder) (code string, field
 	return p.Code, fields
 }
 
-func answerOf(t *testing.T, got *httptest.ResponseRecorder) answer {
+func answerOf(t *testing.T, got *httptest.ResponseRecorder) SessionAnswer {
 	t.Helper()
-	var a answer
+	var a SessionAnswer
 	if err := json.Unmarshal(got.Body.Bytes(), &a); err != nil || got.Code != http.StatusCreated {
 		t.Fatalf("%d: %s", got.Code, got.Body)
 	}
@@ -89,7 +89,7 @@ func TestSettingsOfThePayload(t *testing.T) {
 	if err := json.Unmarshal([]byte(c.PayloadJSON), &p); err != nil {
 		t.Fatal(err)
 	}
-	if p.PaymentMethodOnFileMetadata.SetupOnly || p.WebCheckoutDetails.CheckoutCancelURL == "" || p.WebCheckoutDetails.CheckoutCancelURL != p.WebCheckoutDetails.CheckoutResultReturnURL {
+	if p.PaymentMethodOnFileMetadata.SetupOnly || p.WebCheckoutDetails.CheckoutCancelURL != cancelURL(p.WebCheckoutDetails.CheckoutResultReturnURL) {
 		t.Errorf("%+v", p)
 	}
 	if c.ScriptURL != "https://mirror.example/checkout.js" || c.Sandbox {

@@ -158,6 +158,12 @@ func TestWhatIsWrongAroundThePayload(t *testing.T) {
 	}
 }
 
+// urlOf is a URL of so many characters.
+func urlOf(characters int) string {
+	const start = "https://merchant.example/"
+	return start + strings.Repeat("a", characters-len(start))
+}
+
 func TestEveryRuleOfThePayload(t *testing.T) {
 	s := newShop(t, nil)
 	set := func(path string, v any) func(map[string]any) {
@@ -215,6 +221,18 @@ func TestEveryRuleOfThePayload(t *testing.T) {
 		{"metadata", set("merchantMetadata.merchantStoreName", "Beispiel & Söhne"), ""},
 		{"metadata that there is not", set("merchantMetadata.merchantName", "x"), "merchantMetadata.merchantName UnrecognizedField"},
 		{"a number for a text", set("merchantMetadata.merchantReferenceId", 7), "merchantMetadata.merchantReferenceId InvalidParameterValue"},
+		{"texts as long as they may be", func(p map[string]any) {
+			set("merchantMetadata", map[string]any{"merchantReferenceId": strings.Repeat("ü", 256), "merchantStoreName": strings.Repeat("ü", 50),
+				"noteToBuyer": strings.Repeat("ü", 255), "customInformation": strings.Repeat("ü", 4096)})(p)
+			set("webCheckoutDetails.checkoutResultReturnUrl", urlOf(512))(p)
+			set("webCheckoutDetails.checkoutCancelUrl", urlOf(512))(p)
+		}, ""},
+		{"a long reference", set("merchantMetadata.merchantReferenceId", strings.Repeat("ü", 257)), "merchantMetadata.merchantReferenceId InvalidParameterValue"},
+		{"a long store name", set("merchantMetadata.merchantStoreName", strings.Repeat("ü", 51)), "merchantMetadata.merchantStoreName InvalidParameterValue"},
+		{"a long note", set("merchantMetadata.noteToBuyer", strings.Repeat("ü", 256)), "merchantMetadata.noteToBuyer InvalidParameterValue"},
+		{"long information", set("merchantMetadata.customInformation", strings.Repeat("ü", 4097)), "merchantMetadata.customInformation InvalidParameterValue"},
+		{"a long return URL", set("webCheckoutDetails.checkoutResultReturnUrl", urlOf(513)), "webCheckoutDetails.checkoutResultReturnUrl InvalidParameterValue"},
+		{"a long cancel URL", set("webCheckoutDetails.checkoutCancelUrl", urlOf(513)), "webCheckoutDetails.checkoutCancelUrl InvalidParameterValue"},
 		{"an unknown field", set("checkoutMode", "ProcessOrder"), "checkoutMode UnrecognizedField"},
 		{"a field in another case", set("StoreId", "x"), "StoreId UnrecognizedField"},
 		{"a backslash", set("merchantMetadata.noteToBuyer", `"quoted"`), "payloadJSON InvalidRequestFormat"},

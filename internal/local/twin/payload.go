@@ -213,6 +213,17 @@ func (c *checker) text(to *text) read {
 	return func(path string, raw json.RawMessage) { value(c, path, raw, (*string)(to), "a string") }
 }
 
+// upTo reads a string of at most limit characters ("MerchantMetadata" and
+// "WebCheckoutDetails" in the API reference).
+func (c *checker) upTo(limit int, to *text) read {
+	return func(path string, raw json.RawMessage) {
+		c.text(to)(path, raw)
+		if n := utf8.RuneCountInString(string(*to)); n > limit {
+			c.wrong(path, "InvalidParameterValue", "it has %d characters, and at most %d are allowed", n, limit)
+		}
+	}
+}
+
 func (c *checker) form(to *string, form *regexp.Regexp, what string) read {
 	return func(path string, raw json.RawMessage) {
 		if value(c, path, raw, to, "a string") && !form.MatchString(*to) {
@@ -252,7 +263,7 @@ func (c *checker) list(to *[]string, known ...string) read {
 // exception, HTTP to a loopback host.
 func (c *checker) url(to *text) read {
 	return func(path string, raw json.RawMessage) {
-		c.text(to)(path, raw)
+		c.upTo(512, to)(path, raw)
 		u, err := url.Parse(string(*to))
 		switch {
 		case err != nil || u.Host == "" || u.Opaque != "":
@@ -274,10 +285,10 @@ func (c *checker) metadata(p *payload) read {
 	return func(path string, raw json.RawMessage) {
 		p.MerchantMetadata = &merchantMetadata{}
 		c.object(path, raw, members{
-			"merchantReferenceId": c.optional(c.text(&p.MerchantMetadata.MerchantReferenceID)),
-			"merchantStoreName":   c.optional(c.text(&p.MerchantMetadata.MerchantStoreName)),
-			"noteToBuyer":         c.optional(c.text(&p.MerchantMetadata.NoteToBuyer)),
-			"customInformation":   c.optional(c.text(&p.MerchantMetadata.CustomInformation)),
+			"merchantReferenceId": c.optional(c.upTo(256, &p.MerchantMetadata.MerchantReferenceID)),
+			"merchantStoreName":   c.optional(c.upTo(50, &p.MerchantMetadata.MerchantStoreName)),
+			"noteToBuyer":         c.optional(c.upTo(255, &p.MerchantMetadata.NoteToBuyer)),
+			"customInformation":   c.optional(c.upTo(4096, &p.MerchantMetadata.CustomInformation)),
 		})
 	}
 }

@@ -3,7 +3,7 @@
 -- $1 account, $2 charge permissions, $3 now (null: the clock). Locks: update_sessions; whoever else locks one of them waits
 -- for nothing that is locked here. Index: update_sessions_of_one.
 update walletsync.update_sessions s set
-    details = '{}', start_url = '', return_to = '', expires_at = least(s.expires_at, t.now),
+    details = '{}', start_url = '', return_to = '', erased_at = coalesce(s.erased_at, t.now),
     state = case when s.state = 'started' then 'expired' else s.state end,
     ended_at = case when s.state = 'started' then t.now else s.ended_at end
 from (select coalesce($3::timestamptz, clock_timestamp()) as now) t

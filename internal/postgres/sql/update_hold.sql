@@ -1,5 +1,6 @@
--- checkout-return: hold the attempt, unless it has its outcome, somebody holds it, or it is of another session; and note in
--- the session that the buyer is back. Held again by the same token it stays held, so that the trip can be repeated.
+-- checkout-return: hold the attempt, unless it has its outcome, somebody holds it, it was tried a moment ago, or it is of
+-- another session; and note in the session that the buyer is back. Held again by the same token it stays held, so that the
+-- trip can be repeated. A reload makes no call before the back-off of the last try is over: the reload is the browser's choice.
 -- $1 session, $2 Checkout Session, $3 token, $4 seconds, $5 now (null: the clock).
 -- Locks: update_attempts and update_sessions, both under the session's lock. Index: the primary keys.
 with t as materialized (
@@ -8,7 +9,7 @@ with t as materialized (
     update walletsync.update_attempts a set held = $3::uuid, held_until = t.now + make_interval(secs => $4::float8)
     from t
     where a.update_session = $1::uuid and a.checkout_session = $2::text and a.outcome is null
-      and (a.held_until <= t.now or a.held = $3::uuid)
+      and (a.held_until <= t.now and a.not_before <= t.now or a.held = $3::uuid)
     returning a.update_session
 )
 update walletsync.update_sessions s set

@@ -15,6 +15,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"walletsync/internal/html"
 )
@@ -80,6 +81,9 @@ type Ready struct {
 	// Failed says that the buyer comes from an update that failed.
 	Failed   bool
 	Checkout Checkout
+	// RedirectOrigins are the origins of the merchant's pages that the buyer may
+	// be sent to after the return.
+	RedirectOrigins []string
 	// RetryURL is this page again; empty: the URL that it was loaded from.
 	RetryURL string
 	// MerchantName is how the buyer knows the shop, MerchantURL where it is.
@@ -143,6 +147,7 @@ const (
 	Closed      Kind = "closed"       // the buyer must set up a new Saved Wallet
 	NotFollowed Kind = "not_followed"
 	NotFound    Kind = "not_found"
+	UsedUp      Kind = "used_up"     // tried as often as one link allows
 	Unavailable Kind = "unavailable" // worth another try
 )
 
@@ -154,6 +159,7 @@ var statuses = map[Kind]int{
 	Closed:      http.StatusConflict,
 	NotFollowed: http.StatusConflict,
 	NotFound:    http.StatusNotFound,
+	UsedUp:      http.StatusGone,
 	Unavailable: http.StatusServiceUnavailable,
 }
 
@@ -190,7 +196,7 @@ func (p *Pages) Ready(w http.ResponseWriter, r *http.Request, v Ready) {
 	p.write(w, r, http.StatusOK, "ready.html", html.View{
 		Language: language, Title: t.Ready.of(v.Update).Title,
 		Data: shown[Ready]{v, t, t.Ready.of(v.Update)},
-	}, checkoutPolicy(v.Checkout.ScriptURL).With(p.csp))
+	}, checkoutPolicy(v.Checkout.ScriptURL, v.RedirectOrigins).With(p.csp))
 }
 
 // Result writes the result page.
@@ -234,29 +240,42 @@ func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, page s
 	}
 }
 
-// checkoutHosts are where Amazon's form may lead: apay-us.amazon.com,
-// payments.amazon.de and its sisters, with all of their domains' hosts, since
-// Chromium holds a form's redirects to the policy too, and Amazon may send the
-// buyer to sign in on another host first, or straight back to us.
-var checkoutHosts = []string{
-	"'self'",
-	"https://*.amazon.com",
-	"https://*.amazon.de", "https://*.amazon.co.uk", "https://*.amazon.fr", "https://*.amazon.it", "https://*.amazon.es",
-	"https://*.amazon.co.jp",
+// topLevels are the top-level domains of the hosts that Amazon's script and pages
+// use: one list for all regions, as Amazon's own plugin for Magento has it
+// (etc/csp_whitelist.xml).
+var topLevels = []string{"com", "co.uk", "co.jp", "jp", "it", "fr", "es", "de"}
+
+// under returns the hosts below a domain, in each top-level domain.
+func under(domain string) []string {
+	sources := make([]string, len(topLevels))
+	for i, t := range topLevels {
+		sources[i] = "https://*." + domain + "." + t
+	}
+	return sources
 }
 
 // checkoutPolicy allows what Amazon's script needs, and the script's own origin.
-func checkoutPolicy(scriptURL string) html.Policy {
+// It needs no image.
+//
+// The form that the script posts may lead to apay-us.amazon.com or one of the
+// hosts such as payments.amazon.de. Chromium holds the redirects of a form to the
+// policy too: Amazon may send the buyer to sign in on another of its hosts first,
+// or straight back to us, from where the last redirect leads to redirects, the
+// merchant's origins.
+func checkoutPolicy(scriptURL string, redirects []string) html.Policy {
 	const scripts = "https://*.payments-amazon.com"
 	script := html.Policy{}
 	if u, err := url.Parse(scriptURL); err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") {
 		script["script-src"] = []string{fmt.Sprintf("%s://%s", u.Scheme, u.Host)}
 	}
+	services := make([]string, len(topLevels))
+	for i, t := range topLevels {
+		services[i] = "https://mws.amazonservices." + t
+	}
 	return html.Strict().With(html.Policy{
 		"script-src":  {scripts},
-		"connect-src": {"https://*.amazon.com", scripts},
-		"img-src":     {"https://*.amazon.com", scripts},
-		"frame-src":   {"https://*.amazon.com", scripts},
-		"form-action": checkoutHosts,
+		"connect-src": slices.Concat(under("amazon"), under("amazonpay"), services, []string{scripts}),
+		"frame-src":   slices.Concat(under("amazon"), under("payments-amazon")),
+		"form-action": slices.Concat([]string{"'self'"}, under("amazon"), redirects),
 	}).With(script)
 }

@@ -309,19 +309,31 @@ func TestThePolicyAllowsAmazonsScriptAndNothingElse(t *testing.T) {
 	p := pages(t, map[string][]string{"form-action": {"http://127.0.0.1:8443"}, "font-src": {"https://fonts.example.com"}})
 	v := every()["ready-address"].(Ready)
 	v.Checkout.ScriptURL = "https://twin.example.com:8443/checkout.js?x=1"
-	amazonPay := []string{"https://*.amazon.com", "https://*.payments-amazon.com"}
+	v.RedirectOrigins = []string{"https://shop.example.com"}
 	want := map[string][]string{
 		"default-src":     {"'none'"},
 		"base-uri":        {"'none'"},
 		"frame-ancestors": {"'none'"},
 		"script-src":      {"https://*.payments-amazon.com", "https://twin.example.com:8443", nonce},
 		"style-src":       {nonce},
-		"connect-src":     amazonPay,
-		"img-src":         amazonPay,
-		"frame-src":       amazonPay,
+		"connect-src": {
+			"https://*.amazon.com", "https://*.amazon.co.uk", "https://*.amazon.co.jp", "https://*.amazon.jp", "https://*.amazon.it",
+			"https://*.amazon.fr", "https://*.amazon.es", "https://*.amazon.de",
+			"https://*.amazonpay.com", "https://*.amazonpay.co.uk", "https://*.amazonpay.co.jp", "https://*.amazonpay.jp", "https://*.amazonpay.it",
+			"https://*.amazonpay.fr", "https://*.amazonpay.es", "https://*.amazonpay.de",
+			"https://mws.amazonservices.com", "https://mws.amazonservices.co.uk", "https://mws.amazonservices.co.jp", "https://mws.amazonservices.jp",
+			"https://mws.amazonservices.it", "https://mws.amazonservices.fr", "https://mws.amazonservices.es", "https://mws.amazonservices.de",
+			"https://*.payments-amazon.com",
+		},
+		"frame-src": {
+			"https://*.amazon.com", "https://*.amazon.co.uk", "https://*.amazon.co.jp", "https://*.amazon.jp", "https://*.amazon.it",
+			"https://*.amazon.fr", "https://*.amazon.es", "https://*.amazon.de",
+			"https://*.payments-amazon.com", "https://*.payments-amazon.co.uk", "https://*.payments-amazon.co.jp", "https://*.payments-amazon.jp",
+			"https://*.payments-amazon.it", "https://*.payments-amazon.fr", "https://*.payments-amazon.es", "https://*.payments-amazon.de",
+		},
 		"form-action": {
-			"'self'", "https://*.amazon.com", "https://*.amazon.de", "https://*.amazon.co.uk", "https://*.amazon.fr", "https://*.amazon.it",
-			"https://*.amazon.es", "https://*.amazon.co.jp", "http://127.0.0.1:8443",
+			"'self'", "https://*.amazon.com", "https://*.amazon.co.uk", "https://*.amazon.co.jp", "https://*.amazon.jp", "https://*.amazon.it",
+			"https://*.amazon.fr", "https://*.amazon.es", "https://*.amazon.de", "https://shop.example.com", "http://127.0.0.1:8443",
 		},
 		"font-src": {"https://fonts.example.com"},
 	}

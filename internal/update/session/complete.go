@@ -83,6 +83,9 @@ type verdict struct {
 	requestID   string
 }
 
+// ReasonNotFound is Amazon's reason code of a 404.
+const ReasonNotFound = "ResourceNotFound"
+
 // The reasons of failures that are not Amazon's reason codes.
 const (
 	ReasonOtherPermission = "other_charge_permission"
@@ -133,7 +136,7 @@ func judgeError(err error) verdict {
 	case code == amazonpay.ReasonDuplicateIdempotencyKey:
 		v.newKey = true
 	case amazonpay.NotFound(err):
-		v.outcome, v.reason = OutcomeFailed, reasonOf(code, "not_found")
+		v.outcome, v.reason = OutcomeFailed, ReasonNotFound
 	case amazonpay.WasNotCalled(err):
 		v.uncalled = true
 	case amazonpay.Misconfigured(err), amazonpay.ObjectRefused(err), amazonpay.Temporary(err):
@@ -191,6 +194,10 @@ func (c *Completer) Finish(ctx context.Context, a Attempt, held Held, patience t
 	case s.Outcome == "":
 		log.Warn().Str("error", s.Error).Int("failures", s.Failures).Msg("no clear outcome yet")
 		return s.Attempt, true, nil
+	case s.Reason == ReasonNotFound:
+		// Amazon knows a session for 30 days, so this one was invented.
+		c.Metrics.Count(telemetry.SecurityEvents, 1, telemetry.Labels{Account: string(a.Account), Reason: "unknown_checkout_session"})
+		log.Error().Str("event", "security").Str("request_id", s.RequestID).Msg("Amazon Pay does not know the checkout session that was returned")
 	case s.Reason == ReasonOtherPermission:
 		c.Metrics.Count(telemetry.SecurityEvents, 1, telemetry.Labels{Account: string(a.Account), Reason: s.Reason})
 		log.Error().Str("event", "security").Str("request_id", s.RequestID).

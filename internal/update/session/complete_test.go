@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"walletsync/internal/amazonpay"
+	"walletsync/internal/telemetry"
 	"walletsync/internal/wallet"
 )
 
@@ -206,6 +208,33 @@ func TestEveryAnswerOfAmazonsHasItsOutcome(t *testing.T) {
 				t.Errorf("error %q, failures %d", s.Error, s.Failures)
 			}
 		})
+	}
+}
+
+// Amazon keeps a Checkout Session for 30 days, so what it does not know was
+// invented; what a buyer cancelled was not.
+func TestUnknownCheckoutSessionIsASecurityEvent(t *testing.T) {
+	for name, c := range map[string]struct {
+		says said
+		want bool
+	}{
+		"ResourceNotFound":      {isGone, true},
+		"404 without a reason":  {said{err: refusal(404, "")}, true},
+		"404, and a new reason": {said{err: refusal(404, "BrandNew")}, true},
+		"cancelled":             {cancelled, false},
+		"no answer":             {broken, false},
+	} {
+		var out bytes.Buffer
+		a := &amazon{t: t, complete: []said{c.says}}
+		m := telemetry.NewMetrics(&out, "checkout-return", time.Now)
+		f := &Completer{Store: &bucket{}, Jitter: func() float64 { return 0 }, Metrics: m, API: func(wallet.AccountID) (API, error) { return a, nil }}
+		if _, _, err := f.Finish(t.Context(), Attempt{Account: "main", ChargePermission: permission, CheckoutSession: checkout}, Held{1}, 0); err != nil {
+			t.Fatal(err)
+		}
+		m.Flush()
+		if got := strings.Contains(out.String(), `"SecurityEvents"`) && strings.Contains(out.String(), "unknown_checkout_session"); got != c.want {
+			t.Errorf("%s: %s", name, out.String())
+		}
 	}
 }
 

@@ -60,7 +60,20 @@ type Session struct {
 	ExpiresAt time.Time
 	State     State
 	Closed    bool // the charge permission is, as far as is known
+	// Erased: what the button would be signed with is gone. Buyers who are on
+	// Amazon's page may still return.
+	Erased           bool
+	CheckoutSessions int // that came back
+	// ReadsRequested counts returns without a Checkout Session that requested a
+	// read, up to MaxCheckoutSessions.
+	ReadsRequested int
 }
+
+// MaxCheckoutSessions is how many Checkout Sessions are taken for one update
+// session. A buyer who cancels, or whose card fails, brings a new one with each
+// try; the ids are the browser's word, and each costs a row and a call to Amazon
+// Pay. It also limits the reads that returns without one request.
+const MaxCheckoutSessions = 10
 
 // State is how far a session has come.
 type State string
@@ -165,6 +178,11 @@ type Begun struct {
 	Attempt Attempt
 	Ours    bool // the attempt is held by us
 	Foreign bool // the attempt is one of another update session
+	// Deferred: the last try had no clear outcome, and the next one is not due.
+	Deferred bool
+	// Refused: there is no attempt, because the session has expired or has
+	// MaxCheckoutSessions already.
+	Refused bool
 }
 
 // Details are the parts of Amazon's payload that a merchant's server passes
