@@ -45,6 +45,7 @@ func main() {
 	refresher := pay.Refresher(c.Refreshing, c.Accounts, clients, store, &queue.Queue{Client: messages, URL: c.QueueURL}, metrics)
 	console, err := backoffice.New(backoffice.Options{
 		Prefix: html.Path(c.PublicURL), Store: store, Accesses: store, Refresher: refresher, StaleAfter: c.Sweep, Patience: c.Patience, Location: c.Location, Now: time.Now,
+		CursorKeys:  secrets.CookieKeys(c.ConsoleSecret),
 		Linker:      rooms.NewLinks(c, store, refresher, secrets.Links(c.LinkSecret), metrics),
 		DeadLetters: &deadletter.Letters{Client: messages, QueueURL: c.QueueURL, URL: c.DeadLetterQueueURL, Now: time.Now},
 		People:      rooms.People{Eraser: &person.Eraser{Store: store, Log: person.FunctionLog{}}, Store: store},
@@ -56,7 +57,7 @@ func main() {
 		PublicURL: c.PublicURL, CookieKeys: secrets.CookieKeys(c.ConsoleSecret), Lifetime: c.Session,
 		Roles: signin.Roles{Claim: c.RoleClaim, Values: c.Roles}, Pages: pages, Now: time.Now, Metrics: metrics,
 		Issuer: signin.NewIssuer(signin.IssuerOptions{
-			URL: c.Issuer, ClientID: c.ClientID, Audience: c.Audience, Hosts: c.Hosts, Scopes: c.Scopes, RedirectURL: signin.RedirectURL(c.PublicURL),
+			URL: c.Issuer, ClientID: c.ClientID, Audience: c.Audience, Hosts: c.Hosts, Scopes: c.Scopes, RedirectURL: signin.RedirectURL(c.PublicURL), CognitoLogoutURL: c.CognitoLogoutURL,
 			ClientSecrets: secrets.ClientSecrets(c.ConsoleSecret), Client: client, Now: time.Now,
 		}),
 	}

@@ -51,22 +51,21 @@ func main() {
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
 	})
 	updates := &session.Unfinished{
-		Store: store, Most: 20, Within: 20 * time.Second,
+		Store: store, Most: 20,
 		NewHeld: func() (h session.Held) { _, _ = rand.Read(h[:]); return h }, // crypto/rand.Read never fails
 		Completer: &session.Completer{
 			Store: store, Jitter: mathrand.Float64, Metrics: metrics, Pause: refresh.Defaults().Pause,
 			API: func(a wallet.AccountID) (session.API, error) { return clients.Client(a) },
 		},
 	}
-	reconciler := &reconcile.Reconciler{Accounts: config.IDs(c.Accounts), Duties: []reconcile.Duty{
-		updates,
+	wake := &reconcile.Wake{Store: store, Waker: &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, Metrics: metrics}
+	reconciler := &reconcile.Reconciler{Accounts: config.IDs(c.Accounts), Wake: wake, Calls: []reconcile.Duty{updates}, Every: c.Every, Now: time.Now, Duties: []reconcile.Duty{
 		&reconcile.Retention{Store: store, Eraser: &person.Eraser{Store: store, Log: person.FunctionLog{}}, After: c.Retention, Metrics: metrics},
 		&reconcile.Inbox{Store: store, Keep: c.Inbox},
 		&reconcile.Updates{Store: store, Keep: c.Updates},
 		&reconcile.Accesses{Store: store, Keep: c.Accesses},
 		&reconcile.Sweep{Store: store, Period: c.Sweep, Every: c.Every, Metrics: metrics},
 		&reconcile.Channel{Store: store, Patience: c.Patience, Metrics: metrics},
-		&reconcile.Wake{Store: store, Waker: &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, Metrics: metrics},
 		&reconcile.Hours{Store: store},
 	}}
 	awslambda.Start(log, metrics, awslambda.Schedule(reconciler.Run))

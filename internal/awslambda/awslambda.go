@@ -15,13 +15,22 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/rs/zerolog"
 
+	"walletsync/internal/deadline"
 	"walletsync/internal/telemetry"
 )
+
+// answerTime is how much of an invocation's time is kept for the answer. Lambda's
+// deadline is the moment at which it ends the process, so a context that ended
+// then would leave no time to say what went wrong. It covers what a function still
+// has to do when its context has ended (see deadline.Grace), and writing the
+// answer. A function with less than twice this keeps half of its time.
+const answerTime = 2 * time.Second
 
 // Handler answers one invocation. What it returns is written as JSON. The event
 // is the runtime's, and is used again after the invocation.
@@ -29,6 +38,8 @@ type Handler func(ctx context.Context, event json.RawMessage) (any, error)
 
 // Start serves invocations until the process ends. Each has a logger in its
 // context, with Lambda's request id, and its metrics are written when it ends.
+// Its context ends before Lambda ends the invocation: whatever is silent, there
+// is time to answer.
 //
 // A panic fails its invocation and not the process: what is in flight is lost
 // either way and comes again, but caches and connections stay.
@@ -66,6 +77,8 @@ func invoke(ctx context.Context, log zerolog.Logger, metrics *telemetry.Metrics,
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		log = log.With().Str("request", lc.AwsRequestID).Logger()
 	}
+	ctx, cancel := deadline.Within(ctx, 0, answerTime)
+	defer cancel()
 	defer metrics.Flush()
 	defer func() {
 		if p := recover(); p != nil {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
@@ -155,6 +157,26 @@ func TestAPanicFailsItsInvocationAlone(t *testing.T) {
 	_, err := invoke(t.Context(), zerolog.New(&log), nil, func(context.Context, json.RawMessage) (any, error) { panic("a name and an address") }, nil)
 	if err == nil || strings.Contains(err.Error(), "address") || strings.Contains(log.String(), "a name and an address") {
 		t.Errorf("%v; log %s", err, log.String())
+	}
+}
+
+// TestTheContextEndsWhileThereIsTimeToAnswer: Lambda ends the process at the
+// deadline that it announces.
+func TestTheContextEndsWhileThereIsTimeToAnswer(t *testing.T) {
+	const s = time.Second
+	for announced, want := range map[time.Duration]time.Duration{30 * s: 28 * s, 10 * s: 8 * s, 3 * s: 1500 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), announced)
+			defer cancel()
+			began := time.Now()
+			answer, err := invoke(ctx, zerolog.Nop(), nil, func(ctx context.Context, _ json.RawMessage) (any, error) {
+				<-ctx.Done() // as a silent dependency makes it
+				return "our own answer", nil
+			}, nil)
+			if took := time.Since(began); err != nil || answer != "our own answer" || took != want {
+				t.Errorf("of %v it had %v: %v, %v", announced, took, answer, err)
+			}
+		})
 	}
 }
 

@@ -61,16 +61,20 @@ type DeadLetters interface {
 }
 
 // People exports and erases what is stored of the person behind a charge
-// permission.
+// permission. Before they do, both call record with every charge permission of
+// that person, and end with its error.
 type People interface {
 	// Export returns a JSON document.
-	Export(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID) ([]byte, error)
-	Erase(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID) error
+	Export(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, record func([]wallet.ChargePermissionID) error) ([]byte, error)
+	Erase(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, record func([]wallet.ChargePermissionID) error) error
 }
 
-// AccessLog keeps who opened which record. What it cannot keep is not shown.
+// AccessLog keeps who searched, and who opened or changed which record. What it
+// cannot keep is neither shown nor done.
 type AccessLog interface {
-	Opened(ctx context.Context, by identity.Identity, a view.Access) error
+	// LogAccess writes a line for each charge permission of a, and one if it has
+	// none.
+	LogAccess(ctx context.Context, by identity.Identity, a view.Access) error
 	// Accesses returns who opened a record, the newest first and at most so many.
 	Accesses(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, most int) ([]view.Accessed, error)
 }
@@ -87,6 +91,9 @@ type Options struct {
 	DeadLetters DeadLetters
 	People      People
 	Accesses    AccessLog
+	// CursorKeys are the valid secrets that sign cursors, the one that signs first.
+	// Again says that the ones returned before did not match.
+	CursorKeys func(ctx context.Context, again bool) ([]string, error)
 	// StaleAfter is after how long without a read a charge permission is stale:
 	// the sweep's period.
 	StaleAfter time.Duration
@@ -100,7 +107,8 @@ type Options struct {
 
 type console struct {
 	Options
-	pages *pages.Pages
+	pages   *pages.Pages
+	cursors cursors
 }
 
 // home is below what the console stands, behind Prefix.
@@ -112,7 +120,7 @@ func New(o Options) (http.Handler, error) {
 	if o.Location == nil {
 		o.Location = time.UTC
 	}
-	c := &console{Options: o}
+	c := &console{Options: o, cursors: cursors{o.CursorKeys}}
 	var err error
 	c.pages, err = pages.New(pages.Options{
 		Base: o.Prefix + home, Location: o.Location, Now: o.Now, Random: o.Random,
@@ -242,14 +250,29 @@ func named(q *http.Request) (wallet.AccountID, wallet.ChargePermissionID, bool) 
 	return account, id, err == nil
 }
 
-// opened writes the access log, and answers if it cannot.
-func (c *console) opened(w http.ResponseWriter, q *http.Request, account wallet.AccountID, id wallet.ChargePermissionID, what string) bool {
+// logAccess writes the access log, and answers if it cannot.
+func (c *console) logAccess(w http.ResponseWriter, q *http.Request, a view.Access) bool {
 	by, _ := identity.Of(q.Context())
-	if err := c.Accesses.Opened(q.Context(), by, view.Access{Account: account, ChargePermission: id, What: what}); err != nil {
+	if err := c.Accesses.LogAccess(q.Context(), by, a); err != nil {
 		c.failed(w, q, "access log", err)
 		return false
 	}
 	return true
+}
+
+// logRecord writes what is done with one record into the access log, and answers
+// if it cannot.
+func (c *console) logRecord(w http.ResponseWriter, q *http.Request, account wallet.AccountID, id wallet.ChargePermissionID, what string) bool {
+	return c.logAccess(w, q, view.Access{What: what, Account: account, ChargePermissions: []wallet.ChargePermissionID{id}})
+}
+
+// logPerson returns what writes into the access log what is done with all charge
+// permissions of a person.
+func (c *console) logPerson(q *http.Request, account wallet.AccountID, what string) func([]wallet.ChargePermissionID) error {
+	by, _ := identity.Of(q.Context())
+	return func(ids []wallet.ChargePermissionID) error {
+		return c.Accesses.LogAccess(q.Context(), by, view.Access{What: what, Account: account, ChargePermissions: ids})
+	}
 }
 
 func recordPath(account wallet.AccountID, id wallet.ChargePermissionID) string {

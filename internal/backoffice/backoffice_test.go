@@ -100,16 +100,55 @@ func (l letters) Retry(_ context.Context, id string) (bool, error) {
 }
 func (l letters) RetryAll(context.Context) (int, error) { return 7, l.ask("retry", "all") }
 
-func (p *parts) Export(_ context.Context, account wallet.AccountID, of wallet.ChargePermissionID) ([]byte, error) {
+// ofPerson are the charge permissions of the person behind id.
+var ofPerson = []wallet.ChargePermissionID{id, "B01-0000000-0000007"}
+
+func (p *parts) Export(_ context.Context, account wallet.AccountID, of wallet.ChargePermissionID, record func([]wallet.ChargePermissionID) error) ([]byte, error) {
+	if err := record(ofPerson); err != nil {
+		return nil, err
+	}
 	return []byte(`{"all":"of it"}`), p.ask("export", "%s %s", account, of)
 }
 
-func (p *parts) Erase(_ context.Context, account wallet.AccountID, of wallet.ChargePermissionID) error {
+func (p *parts) Erase(_ context.Context, account wallet.AccountID, of wallet.ChargePermissionID, record func([]wallet.ChargePermissionID) error) error {
+	if err := record(ofPerson); err != nil {
+		return err
+	}
 	return p.ask("erase", "%s %s", account, of)
 }
 
-func (p *parts) Opened(_ context.Context, by identity.Identity, a view.Access) error {
-	return p.ask("access", "%s %s %s %s", by.Subject, a.What, a.Account, a.ChargePermission)
+func (p *parts) LogAccess(_ context.Context, by identity.Identity, a view.Access) error {
+	var of []string
+	for _, id := range a.ChargePermissions {
+		of = append(of, string(a.Account)+" "+string(id))
+	}
+	return p.ask("access", "%s %s %s", by.Subject, a.What, strings.Join(append(of, a.Detail), " "))
+}
+
+// did returns what was asked but lines of the access log.
+func (p *parts) did() []string {
+	var all []string
+	for _, a := range p.asked {
+		if !strings.HasPrefix(a, "access ") {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// key signs the cursors of these tests.
+func key(context.Context, bool) ([]string, error) { return []string{"a-key-of-the-tests"}, nil }
+
+// sealed is a cursor as a page gave it out to somebody with a role.
+func sealed(t testing.TB, role identity.Role, c view.Cursor, list string, filter ...string) string {
+	t.Helper()
+	q := httptest.NewRequest("GET", "/", nil)
+	q = q.WithContext(identity.With(q.Context(), identity.Identity{Role: role}))
+	s, err := cursors{key}.seal(q.Context(), cursorScope(q, list, filter...), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func (p *parts) Accesses(_ context.Context, account wallet.AccountID, of wallet.ChargePermissionID, most int) ([]view.Accessed, error) {
@@ -127,7 +166,7 @@ type call struct {
 
 func (p *parts) call(t testing.TB, c call) *httptest.ResponseRecorder {
 	t.Helper()
-	h, err := New(Options{Store: p, Refresher: p, Linker: p, DeadLetters: letters{p}, People: p, Accesses: p, StaleAfter: 30 * 24 * time.Hour, Patience: 5 * time.Minute,
+	h, err := New(Options{Store: p, Refresher: p, Linker: p, DeadLetters: letters{p}, People: p, Accesses: p, CursorKeys: key, StaleAfter: 30 * 24 * time.Hour, Patience: 5 * time.Minute,
 		Now: func() time.Time { return now }, Location: time.FixedZone("JST", 9*60*60), Prefix: "/prod"})
 	if err != nil {
 		t.Fatal(err)
@@ -256,10 +295,10 @@ func TestASearch(t *testing.T) {
 		{"by name", url.Values{"q": {"anna"}}, identity.Read, false, parts{rows: map[string][]view.Row{view.ByName: two}}, 200, []string{`search name "anna" "" masked false after ""`}, "Found: 2"},
 		{"one hit leads to it", url.Values{"q": {"anna"}}, identity.Read, false, parts{rows: map[string][]view.Row{view.ByName: two[:1]}}, 303, []string{`search name "anna" "" masked false after ""`}, "/prod/console" + record},
 		{"but programs are told", url.Values{"q": {"anna"}}, identity.Read, true, parts{rows: map[string][]view.Row{view.ByName: two[:1]}}, 200, []string{`search name "anna" "" masked false after ""`}, `"searched_as":"name"`},
-		{"one hit on a second page does not", url.Values{"q": {"anna"}, "after": {cursor.String()}}, identity.Read, false, parts{rows: map[string][]view.Row{view.ByName: two[:1]}}, 200, []string{`search name "anna" "" masked false after "` + id + `"`}, "Found: 1"},
+		{"one hit on a second page does not", url.Values{"q": {"anna"}, "after": {sealed(t, identity.Read, cursor, "search", "anna", "")}}, identity.Read, false, parts{rows: map[string][]view.Row{view.ByName: two[:1]}}, 200, []string{`search name "anna" "" masked false after "` + id + `"`}, "Found: 1"},
 		{"by state alone", url.Values{"state": {"closed"}}, identity.Masked, false, parts{rows: map[string][]view.Row{view.ByState: two}}, 200, []string{`search state "" "Closed" masked true after ""`}, "Found: 2"},
 		{"digits that are a name's", url.Values{"q": {"area 51"}}, identity.Read, false, parts{rows: map[string][]view.Row{view.ByName: two}}, 200, []string{`search postal_code "AREA51" "" masked false after ""`, `search name "area 51" "" masked false after ""`}, "Searched for as a name"},
-		{"and their next page", url.Values{"q": {"area 51"}, "after": {view.Cursor{Account: "main", Place: id, Part: 1}.String()}}, identity.Read, false, parts{}, 200, []string{`search name "area 51" "" masked false after "` + id + `"`}, "Found: 0"},
+		{"and their next page", url.Values{"q": {"area 51"}, "after": {sealed(t, identity.Read, view.Cursor{Account: "main", Place: id, Part: 1}, "search", "area 51", "")}}, identity.Read, false, parts{}, 200, []string{`search name "area 51" "" masked false after "` + id + `"`}, "Found: 0"},
 		{"a short postcode", url.Values{"q": {"15"}}, identity.Read, false, parts{}, 422, nil, "at least three characters"},
 		{"a name without the right to names", url.Values{"q": {"anna"}}, identity.Masked, false, parts{}, 422, nil, "without personal data"},
 		{"an id without it", url.Values{"q": {id}}, identity.Masked, true, parts{}, 200, []string{`search charge_permission_id "` + id + `" "" masked true after ""`}, `"rows":[]`},
@@ -277,7 +316,7 @@ func TestASearch(t *testing.T) {
 			if w.Code != c.want || !strings.Contains(says, c.says) {
 				t.Errorf("%d, not %d with %q: %s", w.Code, c.want, c.says, says)
 			}
-			if diff := cmp.Diff(c.asked, c.parts.asked); diff != "" {
+			if diff := cmp.Diff(c.asked, c.parts.did()); diff != "" {
 				t.Error(diff)
 			}
 			if strings.Contains(c.parts.log.String(), "secretname") {
@@ -290,7 +329,7 @@ func TestASearch(t *testing.T) {
 func TestASearchInJSONMaySayItInJSON(t *testing.T) {
 	var p parts
 	w := p.call(t, call{method: "POST", path: "/search", body: `{"q":"anna","state":"chargeable"}`, json: true, role: identity.Read})
-	if diff := cmp.Diff([]string{`search name "anna" "Chargeable" masked false after ""`}, p.asked); diff != "" || w.Code != 200 {
+	if diff := cmp.Diff([]string{`search name "anna" "Chargeable" masked false after ""`}, p.did()); diff != "" || w.Code != 200 {
 		t.Error(w.Code, diff)
 	}
 	if w = p.call(t, call{method: "POST", path: "/search", body: `{"q":["secret"]}`, json: true, role: identity.Read}); w.Code != 400 || strings.Contains(w.Body.String(), "secret") {
@@ -317,7 +356,7 @@ func TestATermNeverStandsInAnAddress(t *testing.T) {
 }
 
 func TestLists(t *testing.T) {
-	after := view.Cursor{Account: "main", Place: id, Micro: 1}.String()
+	after := sealed(t, identity.Read, view.Cursor{Account: "main", Place: id, Micro: 1}, "list", "waiting")
 	for path, want := range map[string]struct {
 		code  int
 		asked []string
@@ -330,7 +369,7 @@ func TestLists(t *testing.T) {
 		"/lists/waiting?after=something": {400, nil},
 	} {
 		var p parts
-		if w := p.call(t, call{method: "GET", path: path, role: identity.Read}); w.Code != want.code || !slices.Equal(p.asked, want.asked) {
+		if w := p.call(t, call{method: "GET", path: path, role: identity.Read}); w.Code != want.code || !slices.Equal(p.did(), want.asked) {
 			t.Errorf("%s: %d %v", path, w.Code, p.asked)
 		}
 	}
@@ -349,6 +388,7 @@ func TestARecordIsShownOnlyIfItIsWrittenDownWhoOpenedIt(t *testing.T) {
 	for _, c := range []call{
 		{method: "GET", path: record}, {method: "POST", path: record + "/refresh"}, {method: "POST", path: record + "/update-links", form: url.Values{"update": {"both"}}},
 		{method: "POST", path: record + "/export", form: url.Values{"confirm": {id}}}, {method: "POST", path: record + "/erase", form: url.Values{"confirm": {id}}},
+		{method: "POST", path: "/failures/retry", form: url.Values{"all": {"1"}}},
 	} {
 		c.role = identity.Act
 		if w := p.call(t, c); w.Code != 503 || strings.Contains(w.Body.String(), "Anna") {
@@ -359,6 +399,48 @@ func TestARecordIsShownOnlyIfItIsWrittenDownWhoOpenedIt(t *testing.T) {
 		if !strings.HasPrefix(a, "record ") && !strings.HasPrefix(a, "access ") {
 			t.Errorf("done without being written down: %s", a)
 		}
+	}
+}
+
+func TestSearchesListsExportsErasuresAndRetriesAreInTheAccessLog(t *testing.T) {
+	both := " main " + id + " main B01-0000000-0000007"
+	for _, c := range []struct {
+		call
+		want string
+	}{
+		{call{method: "POST", path: "/search", form: url.Values{"q": {"anna"}}}, "searched name"},
+		{call{method: "POST", path: "/search", form: url.Values{"q": {"anna@example.com"}, "state": {"closed"}}}, "searched email closed"},
+		{call{method: "POST", path: "/search", form: url.Values{"state": {"closed"}}}, "searched state closed"},
+		{call{method: "POST", path: "/search", form: url.Values{"q": {"area 51"}}}, "searched name"},
+		{call{method: "GET", path: "/lists/stale"}, "listed stale"},
+		{call{method: "GET", path: "/failures"}, "listed failures"},
+		{call{method: "POST", path: record + "/export", form: url.Values{"confirm": {id}}}, "exported" + both},
+		{call{method: "POST", path: record + "/erase", form: url.Values{"confirm": {id}}}, "erased" + both},
+		{call{method: "POST", path: "/failures/retry", form: url.Values{"all": {"1"}}}, "retried all"},
+		{call{method: "POST", path: "/failures/retry", form: url.Values{"id": {"there"}}}, "retried there"},
+	} {
+		c.role = identity.Act
+		body := url.Values.Encode(c.form)
+		var p parts
+		p.call(t, c.call)
+		if want := "access subject " + c.want; !slices.Contains(p.asked, want) || strings.Contains(strings.Join(p.asked, "\n"), "access subject searched name anna") {
+			t.Errorf("%s %s: %q, not %q", c.path, body, p.asked, want)
+		}
+		// What cannot be written down is neither shown nor done.
+		p = parts{broken: "access", rows: map[string][]view.Row{view.ByName: {{Account: "main", ChargePermissionID: "B01-0000000-0000009"}}}}
+		if w := p.call(t, c.call); w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "0000009") {
+			t.Errorf("%s %s: %d %s", c.path, body, w.Code, w.Body)
+		}
+		for _, a := range p.did() {
+			if strings.HasPrefix(a, "retry") || strings.HasPrefix(a, "export") || strings.HasPrefix(a, "erase") {
+				t.Errorf("done without being written down: %s", a)
+			}
+		}
+	}
+	// The form alone shows nothing.
+	var p parts
+	if p.call(t, call{method: "GET", path: "/", role: identity.Read}); len(p.asked) > 0 {
+		t.Errorf("%v", p.asked)
 	}
 }
 
@@ -501,7 +583,7 @@ func TestDeadLettersAreTriedAgainOneOrAll(t *testing.T) {
 	} {
 		var p parts
 		w := p.call(t, call{method: "POST", path: "/failures/retry", form: c.form, role: identity.Act})
-		if w.Code != c.want || w.Header().Get("Location") != c.to || strings.Join(p.asked, "") != c.done {
+		if w.Code != c.want || w.Header().Get("Location") != c.to || strings.Join(p.did(), "") != c.done {
 			t.Errorf("%v: %d %s %v", c.form, w.Code, w.Header().Get("Location"), p.asked)
 		}
 	}

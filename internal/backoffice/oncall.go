@@ -1,7 +1,9 @@
 package backoffice
 
 import (
+	"cmp"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -10,6 +12,9 @@ import (
 	"walletsync/internal/backoffice/answer"
 	"walletsync/internal/backoffice/view"
 )
+
+// letterID is what the queue may call a message; SQS has UUIDs.
+var letterID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
 
 // shownLetters is how many dead letters a page shows: each ten are a call.
 const shownLetters = 50
@@ -51,7 +56,7 @@ func (c *console) readFailures(w http.ResponseWriter, q *http.Request) (v view.F
 		return v, false
 	}
 	v.Failing, v.MoreFailing = rows, next != view.Cursor{}
-	return v, true
+	return v, c.logAccess(w, q, view.Access{What: "listed", Detail: "failures"})
 }
 
 // retry sends dead letters to the queue again: the one that is named, or all.
@@ -61,8 +66,11 @@ func (c *console) retry(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	id, all := q.PostFormValue("id"), q.PostFormValue("all") == "1"
-	if (id == "") != all || len(id) > 100 {
+	if (id == "") != all || id != "" && !letterID.MatchString(id) {
 		c.problem(w, q, badRequest)
+		return
+	}
+	if !c.logAccess(w, q, view.Access{What: "retried", Detail: cmp.Or(id, "all")}) {
 		return
 	}
 	n, missing := 0, false

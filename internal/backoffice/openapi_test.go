@@ -37,19 +37,19 @@ const ofOne = "/charge-permissions/{account}/{id}"
 
 // operations are all of them. What asks for a confirmation is a page's own.
 func operations() []operation {
-	after := map[string]string{"after": "next of the page before"}
+	after := map[string]string{"after": "next of the page before, in the same role"}
 	confirm := map[string]string{"confirm": "the charge permission's id once more"}
 	return []operation{
-		{"POST", "/search", "search", "Find charge permissions by id, or by the beginning of a name, an e-mail address or a postcode. Takes the role masked; names, e-mail addresses and postcodes take read.", nil, map[string]string{"q": "the term", "state": "chargeable, not_chargeable or closed; empty: any", "after": "next of the page before"}, "200", view.Search{}, nil},
-		{"GET", "/lists/{filter}", "list", "A list. Takes the role masked.", after, nil, "200", view.List{}, nil},
+		{"POST", "/search", "search", "Find charge permissions by id, or by the beginning of a name, an e-mail address or a postcode. It is written down who searched. Takes the role masked; names, e-mail addresses and postcodes take read.", nil, map[string]string{"q": "the term", "state": "chargeable, not_chargeable or closed; empty: any", "after": "next of the page before, of the same search and role"}, "200", view.Search{}, nil},
+		{"GET", "/lists/{filter}", "list", "A list. It is written down who asked for it. Takes the role masked.", after, nil, "200", view.List{}, nil},
 		{"GET", ofOne, "record", "All of one charge permission. It is written down who opened it. Takes the role masked, which sees no personal data.", map[string]string{"before": "timeline_next of the page before"}, nil, "200", view.Record{}, nil},
 		{"POST", ofOne + "/refresh", "refresh", "Read it at Amazon Pay now. Takes the role act.", nil, nil, "200", view.Refreshed{}, nil},
 		{"POST", ofOne + "/update-links", "createUpdateLink", "Start an update, and get the link for the buyer. Takes the role act.", nil, map[string]string{"update": "address, payment_method or both"}, "201", view.Link{}, nil},
 		{"GET", ofOne + "/accesses", "accesses", "Who opened it in the console. Takes the role act.", nil, nil, "200", view.Accesses{}, nil},
 		{"POST", ofOne + "/export", "exportPerson", "All that is stored of the person behind it. Takes the role act.", nil, confirm, "200", nil, map[string]any{"422": view.Confirm{}}},
 		{"POST", ofOne + "/erase", "erasePerson", "Erase what is stored of the person behind it, for good. Takes the role act.", nil, confirm, "200", view.Erased{}, map[string]any{"422": view.Confirm{}}},
-		{"GET", "/failures", "failures", "What failed: dead letters, and reads. Takes the role masked.", nil, nil, "200", view.Failures{}, nil},
-		{"POST", "/failures/retry", "retry", "Send one dead letter to the queue again, or all. Takes the role act.", nil, map[string]string{"id": "of one", "all": "1: all of them"}, "200", view.Failures{}, nil},
+		{"GET", "/failures", "failures", "What failed: dead letters, and reads. It is written down who asked for it. Takes the role masked.", nil, nil, "200", view.Failures{}, nil},
+		{"POST", "/failures/retry", "retry", "Send one dead letter to the queue again, or all. It is written down who did. Takes the role act.", nil, map[string]string{"id": "of one", "all": "1: all of them"}, "200", view.Failures{}, nil},
 		{"GET", "/overview", "overview", "How all stands. Takes the role masked.", map[string]string{"span": "24h or 7d"}, nil, "200", view.Overview{}, nil},
 		{"GET", "/you", "you", "Who you are here, and your role.", nil, nil, "200", signin.You{}, nil},
 	}

@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"walletsync/internal/backoffice/answer"
 	"walletsync/internal/backoffice/pages"
 	"walletsync/internal/backoffice/view"
+	"walletsync/internal/deadline"
 	"walletsync/internal/wallet"
 )
 
@@ -39,7 +41,7 @@ func (c *console) record(w http.ResponseWriter, q *http.Request) {
 		c.problem(w, q, notFound)
 		return
 	}
-	if !c.opened(w, q, account, id, "opened") {
+	if !c.logRecord(w, q, account, id, "opened") {
 		return
 	}
 	for i, h := range v.Timeline {
@@ -56,13 +58,22 @@ func (c *console) record(w http.ResponseWriter, q *http.Request) {
 	c.pages.Show(w, q, http.StatusOK, page)
 }
 
+// Staff wait for a read so long: one call that takes API_TIMEOUT's default fits,
+// and another try. Of the request's time answerTime is left to answer.
+const (
+	readFor    = 15 * time.Second
+	answerTime = 3 * time.Second
+)
+
 // refresh reads the charge permission at Amazon Pay now.
 func (c *console) refresh(w http.ResponseWriter, q *http.Request) {
 	account, id, ok := c.there(w, q)
-	if !ok || !c.opened(w, q, account, id, "refreshed") {
+	if !ok || !c.logRecord(w, q, account, id, "refreshed") {
 		return
 	}
-	got, err := c.Refresher.Now(q.Context(), wallet.Want{Account: account, ChargePermission: id, Priority: wallet.PriorityRefresh})
+	reading, cancel := deadline.Within(q.Context(), readFor, answerTime)
+	defer cancel()
+	got, err := c.Refresher.Now(reading, wallet.Want{Account: account, ChargePermission: id, Priority: wallet.PriorityRefresh})
 	if err != nil {
 		c.failed(w, q, "refresh", err)
 		return
@@ -143,7 +154,7 @@ func (c *console) link(w http.ResponseWriter, q *http.Request) {
 		c.problem(w, q, badRequest)
 		return
 	}
-	if !c.opened(w, q, account, id, "linked") {
+	if !c.logRecord(w, q, account, id, "linked") {
 		return
 	}
 	v, err := c.Linker.Link(q.Context(), account, id, update)
@@ -183,10 +194,10 @@ func (c *console) confirmed(w http.ResponseWriter, q *http.Request, what string,
 // export answers with all that is stored of the person.
 func (c *console) export(w http.ResponseWriter, q *http.Request) {
 	account, id, ok := c.there(w, q)
-	if !ok || !c.confirmed(w, q, "export", account, id) || !c.opened(w, q, account, id, "exported") {
+	if !ok || !c.confirmed(w, q, "export", account, id) {
 		return
 	}
-	document, err := c.People.Export(q.Context(), account, id)
+	document, err := c.People.Export(q.Context(), account, id, c.logPerson(q, account, "exported"))
 	if err != nil {
 		c.failed(w, q, "export", err)
 		return
@@ -200,10 +211,10 @@ func (c *console) export(w http.ResponseWriter, q *http.Request) {
 // erase erases what is stored of the person.
 func (c *console) erase(w http.ResponseWriter, q *http.Request) {
 	account, id, ok := c.there(w, q)
-	if !ok || !c.confirmed(w, q, "erase", account, id) || !c.opened(w, q, account, id, "erased") {
+	if !ok || !c.confirmed(w, q, "erase", account, id) {
 		return
 	}
-	if err := c.People.Erase(q.Context(), account, id); err != nil {
+	if err := c.People.Erase(q.Context(), account, id, c.logPerson(q, account, "erased")); err != nil {
 		c.failed(w, q, "erase", err)
 		return
 	}

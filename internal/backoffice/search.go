@@ -1,6 +1,7 @@
 package backoffice
 
 import (
+	"errors"
 	"net/http"
 	"regexp"
 	"slices"
@@ -70,20 +71,31 @@ func (c *console) search(w http.ResponseWriter, q *http.Request) {
 	}
 	v.Query, v.State = strings.TrimSpace(q.PostFormValue("q")), q.PostFormValue("state")
 	state, known := states[v.State]
-	after, err := view.ParseCursor(q.PostFormValue("after"))
-	if !known || err != nil || len(v.Query) > maxTerm || !utf8.ValidString(v.Query) || strings.ContainsRune(v.Query, 0) {
+	if !known || len(v.Query) > maxTerm || !utf8.ValidString(v.Query) || strings.ContainsRune(v.Query, 0) {
 		c.problem(w, q, badRequest)
+		return
+	}
+	scope := cursorScope(q, "search", v.Query, v.State)
+	after, ok := c.cursor(w, q, scope, q.PostFormValue("after"))
+	if !ok {
 		return
 	}
 	by, t := view.ByState, ""
 	if v.Query != "" {
 		by, t = term(v.Query)
 	}
+	if after.Part != 0 { // of a search by name; what looked like a postal code may have been found as a name
+		if by != view.ByName && by != view.ByPostalCode {
+			c.problem(w, q, badRequest)
+			return
+		}
+		by = view.ByName
+	}
 	switch {
 	case by == view.ByState && state == "":
 		c.show(w, q, http.StatusOK, v)
 		return
-	case masked(q) && by != view.ByID && by != view.ByState:
+	case masked(q) && view.Personal(by):
 		v.Problem = "masked" // what is found would tell whose it is
 	case by == view.ByPostalCode && len(t) < minPostalCode:
 		v.Problem = "too_short"
@@ -92,11 +104,9 @@ func (c *console) search(w http.ResponseWriter, q *http.Request) {
 		c.show(w, q, http.StatusUnprocessableEntity, v)
 		return
 	}
-	if after.Part != 0 { // what looked like a postal code was found as a name
-		by = view.ByName
-	}
 	next := view.Cursor{}
 	for {
+		var err error
 		if by == view.ByName {
 			t = strings.Join(strings.Fields(v.Query), " ")
 		}
@@ -111,7 +121,9 @@ func (c *console) search(w http.ResponseWriter, q *http.Request) {
 		}
 		by = view.ByName // there are names with digits in them
 	}
-	v.Next = next.String()
+	if v.Next, ok = c.nextCursor(w, q, scope, next); !ok || !c.logAccess(w, q, view.Access{What: "searched", Detail: searched(by, v.State)}) {
+		return
+	}
 	// One hit: the record itself, unless the rows are what is wanted.
 	if len(v.Rows) == 1 && v.Next == "" && after == (view.Cursor{}) && by != view.ByState && !answer.JSON(q) {
 		c.see(w, recordPath(wallet.AccountID(v.Rows[0].Account), wallet.ChargePermissionID(v.Rows[0].ChargePermissionID)))
@@ -120,16 +132,25 @@ func (c *console) search(w http.ResponseWriter, q *http.Request) {
 	c.show(w, q, http.StatusOK, v)
 }
 
+// searched is what the access log says of a search: what it went by, never the
+// term.
+func searched(by, state string) string {
+	if state == "" {
+		return by
+	}
+	return by + " " + state
+}
+
 // list answers one of the lists.
 func (c *console) list(w http.ResponseWriter, q *http.Request) {
 	filter := view.Filter(q.PathValue("filter"))
-	after, err := view.ParseCursor(q.URL.Query().Get("after"))
-	switch {
-	case !slices.Contains(view.Filters(), filter):
+	if !slices.Contains(view.Filters(), filter) {
 		c.problem(w, q, notFound)
 		return
-	case err != nil:
-		c.problem(w, q, badRequest)
+	}
+	scope := cursorScope(q, "list", string(filter))
+	after, ok := c.cursor(w, q, scope, q.URL.Query().Get("after"))
+	if !ok {
 		return
 	}
 	lq := view.ListQuery{Filter: filter, After: after, Most: most}
@@ -144,5 +165,30 @@ func (c *console) list(w http.ResponseWriter, q *http.Request) {
 		c.failed(w, q, "list", err)
 		return
 	}
-	c.show(w, q, http.StatusOK, view.List{Filter: filter, Rows: rows, Next: next.String()})
+	v := view.List{Filter: filter, Rows: rows}
+	if v.Next, ok = c.nextCursor(w, q, scope, next); ok && c.logAccess(w, q, view.Access{What: "listed", Detail: string(filter)}) {
+		c.show(w, q, http.StatusOK, v)
+	}
+}
+
+// cursor reads the cursor that a request brings, and answers if it cannot.
+func (c *console) cursor(w http.ResponseWriter, q *http.Request, scope, sealed string) (view.Cursor, bool) {
+	after, err := c.cursors.open(q.Context(), scope, sealed)
+	switch {
+	case errors.Is(err, view.ErrCursor):
+		c.problem(w, q, badRequest)
+	case err != nil:
+		c.failed(w, q, "cursor", err)
+	}
+	return after, err == nil
+}
+
+// nextCursor returns the cursor that the page gives out, and answers if it
+// cannot.
+func (c *console) nextCursor(w http.ResponseWriter, q *http.Request, scope string, next view.Cursor) (string, bool) {
+	sealed, err := c.cursors.seal(q.Context(), scope, next)
+	if err != nil {
+		c.failed(w, q, "cursor", err)
+	}
+	return sealed, err == nil
 }

@@ -33,6 +33,9 @@ type SignIn struct {
 	// Hosts are the hosts besides the issuer's own that its description may name.
 	Hosts  []string
 	Scopes []string
+	// CognitoLogoutURL is Amazon Cognito's logout endpoint; empty for any other
+	// issuer.
+	CognitoLogoutURL string
 	// Audience is what access tokens must be for; empty: none are taken.
 	Audience      string
 	ConsoleSecret string // ARN of the client's secret and the cookies' key
@@ -84,13 +87,14 @@ func LoadConsole(getenv func(string) string) (Console, error) {
 
 func (r *reader) signIn() SignIn {
 	c := SignIn{
-		Issuer:        r.needed("OIDC_ISSUER", "the https URL of the OpenID Connect issuer, as its tokens name it"),
-		ClientID:      r.needed("OIDC_CLIENT_ID", "the id of the client that is registered with the issuer for the console"),
-		Scopes:        strings.Fields(r.getenv("OIDC_SCOPES")),
-		Audience:      r.getenv("API_AUDIENCE"),
-		ConsoleSecret: r.needed("CONSOLE_SECRET", `the ARN of a secret such as {"clientSecret":"…","cookieKey":"…"}`),
-		RoleClaim:     r.getenv("ROLE_CLAIM"),
-		Session:       r.duration("SESSION_LIFETIME", DefaultSession, 5*time.Minute, 12*time.Hour),
+		Issuer:           r.needed("OIDC_ISSUER", "the https URL of the OpenID Connect issuer, as its tokens name it"),
+		ClientID:         r.needed("OIDC_CLIENT_ID", "the id of the client that is registered with the issuer for the console"),
+		Scopes:           strings.Fields(r.getenv("OIDC_SCOPES")),
+		Audience:         r.getenv("API_AUDIENCE"),
+		CognitoLogoutURL: r.getenv("COGNITO_LOGOUT_URL"),
+		ConsoleSecret:    r.needed("CONSOLE_SECRET", `the ARN of a secret such as {"clientSecret":"…","cookieKey":"…"}`),
+		RoleClaim:        r.getenv("ROLE_CLAIM"),
+		Session:          r.duration("SESSION_LIFETIME", DefaultSession, 5*time.Minute, 12*time.Hour),
 	}
 	if c.Issuer != "" {
 		if u, err := url.Parse(c.Issuer); err != nil || !secure(u) || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
@@ -105,6 +109,11 @@ func (r *reader) signIn() SignIn {
 				continue
 			}
 			c.Hosts = append(c.Hosts, h)
+		}
+	}
+	if c.CognitoLogoutURL != "" {
+		if u, err := url.Parse(c.CognitoLogoutURL); err != nil || !secure(u) || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			r.add("COGNITO_LOGOUT_URL", fmt.Sprintf("%q is not an https URL without user, query and fragment", clip(c.CognitoLogoutURL)), "set https://DOMAIN/logout with the domain of the user pool, or leave it out for any other issuer")
 		}
 	}
 	if len(c.Scopes) == 0 {

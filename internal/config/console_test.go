@@ -78,6 +78,8 @@ func TestEachProblemOfAConsoleIsReportedWithItsVariable(t *testing.T) {
 		"a host with a path":               {map[string]string{"OIDC_HOSTS": "issuer.example/keys"}, "OIDC_HOSTS"},
 		"every host":                       {map[string]string{"OIDC_HOSTS": "*"}, "OIDC_HOSTS"},
 		"no host":                          {map[string]string{"OIDC_HOSTS": "issuer.example,"}, "OIDC_HOSTS"},
+		"a logout endpoint without TLS":    {map[string]string{"COGNITO_LOGOUT_URL": "http://shop.auth.example/logout"}, "COGNITO_LOGOUT_URL"},
+		"a logout endpoint with a query":   {map[string]string{"COGNITO_LOGOUT_URL": "https://shop.auth.example/logout?a=b"}, "COGNITO_LOGOUT_URL"},
 		"scopes without openid":            {map[string]string{"OIDC_SCOPES": "profile"}, "OIDC_SCOPES"},
 		"an API that is the console":       {map[string]string{"API_AUDIENCE": "walletsync"}, "API_AUDIENCE"},
 		"no roles":                         {map[string]string{"ROLES": ""}, "ROLES"},

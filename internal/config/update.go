@@ -129,7 +129,7 @@ func LoadReturn(getenv func(string) string) (Return, error) {
 		Accounts:   r.accounts(keySecret),
 		Refreshing: r.refreshing(),
 		Pages:      r.pages(),
-		Patience:   r.duration("RETURN_PATIENCE", DefaultPatience, time.Second, 25*time.Second),
+		Patience:   r.duration("RETURN_PATIENCE", DefaultPatience, time.Second, 15*time.Second),
 	}
 	return c, r.err()
 }

@@ -433,6 +433,22 @@ var provocations = map[string]func(*watch){
 		w.invoke(f)
 	},
 	"ConsoleFailsAlarm": func(w *watch) { w.failing(w.Console, 3) },
+	"ConsoleRefusesAlarm": func(w *watch) {
+		for range 30 {
+			q, err := http.NewRequestWithContext(w.ctx(), http.MethodGet, w.ConsoleURL+"callback?state=made-up&code=made-up", nil)
+			if err != nil {
+				w.tb.Fatal(err)
+			}
+			r, err := http.DefaultClient.Do(q)
+			if err != nil {
+				w.tb.Fatal(err)
+			}
+			_ = r.Body.Close()
+			if r.StatusCode != http.StatusForbidden {
+				w.tb.Errorf("a made-up sign-in is answered %d", r.StatusCode)
+			}
+		}
+	},
 	"DatabaseUnreachableAlarm": func(w *watch) {
 		off := w.wire.On(wire.Opened, nil, wire.Do(wire.Cut))
 		defer off()

@@ -27,6 +27,7 @@ import (
 
 	"walletsync/internal/local/lambda"
 	"walletsync/internal/local/link"
+	"walletsync/internal/local/sqs/awsjson"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
 )
@@ -182,6 +183,8 @@ func (c *chaos) faults() []fault {
 		}
 		return nil
 	}, nothing})
+	all = append(all, fault{"Secrets Manager is unavailable", string(stack.SecretsPart), c.withoutSecrets,
+		func(context.Context) error { c.Secrets.ClearFaults(); return nil }})
 	restart := func(ctx context.Context) error { return c.Postgres.Restart(ctx) }
 	all = append(all,
 		fault{"failover to a read-only server", "postgres", func(ctx context.Context) error {
@@ -210,6 +213,7 @@ func (c *chaos) faults() []fault {
 		"breaks connections":  {Calls: []twin.CallFault{{Probability: 0.3, Connection: "reset"}}},
 		"answers are lost":    {Calls: []twin.CallFault{{Probability: 0.3, Connection: "reset", Applied: true}}},
 		"never answers":       {Calls: []twin.CallFault{{Probability: 0.3, Connection: "silent"}}},
+		"is silent":           {Calls: []twin.CallFault{{Connection: "silent"}}},
 		"lags, goes back":     {Reads: &twin.StaleReads{Lag: twin.Duration(700 * time.Millisecond), Replicas: 3}},
 		"answers undated":     {Calls: []twin.CallFault{{Date: "none"}}},
 		"is slow":             {Calls: []twin.CallFault{{Delay: twin.Duration(400 * time.Millisecond)}}},
@@ -222,6 +226,16 @@ func (c *chaos) faults() []fault {
 	}
 	slices.SortFunc(all, func(a, b fault) int { return strings.Compare(a.name, b.name) }) // maps have no order, a seed needs one
 	return all
+}
+
+// withoutSecrets has Secrets Manager refuse every call, and no process that has
+// read its secrets before.
+func (c *chaos) withoutSecrets(context.Context) error {
+	c.Secrets.Inject(awsjson.Fault{Status: http.StatusServiceUnavailable})
+	for _, f := range []*lambda.Function{c.Worker, c.Receiver, c.Return, c.Start, c.Reconciler} {
+		f.Kill()
+	}
+	return nil
 }
 
 // lossy is how notifications come at any time: some never, some twice, some

@@ -140,11 +140,17 @@ func (c *console) RetryAll(context.Context) (int, error) {
 	return n, nil
 }
 
-func (c *console) Export(_ context.Context, _ wallet.AccountID, id wallet.ChargePermissionID) ([]byte, error) {
+func (c *console) Export(_ context.Context, _ wallet.AccountID, id wallet.ChargePermissionID, record func([]wallet.ChargePermissionID) error) ([]byte, error) {
+	if err := record([]wallet.ChargePermissionID{id}); err != nil {
+		return nil, err
+	}
 	return []byte(`{"charge_permission_id":"` + string(id) + `"}`), nil
 }
 
-func (c *console) Erase(_ context.Context, _ wallet.AccountID, id wallet.ChargePermissionID) error {
+func (c *console) Erase(_ context.Context, _ wallet.AccountID, id wallet.ChargePermissionID, record func([]wallet.ChargePermissionID) error) error {
+	if err := record([]wallet.ChargePermissionID{id}); err != nil {
+		return err
+	}
 	c.erased = append(c.erased, id)
 	return nil
 }
@@ -152,7 +158,7 @@ func (c *console) Erase(_ context.Context, _ wallet.AccountID, id wallet.ChargeP
 func (c *console) Accesses(context.Context, wallet.AccountID, wallet.ChargePermissionID, int) ([]view.Accessed, error) {
 	return []view.Accessed{{At: time.Now(), Subject: "u-1", Name: "Carla Clerk", Role: "read", What: "opened"}}, nil
 }
-func (c *console) Opened(_ context.Context, by identity.Identity, a view.Access) error {
+func (c *console) LogAccess(_ context.Context, by identity.Identity, a view.Access) error {
 	if by.Subject == "" {
 		return errors.New("nobody")
 	}
@@ -190,7 +196,7 @@ func newConsole(t *testing.T) *console {
 	}
 	store := postgres.New(postgres.URL(url), postgres.Options{})
 	t.Cleanup(store.Close)
-	h, err := backoffice.New(backoffice.Options{Store: store, Refresher: c, Linker: c, DeadLetters: c, People: c, Accesses: c,
+	h, err := backoffice.New(backoffice.Options{Store: store, Refresher: c, Linker: c, DeadLetters: c, People: c, Accesses: c, CursorKeys: func(context.Context, bool) ([]string, error) { return []string{"a-key-of-the-tests"}, nil },
 		StaleAfter: 30 * 24 * time.Hour, Patience: 5 * time.Minute, Now: time.Now, Location: time.UTC})
 	if err != nil {
 		t.Fatal(err)
@@ -364,7 +370,7 @@ func TestTheKeyboardAloneLeadsFromTheSearchToALink(t *testing.T) {
 	tabTo(t, ctx, "#copy")
 	press(t, ctx, kb.Enter)
 	c.reads(t, ctx, "opied") // or that it could not be
-	if what := c.opened[len(c.opened)-1]; what.What != "linked" || what.ChargePermission != annas {
+	if what := c.opened[len(c.opened)-1]; what.What != "linked" || len(what.ChargePermissions) != 1 || what.ChargePermissions[0] != annas {
 		t.Errorf("written down is %+v", what)
 	}
 }

@@ -20,12 +20,21 @@ var (
 	sqlAccessOld = statement("access_old")
 )
 
-// Opened writes into the access log who opened which record.
-func (s *Store) Opened(ctx context.Context, by identity.Identity, a view.Access) error {
-	var line refresh.Lease    // random, so that the trip may be made again
-	_, _ = rand.Read(line[:]) // crypto/rand.Read never fails
+// LogAccess writes into the access log what somebody did: a line for each charge
+// permission, one if there are none.
+func (s *Store) LogAccess(ctx context.Context, by identity.Identity, a view.Access) error {
+	n := max(len(a.ChargePermissions), 1)
+	lines, ids := make([]string, n), make([]*string, n)
+	for i := range lines {
+		var line refresh.Lease    // random, so that the trip may be made again
+		_, _ = rand.Read(line[:]) // crypto/rand.Read never fails
+		lines[i] = uuid(line)
+		if len(a.ChargePermissions) > 0 {
+			ids[i] = new(string(a.ChargePermissions[i]))
+		}
+	}
 	err := s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlAccessLog, uuid(line), by.Subject, by.Name, by.Role.String(), a.What, a.Account, a.ChargePermission, s.at())
+		b.Queue(sqlAccessLog, lines, by.Subject, by.Name, by.Role.String(), a.What, a.Account, ids, a.Detail, s.at())
 	})
 	if err != nil {
 		return fmt.Errorf("write the access log: %w", err)

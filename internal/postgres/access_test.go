@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,12 +14,17 @@ import (
 	"walletsync/internal/backoffice/identity"
 	"walletsync/internal/backoffice/view"
 	"walletsync/internal/postgres"
+	"walletsync/internal/wallet"
 )
 
 var (
 	_ backoffice.AccessLog = (*postgres.Store)(nil)
 	_ backoffice.AccessLog = (*postgres.Store)(nil)
 )
+
+func opened(account wallet.AccountID, id wallet.ChargePermissionID) view.Access {
+	return view.Access{Account: account, ChargePermissions: []wallet.ChargePermissionID{id}, What: "opened"}
+}
 
 func TestTheAccessLogTellsWhoOpenedARecord(t *testing.T) {
 	u := newUpdates(t)
@@ -29,13 +35,13 @@ func TestTheAccessLogTellsWhoOpenedARecord(t *testing.T) {
 		by identity.Identity
 		a  view.Access
 	}{
-		{clerk, view.Access{Account: "main", ChargePermission: permissionTwo, What: "opened"}},
-		{clerk, view.Access{Account: "main", ChargePermission: "S01-0000000-0000009", What: "opened"}},
-		{clerk, view.Access{Account: "other", ChargePermission: permissionTwo, What: "opened"}}, // no account that there is
-		{program, view.Access{Account: "main", ChargePermission: permissionTwo, What: "exported"}},
-		{clerk, view.Access{Account: "main", ChargePermission: permissionTwo, What: "opened"}},
+		{clerk, opened("main", permissionTwo)},
+		{clerk, opened("main", "S01-0000000-0000009")},
+		{clerk, opened("other", permissionTwo)}, // no account that there is
+		{program, view.Access{Account: "main", ChargePermissions: []wallet.ChargePermissionID{"S01-0000000-0000007", permissionTwo}, What: "exported"}},
+		{clerk, opened("main", permissionTwo)},
 	} {
-		if err := u.Opened(t.Context(), line.by, line.a); err != nil {
+		if err := u.LogAccess(t.Context(), line.by, line.a); err != nil {
 			t.Fatal(err)
 		}
 		u.now = u.now.Add(time.Minute)
@@ -57,11 +63,44 @@ func TestTheAccessLogTellsWhoOpenedARecord(t *testing.T) {
 	}
 }
 
+func TestAnExportIsLoggedForEachChargePermissionAndASearchForNone(t *testing.T) {
+	u := newUpdates(t)
+	by := identity.Identity{Subject: "u-1", Name: "Carla Clerk", Role: identity.Act}
+	for _, a := range []view.Access{
+		{What: "exported", Account: "main", ChargePermissions: []wallet.ChargePermissionID{"S01-0000000-0000007", permissionTwo}},
+		{What: "searched", Detail: "name closed"},
+		{What: "retried", Detail: "all"},
+	} {
+		if err := u.LogAccess(t.Context(), by, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, err := u.db.Query(t.Context(), `select concat_ws(' ', subject, name, role, action, account, charge_permission, detail) from walletsync.console_access order by 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"u-1 Carla Clerk act exported main S01-0000000-0000007 ",
+		"u-1 Carla Clerk act exported main " + string(permissionTwo) + " ",
+		"u-1 Carla Clerk act retried all",
+		"u-1 Carla Clerk act searched name closed",
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Whoever cannot be told is let in nowhere: the page is refused.
 func TestALineOfNobodyIsAnError(t *testing.T) {
 	u := newUpdates(t)
 	for name, by := range map[string]identity.Identity{"no subject": {Role: identity.Act}, "no role": {Subject: "u-1"}} {
-		if err := u.Opened(t.Context(), by, view.Access{Account: "main", ChargePermission: permissionTwo, What: "opened"}); err == nil {
+		if err := u.LogAccess(t.Context(), by, opened("main", permissionTwo)); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -71,7 +110,7 @@ func TestTheAccessLogForgetsWhatIsOld(t *testing.T) {
 	u := newUpdates(t)
 	by := identity.Identity{Subject: "u-1", Role: identity.Act}
 	for range 5 {
-		if err := u.Opened(t.Context(), by, view.Access{Account: "main", ChargePermission: permissionTwo, What: "opened"}); err != nil {
+		if err := u.LogAccess(t.Context(), by, opened("main", permissionTwo)); err != nil {
 			t.Fatal(err)
 		}
 		u.now = u.now.Add(24 * time.Hour)

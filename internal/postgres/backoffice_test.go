@@ -98,6 +98,17 @@ func (s *shop) found(by, term, state string) []string {
 	return all
 }
 
+func TestTheStoreSearchesByNoPersonalDataForMaskedReaders(t *testing.T) {
+	s := newShop(t)
+	s.buyer("main", "Anna", "anna@example.com", "10115", "Chargeable")
+	for by, allowed := range map[string]bool{view.ByID: true, view.ByState: true, view.ByName: false, view.ByEmail: false, view.ByPostalCode: false} {
+		rows, _, err := s.Search(t.Context(), true, view.Query{By: by, State: "Chargeable", Most: 2, After: view.Cursor{}})
+		if (err == nil) != allowed || !allowed && len(rows) > 0 {
+			t.Errorf("by %s: %v, %v", by, rows, err)
+		}
+	}
+}
+
 func TestASearchFindsWhatBeginsWithTheTerm(t *testing.T) {
 	s := newShop(t)
 	anna := s.buyer("main", "Anna Müller", "Anna.Mueller@Example.com", "10115", "Chargeable")

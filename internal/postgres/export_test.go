@@ -66,6 +66,7 @@ func scaledStore(t testing.TB, s scale.Sizes) (*postgres.Store, *pgx.Conn) {
 // The views themselves say what an export must hold: all rows, over several
 // pages, in the order of the key, and each value as SQL writes it in JSON.
 func TestAnExportHoldsEveryRowOfItsView(t *testing.T) {
+	t.Parallel() // with a database of its own
 	store, db := scaledStore(t, scale.Sizes{Permissions: 5100, Changes: 2})
 	if _, err := db.Exec(t.Context(), `
 		insert into walletsync.accounts (id, merchant_id, environment, region, ledger_currency, follow_types) values ('aside', 'M9', 'live', 'EU', 'EUR', '{}'), ('empty', 'M8', 'live', 'EU', 'EUR', '{}');

@@ -53,11 +53,13 @@ func open(t testing.TB, url string, o postgres.Options) *postgres.Store {
 }
 
 func TestPostgresDecidesAsTheModelDoes(t *testing.T) {
+	t.Parallel() // with a database of its own
 	url := database(t)
 	storetest.Run(t, subjects(t, url, url))
 }
 
 func TestScenarios(t *testing.T) {
+	t.Parallel() // with a database of its own
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
 			url := database(t)

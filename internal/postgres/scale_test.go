@@ -405,13 +405,13 @@ func (bystanders) Count(context.Context) (int, error)                   { return
 func (bystanders) Accesses(context.Context, wallet.AccountID, wallet.ChargePermissionID, int) ([]view.Accessed, error) {
 	return nil, nil
 }
-func (bystanders) Opened(context.Context, identity.Identity, view.Access) error { return nil }
+func (bystanders) LogAccess(context.Context, identity.Identity, view.Access) error { return nil }
 
 // consoleOn is the console on a database.
 func consoleOn(t testing.TB, db *pgx.Conn) func(*http.Request) *httptest.ResponseRecorder {
 	t.Helper()
 	var none bystanders
-	h, err := backoffice.New(backoffice.Options{Store: open(t, db.Config().ConnString(), postgres.Options{}), DeadLetters: none, Accesses: none,
+	h, err := backoffice.New(backoffice.Options{Store: open(t, db.Config().ConnString(), postgres.Options{}), DeadLetters: none, Accesses: none, CursorKeys: func(context.Context, bool) ([]string, error) { return []string{"a-key-of-the-tests"}, nil },
 		StaleAfter: time.Minute, Patience: 5 * time.Minute, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)

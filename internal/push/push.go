@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"time"
 
+	"walletsync/internal/deadline"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/wallet"
 )
@@ -58,16 +59,20 @@ type Pusher struct {
 // page is how many changes are read at once.
 const page = 100
 
-// spare is the time that a run leaves unused before its context ends: what is
-// left then is for the next one.
-const spare = 10 * time.Second
+const (
+	// spare is the time that a run leaves unused before its context ends: what is
+	// left then is for the next one.
+	spare = 10 * time.Second
+	// cursorTime is what a publication leaves of the run's time, so that what the
+	// target has taken is not told again.
+	cursorTime = 3 * time.Second
+)
 
 // Run tells of all that has not been told.
 func (p *Pusher) Run(ctx context.Context) error {
-	for {
-		if end, ok := ctx.Deadline(); ok && time.Until(end) < spare {
-			return nil
-		}
+	more, end := deadline.Within(ctx, 0, spare)
+	defer end()
+	for more.Err() == nil {
 		changes, err := p.Store.Unpushed(ctx, page)
 		if err != nil {
 			return fmt.Errorf("read the feed: %w", err)
@@ -75,7 +80,9 @@ func (p *Pusher) Run(ctx context.Context) error {
 		if len(changes) == 0 {
 			return nil
 		}
-		taken, failed := p.Target.Publish(ctx, changes)
+		publishing, cancel := deadline.Within(ctx, 0, cursorTime)
+		taken, failed := p.Target.Publish(publishing, changes)
+		cancel()
 		if taken > 0 {
 			if err := p.Store.Pushed(ctx, changes[taken-1].Position); err != nil {
 				return fmt.Errorf("move the push's cursor; what was published is published again: %w", err)
@@ -89,4 +96,5 @@ func (p *Pusher) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+	return nil
 }

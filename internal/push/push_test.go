@@ -124,7 +124,7 @@ func TestARunEndsBeforeItsTimeDoes(t *testing.T) {
 			time.Sleep(time.Second)
 			return n, 0, nil
 		}}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute+500*time.Millisecond)
 		defer cancel()
 		if err := (&Pusher{Store: f, Target: to}).Run(ctx); err != nil {
 			t.Fatal(err)
@@ -133,6 +133,40 @@ func TestARunEndsBeforeItsTimeDoes(t *testing.T) {
 			t.Errorf("the cursor is at %d, not %d", f.cursor, want)
 		}
 	})
+}
+
+// quiet is a target that takes some and is silent then.
+type quiet struct{ takes int }
+
+func (q quiet) Publish(ctx context.Context, _ []Change) (int, error) {
+	<-ctx.Done()
+	return q.takes, ctx.Err()
+}
+
+// timedFeed is a feed that refuses a context that has ended, as Postgres does.
+type timedFeed struct{ *feed }
+
+func (f timedFeed) Pushed(ctx context.Context, position int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return f.feed.Pushed(ctx, position)
+}
+
+// TestASilentTargetLeavesTimeToMoveTheCursor: what it took before is not told
+// again, however short the run's time is.
+func TestASilentTargetLeavesTimeToMoveTheCursor(t *testing.T) {
+	for _, budget := range []time.Duration{58 * time.Second, 3 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &feed{last: 20, fail: func(string) error { return nil }}
+			ctx, cancel := context.WithTimeout(t.Context(), budget)
+			defer cancel()
+			err := (&Pusher{Store: timedFeed{f}, Target: quiet{takes: 10}}).Run(ctx)
+			if !errors.Is(err, context.DeadlineExceeded) || f.cursor != 10 || ctx.Err() != nil {
+				t.Errorf("in %v: the cursor is at %d, %v", budget, f.cursor, err)
+			}
+		})
+	}
 }
 
 func TestErrorsTellWhereThePushStands(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -35,13 +36,116 @@ func (d duty) Do(_ context.Context, a wallet.AccountID) error {
 func TestADutyThatFailsKeepsNoOtherFromBeingDone(t *testing.T) {
 	var done []string
 	broken := errors.New("broken")
-	r := Reconciler{Accounts: []wallet.AccountID{"a", "b"}, Duties: []Duty{duty{"sweep", broken, &done}, duty{"wake", nil, &done}}}
+	r := Reconciler{Accounts: []wallet.AccountID{"a", "b"}, Wake: duty{"wake", nil, &done},
+		Duties: []Duty{duty{"sweep", broken, &done}, duty{"inbox", nil, &done}}, Calls: []Duty{duty{"updates", nil, &done}}}
 	err := r.Run(t.Context())
-	if want := []string{"sweep a", "wake a", "sweep b", "wake b"}; !slices.Equal(done, want) {
+	want := []string{"wake a", "wake b", "sweep a", "inbox a", "sweep b", "inbox b", "updates a", "updates b", "wake a", "wake b"}
+	if !slices.Equal(done, want) {
 		t.Errorf("done: %v", done)
 	}
 	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "sweep of account b") {
 		t.Errorf("error: %v", err)
+	}
+}
+
+// slow is a duty that takes its time, or as much as it gets.
+type slow struct {
+	takes map[wallet.AccountID]time.Duration
+	log   *[]string
+	name  string
+	start time.Time
+}
+
+func (s slow) Name() string { return s.name }
+func (s slow) Do(ctx context.Context, a wallet.AccountID) error {
+	began := time.Now()
+	select {
+	case <-time.After(s.takes[a]):
+	case <-ctx.Done():
+	}
+	*s.log = append(*s.log, fmt.Sprintf("%s %s %v+%v", s.name, a, began.Sub(s.start), time.Since(began)))
+	return ctx.Err()
+}
+
+// TestNoAccountTakesTheTimeOfAnother: an account whose calls meet a silent Amazon
+// gets its part of the run, and the wake-ups of all are sent first and last.
+func TestNoAccountTakesTheTimeOfAnother(t *testing.T) {
+	const s, ever = time.Second, time.Hour
+	for _, c := range []struct {
+		name         string
+		wake, duties map[wallet.AccountID]time.Duration
+		calls        map[wallet.AccountID]time.Duration
+		want         []string
+	}{
+		{"Amazon is silent for the first", nil, nil, map[wallet.AccountID]time.Duration{"a": ever, "b": s, "c": s}, []string{
+			"wake a 0s+0s", "wake b 0s+0s", "wake c 0s+0s", "duty a 0s+0s", "duty b 0s+0s", "duty c 0s+0s",
+			"calls a 0s+16s", "calls b 16s+1s", "calls c 17s+1s", "wake a 18s+0s", "wake b 18s+0s", "wake c 18s+0s"}},
+		{"Amazon is silent for all", nil, nil, map[wallet.AccountID]time.Duration{"a": ever, "b": ever, "c": ever}, []string{
+			"wake a 0s+0s", "wake b 0s+0s", "wake c 0s+0s", "duty a 0s+0s", "duty b 0s+0s", "duty c 0s+0s",
+			"calls a 0s+16s", "calls b 16s+16s", "calls c 32s+16s", "wake a 48s+0s", "wake b 48s+0s", "wake c 48s+0s"}},
+		{"a duty is slow", nil, map[wallet.AccountID]time.Duration{"a": ever}, nil, []string{
+			"wake a 0s+0s", "wake b 0s+0s", "wake c 0s+0s", "duty a 0s+6.5s", "duty b 6.5s+0s", "duty c 6.5s+0s",
+			"calls a 6.5s+0s", "calls b 6.5s+0s", "calls c 6.5s+0s", "wake a 6.5s+0s", "wake b 6.5s+0s", "wake c 6.5s+0s"}},
+		{"SQS is silent", map[wallet.AccountID]time.Duration{"a": ever, "b": ever, "c": ever}, nil, map[wallet.AccountID]time.Duration{"b": ever}, []string{
+			"wake a 0s+3.333333333s", "wake b 3.333333333s+3.333333333s", "wake c 6.666666666s+3.333333334s",
+			"duty a 10s+0s", "duty b 10s+0s", "duty c 10s+0s", "calls a 10s+0s", "calls b 10s+19s", "calls c 29s+0s",
+			"wake a 29s+3.333333333s", "wake b 32.333333333s+3.333333333s", "wake c 35.666666666s+3.333333334s"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 58*time.Second)
+				defer cancel()
+				var log []string
+				named := func(name string, takes map[wallet.AccountID]time.Duration) Duty {
+					return slow{takes, &log, name, time.Now()}
+				}
+				r := Reconciler{Accounts: []wallet.AccountID{"a", "b", "c"}, Wake: named("wake", c.wake),
+					Duties: []Duty{named("duty", c.duties)}, Calls: []Duty{named("calls", c.calls)}}
+				_ = r.Run(ctx) // what was cut short is its error
+				if !slices.Equal(log, c.want) {
+					t.Errorf("done:\n%s\nwant:\n%s", strings.Join(log, "\n"), strings.Join(c.want, "\n"))
+				}
+				if ctx.Err() != nil {
+					t.Error("the run outlasted its time")
+				}
+			})
+		})
+	}
+}
+
+// TestEachAccountIsFirstInItsTurn: where there is time for few of many accounts,
+// every one of them has calls made within as many runs as there are accounts.
+func TestEachAccountIsFirstInItsTurn(t *testing.T) {
+	const every = 5 * time.Minute
+	accounts := []wallet.AccountID{"a", "b", "c", "d", "e", "f", "g", "h", "i"}
+	had := map[string]int{}
+	for run := range len(accounts) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 58*time.Second)
+			defer cancel()
+			var log []string
+			takes := map[wallet.AccountID]time.Duration{}
+			for _, a := range accounts {
+				takes[a] = time.Hour
+			}
+			r := Reconciler{Accounts: accounts, Wake: duty{"wake", nil, &[]string{}}, Calls: []Duty{slow{takes, &log, "calls", time.Now()}}, Every: every,
+				Now: func() time.Time {
+					return time.Date(2026, 11, 30, 12, 0, 7, 0, time.UTC).Add(time.Duration(run) * every)
+				}}
+			if err := r.Run(ctx); err == nil {
+				t.Error("that some got no time is no error")
+			}
+			for _, line := range log {
+				if strings.HasSuffix(line, "+13s") {
+					had[strings.Fields(line)[1]]++
+				}
+			}
+		})
+	}
+	for _, a := range accounts {
+		if had[string(a)] < 3 {
+			t.Errorf("%s had a whole turn in %d of %d runs", a, had[string(a)], len(accounts))
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"walletsync/internal/amazonpay"
@@ -389,6 +390,58 @@ func TestWhatBecameOfEachReadIsCountedByItsCause(t *testing.T) {
 	for name, want := range map[string]int{"BatchSize": 1, "Lag": 1, "Tokens": 3, "OldestWanted": 3} {
 		if values[name] != want {
 			t.Errorf("%s: %d values, want %d", name, values[name], want)
+		}
+	}
+}
+
+// timed is a store that notes how much of its time a round has left to store.
+type timed struct {
+	refresh.Store
+	left []time.Duration
+}
+
+func (s *timed) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Committed, error) {
+	if err := ctx.Err(); err != nil {
+		return refresh.Committed{}, err
+	}
+	end, _ := ctx.Deadline()
+	s.left = append(s.left, time.Until(end))
+	return s.Store.Commit(ctx, q)
+}
+
+// silent is an Amazon Pay that takes calls and never answers.
+type silent struct{}
+
+func (silent) GetChargePermission(ctx context.Context, _ string) (*amazonpay.ChargePermission, error) {
+	<-ctx.Done()
+	return nil, fmt.Errorf("get charge permission: %w", ctx.Err())
+}
+
+// TestASilentAmazonLeavesTimeToStore: a batch and a read at once end their calls
+// while there is time to give the leases back, and to send the wake-up.
+func TestASilentAmazonLeavesTimeToStore(t *testing.T) {
+	for name, ask := range map[string]func(context.Context, *rig) error{
+		"now":   func(ctx context.Context, g *rig) error { _, err := g.Now(ctx, g.returned()); return err },
+		"batch": func(ctx context.Context, g *rig) error { _, err := g.Refresh(ctx, g.notified(1)); return err },
+	} {
+		for budget, want := range map[time.Duration]time.Duration{28 * time.Second: 2 * time.Second, 2 * time.Second: time.Second} {
+			synctest.Test(t, func(t *testing.T) {
+				g := newRig(t)
+				store := &timed{Store: g.model}
+				g.Store, g.Settings.Timeout = store, time.Minute
+				g.API = func(context.Context, wallet.AccountID) (refresh.API, error) { return silent{}, nil }
+				ctx, cancel := context.WithTimeout(t.Context(), budget)
+				defer cancel()
+				if err := ask(ctx, g); err != nil || ctx.Err() != nil {
+					t.Errorf("%s of %v: %v, %v", name, budget, err, ctx.Err())
+				}
+				if len(store.left) != 1 || store.left[0] != want {
+					t.Errorf("%s of %v: to store it had %v, want %v", name, budget, store.left, want)
+				}
+				if r := g.row(t); r.Wanted == r.Done || r.Lease != (refresh.Lease{}) || r.Attempts != 0 || len(g.wakes) != 1 {
+					t.Errorf("%s of %v: %+v, wake-ups %v", name, budget, r, g.wakes)
+				}
+			})
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"walletsync/internal/amazonpay"
+	"walletsync/internal/deadline"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/wallet"
 )
@@ -108,9 +109,14 @@ func (r *Runner) wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// grace is how long the second trip may take when our own time has run out: it
-// gives the leases back, so that nobody has to wait for their end.
-const grace = 2 * time.Second
+// The calls of a round end by afterCalls before the round's context does: the
+// second trip stores what was read and gives the leases back, and wake-ups are
+// sent. If the context has ended all the same, the trip gets grace, which is less
+// than the runtime keeps for the answer.
+const (
+	afterCalls = 2 * time.Second
+	grace      = time.Second
+)
 
 // round is what came of one claim, its calls and its commit.
 type round struct {
@@ -144,12 +150,12 @@ func (r *Runner) round(ctx context.Context, q ClaimRequest) (round, error) {
 	wakes := out.claimed.Wakes
 	if len(out.claimed.Claims) > 0 {
 		var closings []Closing
-		out.results, closings = r.fetch(ctx, out.claimed.Claims)
-		if ctx.Err() != nil {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), grace)
-			defer cancel()
-		}
+		calls, end := deadline.Within(ctx, 0, afterCalls)
+		out.results, closings = r.fetch(calls, out.claimed.Claims)
+		end()
+		var cancel context.CancelFunc
+		ctx, cancel = deadline.Grace(ctx, 0, grace)
+		defer cancel()
 		out.committed, err = r.Store.Commit(ctx, CommitRequest{
 			Lease: q.Lease, Results: out.results, Closings: closings, Refusals: RefusalsOf(out.results), Accounts: q.Accounts,
 			Woken: q.Woken, Force: q.Force, Settings: r.Settings,

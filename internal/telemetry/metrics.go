@@ -63,7 +63,7 @@ const (
 	UpdateReturned    Metric = "UpdateReturned"    // by outcome: returns of buyers
 	UpdateEnded       Metric = "UpdateEnded"       // by outcome: attempts that got theirs, whoever ended them
 	SignedIn          Metric = "SignedIn"          // by role: people who signed in to the console
-	ConsoleRefused    Metric = "ConsoleRefused"    // by problem: requests that the console let nobody in by
+	ConsoleRefused    Metric = "ConsoleRefused"    // alarm, by problem: requests that the console refused to let in
 	SecurityEvents    Metric = "SecurityEvents"    // alarm, by reason: a return named what is another buyer's, or what Amazon Pay does not know
 	Panics            Metric = "Panics"            // alarm: a fault in the code
 )

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"walletsync/internal/deadline"
 	"walletsync/internal/html"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/update/pages"
@@ -57,7 +58,11 @@ type ReturnStore interface {
 const holdFor = 15 * time.Second
 
 // refreshFor bounds the read that follows a completion; storing it included.
-const refreshFor = 6 * time.Second
+const refreshFor = 8 * time.Second
+
+// pageTime is what waiting for Amazon or for another request leaves of the
+// request's time: to read what may be shown, and to write the page.
+const pageTime = 3 * time.Second
 
 // lookEvery is how often whoever holds nothing looks whether the outcome is
 // there.
@@ -255,7 +260,7 @@ func (r *Return) finish(w http.ResponseWriter, q *http.Request, id session.ID, c
 
 // await waits for whoever holds the attempt, such as the first of two clicks.
 func (r *Return) await(ctx context.Context, a session.Attempt) session.Attempt {
-	ctx, cancel := context.WithTimeout(ctx, r.Patience)
+	ctx, cancel := deadline.Within(ctx, r.Patience, pageTime)
 	defer cancel()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -275,7 +280,7 @@ func (r *Return) await(ctx context.Context, a session.Attempt) session.Attempt {
 // refresh reads the charge permission at once. If that fails it stays wanted at
 // first priority, or the reconciler wants it again.
 func (r *Return) refresh(ctx context.Context, a session.Attempt) {
-	ctx, cancel := context.WithTimeout(ctx, refreshFor)
+	ctx, cancel := deadline.Within(ctx, refreshFor, pageTime)
 	defer cancel()
 	_, err := r.Refresher.Now(ctx, wallet.Want{
 		Account: a.Account, ChargePermission: a.ChargePermission, Priority: wallet.PriorityReturn, At: a.CompletedAt,

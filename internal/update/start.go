@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"walletsync/internal/amazonpay"
+	"walletsync/internal/deadline"
 	"walletsync/internal/html"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/update/pages"
@@ -57,6 +58,10 @@ type StartStore interface {
 	// Session returns a session, and false if there is none.
 	Session(ctx context.Context, id session.ID) (session.Session, bool, error)
 }
+
+// readFor bounds the read of a charge permission that was never read, for which
+// the merchant's server waits: one call that takes API_TIMEOUT's default fits.
+const readFor = 10 * time.Second
 
 // maxBody bounds a request; ten thousand zip codes fit.
 const maxBody = 256 << 10
@@ -296,7 +301,9 @@ func (s *Start) permission(ctx context.Context, r request) (Account, session.Per
 	if p != nil && !p.Erased && (p.Followed || !a.Follow.Follows(p.Type)) {
 		return a, *p, nil
 	}
-	got, err := s.Refresher.Now(ctx, wallet.Want{Account: a.ID, ChargePermission: r.chargePermission, Priority: wallet.PriorityReturn})
+	reading, cancel := deadline.Within(ctx, readFor, pageTime)
+	defer cancel()
+	got, err := s.Refresher.Now(reading, wallet.Want{Account: a.ID, ChargePermission: r.chargePermission, Priority: wallet.PriorityReturn})
 	switch {
 	case err != nil:
 		return a, session.Permission{}, unavailable(err)

@@ -56,10 +56,14 @@ type People struct {
 	Store  person.Exporter
 }
 
-// Export returns all that is stored of the person behind a charge permission.
-func (p People) Export(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID) ([]byte, error) {
+// Export returns all that is stored of the person behind a charge permission. It
+// calls record with all charge permissions of that person first.
+func (p People) Export(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, record func([]wallet.ChargePermissionID) error) ([]byte, error) {
 	all, _, err := person.Find(ctx, p.Eraser.Store, account, id, true)
 	if err != nil {
+		return nil, err
+	}
+	if err := record(ids(all)); err != nil {
 		return nil, err
 	}
 	document, err := person.Export(ctx, p.Store, all)
@@ -70,8 +74,22 @@ func (p People) Export(ctx context.Context, account wallet.AccountID, id wallet.
 }
 
 // Erase erases the personal data of the person behind a charge permission, in
-// all of theirs.
-func (p People) Erase(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID) error {
-	_, err := p.Eraser.Request(ctx, account, id, true)
-	return err
+// all of theirs. It calls record with them first.
+func (p People) Erase(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, record func([]wallet.ChargePermissionID) error) error {
+	all, at, err := person.Find(ctx, p.Eraser.Store, account, id, true)
+	if err != nil {
+		return err
+	}
+	if err := record(ids(all)); err != nil {
+		return err
+	}
+	return p.Eraser.Erase(ctx, account, ids(all), at, wallet.CauseErasure)
+}
+
+func ids(all []person.Permission) []wallet.ChargePermissionID {
+	out := make([]wallet.ChargePermissionID, len(all))
+	for i, p := range all {
+		out[i] = p.ID
+	}
+	return out
 }

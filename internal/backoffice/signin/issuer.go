@@ -59,9 +59,13 @@ type IssuerOptions struct {
 	// another than ClientID, or a token that says who signed in would do.
 	Audience string
 	// Hosts are the hosts besides URL's own that its description may name.
-	Hosts       []string
-	Scopes      []string // openid among them
-	RedirectURL string
+	Hosts  []string
+	Scopes []string // openid among them
+	// CognitoLogoutURL is the logout endpoint of Amazon Cognito, which takes
+	// logout_uri; empty: the end_session_endpoint of the description is used, as
+	// OpenID Connect RP-Initiated Logout 1.0 has it.
+	CognitoLogoutURL string
+	RedirectURL      string
 	// ClientSecrets are the valid ones, the one to try first at the front. Again
 	// says that the ones told before were refused.
 	ClientSecrets func(ctx context.Context, again bool) ([]string, error)
@@ -78,6 +82,9 @@ type provider struct {
 	Algorithms []string `json:"id_token_signing_alg_values_supported"`
 	Methods    []string `json:"token_endpoint_auth_methods_supported"`
 	NamesSelf  bool     `json:"authorization_response_iss_parameter_supported"`
+	// Prompts is defined in section 4 of "Initiating User Registration via OpenID
+	// Connect 1.0".
+	Prompts []string `json:"prompt_values_supported"`
 
 	keys oidc.KeySet
 	at   time.Time
@@ -173,25 +180,48 @@ func (i *Issuer) signInURL(ctx context.Context, state, nonce, verifier string, a
 	}
 	options := []oauth2.AuthCodeOption{oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)}
 	if anew {
-		options = append(options, oauth2.SetAuthURLParam("prompt", "select_account"))
+		// Either asks who is signing in. Issuers refuse a value that they do not
+		// list: then nothing is sent.
+		for _, prompt := range []string{"select_account", "login"} {
+			if slices.Contains(p.Prompts, prompt) {
+				options = append(options, oauth2.SetAuthURLParam("prompt", prompt))
+				break
+			}
+		}
 	}
 	return i.oauth(p, "").AuthCodeURL(state, options...), nil
 }
 
 // signOutURL is where the browser ends its session at the issuer itself, empty
-// if there is no such place (OpenID Connect RP-Initiated Logout 1.0).
-func (i *Issuer) signOutURL(ctx context.Context, back string) string {
-	p, err := i.provider(ctx)
-	if err != nil || p.EndSession == "" {
-		return ""
+// if there is no such place. IDToken is the one of the sign-in, if it is known.
+func (i *Issuer) signOutURL(ctx context.Context, back, idToken string) string {
+	endpoint, parameters := i.o.CognitoLogoutURL, url.Values{"client_id": {i.o.ClientID}}
+	if endpoint != "" {
+		// "Logout endpoint", Amazon Cognito Developer Guide: client_id, and logout_uri
+		// as it is registered with the app client.
+		parameters.Set("logout_uri", back)
+	} else {
+		p, err := i.provider(ctx)
+		if err != nil || p.EndSession == "" {
+			return ""
+		}
+		// OpenID Connect RP-Initiated Logout 1.0, section 2. Okta refuses a request
+		// without the hint ("The Purpose of id_token_hint in the /logout API", Okta
+		// Help Center).
+		endpoint = p.EndSession
+		parameters.Set("post_logout_redirect_uri", back)
+		if idToken != "" {
+			parameters.Set("id_token_hint", idToken)
+		}
 	}
-	u, err := url.Parse(p.EndSession)
+	u, err := url.Parse(endpoint)
 	if err != nil {
 		return ""
 	}
 	query := u.Query()
-	query.Set("client_id", i.o.ClientID)
-	query.Set("post_logout_redirect_uri", back)
+	for name := range parameters {
+		query.Set(name, parameters.Get(name))
+	}
 	u.RawQuery = query.Encode()
 	return u.String()
 }
@@ -206,39 +236,39 @@ func (i *Issuer) named(ctx context.Context, iss string) bool {
 	return err != nil || !p.NamesSelf
 }
 
-// redeem returns the claims of who signed in, for the code that the browser
-// brought. An unavailableError may pass; any other is a refusal.
-func (i *Issuer) redeem(ctx context.Context, code, verifier, nonce string) (map[string]any, error) {
+// redeem returns the id token of who signed in, and its claims, for the code that
+// the browser brought. An unavailableError may pass; any other is a refusal.
+func (i *Issuer) redeem(ctx context.Context, code, verifier, nonce string) (raw string, all map[string]any, err error) {
 	p, err := i.provider(ctx)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	token, err := i.exchange(ctx, p, code, verifier)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	raw, _ := token.Extra("id_token").(string)
-	if raw == "" {
-		return nil, errors.New("the issuer gave no id token")
+	if raw, _ = token.Extra("id_token").(string); raw == "" {
+		return "", nil, errors.New("the issuer gave no id token")
 	}
 	id, err := i.verify(ctx, p, raw, i.o.ClientID)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	// OpenID Connect Core 1.0, section 3.1.3.7, steps 4, 5 and 11.
 	var claims struct {
 		AuthorizedParty string `json:"azp"`
 	}
 	if err := id.Claims(&claims); err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	switch {
 	case len(id.Audience) > 1 && claims.AuthorizedParty == "", claims.AuthorizedParty != "" && claims.AuthorizedParty != i.o.ClientID:
-		return nil, errors.New("the id token was issued to another client")
+		return "", nil, errors.New("the id token was issued to another client")
 	case !same(id.Nonce, nonce):
-		return nil, errors.New("the id token is of another sign-in")
+		return "", nil, errors.New("the id token is of another sign-in")
 	}
-	return claimsOf(id)
+	all, err = claimsOf(id)
+	return raw, all, err
 }
 
 // exchange has the code exchanged. A secret that the issuer refuses may have
@@ -310,21 +340,45 @@ func (i *Issuer) bearer(ctx context.Context, raw string) (map[string]any, error)
 	if err != nil {
 		return nil, err
 	}
-	token, err := i.verify(ctx, p, raw, i.o.Audience)
+	token, err := i.verify(ctx, p, raw, "")
 	if err != nil {
 		return nil, err
 	}
-	return claimsOf(token)
+	claims, err := claimsOf(token)
+	if err != nil {
+		return nil, err
+	}
+	return claims, accessTokenFor(i.o.Audience, token.Audience, claims)
 }
 
-// verify checks a token's signature, issuer, audience and times.
+// accessTokenFor says why a token does not open the API to its bearer. It must
+// name the audience (RFC 9068, section 4). Amazon Cognito's access tokens have no
+// aud: then token_use must be access, and client_id the audience. A token whose
+// token_use is another word, such as an id token's, is refused whomever it is for
+// ("Verifying JSON web tokens", Amazon Cognito Developer Guide).
+func accessTokenFor(audience string, named []string, claims map[string]any) error {
+	use, hasUse := claims["token_use"]
+	_, hasAudience := claims["aud"]
+	switch {
+	case hasUse && use != "access":
+		return errors.New("its token_use is not access")
+	case hasAudience && !slices.Contains(named, audience):
+		return errors.New("its audience is not API_AUDIENCE")
+	case !hasAudience && (!hasUse || text(claims, "client_id") != audience):
+		return errors.New("it has no audience, nor token_use and API_AUDIENCE as its client_id")
+	}
+	return nil
+}
+
+// verify checks a token's signature, issuer and times, and its audience unless
+// that is empty.
 func (i *Issuer) verify(ctx context.Context, p *provider, raw, audience string) (*oidc.IDToken, error) {
 	if len(raw) > maxToken {
 		return nil, errors.New("the token is too large")
 	}
 	keys := &askedKeys{KeySet: p.keys}
 	token, err := oidc.NewVerifier(i.o.URL, keys, &oidc.Config{
-		ClientID: audience, SupportedSigningAlgs: p.Algorithms,
+		ClientID: audience, SkipClientIDCheck: audience == "", SupportedSigningAlgs: p.Algorithms,
 		// The library allows a token that is not good yet five minutes, and one
 		// that is not good any more none.
 		Now: func() time.Time { return i.o.Now().Add(-skew) },

@@ -24,6 +24,7 @@ const (
 	SignInCancelled Problem = "sign_in_cancelled" // at the issuer
 	SignInStale     Problem = "sign_in_stale"     // too late, or begun in another browser
 	SignInRefused   Problem = "sign_in_refused"   // what the issuer sent does not hold
+	SignInLimited   Problem = "sign_in_limited"   // too many have failed just now
 	NoRole          Problem = "no_role"
 	RoleTooSmall    Problem = "role_too_small"
 	FormRefused     Problem = "form_refused" // without the session's token
@@ -42,6 +43,7 @@ var statuses = map[Problem]struct {
 	SignInCancelled: {http.StatusForbidden, "The sign-in was cancelled at the issuer."},
 	SignInStale:     {http.StatusForbidden, "The sign-in took too long, or was begun in another browser."},
 	SignInRefused:   {http.StatusForbidden, "What the issuer sent cannot be accepted. The log says why."},
+	SignInLimited:   {http.StatusTooManyRequests, "Too many sign-ins have failed just now. Try again in a few minutes."},
 	NoRole:          {http.StatusForbidden, "No value of the claim that tells roles gives one here."},
 	RoleTooSmall:    {http.StatusForbidden, "Your role does not include this."},
 	FormRefused:     {http.StatusForbidden, "A form needs its session's token."},
@@ -92,8 +94,9 @@ type card struct {
 	Issuer     string // where the session at the issuer ends
 }
 
-// refuse says what stands in the way: in JSON to who asks for it.
-func (p *Pages) refuse(w http.ResponseWriter, q *http.Request, why Problem) {
+// refuse says what stands in the way: in JSON to who asks for it. SignOut, if it
+// is not empty, is where the session at the issuer ends.
+func (p *Pages) refuse(w http.ResponseWriter, q *http.Request, why Problem, signOut string) {
 	s := statuses[why]
 	switch why {
 	case SignedOut:
@@ -106,11 +109,11 @@ func (p *Pages) refuse(w http.ResponseWriter, q *http.Request, why Problem) {
 		return
 	}
 	language, t := p.texts(q)
-	c := card{Text: t, Kind: string(why), passage: t.Problems[why], On: p.base + home}
+	c := card{Text: t, Kind: string(why), passage: t.Problems[why], On: p.base + home, Issuer: signOut}
 	switch why {
 	case NoRole:
 		c.On, c.OnText = p.base+signAnew, t.SignInAnew
-	case SignedOut, SignInCancelled, SignInStale, SignInRefused:
+	case SignedOut, SignInCancelled, SignInStale, SignInRefused, SignInLimited:
 		c.OnText = t.SignIn
 	case Unavailable:
 		c.OnText = t.Again
@@ -124,7 +127,7 @@ func (p *Pages) refuse(w http.ResponseWriter, q *http.Request, why Problem) {
 func (p *Pages) Require(role identity.Role, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if id, ok := identity.Of(q.Context()); !ok || id.Role < role {
-			p.refuse(w, q, RoleTooSmall)
+			p.refuse(w, q, RoleTooSmall, "")
 			return
 		}
 		next.ServeHTTP(w, q)

@@ -47,7 +47,7 @@ func every(p *Pages) map[string]func(http.ResponseWriter, *http.Request) {
 		},
 	}
 	for why := range statuses {
-		all["problem-"+string(why)] = func(w http.ResponseWriter, q *http.Request) { p.refuse(w, q, why) }
+		all["problem-"+string(why)] = func(w http.ResponseWriter, q *http.Request) { p.refuse(w, q, why, "") }
 	}
 	return all
 }
@@ -118,7 +118,7 @@ func TestProblemsAreInJSONForPrograms(t *testing.T) {
 		for why, s := range statuses {
 			w, q := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/console/", nil)
 			q.Header.Set(header[0], header[1])
-			p.refuse(w, q, why)
+			p.refuse(w, q, why, "")
 			if w.Code != s.code || w.Header().Get("Content-Type") != "application/problem+json" || !strings.Contains(w.Body.String(), `"code":"`+string(why)+`"`) {
 				t.Errorf("%s, %s: %d %s", name, why, w.Code, w.Body)
 			}

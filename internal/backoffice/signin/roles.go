@@ -2,6 +2,7 @@ package signin
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"walletsync/internal/backoffice/identity"
@@ -32,6 +33,26 @@ func (r Roles) of(claims map[string]any) identity.Role {
 		}
 	}
 	return best
+}
+
+// leftOut returns an error with the remedy if the claim is not there because
+// there was too much of it, nil otherwise. Such a token names the claim in
+// _claim_names (OpenID Connect Core 1.0, section 5.6.2). Microsoft Entra ID does
+// so for people in more than 200 groups, and sets hasgroups in the implicit flow
+// ("Configure group claims for applications", Microsoft Entra documentation).
+func (r Roles) leftOut(claims map[string]any) error {
+	if r.find(claims) != nil {
+		return nil
+	}
+	name := r.Claim
+	if path, pointer := strings.CutPrefix(r.Claim, "/"); pointer {
+		name, _, _ = strings.Cut(path, "/")
+	}
+	names, _ := claims["_claim_names"].(map[string]any)
+	if _, named := names[name]; !named && (name != "groups" || claims["hasgroups"] != true) {
+		return nil
+	}
+	return fmt.Errorf("the issuer left the claim %q out of the token because this person has too many values of it: have it send only the groups that are assigned to the application, or assign app roles and set ROLE_CLAIM to roles", r.Claim)
 }
 
 // find returns the claim, nil if it is not there.

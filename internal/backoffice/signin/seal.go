@@ -17,8 +17,10 @@ import (
 type purpose string
 
 const (
-	sessionPurpose purpose = "session" // who is signed in
-	statePurpose   purpose = "state"   // a sign-in under way
+	sessionPurpose purpose = "session"  // who is signed in
+	statePurpose   purpose = "state"    // a sign-in under way
+	idTokenPurpose purpose = "id_token" // the hint for the issuer's sign-out
+	knownPurpose   purpose = "known"    // a browser in which somebody has signed in
 )
 
 // seals seals what the browser keeps for us, so that nobody else can read or

@@ -5,8 +5,9 @@
 // issuer (RFC 6750). What either may do is told by a claim; who is given no role
 // is refused.
 //
-// Nothing is kept on the server: the cookie is all there is of a session, and
-// ends soon. No token, no name and no subject is logged.
+// Nothing of a session is kept on the server: the cookie is all there is of it,
+// and ends soon. What is kept, in the process alone, is how many sign-ins have
+// failed lately. No token, no name and no subject is logged.
 package signin
 
 import (
@@ -45,6 +46,8 @@ type Gate struct {
 	Pages    *Pages
 	Now      func() time.Time
 	Metrics  *telemetry.Metrics
+
+	redemptions redemptions
 }
 
 const (
@@ -54,6 +57,12 @@ const (
 	maxForm = 64 << 10
 	// maxNext bounds the address that a sign-in leads back to, in bytes.
 	maxNext = 1000
+	// maxIDToken bounds an id token that is shown at the issuer's sign-out, in bytes:
+	// sealed it still fits into a cookie, and as it is into an address. A larger one
+	// is left out.
+	maxIDToken = 2500
+	// knownFor is how long a browser counts as one in which somebody has signed in.
+	knownFor = 30 * 24 * time.Hour
 	// maxCode bounds an authorization code, in bytes. Those of Microsoft Entra ID
 	// are the longest known, with more than a thousand.
 	maxCode = 4 << 10
@@ -95,7 +104,7 @@ func (g *Gate) Handler(console http.Handler) http.Handler {
 	mux.HandleFunc("GET "+callback, g.callback)
 	mux.HandleFunc("GET "+signAnew, func(w http.ResponseWriter, q *http.Request) { g.begin(w, q, "", true) })
 	mux.HandleFunc("GET "+signedOut, func(w http.ResponseWriter, q *http.Request) {
-		g.Pages.signedOut(w, q, g.Issuer.signOutURL(q.Context(), g.PublicURL+signedOut))
+		g.Pages.signedOut(w, q, g.Issuer.signOutURL(q.Context(), g.PublicURL+signedOut, g.idToken(q)))
 	})
 	mux.Handle("GET "+you, g.guard(http.HandlerFunc(g.you)))
 	mux.Handle("POST "+signOut, g.guard(http.HandlerFunc(g.signOut)))
@@ -150,7 +159,7 @@ func (g *Gate) byToken(w http.ResponseWriter, q *http.Request, values []string, 
 	}
 	id := identity.Identity{Subject: text(claims, "sub"), Name: nameOf(claims), Role: g.Roles.of(claims)}
 	if id.Role == 0 {
-		g.refuse(w, q, NoRole, nil)
+		g.refuse(w, q, NoRole, g.Roles.leftOut(claims))
 		return
 	}
 	next.ServeHTTP(w, q.WithContext(identity.With(q.Context(), id)))
@@ -256,11 +265,7 @@ func (g *Gate) callback(w http.ResponseWriter, q *http.Request) {
 	}
 	switch {
 	case errors.Is(err, errForged), errors.Is(err, errExpired):
-		if _, in := g.signedIn(q); in == nil { // by the back button, or by another tab
-			redirect(w, g.PublicURL+home)
-			return
-		}
-		g.refuse(w, q, SignInStale, err)
+		g.stale(w, q, err)
 		return
 	case err != nil:
 		g.refuse(w, q, Unavailable, err)
@@ -284,7 +289,21 @@ func (g *Gate) callback(w http.ResponseWriter, q *http.Request) {
 		g.refuse(w, q, SignInRefused, errors.New("the issuer sent no code"))
 		return
 	}
-	claims, err := g.Issuer.redeem(ctx, code, u.Verifier, u.Nonce)
+	browser, known := g.lane(q)
+	done, err := g.redemptions.begin(g.Now(), u.Nonce, browser, known)
+	switch {
+	case errors.Is(err, errRedeemed):
+		g.stale(w, q, err)
+		return
+	case err != nil:
+		w.Header().Set("Retry-After", "60")
+		g.refuse(w, q, SignInLimited, err)
+		return
+	}
+	raw, claims, err := g.Issuer.redeem(ctx, code, u.Verifier, u.Nonce)
+	if err == nil {
+		done()
+	}
 	if _, away := errors.AsType[unavailableError](err); away {
 		g.refuse(w, q, Unavailable, err)
 		return
@@ -293,13 +312,25 @@ func (g *Gate) callback(w http.ResponseWriter, q *http.Request) {
 		g.refuse(w, q, SignInRefused, err)
 		return
 	}
+	if len(raw) > maxIDToken {
+		raw = ""
+	}
 	role := g.Roles.of(claims)
 	if role == 0 {
-		g.refuse(w, q, NoRole, nil)
+		// The way to sign in as somebody else, where the issuer asks nobody who they
+		// are while its own session lasts.
+		g.refuseWith(w, q, NoRole, g.Roles.leftOut(claims), g.Issuer.signOutURL(ctx, g.PublicURL+signedOut, raw))
 		return
 	}
 	s := session{Subject: text(claims, "sub"), Name: nameOf(claims), Role: role.String(), CSRF: rand.Text()}
 	cookie, err := g.seals().seal(ctx, sessionPurpose, "", s, g.Now().Add(g.Lifetime))
+	hint, seen := "", ""
+	if err == nil && raw != "" {
+		hint, err = g.seals().seal(ctx, idTokenPurpose, "", raw, g.Now().Add(g.Lifetime))
+	}
+	if err == nil && !known {
+		seen, err = g.seals().seal(ctx, knownPurpose, "", rand.Text(), g.Now().Add(knownFor))
+	}
 	if err != nil {
 		g.refuse(w, q, Unavailable, err)
 		return
@@ -307,7 +338,42 @@ func (g *Gate) callback(w http.ResponseWriter, q *http.Request) {
 	zerolog.Ctx(ctx).Info().Stringer("role", role).Msg("signed in")
 	g.Metrics.Count(telemetry.SignedIn, 1, telemetry.Labels{Reason: role.String()})
 	g.setCookie(w, "session", cookie, g.Lifetime)
+	if hint != "" {
+		g.setCookie(w, idTokenCookie, hint, g.Lifetime)
+	} else {
+		g.setCookie(w, idTokenCookie, "", -time.Second) // that of somebody before
+	}
+	if seen != "" {
+		g.setCookie(w, "known", seen, knownFor)
+	}
 	redirect(w, g.PublicURL+g.next(u.Next))
+}
+
+// stale answers a sign-in that cannot go on. It may have gone on already, by
+// another tab or before the back button.
+func (g *Gate) stale(w http.ResponseWriter, q *http.Request, cause error) {
+	if _, err := g.signedIn(q); err == nil {
+		redirect(w, g.PublicURL+home)
+		return
+	}
+	g.refuse(w, q, SignInStale, cause)
+}
+
+// lane returns what a browser's failed sign-ins are counted by: for a known one,
+// in which somebody has signed in before, what we sealed then.
+func (g *Gate) lane(q *http.Request) (browser string, known bool) {
+	if g.seals().open(q.Context(), knownPurpose, "", g.cookie(q, "known"), &browser) == nil {
+		return browser, true
+	}
+	return g.cookie(q, "browser"), false
+}
+
+// idToken returns the id token of the sign-in, empty if it is not kept.
+func (g *Gate) idToken(q *http.Request) (raw string) {
+	if g.seals().open(q.Context(), idTokenPurpose, "", g.cookie(q, idTokenCookie), &raw) != nil {
+		return "" // some issuers do without
+	}
+	return raw
 }
 
 // next is where a sign-in leads back to, the console's home if it is nowhere.
@@ -344,6 +410,12 @@ func (g *Gate) signOut(w http.ResponseWriter, q *http.Request) {
 
 // refuse shows what stands in the way.
 func (g *Gate) refuse(w http.ResponseWriter, q *http.Request, p Problem, cause error) {
+	g.refuseWith(w, q, p, cause, "")
+}
+
+// refuseWith is refuse with the way to the issuer's sign-out, if that is not
+// empty.
+func (g *Gate) refuseWith(w http.ResponseWriter, q *http.Request, p Problem, cause error, signOut string) {
 	event := zerolog.Ctx(q.Context()).Warn()
 	if p == Unavailable {
 		event = zerolog.Ctx(q.Context()).Error()
@@ -351,20 +423,34 @@ func (g *Gate) refuse(w http.ResponseWriter, q *http.Request, p Problem, cause e
 	}
 	event.AnErr("cause", cause).Str("problem", string(p)).Msg("the console let nobody in")
 	g.Metrics.Count(telemetry.ConsoleRefused, 1, telemetry.Labels{Reason: string(p)})
-	g.Pages.refuse(w, q, p)
+	g.Pages.refuse(w, q, p, signOut)
 }
 
 func (g *Gate) seals() seals {
 	return seals{secrets: g.CookieKeys, party: g.Issuer.o.URL + " " + g.Issuer.o.ClientID, now: g.Now}
 }
 
+// idTokenCookie holds the sealed id token. It is large, so it is sent to the page
+// that needs it alone.
+const idTokenCookie = "id-token"
+
 // cookieName is for this host alone where the browser can be made to see to it
-// (RFC 6265bis, section 4.1.3.2).
+// (RFC 6265bis, section 4.1.3.2), which takes the path /.
 func (g *Gate) cookieName(what string) string {
-	if g.secure() {
-		return "__Host-console-" + what
+	switch {
+	case !g.secure():
+		return "console-" + what
+	case what == idTokenCookie:
+		return "__Secure-console-" + what
 	}
-	return "console-" + what
+	return "__Host-console-" + what
+}
+
+func (g *Gate) cookiePath(what string) string {
+	if what == idTokenCookie {
+		return html.Path(g.PublicURL) + signedOut
+	}
+	return "/"
 }
 
 func (g *Gate) secure() bool { return strings.HasPrefix(g.PublicURL, "https://") }
@@ -380,7 +466,7 @@ func (g *Gate) cookie(q *http.Request, what string) string {
 
 func (g *Gate) setCookie(w http.ResponseWriter, what, value string, life time.Duration) {
 	http.SetCookie(w, &http.Cookie{ // #nosec G124 -- Secure wherever the console is not on this machine
-		Name: g.cookieName(what), Value: value, Path: "/", MaxAge: int(life.Seconds()), HttpOnly: true, Secure: g.secure(),
+		Name: g.cookieName(what), Value: value, Path: g.cookiePath(what), MaxAge: int(life.Seconds()), HttpOnly: true, Secure: g.secure(),
 		SameSite: http.SameSiteLaxMode, // Strict would not survive the way back from the issuer
 	})
 }

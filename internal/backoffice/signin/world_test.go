@@ -80,6 +80,7 @@ type world struct {
 	console    *httptest.Server
 	cookieKeys *secrets
 	clientKeys *secrets
+	strict     func(*issuer.Options)
 }
 
 // prefix is where the console stands below its host, as by an API mapping.
@@ -87,8 +88,15 @@ const prefix = "/base"
 
 func newWorld(t *testing.T, change ...func(*IssuerOptions)) *world {
 	t.Helper()
+	return newStrictWorld(t, nil, change...)
+}
+
+// newStrictWorld is newWorld with an issuer that is strict, or does otherwise, in
+// some way.
+func newStrictWorld(t *testing.T, strict func(*issuer.Options), change ...func(*IssuerOptions)) *world {
+	t.Helper()
 	w := &world{t: t, clock: &clock{at: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)},
-		cookieKeys: &secrets{all: []string{"a-cookie-key-of-the-tests"}}, clientKeys: &secrets{all: []string{"client-secret"}}}
+		strict: strict, cookieKeys: &secrets{all: []string{"a-cookie-key-of-the-tests"}}, clientKeys: &secrets{all: []string{"client-secret"}}}
 
 	console := httptest.NewUnstartedServer(nil)
 	publicURL := "https://" + console.Listener.Addr().String() + prefix
@@ -130,8 +138,12 @@ func newWorld(t *testing.T, change ...func(*IssuerOptions)) *world {
 
 func (w *world) newIssuer(issuerURL, publicURL string) *issuer.Issuer {
 	w.t.Helper()
-	i, err := issuer.New(issuer.Options{URL: issuerURL, ClientID: clientID, ClientSecret: "client-secret", RedirectURL: RedirectURL(publicURL),
-		SignedOutURL: publicURL + signedOut, Audience: audience, People: []issuer.Person{masked, clerk, engineer, stranger}, Program: program, Now: w.clock.Now})
+	o := issuer.Options{URL: issuerURL, ClientID: clientID, ClientSecret: "client-secret", RedirectURL: RedirectURL(publicURL),
+		SignedOutURL: publicURL + signedOut, Audience: audience, People: []issuer.Person{masked, clerk, engineer, stranger}, Program: program, Now: w.clock.Now}
+	if w.strict != nil {
+		w.strict(&o)
+	}
+	i, err := issuer.New(o)
 	if err != nil {
 		w.t.Fatal(err)
 	}

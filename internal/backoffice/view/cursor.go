@@ -9,7 +9,8 @@ import (
 )
 
 // Cursor is where a page of a list ends. It holds times and ids alone, as it
-// stands in URLs: what a search goes by is looked up again by the id.
+// stands in URLs: what a search goes by is looked up again by the id. Its text
+// is not signed; the console does that before it gives one out.
 type Cursor struct {
 	Account string `json:"a"`
 	Place   string `json:"p"`
@@ -37,7 +38,7 @@ func CursorAfter(k Key) Cursor {
 	return c
 }
 
-// String is the cursor as pages give it out; of none, nothing.
+// String is the cursor as text; of none, nothing.
 func (c Cursor) String() string {
 	if c == (Cursor{}) {
 		return ""
@@ -52,7 +53,7 @@ func (c Cursor) String() string {
 // At is the time in the cursor.
 func (c Cursor) At() time.Time { return time.UnixMicro(c.Micro).UTC() }
 
-// ParseCursor reads what a page gave out. Nothing is the cursor of the first page.
+// ParseCursor reads what String returned. Nothing is the cursor of the first page.
 func ParseCursor(s string) (Cursor, error) {
 	var c Cursor
 	if s == "" {

@@ -40,6 +40,10 @@ const (
 	ByState      = "state" // no term at all
 )
 
+// Personal reports whether a search by this finds, and orders what it finds, by
+// personal data. It is not for those who may not see any.
+func Personal(by string) bool { return by != ByID && by != ByState }
+
 // Search is what a search found.
 type Search struct {
 	Query      string `json:"q"`
@@ -364,11 +368,15 @@ type Key struct {
 	Part  int // of a search by name: 1 begins with it, 2 its last word does
 }
 
-// Access is one opening of a record, for the access log.
+// Access is something that somebody did, for the access log. Without charge
+// permissions it concerns no one record.
 type Access struct {
-	Account          wallet.AccountID
-	ChargePermission wallet.ChargePermissionID
-	What             string // opened, refreshed, linked, exported, erased
+	What              string // opened, refreshed, linked, exported, erased; searched, listed, retried
+	Account           wallet.AccountID
+	ChargePermissions []wallet.ChargePermissionID // of the account
+	// Detail says what was searched by, which list it was, or which message was
+	// tried again; never a term.
+	Detail string
 }
 
 // Refused means that a charge permission cannot be updated, and why: a word that

@@ -28,6 +28,7 @@ var wanted = map[string]string{
 	"the oldest wanted is old":                "OldestWantedAlarm",
 	"the receiver answers 4xx":                "ReceiverRefusesAlarm",
 	"the receiver answers 5xx":                "ReceiverUnavailableAlarm",
+	"the console refuses":                     "ConsoleRefusesAlarm",
 	"the topic is not pinned":                 "UnpinnedAlarm",
 	"a signature is refused":                  "ForgedAlarm",
 	"Amazon Pay throttles":                    "AmazonPayThrottlesAlarm",

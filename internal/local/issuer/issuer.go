@@ -5,12 +5,14 @@
 //
 // It holds its client to what a strict issuer asks (OpenID Connect Core 1.0,
 // RFC 7636, RFC 9700): the redirect URI registered, a challenge by S256, a code
-// good once and for a minute, the client's secret by HTTP Basic.
+// good once and for a minute, the client's secret by HTTP Basic. What some
+// issuers ask for besides, or do otherwise, is a field of Options each.
 //
 // Not modelled: consent, sessions of its own, refresh tokens, userinfo.
 package issuer
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -52,7 +54,36 @@ type Options struct {
 	// Program is the client itself, as its own access tokens name it.
 	Program Person
 	Now     func() time.Time // nil: time.Now
+
+	// Prompts are the values of prompt that it supports and lists in its metadata.
+	// Any other is refused.
+	Prompts []string
+	SignOut SignOut
+	// CognitoTokens makes tokens as Amazon Cognito does: token_use in each, and in
+	// access tokens client_id, which is Audience, instead of aud ("Understanding the
+	// access token", Amazon Cognito Developer Guide).
+	CognitoTokens bool
+	// RoleClaim names the claim with the roles; empty: roles.
+	RoleClaim string
+	// RoleLimit, if it is not 0, leaves the roles of those who have more out of
+	// tokens, as Microsoft Entra ID does with groups: the claim is then named in
+	// _claim_names (OpenID Connect Core 1.0, section 5.6.2).
+	RoleLimit int
 }
+
+// SignOut is what the end of a session at the issuer takes.
+type SignOut int
+
+const (
+	// SignOutByClient takes client_id and post_logout_redirect_uri (OpenID Connect
+	// RP-Initiated Logout 1.0, section 2).
+	SignOutByClient SignOut = iota
+	// SignOutByHint takes id_token_hint too, as Okta does.
+	SignOutByHint
+	// SignOutByLogoutURI takes client_id and logout_uri, and nothing of the standard,
+	// as Amazon Cognito does ("Logout endpoint", Amazon Cognito Developer Guide).
+	SignOutByLogoutURI
+)
 
 // Issuer is the issuer; Handler serves it. It is safe for concurrent use.
 type Issuer struct {
@@ -73,6 +104,8 @@ type grant struct {
 	challenge string
 	ends      time.Time
 }
+
+const signOutPath = "/sign-out"
 
 const (
 	codeLife  = time.Minute
@@ -136,9 +169,7 @@ func (i *Issuer) Sign(claims map[string]any) (string, error) {
 			delete(all, name)
 		}
 	}
-	i.mu.Lock()
-	key := i.keys[0]
-	i.mu.Unlock()
+	key := i.published()[0]
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, (&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
 		return "", err
@@ -156,7 +187,42 @@ func (i *Issuer) Sign(claims map[string]any) (string, error) {
 
 // AccessToken returns one for a person.
 func (i *Issuer) AccessToken(p Person) (string, error) {
-	return i.Sign(map[string]any{"sub": p.Subject, "name": p.Name, "roles": p.Roles, "aud": i.o.Audience})
+	claims := i.claims(p)
+	if i.o.CognitoTokens {
+		claims["client_id"], claims["token_use"] = i.o.Audience, "access"
+	} else {
+		claims["aud"] = i.o.Audience
+	}
+	return i.Sign(claims)
+}
+
+// idToken returns the one of a sign-in.
+func (i *Issuer) idToken(g grant) (string, error) {
+	claims := i.claims(g.person)
+	claims["aud"], claims["nonce"] = i.o.ClientID, g.nonce
+	if i.o.CognitoTokens {
+		claims["token_use"] = "id"
+	}
+	return i.Sign(claims)
+}
+
+// claims are those of a person in every token.
+func (i *Issuer) claims(p Person) map[string]any {
+	claims, name := map[string]any{"sub": p.Subject, "name": p.Name}, cmp.Or(i.o.RoleClaim, "roles")
+	if i.o.RoleLimit > 0 && len(p.Roles) > i.o.RoleLimit {
+		claims["_claim_names"] = map[string]string{name: "src1"}
+		claims["_claim_sources"] = map[string]any{"src1": map[string]string{"endpoint": i.o.URL + "/groups"}}
+		return claims
+	}
+	claims[name] = p.Roles
+	return claims
+}
+
+// published are the keys, the one that signs first.
+func (i *Issuer) published() []jose.JSONWebKey {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.Clone(i.keys)
 }
 
 // Code returns a code for a person, as their browser would bring it.
@@ -176,7 +242,7 @@ func (i *Issuer) Handler() http.Handler {
 	mux.HandleFunc("GET /authorize", i.ask)
 	mux.HandleFunc("POST /authorize", i.decide)
 	mux.HandleFunc("POST /token", i.token)
-	mux.HandleFunc("GET /sign-out", i.signOut)
+	mux.HandleFunc("GET "+signOutPath, i.signOut)
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		i.mu.Lock()
 		i.calls[q.URL.Path]++
@@ -196,25 +262,29 @@ func (i *Issuer) Handler() http.Handler {
 // describe answers with the issuer's metadata (OpenID Connect Discovery 1.0,
 // section 3).
 func (i *Issuer) describe(w http.ResponseWriter, _ *http.Request) {
-	sayJSON(w, http.StatusOK, map[string]any{
+	metadata := map[string]any{
 		"issuer": i.o.URL, "authorization_endpoint": i.o.URL + "/authorize", "token_endpoint": i.o.URL + "/token",
-		"jwks_uri": i.o.URL + "/keys", "end_session_endpoint": i.o.URL + "/sign-out",
+		"jwks_uri": i.o.URL + "/keys", "end_session_endpoint": i.o.URL + signOutPath,
 		"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
 		"grant_types_supported":                          []string{"authorization_code", "client_credentials"},
 		"id_token_signing_alg_values_supported":          []string{string(jose.ES256)},
 		"token_endpoint_auth_methods_supported":          []string{"client_secret_basic"},
 		"code_challenge_methods_supported":               []string{"S256"},
 		"authorization_response_iss_parameter_supported": true,
-	})
+	}
+	if len(i.o.Prompts) > 0 {
+		// OpenID Connect, "Initiating User Registration via OpenID Connect 1.0",
+		// section 4.
+		metadata["prompt_values_supported"] = i.o.Prompts
+	}
+	sayJSON(w, http.StatusOK, metadata)
 }
 
 func (i *Issuer) publish(w http.ResponseWriter, _ *http.Request) {
 	var set jose.JSONWebKeySet
-	i.mu.Lock()
-	for _, k := range i.keys {
+	for _, k := range i.published() {
 		set.Keys = append(set.Keys, k.Public())
 	}
-	i.mu.Unlock()
 	sayJSON(w, http.StatusOK, set)
 }
 
@@ -231,6 +301,11 @@ func (i *Issuer) authorization(v url.Values) (asked, error) {
 	}
 	if !slices.Contains(strings.Fields(v.Get("scope")), "openid") {
 		return asked{}, fmt.Errorf("scope does not name openid")
+	}
+	for _, prompt := range strings.Fields(v.Get("prompt")) {
+		if !slices.Contains(i.o.Prompts, prompt) {
+			return asked{}, fmt.Errorf("prompt %q is not supported", prompt)
+		}
 	}
 	a := asked{v.Get("state"), v.Get("nonce"), v.Get("code_challenge")}
 	if a.State == "" || a.Nonce == "" || len(a.Challenge) != base64.RawURLEncoding.EncodedLen(sha256.Size) {
@@ -297,8 +372,7 @@ func (i *Issuer) token(w http.ResponseWriter, q *http.Request) {
 			refuse(http.StatusBadRequest, "invalid_grant")
 			return
 		}
-		if answer["id_token"], err = i.Sign(map[string]any{"sub": g.person.Subject, "name": g.person.Name, "roles": g.person.Roles,
-			"aud": i.o.ClientID, "nonce": g.nonce}); err == nil {
+		if answer["id_token"], err = i.idToken(g); err == nil {
 			answer["access_token"], err = i.AccessToken(g.person)
 		}
 	case "client_credentials":
@@ -338,11 +412,38 @@ func (i *Issuer) take(code string) (grant, bool) {
 }
 
 func (i *Issuer) signOut(w http.ResponseWriter, q *http.Request) {
-	if back := q.FormValue("post_logout_redirect_uri"); q.FormValue("client_id") == i.o.ClientID && back == i.o.SignedOutURL {
-		http.Redirect(w, q, i.o.SignedOutURL, http.StatusSeeOther)
-		return
+	given := q.URL.Query()
+	back, other := "post_logout_redirect_uri", "logout_uri"
+	if i.o.SignOut == SignOutByLogoutURI {
+		back, other = other, back
 	}
-	http.Error(w, "that is no page of the client", http.StatusBadRequest)
+	switch {
+	case given.Get("client_id") != i.o.ClientID || given.Get(back) != i.o.SignedOutURL || given.Has(other):
+		http.Error(w, "that is no page of the client", http.StatusBadRequest)
+	case i.o.SignOut == SignOutByHint && !i.issued(given.Get("id_token_hint")):
+		http.Error(w, "id_token_hint is not an id token of the client", http.StatusBadRequest)
+	default:
+		http.Redirect(w, q, i.o.SignedOutURL, http.StatusSeeOther)
+	}
+}
+
+// issued reports whether a text is an id token of the client, which may have
+// expired (OpenID Connect RP-Initiated Logout 1.0, section 4).
+func (i *Issuer) issued(token string) bool {
+	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return false
+	}
+	for _, key := range i.published() {
+		payload, err := signed.Verify(key.Public())
+		var claims struct {
+			Audience string `json:"aud"`
+		}
+		if err == nil && json.Unmarshal(payload, &claims) == nil && claims.Audience == i.o.ClientID {
+			return true
+		}
+	}
+	return false
 }
 
 func sayJSON(w http.ResponseWriter, status int, v any) {

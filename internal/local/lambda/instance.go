@@ -63,7 +63,7 @@ func (f *Function) launch() *instance {
 		work:    make(chan *invocation, 1),
 		started: time.Now(),
 	}
-	i.limit = time.AfterFunc(initTimeout, func() { i.expire(nil, 0) })
+	i.limit = time.AfterFunc(initTimeout, func() { i.expire(nil, 0, 0) })
 	f.instances[i] = struct{}{}
 	f.stats.ColdStarts++
 	f.wg.Go(i.run)
@@ -258,9 +258,10 @@ func (i *instance) next(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	i.delivered = true
 	f.stats.Invocations++
-	deadline := time.Now().Add(f.config.Timeout)
+	timeout := f.config.Timeout
+	deadline := time.Now().Add(timeout)
 	polls := i.polls
-	i.limit = time.AfterFunc(f.config.Timeout, func() { i.expire(inv, polls) })
+	i.limit = time.AfterFunc(timeout, func() { i.expire(inv, polls, timeout) })
 	f.mu.Unlock()
 
 	h := w.Header()
@@ -275,7 +276,7 @@ func (i *instance) next(w http.ResponseWriter, r *http.Request) {
 // expire ends an instance whose time is over: in its initialisation, in an
 // invocation, or after it, before it asked for the next. polls tells that it
 // has not asked since.
-func (i *instance) expire(inv *invocation, polls int) {
+func (i *instance) expire(inv *invocation, polls int, timeout time.Duration) {
 	f := i.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -286,7 +287,7 @@ func (i *instance) expire(inv *invocation, polls int) {
 		i.current, i.delivered = nil, false
 		f.stats.Errors++
 		f.stats.Timeouts++
-		inv.answer <- answer{err: newError(inv.id, "Sandbox.Timedout", fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.id, f.config.Timeout.Seconds()))}
+		inv.answer <- answer{err: newError(inv.id, "Sandbox.Timedout", fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.id, timeout.Seconds()))}
 	}
 	i.signal(syscall.SIGKILL)
 }

@@ -264,7 +264,25 @@ func (f *Function) Name() string { return f.config.Name }
 func (f *Function) ARN() string { return f.arn }
 
 // Timeout is how long an invocation may take.
-func (f *Function) Timeout() time.Duration { return f.config.Timeout }
+func (f *Function) Timeout() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.config.Timeout
+}
+
+// SetTimeout changes how long an invocation may take, from the next that a
+// process asks for (Lambda's UpdateFunctionConfiguration).
+func (f *Function) SetTimeout(d time.Duration) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := f.config
+	c.Timeout = d
+	if err := c.check(); err != nil {
+		return err
+	}
+	f.config.Timeout = d
+	return nil
+}
 
 // Invoke runs the function on a JSON payload and returns what it answered.
 // The error is a *FunctionError if the function failed, else one of this

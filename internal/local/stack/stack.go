@@ -494,8 +494,8 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	}{
 		{&s.Receiver, "ipn-receiver", 10 * time.Second}, {&s.Worker, "ipn-worker", 30 * time.Second},
 		{&s.Migrator, "migrator", 5 * time.Minute}, {&s.Reconciler, "reconciler", time.Minute}, {&s.Push, "feed-push", time.Minute},
-		{&s.Start, "update-start", 15 * time.Second}, {&s.Return, "checkout-return", 30 * time.Second},
-		{&s.Console, "back-office", 30 * time.Second},
+		{&s.Start, "update-start", 15 * time.Second}, {&s.Return, "checkout-return", 28 * time.Second},
+		{&s.Console, "back-office", 28 * time.Second},
 	} {
 		*f.to, err = lambda.Start(ctx, lambda.Config{Name: f.name, Binary: filepath.Join(bin, f.name), Environment: environment,
 			Timeout: f.timeout, Wait: 5 * time.Second, Output: s.options.Output})

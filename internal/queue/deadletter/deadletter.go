@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"walletsync/internal/backoffice/view"
+	"walletsync/internal/deadline"
 	"walletsync/internal/ipn"
 )
 
@@ -51,7 +52,8 @@ const (
 	patience = 20 * time.Second
 	// inFlight is how many messages are sent again at once.
 	inFlight = 10
-	// timeout bounds what is done when the request's own time may be over.
+	// timeout bounds what has to follow a receive or a send, which end so much
+	// before the request's time does.
 	timeout = 5 * time.Second
 )
 
@@ -165,10 +167,12 @@ func (l *Letters) RetryAll(ctx context.Context) (int, error) {
 // again sends a message's body to the queue, and only then takes it out of the
 // dead-letter queue: what fails in between comes twice, which changes nothing.
 func (l *Letters) again(ctx context.Context, m types.Message) error {
-	if _, err := l.Client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &l.QueueURL, MessageBody: m.Body}); err != nil {
+	sending, end := deadline.Within(ctx, 0, timeout)
+	defer end()
+	if _, err := l.Client.SendMessage(sending, &sqs.SendMessageInput{QueueUrl: &l.QueueURL, MessageBody: m.Body}); err != nil {
 		return fmt.Errorf("send a dead letter to the queue again: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	ctx, cancel := deadline.Grace(ctx, timeout, time.Second)
 	defer cancel()
 	if _, err := l.Client.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &l.URL, ReceiptHandle: m.ReceiptHandle}); err != nil {
 		return fmt.Errorf("take a dead letter that was sent again out of its queue: %w", err)
@@ -179,6 +183,8 @@ func (l *Letters) again(ctx context.Context, m types.Message) error {
 // receive returns up to ten messages. It asks all of SQS's servers, which waits
 // for a second if there is none.
 func (l *Letters) receive(ctx context.Context) ([]types.Message, error) {
+	ctx, cancel := deadline.Within(ctx, 0, timeout)
+	defer cancel()
 	out, err := l.Client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl: &l.URL, MaxNumberOfMessages: 10, VisibilityTimeout: int32(held.Seconds()), WaitTimeSeconds: 1,
 		MessageAttributeNames:       []string{"reason", "account"},
@@ -192,7 +198,7 @@ func (l *Letters) receive(ctx context.Context) ([]types.Message, error) {
 
 // release makes what was looked at visible again. If that fails, time does it.
 func (l *Letters) release(ctx context.Context, seen []types.Message) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	ctx, cancel := deadline.Grace(ctx, timeout, time.Second)
 	defer cancel()
 	for some := range slices.Chunk(seen, 10) {
 		in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &l.URL}

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
 
 	"walletsync/internal/backoffice"
@@ -241,5 +243,49 @@ func TestTooManyToFindOneIsSaid(t *testing.T) {
 	b.Now = func() time.Time { now = now.Add(patience / 2); return now }
 	if there, err := b.Retry(t.Context(), "another"); err == nil || there {
 		t.Errorf("%v, %v", there, err)
+	}
+}
+
+// silent is an SQS that gives out one message and never answers again, until the
+// caller gives up.
+type silent struct {
+	SQS
+	receives int
+	released time.Duration // how much time there was to make it visible again
+}
+
+func (*silent) GetQueueAttributes(context.Context, *sqs.GetQueueAttributesInput, ...func(*sqs.Options)) (*sqs.GetQueueAttributesOutput, error) {
+	return &sqs.GetQueueAttributesOutput{Attributes: map[string]string{"ApproximateNumberOfMessages": "2", "ApproximateNumberOfMessagesNotVisible": "0"}}, nil
+}
+
+func (s *silent) ReceiveMessage(ctx context.Context, _ *sqs.ReceiveMessageInput, _ ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error) {
+	if s.receives++; s.receives == 1 {
+		return &sqs.ReceiveMessageOutput{Messages: []types.Message{{MessageId: aws.String("m"), Body: aws.String("{}"), ReceiptHandle: aws.String("r")}}}, nil
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (s *silent) ChangeMessageVisibilityBatch(ctx context.Context, _ *sqs.ChangeMessageVisibilityBatchInput, _ ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
+	if end, bounded := ctx.Deadline(); bounded && ctx.Err() == nil {
+		s.released = time.Until(end)
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestASilentQueueLeavesTimeToAnswer: what was looked at is let go, and that ends
+// with the request's time.
+func TestASilentQueueLeavesTimeToAnswer(t *testing.T) {
+	for budget, kept := range map[time.Duration]time.Duration{26 * time.Second: timeout, 4 * time.Second: 2 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), budget)
+			defer cancel()
+			began, s := time.Now(), &silent{}
+			_, err := (&Letters{Client: s, Now: time.Now}).List(ctx, 10)
+			if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != budget || s.released != kept {
+				t.Errorf("of %v it took %v, of which %v to let go: %v", budget, took, s.released, err)
+			}
+		})
 	}
 }

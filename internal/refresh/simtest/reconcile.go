@@ -21,10 +21,10 @@ func (w *world) startReconciler() {
 	w.saw("reconciler")
 	p, _ := w.newProc(w.desk)
 	p.desk = true
-	r := &reconcile.Reconciler{Accounts: w.accounts, Duties: []reconcile.Duty{
-		&reconcile.Sweep{Store: p, Period: time.Second, Every: every},
-		&reconcile.Wake{Store: p, Waker: p},
-	}}
+	r := &reconcile.Reconciler{
+		Accounts: w.accounts, Wake: &reconcile.Wake{Store: p, Waker: p}, Every: every, Now: func() time.Time { return epoch },
+		Duties: []reconcile.Duty{&reconcile.Sweep{Store: p, Period: time.Second, Every: every}},
+	}
 	go func() {
 		p.err = r.Run(p.ctx)
 		p.parked <- &waiting{p: p, at: atReturn}

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"walletsync/internal/amazonpay"
+	"walletsync/internal/deadline"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/wallet"
 )
@@ -168,6 +169,11 @@ func responseOf(err error) amazonpay.Response {
 	return amazonpay.Response{}
 }
 
+// settleTime bounds storing what came of an attempt. The calls end by so much
+// before the caller's context, and what is learnt when that has ended all the
+// same gets a second more: less than the runtime keeps for the answer.
+const settleTime = 5 * time.Second
+
 // Finish works on an attempt that held holds until it has an outcome, or until
 // patience is over; 0: one try. It returns the attempt as it then stands, and
 // false if somebody else holds it by now.
@@ -175,14 +181,16 @@ func responseOf(err error) amazonpay.Response {
 // Every call costs a token of its bucket. No other path retries within an
 // invocation.
 func (c *Completer) Finish(ctx context.Context, a Attempt, held Held, patience time.Duration) (Attempt, bool, error) {
-	s := c.work(ctx, a, held, patience)
+	calls, end := deadline.Within(ctx, patience, settleTime)
+	s := c.work(calls, a, held, patience)
+	end()
 	if s.Outcome == "" && a.Overdue {
 		s.Outcome, s.Reason = OutcomeFailed, ReasonUnclear
 	}
 	// What was learnt is stored even when the time is up.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	storing, cancel := deadline.Grace(ctx, settleTime, time.Second)
 	defer cancel()
-	ours, err := c.Store.Settle(ctx, s)
+	ours, err := c.Store.Settle(storing, s)
 	if err != nil {
 		return s.Attempt, false, fmt.Errorf("store the outcome of checkout session %s: %w", a.CheckoutSession, err)
 	}
@@ -215,11 +223,6 @@ func (c *Completer) work(ctx context.Context, a Attempt, held Held, patience tim
 	if err != nil {
 		s.Error = err.Error()
 		return s
-	}
-	if patience > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, patience)
-		defer cancel()
 	}
 	look := s.Failures >= failuresPerKey
 	for try := 1; ; try++ {
@@ -294,6 +297,8 @@ func (c *Completer) try(ctx context.Context, api API, a Attempt, key int, look b
 	v := judge(a.ChargePermission, got, err, look)
 	after, throttled := amazonpay.Throttled(err)
 	log := zerolog.Ctx(ctx)
+	note, cancel := deadline.Grace(ctx, time.Second, time.Second) // the call may have used up the time
+	defer cancel()
 	switch {
 	case err == nil:
 		if len(got.Unreadable) > 0 {
@@ -303,17 +308,17 @@ func (c *Completer) try(ctx context.Context, api API, a Attempt, key int, look b
 			}
 		}
 	case throttled:
-		c.rest(ctx, a.Account, call, after, wallet.ReasonThrottled)
+		c.noted(ctx, a.Account, call, c.Store.Rest(note, a.Account, call, after, wallet.ReasonThrottled))
 	case amazonpay.WasNotCalled(err):
 		log.Error().Err(err).Str("account", string(a.Account)).Str("call", string(call)).Msg("the call could not be made; its token is returned")
-		c.noted(ctx, a.Account, call, c.Store.Return(context.WithoutCancel(ctx), a.Account, call, wallet.OwnPause, err.Error()))
+		c.noted(ctx, a.Account, call, c.Store.Return(note, a.Account, call, wallet.OwnPause, err.Error()))
 	case amazonpay.Misconfigured(err):
 		log.Error().Err(err).Str("account", string(a.Account)).Str("remedy", wallet.RemedyRefused).
 			Msg(wallet.ReasonKeyRefused)
-		c.rest(ctx, a.Account, call, c.Pause, wallet.ReasonKeyRefused)
+		c.noted(ctx, a.Account, call, c.Store.Rest(note, a.Account, call, c.Pause, wallet.ReasonKeyRefused))
 	case amazonpay.ObjectRefused(err):
 		log.Warn().Err(err).Str("call", string(call)).Msg("Amazon Pay refuses the checkout session")
-		paused, failed := c.Store.Refused(context.WithoutCancel(ctx), a.Account, call, a.CheckoutSession)
+		paused, failed := c.Store.Refused(note, a.Account, call, a.CheckoutSession)
 		c.noted(ctx, a.Account, call, failed)
 		if paused {
 			c.Metrics.Count(telemetry.KeyRefused, 1, telemetry.Labels{Account: string(a.Account)})
@@ -323,10 +328,6 @@ func (c *Completer) try(ctx context.Context, api API, a Attempt, key int, look b
 		log.Warn().Err(err).Str("call", string(call)).Msg("no success")
 	}
 	return v, err
-}
-
-func (c *Completer) rest(ctx context.Context, a wallet.AccountID, call wallet.Call, d time.Duration, why string) {
-	c.noted(ctx, a, call, c.Store.Rest(context.WithoutCancel(ctx), a, call, d, why))
 }
 
 // noted logs that the outcome of a call could not be noted for the account.

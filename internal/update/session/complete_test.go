@@ -492,7 +492,7 @@ func TestReconcilerEndsWhatWasLeftOpen(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := &amazon{t: t, complete: []said{completed}}
-			u := &Unfinished{Store: &c.store, Most: 10, Within: time.Minute, NewHeld: func() Held { return Held{1} },
+			u := &Unfinished{Store: &c.store, Most: 10, NewHeld: func() Held { return Held{1} },
 				Completer: &Completer{Store: &c.store, Jitter: func() float64 { return 0 }, API: func(wallet.AccountID) (API, error) { return a, nil }}}
 			if err := u.Do(t.Context(), "main"); (err != nil) != c.err {
 				t.Error(err)
@@ -501,5 +501,68 @@ func TestReconcilerEndsWhatWasLeftOpen(t *testing.T) {
 				t.Errorf("calls %q, wanted %v, noted %d", a.calls(), c.store.wanted, c.store.noted)
 			}
 		})
+	}
+}
+
+// silent is an Amazon Pay that takes calls and never answers.
+type silent struct{}
+
+func (silent) GetCheckoutSession(ctx context.Context, _ string) (*amazonpay.CheckoutSession, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (silent) CompleteCheckoutSession(ctx context.Context, _, _ string) (*amazonpay.CheckoutSession, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// held is a store that notes how much time there is to store an outcome. Where it
+// hangs it never answers.
+type held struct {
+	bucket
+	hangs bool
+	left  time.Duration
+}
+
+func (h *held) Settle(ctx context.Context, s Settlement) (bool, error) {
+	end, _ := ctx.Deadline()
+	h.left = time.Until(end)
+	if h.hangs {
+		<-ctx.Done()
+		return false, ctx.Err()
+	}
+	return h.bucket.Settle(ctx, s)
+}
+
+// TestASilentAmazonLeavesTimeToStoreTheAttempt: whoever waits, and however long
+// it would, the calls end while what they came to can be stored; and if the store
+// is silent, too, the caller still has time to answer.
+func TestASilentAmazonLeavesTimeToStoreTheAttempt(t *testing.T) {
+	const s = time.Second
+	for _, c := range []struct {
+		budget, patience, calls, store time.Duration
+	}{
+		{26 * s, 10 * s, 10 * s, 5 * s}, // checkout-return
+		{26 * s, 25 * s, 21 * s, 5 * s},
+		{13 * s, 0, 8 * s, 5 * s}, // the reconciler's least turn
+		{4 * s, 10 * s, 2 * s, 2 * s},
+	} {
+		for _, hangs := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), c.budget)
+				defer cancel()
+				store, began := &held{hangs: hangs}, time.Now()
+				completer := &Completer{Store: store, Jitter: func() float64 { return 0 }, API: func(wallet.AccountID) (API, error) { return silent{}, nil }}
+				_, _, err := completer.Finish(ctx, Attempt{Account: "main", ChargePermission: permission, CheckoutSession: checkout}, Held{1}, c.patience)
+				want := c.calls
+				if hangs {
+					want += c.store
+				}
+				if took := time.Since(began); took != want || store.left != c.store || (err != nil) != hangs {
+					t.Errorf("of %v with a patience of %v it took %v, of which %v to store: %v", c.budget, c.patience, took, store.left, err)
+				}
+			})
+		}
 	}
 }

@@ -39,11 +39,13 @@ type Unfinished struct {
 	Store     UnfinishedStore
 	Completer *Completer
 	NewHeld   func() Held
-	// Most is how many of each kind a run takes for an account, and Within how
-	// long it calls Amazon Pay for them: other duties want their turn.
-	Most   int
-	Within time.Duration
+	// Most is how many of each kind a run takes for an account.
+	Most int
 }
+
+// leastTime is the time without which no further attempt is begun: a call, and
+// storing what came of it.
+const leastTime = 2 * settleTime
 
 // holdOne is how long one attempt is held: two calls, and storing.
 const holdOne = 30 * time.Second
@@ -53,19 +55,10 @@ func (u *Unfinished) Name() string { return "updates" }
 
 // Do does what is due for an account. It goes on after an error: what failed is
 // due again at the next run. What it marks wanted needs a wake-up, which is for
-// who calls to send.
+// who calls to send. The calls to Amazon Pay come last, and take the time that ctx
+// leaves.
 func (u *Unfinished) Do(ctx context.Context, a wallet.AccountID) error {
 	var failed []error
-	open, err := u.Store.Open(ctx, a, u.Most)
-	failed = append(failed, err)
-	calling, cancel := context.WithTimeout(ctx, u.Within)
-	defer cancel()
-	for _, o := range open {
-		if calling.Err() != nil {
-			break
-		}
-		failed = append(failed, u.finish(calling, o))
-	}
 	left, err := u.Store.Left(ctx, a, u.Most)
 	failed = append(failed, err)
 	for _, l := range left {
@@ -75,7 +68,16 @@ func (u *Unfinished) Do(ctx context.Context, a wallet.AccountID) error {
 			zerolog.Ctx(ctx).Info().Str("update_session", l.Session.String()).Bool("expired", l.Expired).Msg("a read was owed to it")
 		}
 	}
-	return errors.Join(append(failed, u.Store.NoteStored(ctx, a))...)
+	failed = append(failed, u.Store.NoteStored(ctx, a))
+	open, err := u.Store.Open(ctx, a, u.Most)
+	failed = append(failed, err)
+	for i, o := range open {
+		if end, bounded := ctx.Deadline(); i > 0 && bounded && time.Until(end) < leastTime {
+			break
+		}
+		failed = append(failed, u.finish(ctx, o))
+	}
+	return errors.Join(failed...)
 }
 
 // finish makes one try to bring an attempt to its outcome.
