@@ -106,6 +106,7 @@ var mayImport = map[string][]string{
 	"internal/local/bus":           {"internal/local/sqs/awsjson"},
 	"internal/local/lambda":        {"internal/local/sqs", "internal/local/sqs/awsjson"},
 	"internal/local/pg":            {},
+	"internal/local/apidoc":        {},
 	"internal/local/scale":         {},
 	"internal/local/shop":          {}, // it knows what a merchant knows: update-start's HTTP interface
 	"internal/local/status":        {},
