@@ -386,7 +386,7 @@ comment on column back_office.timeline.position is 'Place in the change feed: gr
 comment on column back_office.timeline.facet is 'What changed: address, billing_address, payment_method, state, buyer, limit, expiry; first_read (everything, once); erased (personal data was, also in the rows before). More may be added: pass over them.';
 comment on column back_office.timeline.before is 'JSON object, its members named as the columns of the views; null: there was nothing, or it was erased. Members may be added.';
 comment on column back_office.timeline.after is 'The same after the change. Of first_read: one member for each facet.';
-comment on column back_office.timeline.cause is 'Why walletsync looked: ipn, return (the buyer came back), confirm (an early read, confirmed), refresh (somebody asked), reconcile (the sweep), import. Of erased: erasure (somebody asked) or retention (closed for long enough). More may be added.';
+comment on column back_office.timeline.cause is 'Why walletsync looked: ipn, return (the buyer came back), confirm (an early read, confirmed), refresh (somebody asked), reconcile (the sweep), import. Of erased: erasure (somebody asked) or retention (kept for long enough). More may be added.';
 comment on column back_office.timeline.message_id is 'SNS''s id of the newest notification that asked; null if none did.';
 comment on column back_office.timeline.amazon_request_id is 'Amazon''s name for the call that showed the change, to quote to its support.';
 comment on column back_office.timeline.true_as_of is 'Amazon''s clock: when the state was read; null: Amazon''s answer had no usable time.';

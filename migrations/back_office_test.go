@@ -241,7 +241,7 @@ func TestTheMigratorSaysWhatItMayNot(t *testing.T) {
 	as.User = url.User("plain")
 	first, second := "create role walletsync_reader nologin", "create role walletsync_reader_masked nologin"
 	for _, left := range []string{first + "; " + second, second, ""} {
-		done, err := migrate.Run(context.WithoutCancel(t.Context()), as.String(), nil)
+		done, err := migrate.Run(context.WithoutCancel(t.Context()), as.String(), "", nil)
 		if err != nil || done.ByHand != left || done.To != done.Known {
 			t.Fatalf("%+v, %v; left to an administrator should be %q", done, err, left)
 		}

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 func migrated(t testing.TB) *pgx.Conn {
 	t.Helper()
 	return connect(t, pgtest.New(t, func(ctx context.Context, url string) error {
-		_, err := migrate.Run(ctx, url, nil)
+		_, err := migrate.Run(ctx, url, "", nil)
 		return err
 	}, migrations.Hash()))
 }

@@ -48,7 +48,7 @@ func main() {
 		CursorKeys:  secrets.CookieKeys(c.ConsoleSecret),
 		Linker:      rooms.NewLinks(c, store, refresher, secrets.Links(c.LinkSecret), metrics),
 		DeadLetters: &deadletter.Letters{Client: messages, QueueURL: c.QueueURL, URL: c.DeadLetterQueueURL, Now: time.Now},
-		People:      rooms.People{Eraser: &person.Eraser{Store: store, Log: person.FunctionLog{}}, Store: store},
+		People:      rooms.People{Eraser: &person.Eraser{Store: store, Log: person.NewFunctionLog(log, os.Stdout)}, Store: store},
 	})
 	exitOn(err)
 	pages, err := signin.NewPages(signin.PagesOptions{PublicURL: c.PublicURL})

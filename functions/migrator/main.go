@@ -50,9 +50,9 @@ func main() {
 			return nil, err
 		}
 		signIn := stdlib.OptionBeforeConnect(iam.SignIn(c.DatabaseIAM, aws))
-		done, err := migrate.Run(ctx, db.DirectURL.Reveal(), accounts, signIn)
+		done, err := migrate.Run(ctx, db.DirectURL.Reveal(), db.CA, accounts, signIn)
 		if err == nil {
-			migrate.EndIdleSessions(ctx, db.URL.Reveal(), signIn)
+			migrate.EndIdleSessions(ctx, db.URL.Reveal(), db.CA, signIn)
 		}
 		return done, err
 	})

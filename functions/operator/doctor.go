@@ -20,6 +20,7 @@ import (
 	"walletsync/internal/doctor"
 	"walletsync/internal/operator"
 	"walletsync/internal/postgres"
+	"walletsync/internal/postgres/endpoint"
 	"walletsync/internal/postgres/examine"
 	"walletsync/internal/postgres/iam"
 )
@@ -80,7 +81,7 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 	web.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	database, signIn := c.Worker.DatabaseSecret, iam.SignIn(c.Worker.DatabaseIAM, aws)
 	return &doctor.Doctor{
-		Config: c, Problems: problems, Now: time.Now, Amazon: client(), Web: web,
+		Config: c, Problems: problems, Now: time.Now, RDSBundle: endpoint.BundleDate, Amazon: client(), Web: web,
 		Keys: secrets, Doors: c.Doors(secrets).DoorSecrets, Links: secrets.Links(c.Start.LinkSecret), Bearer: secrets.BearerKeys(c.Start.BearerSecret),
 		Database: func(ctx context.Context) (config.Database, error) { return secrets.Database(ctx, database, true) },
 		Databases: databases{

@@ -60,7 +60,7 @@ func main() {
 	}
 	wake := &reconcile.Wake{Store: store, Waker: &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, Metrics: metrics}
 	reconciler := &reconcile.Reconciler{Accounts: config.IDs(c.Accounts), Wake: wake, Calls: []reconcile.Duty{updates}, Every: c.Every, Now: time.Now, Duties: []reconcile.Duty{
-		&reconcile.Retention{Store: store, Eraser: &person.Eraser{Store: store, Log: person.FunctionLog{}}, After: c.Retention, Metrics: metrics},
+		&reconcile.Retention{Store: store, Eraser: &person.Eraser{Store: store, Log: person.NewFunctionLog(log, os.Stdout)}, After: c.Retention, Metrics: metrics},
 		&reconcile.Inbox{Store: store, Keep: c.Inbox},
 		&reconcile.Updates{Store: store, Keep: c.Updates},
 		&reconcile.Accesses{Store: store, Keep: c.Accesses},

@@ -12,7 +12,10 @@ package config
 import (
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"regexp"
@@ -47,8 +50,8 @@ type Worker struct {
 	QueueURL           string
 	DeadLetterQueueURL string
 	DatabaseSecret     string // ARN
-	DatabaseIAM        bool   // a URL without a password: IAM's token stands in
-	Connections        int    // to the database, of all functions at once; 0: unknown. For the doctor
+	DatabaseIAM        DatabaseIAM
+	Connections        int // to the database, of all functions at once; 0: unknown. For the doctor
 	Trust              Trust
 	Margin             time.Duration // how far Amazon's reads may lag behind its notifications
 	FetchLimit         int           // charge permissions claimed and fetched at once
@@ -61,7 +64,7 @@ type Migrator struct {
 	Function
 	Accounts       []Account
 	DatabaseSecret string // ARN
-	DatabaseIAM    bool
+	DatabaseIAM    DatabaseIAM
 	Trust          Trust
 }
 
@@ -71,7 +74,7 @@ type Reconciler struct {
 	Accounts       []Account
 	QueueURL       string
 	DatabaseSecret string // ARN
-	DatabaseIAM    bool
+	DatabaseIAM    DatabaseIAM
 	Trust          Trust
 	APITimeout     time.Duration // of one call to Amazon Pay
 	Sweep          time.Duration // how long a charge permission may go unread
@@ -87,7 +90,7 @@ type Reconciler struct {
 type Push struct {
 	Function
 	DatabaseSecret string // ARN
-	DatabaseIAM    bool
+	DatabaseIAM    DatabaseIAM
 	Target         string // ARN of an SNS topic or an EventBridge bus
 }
 
@@ -97,7 +100,7 @@ type Operator struct {
 	Accounts       []Account
 	QueueURL       string
 	DatabaseSecret string // ARN
-	DatabaseIAM    bool
+	DatabaseIAM    DatabaseIAM
 	FetchLimit     int // the worker's: charge permissions claimed and fetched at once
 }
 
@@ -153,7 +156,7 @@ func LoadWorker(getenv func(string) string) (Worker, error) {
 		Accounts:           r.accounts(keySecret),
 		QueueURL:           r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
 		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", "the URL of the queue's dead-letter queue"),
-		DatabaseSecret:     r.needed("DATABASE_SECRET", databaseRemedy),
+		DatabaseSecret:     r.secretARN("DATABASE_SECRET", databaseRemedy),
 		DatabaseIAM:        r.databaseIAM(),
 		Connections:        r.sum("DATABASE_CONNECTIONS"),
 		Trust:              r.trust(),
@@ -173,7 +176,7 @@ func LoadMigrator(getenv func(string) string) (Migrator, error) {
 	c := Migrator{
 		Function:       r.function("migrator"),
 		Accounts:       r.accounts(noSecret),
-		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
+		DatabaseSecret: r.secretARN("DATABASE_SECRET", databaseRemedy),
 		DatabaseIAM:    r.databaseIAM(),
 		Trust:          r.trust(),
 	}
@@ -188,7 +191,7 @@ func LoadReconciler(getenv func(string) string) (Reconciler, error) {
 		Function:       r.function("reconciler"),
 		Accounts:       r.accounts(keySecret),
 		QueueURL:       r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
-		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
+		DatabaseSecret: r.secretARN("DATABASE_SECRET", databaseRemedy),
 		DatabaseIAM:    r.databaseIAM(),
 		Trust:          r.trust(),
 		APITimeout:     r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute),
@@ -210,7 +213,7 @@ func LoadPush(getenv func(string) string) (Push, error) {
 	r := reader{getenv: getenv}
 	c := Push{
 		Function:       r.function("feed-push"),
-		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
+		DatabaseSecret: r.secretARN("DATABASE_SECRET", databaseRemedy),
 		DatabaseIAM:    r.databaseIAM(),
 		Target:         r.needed("PUSH_TARGET", remedy),
 	}
@@ -218,7 +221,7 @@ func LoadPush(getenv func(string) string) (Push, error) {
 	// function's cold start needs it.
 	target := regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):(sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?|events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9._/-]{1,256})$`)
 	if c.Target != "" && !target.MatchString(c.Target) {
-		r.add("PUSH_TARGET", fmt.Sprintf("%q is neither", clip(c.Target)), "set "+remedy)
+		r.add("PUSH_TARGET", "it is neither", "set "+remedy)
 	}
 	return c, r.err()
 }
@@ -232,7 +235,7 @@ func LoadOperator(getenv func(string) string) (Operator, error) {
 		Function:       r.function("operator"),
 		Accounts:       r.accounts(noSecret),
 		QueueURL:       r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
-		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
+		DatabaseSecret: r.secretARN("DATABASE_SECRET", databaseRemedy),
 		DatabaseIAM:    r.databaseIAM(),
 		FetchLimit:     r.number("FETCH_LIMIT", DefaultFetchLimit, 1, 200),
 	}
@@ -286,7 +289,7 @@ func (r *reader) function(name string) Function {
 	if s := r.getenv("LOG_LEVEL"); s != "" {
 		level, err := zerolog.ParseLevel(strings.ToLower(s))
 		if err != nil || level < zerolog.DebugLevel || level > zerolog.ErrorLevel {
-			r.add("LOG_LEVEL", fmt.Sprintf("%q is not a level", clip(s)), "set debug, info, warn or error, or leave it out for info")
+			r.add("LOG_LEVEL", "it is not a level", "set debug, info, warn or error, or leave it out for info")
 		} else {
 			f.LogLevel = level
 		}
@@ -302,28 +305,69 @@ func (r *reader) needed(name, what string) string {
 	return s
 }
 
+// secretARN reads the ARN of a secret. Whoever sets the secret itself in its place
+// must not find it in the log: no error quotes it, neither here nor later.
+func (r *reader) secretARN(name, what string) string {
+	s := r.needed(name, what)
+	if s != "" && !isSecretARN(s) {
+		r.add(name, notSecretARN, "set "+what+", which stands in Secrets Manager; not the secret itself")
+		return ""
+	}
+	return s
+}
+
+const notSecretARN = "it is not the ARN of a secret"
+
+// isSecretARN reports whether s is the ARN of a secret of Secrets Manager (Service
+// Authorization Reference, "Resource types defined by AWS Secrets Manager").
+func isSecretARN(s string) bool { return len(s) <= 2048 && secretARN.MatchString(s) }
+
+var secretARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]+:secret:[A-Za-z0-9/_+=.@-]+$`)
+
 func (r *reader) url(name, what string) string {
 	s := r.needed(name, what)
 	if s == "" {
 		return ""
 	}
-	if u, err := url.Parse(s); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		r.add(name, fmt.Sprintf("%q is not an http or https URL", clip(s)), "set "+what)
+	if u, err := url.Parse(s); err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
+		r.add(name, "it is not an http or https URL without user", "set "+what)
 	}
 	return s
 }
 
-func (r *reader) databaseIAM() bool {
+// DatabaseIAM is how IAM signs in to the database.
+type DatabaseIAM struct {
+	On bool // a URL without a password: IAM's token stands in
+	// Endpoint is the host and port that RDS knows the database by, where the URL
+	// leads there by another name or a tunnel; empty: the URL's own.
+	Endpoint string
+}
+
+func (r *reader) databaseIAM() (d DatabaseIAM) {
 	switch how := r.getenv("DATABASE_AUTH"); how {
 	case "", "password":
-		return false
 	case "iam":
-		return true
+		d.On = true
 	default:
-		r.add("DATABASE_AUTH", fmt.Sprintf("%q is neither password nor iam", clip(how)), "set one of them, or leave it out for password")
-		return false
+		r.add("DATABASE_AUTH", "it is neither password nor iam", "set one of them, or leave it out for password")
 	}
+	const name = "DATABASE_IAM_ENDPOINT"
+	d.Endpoint = r.getenv(name)
+	if d.Endpoint == "" {
+		return d
+	}
+	host, port, err := net.SplitHostPort(d.Endpoint)
+	n, number := strconv.ParseUint(port, 10, 16)
+	switch {
+	case !d.On:
+		r.add(name, "it serves with DATABASE_AUTH=iam alone", "set DATABASE_AUTH to iam, or leave it out")
+	case err != nil || number != nil || n == 0 || !hostName.MatchString(host):
+		r.add(name, "it is not a host and a port", "set those of the database's endpoint in RDS, such as db.abc123.eu-west-1.rds.amazonaws.com:5432, or leave it out for those of the URL")
+	}
+	return d
 }
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9.-]+$`)
 
 func (r *reader) duration(name string, standard, least, most time.Duration) time.Duration {
 	s := r.getenv(name)
@@ -332,7 +376,7 @@ func (r *reader) duration(name string, standard, least, most time.Duration) time
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < least || d > most {
-		r.add(name, fmt.Sprintf("%q is not a duration from %s to %s", clip(s), least, most),
+		r.add(name, fmt.Sprintf("it is not a duration from %s to %s", least, most),
 			fmt.Sprintf("set one such as 1m30s, or leave it out for %s", standard))
 		return standard
 	}
@@ -346,7 +390,7 @@ func (r *reader) number(name string, standard, least, most int) int {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < least || n > most {
-		r.add(name, fmt.Sprintf("%q is not a whole number from %d to %d", clip(s), least, most),
+		r.add(name, fmt.Sprintf("it is not a whole number from %d to %d", least, most),
 			fmt.Sprintf("set one, or leave it out for %d", standard))
 		return standard
 	}
@@ -363,7 +407,7 @@ func (r *reader) sum(name string) (sum int) {
 	for part := range strings.SplitSeq(s, "+") {
 		n, err := strconv.ParseUint(part, 10, 16)
 		if err != nil {
-			r.add(name, fmt.Sprintf("%q is not a whole number or a sum", clip(s)), "set one such as 33 or 28+5, or leave it out")
+			r.add(name, "it is not a whole number or a sum", "set one such as 33 or 28+5, or leave it out")
 			return 0
 		}
 		sum += int(n)
@@ -386,7 +430,7 @@ func (r *reader) days(name string, standard, most float64) time.Duration {
 	if s := r.getenv(name); s != "" {
 		var err error
 		if days, err = strconv.ParseFloat(s, 64); err != nil || !(days > 0 && days <= most) {
-			r.add(name, fmt.Sprintf("%q is not a number above 0 and at most %v", clip(s), most),
+			r.add(name, fmt.Sprintf("it is not a number above 0 and at most %v", most),
 				fmt.Sprintf("set one, such as 7 or 0.5, or leave it out for %v", standard))
 			days = standard
 		}
@@ -412,10 +456,15 @@ func (r *reader) trust() Trust {
 	pem, err := os.ReadFile(t.File)
 	switch {
 	case err != nil:
-		r.add(name, fmt.Sprintf("it cannot be read: %v", err), "set the path of a PEM file, or leave it out")
+		// An error of package os quotes the path, which may be the file's text.
+		cause := err
+		if e, ok := errors.AsType[*fs.PathError](err); ok {
+			cause = e.Err
+		}
+		r.add(name, fmt.Sprintf("it cannot be read: %v", cause), "set the path of a PEM file, or leave it out")
 		return Trust{}
 	case !x509.NewCertPool().AppendCertsFromPEM(pem):
-		r.add(name, fmt.Sprintf("%q holds no certificate in PEM", clip(t.File)), "set the path of a PEM file, or leave it out")
+		r.add(name, "the file holds no certificate in PEM", "set the path of a PEM file, or leave it out")
 		return Trust{}
 	}
 	return t
@@ -534,41 +583,41 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 	}
 	var err error
 	if out.ID, err = wallet.ParseAccountID(a.ID); err != nil {
-		add("id", err.Error(), "choose a name; it is part of the IPN path")
+		add("id", "it is not a name of 1 to 32 small letters, digits and dashes that begins with a letter", "choose one; it is part of the IPN path")
 	}
 	if !merchantID.MatchString(a.MerchantID) {
-		add("merchantId", fmt.Sprintf("%q is not a merchant id", clip(a.MerchantID)), "copy it from Seller Central")
+		add("merchantId", "it is not a merchant id", "copy it from Seller Central")
 	}
 	if out.Environment, err = wallet.ParseEnvironment(a.Environment); err != nil {
-		add("environment", err.Error(), "set live or sandbox")
+		add("environment", "it is neither live nor sandbox", "set one of them")
 	}
 	if out.Region = regions[strings.ToLower(a.Region)]; out.Region == "" {
-		add("region", fmt.Sprintf("%q is not a region", clip(a.Region)), "set NA, EU or JP")
+		add("region", "it is not a region", "set NA, EU or JP")
 	} else if known := currencies[out.Region]; !slices.Contains(known, a.LedgerCurrency) {
-		add("ledgerCurrency", fmt.Sprintf("%q is not a currency of %s", clip(a.LedgerCurrency), out.Region), "set "+strings.Join(known, " or "))
+		add("ledgerCurrency", fmt.Sprintf("it is not a currency of %s", out.Region), "set "+strings.Join(known, " or "))
 	}
 	switch upper := strings.ToUpper(a.PublicKeyID); {
 	case !publicKeyID.MatchString(a.PublicKeyID):
-		add("publicKeyId", fmt.Sprintf("%q is not a public key id", clip(a.PublicKeyID)), "copy it from Seller Central")
+		add("publicKeyId", "it is not a public key id", "copy it from Seller Central")
 	case strings.HasPrefix(upper, "LIVE") && out.Environment == wallet.Sandbox,
 		strings.HasPrefix(upper, "SANDBOX") && out.Environment == wallet.Live:
 		add("publicKeyId", fmt.Sprintf("it is a key of the other environment than %s", out.Environment), "use that environment's key, or correct the environment")
 	}
 	if a.Algorithm != "" {
 		if out.Algorithm = a.Algorithm; !slices.Contains(algorithms, a.Algorithm) {
-			add("algorithm", fmt.Sprintf("%q is not known", clip(a.Algorithm)), "set "+strings.Join(algorithms, " or ")+", or leave it out for the first")
+			add("algorithm", "it is not known", "set "+strings.Join(algorithms, " or ")+", or leave it out for the first")
 		}
 	}
 	for i, t := range a.Topics {
 		if !topicARN.MatchString(t) {
-			add(fmt.Sprintf("topics[%d]", i), fmt.Sprintf("%q is not the ARN of an SNS topic", clip(t)), "copy it from the alarm that asked for the pin")
+			add(fmt.Sprintf("topics[%d]", i), "it is not the ARN of an SNS topic", "copy it from the alarm that asked for the pin")
 		}
 	}
 	out.Quotas = wallet.Quotas(out.Environment)
 	for call, q := range a.Quotas {
 		i := slices.IndexFunc(out.Quotas, func(k wallet.Quota) bool { return k.Call == call })
 		if i < 0 || !(q.Burst >= 1) || !(q.PerSecond > 0) {
-			add("quotas", fmt.Sprintf("%s with a burst of %v and %v a second is none", call, q.Burst, q.PerSecond),
+			add("quotas", "one of them is none",
 				"name get_charge_permission, get_checkout_session or complete_checkout_session, each with burst (1 or more) and perSecond (above 0), or leave it out for what Amazon Pay documents")
 			continue
 		}
@@ -591,7 +640,16 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 	if a.CheckoutScriptURL != "" {
 		out.CheckoutScriptURL = a.CheckoutScriptURL
 		if u, err := url.Parse(a.CheckoutScriptURL); err != nil || !secure(u) || !plainURL.MatchString(a.CheckoutScriptURL) {
-			add("checkoutScriptUrl", fmt.Sprintf("%q is not the https URL of a script", clip(a.CheckoutScriptURL)), "leave it out for Amazon's own")
+			add("checkoutScriptUrl", "it is not the https URL of a script", "leave it out for Amazon's own")
+		}
+	}
+	for _, member := range []struct {
+		name string
+		arn  *string
+	}{{"keySecret", &out.KeySecret}, {"doorSecret", &out.DoorSecret}} {
+		if *member.arn != "" && !isSecretARN(*member.arn) {
+			add(member.name, notSecretARN, "set the ARN of a secret in Secrets Manager; not the secret itself")
+			*member.arn = ""
 		}
 	}
 	if secret == doorSecret && a.DoorSecret == "" {
@@ -613,12 +671,12 @@ func (r *reader) distinct(name string, accounts []Account) {
 	for i, a := range accounts {
 		at := fmt.Sprintf("%s[%d]", name, i)
 		if a.ID != "" && ids[a.ID] {
-			r.add(at+".id", fmt.Sprintf("%s is there twice", a.ID), "give each account a name of its own")
+			r.add(at+".id", "it is there twice", "give each account a name of its own")
 		}
 		ids[a.ID] = true
 		m := merchant{a.MerchantID, a.Environment}
 		if a.MerchantID != "" && merchants[m] {
-			r.add(at+".merchantId", fmt.Sprintf("%s in %s is there twice", a.MerchantID, a.Environment), "list a merchant id once for each environment")
+			r.add(at+".merchantId", fmt.Sprintf("it is there twice in %s", a.Environment), "list a merchant id once for each environment")
 		}
 		merchants[m] = true
 		for j, t := range a.Topics {
@@ -628,12 +686,4 @@ func (r *reader) distinct(name string, accounts []Account) {
 			topics[t] = a.ID
 		}
 	}
-}
-
-// clip keeps what is quoted short.
-func clip(s string) string {
-	if len(s) > 60 {
-		return s[:60] + "…"
-	}
-	return s
 }

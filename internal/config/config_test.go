@@ -285,11 +285,114 @@ func TestDatabaseAuthIsPasswordOrIAM(t *testing.T) {
 		return LoadWorker(workerEnv(map[string]string{"DATABASE_AUTH": auth}))
 	}
 	for auth, want := range map[string]bool{"": false, "password": false, "iam": true} {
-		if c, err := load(auth); err != nil || c.DatabaseIAM != want {
+		if c, err := load(auth); err != nil || c.DatabaseIAM.On != want {
 			t.Errorf("%q: %v, %v", auth, c.DatabaseIAM, err)
 		}
 	}
 	if _, err := load("token"); err == nil || !strings.Contains(err.Error(), "DATABASE_AUTH") {
 		t.Error(err)
+	}
+}
+
+func TestConnectionsAreANumberOrASum(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "33": 33, "28+5": 33, "10+10+5+3": 28} {
+		if c, err := LoadWorker(workerEnv(map[string]string{"DATABASE_CONNECTIONS": text})); err != nil || c.Connections != want {
+			t.Errorf("%q: %d, %v", text, c.Connections, err)
+		}
+	}
+	for _, text := range []string{"many", "28+", "-1", "28 + 5", "99999"} {
+		if _, err := LoadWorker(workerEnv(map[string]string{"DATABASE_CONNECTIONS": text})); err == nil || !strings.Contains(err.Error(), "DATABASE_CONNECTIONS") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestTheEndpointThatIAMSignsForHasAHostAndAPort(t *testing.T) {
+	for _, c := range []struct {
+		auth, endpoint string
+		good           bool
+	}{
+		{"iam", "db.abc123.eu-west-1.rds.amazonaws.com:5432", true},
+		{"iam", "db.abc123.eu-west-1.rds.amazonaws.com", false},
+		{"iam", "db.example:0", false},
+		{"iam", "db.example:70000", false},
+		{"iam", "postgres://db.example:5432", false},
+		{"iam", "shop@db.example:5432", false},
+		{"password", "db.example:5432", false},
+	} {
+		got, err := LoadWorker(workerEnv(map[string]string{"DATABASE_AUTH": c.auth, "DATABASE_IAM_ENDPOINT": c.endpoint}))
+		if c.good && (err != nil || got.DatabaseIAM.Endpoint != c.endpoint) || !c.good && (err == nil || !strings.Contains(err.Error(), "DATABASE_IAM_ENDPOINT")) {
+			t.Errorf("%s with %s: %v", c.endpoint, c.auth, err)
+		}
+	}
+}
+
+// TestNoProblemQuotesAValue sets a secret in place of each setting: one may have
+// been put where its ARN belongs, or into the line beside.
+func TestNoProblemQuotesAValue(t *testing.T) {
+	const word = "swordfish"
+	secrets := []string{word, "arn:aws:secretsmanager:" + word, "-----BEGIN PRIVATE KEY-----\n" + word + "\n-----END PRIVATE KEY-----", "https://shop:" + word + "@queue.example/?" + word,
+		`{"privateKey":"` + word + `"}`, "postgres://shop:" + word + "@db.example/shop", "/" + word}
+	good := workerEnv(nil)
+	var told int
+	load := func(name string, getenv func(string) string) {
+		t.Helper()
+		_, problems := LoadDeployment(getenv)
+		errs := []error{problems}
+		_, err := LoadOperator(getenv)
+		errs = append(errs, err)
+		_, err = LoadConsole(getenv)
+		errs = append(errs, err)
+		_, err = LoadPush(getenv)
+		for _, err := range append(errs, err) {
+			if err == nil {
+				continue
+			}
+			told++
+			if strings.Contains(err.Error(), word) {
+				t.Errorf("%s is quoted: %v", name, err)
+			}
+		}
+	}
+	for _, secret := range secrets {
+		for _, name := range []string{"ACCOUNTS", "LOG_LEVEL", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "DATABASE_SECRET", "DATABASE_AUTH", "DATABASE_IAM_ENDPOINT", "DATABASE_CONNECTIONS", "TLS_CA_FILE",
+			"MARGIN", "FETCH_LIMIT", "API_TIMEOUT", "LEASE", "SWEEP_DAYS", "RETENTION_DAYS", "INBOX_DAYS", "ACCESS_DAYS", "RECONCILE_EVERY", "CHANNEL_PATIENCE", "PUSH_TARGET", "PUBLIC_URL", "RETURN_ORIGINS", "UPDATE_DAYS", "COGNITO_LOGOUT_URL",
+			"LINK_SECRET", "BEARER_SECRET", "AUTH", "LINK_LIFETIME", "SETUP_ONLY", "CHECKOUT_CANCEL_URL", "RETURN_PATIENCE", "MERCHANT_URL", "CSP_ADDITIONS", "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_HOSTS",
+			"OIDC_SCOPES", "API_AUDIENCE", "CONSOLE_SECRET", "ROLES", "SESSION_LIFETIME", "CONSOLE_LINK_LIFETIME", "TIME_ZONE"} {
+			load(name, func(n string) string {
+				if n == name {
+					return secret
+				}
+				return good(n)
+			})
+		}
+		for _, member := range []string{"id", "merchantId", "environment", "region", "publicKeyId", "storeId", "ledgerCurrency", "algorithm", "keySecret", "doorSecret", "checkoutScriptUrl"} {
+			load("ACCOUNTS."+member, workerEnv(map[string]string{"ACCOUNTS": "[" + account(map[string]any{member: secret}) + "," + account(map[string]any{member: secret}) + "]"}))
+		}
+		load("ACCOUNTS.topics", workerEnv(map[string]string{"ACCOUNTS": "[" + account(map[string]any{"topics": []string{secret}}) + "]"}))
+		load("ROLES", func(n string) string {
+			if n == "ROLES" {
+				return `{"act":["` + word + `"],"read":["` + word + `"],"` + word + `":[]}`
+			}
+			return good(n)
+		})
+	}
+	if told < 200 {
+		t.Errorf("%d problems: this shows nothing", told)
+	}
+}
+
+func TestASecretInPlaceOfItsARNIsRefused(t *testing.T) {
+	const arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:walletsync/a.b_c+d=e@f-a1b2c3"
+	for value, good := range map[string]bool{
+		arn: true, strings.Replace(arn, "aws:", "aws-us-gov:", 1): true, strings.Replace(arn, "aws:", "aws-cn:", 1): true,
+		"walletsync/database": false, `{"url":"postgres://shop:hush-hush@db.example/shop"}`: false, "postgres://shop:hush-hush@db.example/shop": false,
+		strings.Replace(arn, "secretsmanager", "ssm", 1): false, arn + "\n": false, arn + "\u00e9": false, arn + strings.Repeat("x", 2048): false,
+	} {
+		_, err := LoadWorker(workerEnv(map[string]string{"DATABASE_SECRET": value}))
+		_, inAccount := LoadWorker(workerEnv(map[string]string{"ACCOUNTS": "[" + account(map[string]any{"keySecret": value}) + "]"}))
+		if (err == nil) != good || (inAccount == nil) != good {
+			t.Errorf("%.80q: %v, %v", value, err, inAccount)
+		}
 	}
 }

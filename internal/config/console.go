@@ -76,7 +76,7 @@ func LoadConsole(getenv func(string) string) (Console, error) {
 	if s := r.getenv("TIME_ZONE"); s != "" {
 		at, err := time.LoadLocation(s)
 		if err != nil || s == "Local" {
-			r.add("TIME_ZONE", fmt.Sprintf("%q is not a time zone", clip(s)), "set one of the tz database, such as Europe/Berlin, or leave it out for UTC")
+			r.add("TIME_ZONE", "it is not a time zone", "set one of the tz database, such as Europe/Berlin, or leave it out for UTC")
 		} else {
 			c.Location = at
 		}
@@ -92,20 +92,20 @@ func (r *reader) signIn() SignIn {
 		Scopes:           strings.Fields(r.getenv("OIDC_SCOPES")),
 		Audience:         r.getenv("API_AUDIENCE"),
 		CognitoLogoutURL: r.getenv("COGNITO_LOGOUT_URL"),
-		ConsoleSecret:    r.needed("CONSOLE_SECRET", `the ARN of a secret such as {"clientSecret":"…","cookieKey":"…"}`),
+		ConsoleSecret:    r.secretARN("CONSOLE_SECRET", `the ARN of a secret such as {"clientSecret":"…","cookieKey":"…"}`),
 		RoleClaim:        r.getenv("ROLE_CLAIM"),
 		Session:          r.duration("SESSION_LIFETIME", DefaultSession, 5*time.Minute, 12*time.Hour),
 	}
 	if c.Issuer != "" {
 		if u, err := url.Parse(c.Issuer); err != nil || !secure(u) || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			r.add("OIDC_ISSUER", fmt.Sprintf("%q is not an https URL without user, query and fragment", clip(c.Issuer)), "copy issuer from its /.well-known/openid-configuration; http serves on loopback alone")
+			r.add("OIDC_ISSUER", "it is not an https URL without user, query and fragment", "copy issuer from its /.well-known/openid-configuration; http serves on loopback alone")
 		}
 	}
 	if s := r.getenv("OIDC_HOSTS"); s != "" {
 		for _, one := range strings.Split(s, ",") {
 			h := strings.ToLower(strings.TrimSpace(one))
 			if u, err := url.Parse("https://" + h); err != nil || h == "" || u.Host != h || !plainURL.MatchString(h) {
-				r.add("OIDC_HOSTS", fmt.Sprintf("%q is not a host", clip(one)), "set the hosts that the issuer's description names besides its own, separated by commas, such as oauth2.example.com")
+				r.add("OIDC_HOSTS", "one of them is not a host", "set the hosts that the issuer's description names besides its own, separated by commas, such as oauth2.example.com")
 				continue
 			}
 			c.Hosts = append(c.Hosts, h)
@@ -113,7 +113,7 @@ func (r *reader) signIn() SignIn {
 	}
 	if c.CognitoLogoutURL != "" {
 		if u, err := url.Parse(c.CognitoLogoutURL); err != nil || !secure(u) || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			r.add("COGNITO_LOGOUT_URL", fmt.Sprintf("%q is not an https URL without user, query and fragment", clip(c.CognitoLogoutURL)), "set https://DOMAIN/logout with the domain of the user pool, or leave it out for any other issuer")
+			r.add("COGNITO_LOGOUT_URL", "it is not an https URL without user, query and fragment", "set https://DOMAIN/logout with the domain of the user pool, or leave it out for any other issuer")
 		}
 	}
 	if len(c.Scopes) == 0 {
@@ -149,12 +149,12 @@ func (r *reader) roles() map[string]identity.Role {
 	for _, word := range slices.Sorted(maps.Keys(in)) {
 		role, ok := identity.ParseRole(word)
 		if !ok {
-			r.add(name, fmt.Sprintf("%q is not a role", clip(word)), remedy)
+			r.add(name, "one of its members is not a role", remedy)
 			continue
 		}
 		for _, value := range in[word] {
 			if _, twice := out[value]; twice || value == "" {
-				r.add(name, fmt.Sprintf("%q gives two roles, or is empty", clip(value)), remedy)
+				r.add(name, "one of its values gives two roles, or is empty", remedy)
 			}
 			out[value] = role
 		}

@@ -1,11 +1,15 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -354,6 +358,51 @@ type Database struct {
 	// DirectURL leads to the server itself where URL leads to a pooler; it is
 	// URL where none is set. Migrations need it.
 	DirectURL Secret
+	// CA is certificate authorities in PEM that are trusted besides; may be empty.
+	CA string
+}
+
+// databaseJSON is a database's secret: our own form, or that in which RDS keeps
+// its own ("Secrets Manager: JSON structure of database credential secrets"),
+// whose other members tell nothing that is needed.
+type databaseJSON struct {
+	URL       string `json:"url"`
+	DirectURL string `json:"directUrl"`
+	CA        string `json:"ca"`
+
+	Username string          `json:"username"`
+	Password string          `json:"password"`
+	Host     string          `json:"host"`
+	Port     json.RawMessage `json:"port"` // a number, or a text with one
+	DBName   string          `json:"dbname"`
+}
+
+// defaultDBName is the database of a secret of RDS's that names none: the one
+// that each server of RDS has.
+const defaultDBName = "postgres"
+
+// url returns the URL that RDS's form stands for, with certificate and name of
+// the server verified; empty if the secret is not of that form.
+func (d databaseJSON) url() string {
+	if d.Username == "" || d.Host == "" {
+		return ""
+	}
+	port := 5432
+	if text := strings.Trim(string(d.Port), `"`); text != "" && text != "null" {
+		n, err := strconv.ParseUint(text, 10, 16)
+		if err != nil || n == 0 {
+			return ""
+		}
+		port = int(n)
+	}
+	u := url.URL{
+		Scheme: "postgres", User: url.User(d.Username), Host: net.JoinHostPort(strings.Trim(d.Host, "[]"), strconv.Itoa(port)),
+		Path: "/" + cmp.Or(d.DBName, defaultDBName), RawQuery: "sslmode=verify-full",
+	}
+	if d.Password != "" { // none: IAM's token stands in
+		u.User = url.UserPassword(d.Username, d.Password)
+	}
+	return u.String()
 }
 
 // Database returns what the secret at arn says; with again, what it said before
@@ -363,15 +412,15 @@ func (s *Secrets) Database(ctx context.Context, arn string, again bool) (Databas
 	if err != nil {
 		return Database{}, err
 	}
-	var d struct {
-		URL       string `json:"url"`
-		DirectURL string `json:"directUrl"`
+	var d databaseJSON
+	if json.Unmarshal([]byte(text), &d) == nil && d.URL == "" {
+		d.URL = d.url()
 	}
-	if json.Unmarshal([]byte(text), &d) != nil || d.URL == "" {
-		return Database{}, fmt.Errorf(`secret %s: it is not of the form {"url":"postgres://…"}`, arn)
+	if d.URL == "" {
+		return Database{}, fmt.Errorf(`secret %s: it is neither of the form {"url":"postgres://…"} nor of that of RDS, {"username":"…","password":"…","host":"…","port":5432,"dbname":"…"}`, arn)
 	}
 	if d.DirectURL == "" {
 		d.DirectURL = d.URL
 	}
-	return Database{NewSecret(d.URL), NewSecret(d.DirectURL)}, nil
+	return Database{NewSecret(d.URL), NewSecret(d.DirectURL), d.CA}, nil
 }

@@ -301,6 +301,33 @@ func TestDirectURLIsTheURLWhereNoneIsSet(t *testing.T) {
 	}
 }
 
+func TestADatabaseSecretOfRDSIsAccepted(t *testing.T) {
+	for _, c := range []struct{ name, secret, url, ca string }{
+		{"as RDS writes it", `{"username":"shop","password":"a/b:c@d#e?f%","engine":"postgres","host":"db.abc.eu-west-1.rds.amazonaws.com","port":5433,"dbname":"shop","dbInstanceIdentifier":"db"}`,
+			"postgres://shop:a%2Fb%3Ac%40d%23e%3Ff%25@db.abc.eu-west-1.rds.amazonaws.com:5433/shop?sslmode=verify-full", ""},
+		{"a port as text, no database", `{"username":"shop","password":"x","host":"db.example","port":"5433"}`, "postgres://shop:x@db.example:5433/postgres?sslmode=verify-full", ""},
+		{"no port, a database of null", `{"username":"shop","password":"x","host":"db.example","dbname":null}`, "postgres://shop:x@db.example:5432/postgres?sslmode=verify-full", ""},
+		{"no password, for IAM", `{"username":"shop","host":"db.example","port":5432}`, "postgres://shop@db.example:5432/postgres?sslmode=verify-full", ""},
+		{"an IPv6 address", `{"username":"shop","host":"::1","port":5432}`, "postgres://shop@[::1]:5432/postgres?sslmode=verify-full", ""},
+		{"with an authority", `{"username":"shop","host":"db.example","ca":"PEM"}`, "postgres://shop@db.example:5432/postgres?sslmode=verify-full", "PEM"},
+		{"a URL beside it", `{"url":"postgres://a","username":"shop","host":"db.example","ca":"PEM"}`, "postgres://a", "PEM"},
+		{"no host", `{"username":"shop","password":"hush-hush"}`, "", ""},
+		{"a port that is none", `{"username":"shop","password":"hush-hush","host":"db.example","port":"x"}`, "", ""},
+		{"a port out of range", `{"username":"shop","password":"hush-hush","host":"db.example","port":70000}`, "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := NewSecrets(&manager{texts: map[string]string{"rds AWSCURRENT": c.secret}}, time.Now)
+			d, err := s.Database(t.Context(), "rds", false)
+			if d.URL.Reveal() != c.url || d.DirectURL.Reveal() != c.url || d.CA != c.ca || (err == nil) != (c.url != "") {
+				t.Errorf("%q, %q, %q, %v", d.URL.Reveal(), d.DirectURL.Reveal(), d.CA, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "hush-hush") {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestUnknownAccountHasNoDoor(t *testing.T) {
 	if _, err := doors(&manager{}).DoorSecrets(t.Context(), wallet.AccountID("other"), false); err == nil {
 		t.Error("no error")
@@ -315,7 +342,7 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 		private Secret
 	}
 	o := outer{s, s}
-	db := Database{s, s}
+	db := Database{URL: s, DirectURL: s}
 	var log bytes.Buffer
 	logger := zerolog.New(&log)
 	logger.Info().Interface("a", s).Interface("b", o).Interface("c", &db).Str("d", fmt.Sprint(o)).Object("e", s).Any("f", []Secret{s}).Send()

@@ -18,7 +18,7 @@ import (
 type Refreshing struct {
 	QueueURL       string
 	DatabaseSecret string // ARN
-	DatabaseIAM    bool   // a URL without a password: IAM's token stands in
+	DatabaseIAM    DatabaseIAM
 	Trust          Trust
 	Margin         time.Duration // how far Amazon's reads may lag behind its notifications
 	APITimeout     time.Duration // of one call to Amazon Pay
@@ -101,11 +101,11 @@ func LoadStart(getenv func(string) string) (Start, error) {
 	}
 	switch auth := r.getenv("AUTH"); auth {
 	case "", "bearer":
-		c.BearerSecret = r.needed("BEARER_SECRET", `the ARN of a secret such as {"bearerKey":"…"}; the merchant's server shows that key`)
+		c.BearerSecret = r.secretARN("BEARER_SECRET", `the ARN of a secret such as {"bearerKey":"…"}; the merchant's server shows that key`)
 	case "iam":
 		c.IAM = true
 	default:
-		r.add("AUTH", fmt.Sprintf("%q is neither bearer nor iam", clip(auth)), "set one of them, or leave it out for bearer")
+		r.add("AUTH", "it is neither bearer nor iam", "set one of them, or leave it out for bearer")
 	}
 	r.stores(c.Accounts)
 	return c, r.err()
@@ -137,7 +137,7 @@ func LoadReturn(getenv func(string) string) (Return, error) {
 func (r *reader) refreshing() Refreshing {
 	c := Refreshing{
 		QueueURL:       r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
-		DatabaseSecret: r.needed("DATABASE_SECRET", databaseRemedy),
+		DatabaseSecret: r.secretARN("DATABASE_SECRET", databaseRemedy),
 		DatabaseIAM:    r.databaseIAM(),
 		Trust:          r.trust(),
 		Margin:         r.duration("MARGIN", DefaultMargin, 0, 10*time.Minute),
@@ -151,13 +151,13 @@ func (r *reader) refreshing() Refreshing {
 func (r *reader) pages() Pages {
 	const origins = "a comma-separated list of origins such as https://shop.example"
 	p := Pages{
-		LinkSecret:   r.needed("LINK_SECRET", `the ARN of a secret such as {"linkSecret":"…"}`),
+		LinkSecret:   r.secretARN("LINK_SECRET", `the ARN of a secret such as {"linkSecret":"…"}`),
 		MerchantName: r.getenv("MERCHANT_NAME"),
 	}
 	if s := r.needed("PUBLIC_URL", "the https URL at which /update, /return and /console are reached"); s != "" {
 		u, err := url.Parse(s)
 		if err != nil || !secure(u) || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !plainURL.MatchString(s) {
-			r.add("PUBLIC_URL", fmt.Sprintf("%q cannot be used", clip(s)), "set an https URL without user, query and fragment; http serves on loopback alone")
+			r.add("PUBLIC_URL", "it cannot be used", "set an https URL without user, query and fragment; http serves on loopback alone")
 		}
 		if p.PublicURL = strings.TrimRight(s, "/"); len(p.PublicURL) > MaxPublicURL {
 			r.add("PUBLIC_URL", fmt.Sprintf("it has %d characters", len(p.PublicURL)), fmt.Sprintf("set a URL of at most %d characters; Amazon Pay limits the return URL, which begins with it", MaxPublicURL))
@@ -167,14 +167,14 @@ func (r *reader) pages() Pages {
 		for _, one := range strings.Split(s, ",") {
 			o, ok := origin(strings.TrimSpace(one))
 			if !ok {
-				r.add("RETURN_ORIGINS", fmt.Sprintf("%q is not the origin of a secure page", clip(one)), "set "+origins+", without a path; http serves on loopback alone")
+				r.add("RETURN_ORIGINS", "one of them is not the origin of a secure page", "set "+origins+", without a path; http serves on loopback alone")
 			}
 			p.ReturnOrigins = append(p.ReturnOrigins, o)
 		}
 	}
 	if p.MerchantURL = r.getenv("MERCHANT_URL"); p.MerchantURL != "" {
-		if u, err := url.Parse(p.MerchantURL); err != nil || !secure(u) {
-			r.add("MERCHANT_URL", fmt.Sprintf("%q is not an https URL", clip(p.MerchantURL)), "set the URL of the page that buyers know, or leave it out")
+		if u, err := url.Parse(p.MerchantURL); err != nil || !secure(u) || u.User != nil {
+			r.add("MERCHANT_URL", "it is not an https URL", "set the URL of the page that buyers know, or leave it out")
 		}
 	}
 	if s := r.getenv("CSP_ADDITIONS"); s != "" {
@@ -216,17 +216,18 @@ func (r *reader) flag(name string, standard bool) bool {
 	case "false", "off":
 		return false
 	default:
-		r.add(name, fmt.Sprintf("%q is neither on nor off", clip(s)), "set one of them, or leave it out")
+		r.add(name, "it is neither on nor off", "set one of them, or leave it out")
 		return standard
 	}
 }
 
-// DatabaseURL returns the function that reads the URL in the secret at arn. With
-// refetch, what it returned last was refused.
-func (s *Secrets) DatabaseURL(arn string) func(ctx context.Context, again bool) (string, error) {
-	return func(ctx context.Context, refetch bool) (string, error) {
+// DatabaseURL returns the function that tells the URL in the secret at arn, and
+// the certificate authorities that are trusted besides. Refetch says that the
+// server refused the user or the password told before.
+func (s *Secrets) DatabaseURL(arn string) func(ctx context.Context, refetch bool) (url, ca string, err error) {
+	return func(ctx context.Context, refetch bool) (url, ca string, err error) {
 		db, err := s.Database(ctx, arn, refetch)
-		return db.URL.Reveal(), err
+		return db.URL.Reveal(), db.CA, err
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"walletsync/internal/config"
 	"walletsync/internal/wallet"
@@ -18,7 +19,6 @@ type Database struct {
 	Local    bool   // on this machine
 	TLS      string // the version; empty: in the clear
 	Verified bool   // the server's certificate and name were checked
-	Clear    bool   // the URL lets the connection go on in the clear
 
 	Connections int  // how many the role may have open
 	EndsIdle    bool // the server ends the role's sessions that are idle for long
@@ -64,6 +64,7 @@ const (
 	ReasonURL     Reason = "url"     // it cannot be read
 	ReasonLogin   Reason = "login"   // the role or its password was refused
 	ReasonName    Reason = "name"    // there is no such database
+	ReasonClear   Reason = "clear"   // the URL would do without TLS
 	ReasonTLS     Reason = "tls"     // no TLS, or a certificate that is not trusted
 	ReasonNetwork Reason = "network" // anything else
 )
@@ -75,8 +76,28 @@ var unreachableRemedies = map[Reason]string{
 	ReasonURL:     "set the secret's url to postgres://user:password@host:5432/database?sslmode=verify-full, with what is special in the password percent-encoded",
 	ReasonLogin:   "correct user or password in the secret's url",
 	ReasonName:    "create the database, or correct its name in the secret's url",
-	ReasonTLS:     "have the server take TLS (rds.force_ssl, or ssl = on); with sslmode=verify-full name its authority by sslrootcert",
+	ReasonClear:   "end url (and directUrl) of the secret by sslmode=verify-full: without it passwords and addresses could cross the network readable",
+	ReasonTLS:     "have the server take TLS (rds.force_ssl, or ssl = on), and the url name it as its certificate does; if its certificate authority is neither the system's nor RDS's, put that in PEM into the secret's member ca",
 	ReasonNetwork: "look at host, port, security group and firewall. A database in a VPC is not reached from outside: run this from a host within, or through a tunnel",
+}
+
+// remedyIAM is that of a sign-in that the server refuses, with IAM.
+const remedyIAM = "where the url has no password, IAM signs in: grant rds_iam to its user; allow rds-db:connect on that user to whoever runs this; and if the url's host is a CNAME or a tunnel, set DATABASE_IAM_ENDPOINT to the database's own endpoint and port in RDS"
+
+// bundleAge is the age at which RDS's certificate authorities are taken for old:
+// AWS opens a region or two a year, and starts new authorities years before it
+// needs them.
+const bundleAge = 3 * 365 * 24 * time.Hour
+
+// judgeBundle tells whether the built-in authorities of RDS are old.
+func (d *Doctor) judgeBundle(r *report) {
+	const check = "certificates of RDS"
+	date := d.RDSBundle.Format(time.DateOnly)
+	if d.Now().Sub(d.RDSBundle) > bundleAge {
+		r.bad(check, "", "those that are built in are of "+date, "deploy a newer release; until then, if a connection fails by its certificate, put the region's bundle (truststore.pki.rds.amazonaws.com) into the secret's member ca")
+		return
+	}
+	r.good(check, "", "of %s", date)
 }
 
 // oldestServer is the oldest PostgreSQL that the statements run on.
@@ -104,12 +125,15 @@ func (d *Doctor) database(ctx context.Context, r *report) (there bool) {
 		r.bad(check, "", plain(err), readable)
 		return skip("there is no database")
 	}
-	db, ok := d.look(ctx, r, check, urls.URL)
+	db, ok := d.look(ctx, r, check, urls.URL, urls.CA)
+	if strings.Contains(strings.ToLower(urls.URL.Reveal()+urls.DirectURL.Reveal()), ".rds.amazonaws.com") {
+		d.judgeBundle(r)
+	}
 	if !ok {
 		return skip("the database cannot be reached")
 	}
 	if urls.DirectURL.Reveal() != urls.URL.Reveal() {
-		direct, ok := d.look(ctx, r, "direct database", urls.DirectURL)
+		direct, ok := d.look(ctx, r, "direct database", urls.DirectURL, urls.CA)
 		db.Pooled = true
 		db.MayMigrate = !ok || direct.MayMigrate // the migrator goes there; one line tells that it cannot
 	}
@@ -119,21 +143,20 @@ func (d *Doctor) database(ctx context.Context, r *report) (there bool) {
 }
 
 // look looks at one database, and tells how it was reached.
-func (d *Doctor) look(ctx context.Context, r *report, check string, url config.Secret) (Database, bool) {
-	db, err := d.Databases.Look(ctx, url)
+func (d *Doctor) look(ctx context.Context, r *report, check string, url config.Secret, ca string) (Database, bool) {
+	db, err := d.Databases.Look(ctx, url, ca)
 	if err != nil {
 		remedy := "the database answers, but not what was asked: run this again, then look at its log"
 		if u, ok := errors.AsType[*Unreachable](err); ok {
 			remedy = unreachableRemedies[u.Reason]
+			if u.Reason == ReasonLogin && d.Config.Worker.DatabaseIAM.On {
+				remedy = remedyIAM
+			}
 		}
 		r.bad(check, "", plain(err), remedy)
 		return Database{}, false
 	}
 	switch {
-	case db.TLS == "" && !db.Local:
-		r.bad(check, "", "reached in the clear", "add sslmode=verify-full to the secret's url: passwords and addresses would cross the network readable")
-	case db.Clear && !db.Local:
-		r.bad(check, "", "the url lets the connection go on in the clear", "replace its sslmode by verify-full (or by require, which does not check who the server is)")
 	case db.Local:
 		r.good(check, "", "reached on this machine")
 	case db.Verified:

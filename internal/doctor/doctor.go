@@ -58,9 +58,10 @@ type Queues interface {
 
 // Databases looks at a database.
 type Databases interface {
-	// Look connects to the database at url and tells what is there. Its error
-	// is an *Unreachable, or of what was asked afterwards.
-	Look(ctx context.Context, url config.Secret) (Database, error)
+	// Look connects to the database at url, trusting the certificate authorities
+	// ca besides, and tells what is there. Its error is an *Unreachable, or of
+	// what was asked afterwards.
+	Look(ctx context.Context, url config.Secret, ca string) (Database, error)
 	// Sweepable and Heard are as the reconciler has them, of the database that
 	// the functions use.
 	Sweepable(context.Context, wallet.AccountID) (reconcile.Sweepable, error)
@@ -84,6 +85,8 @@ type Doctor struct {
 	Amazon    *http.Client // reaches Amazon Pay as the functions do
 	Web       *http.Client // reaches our own pages as a buyer does; must not follow redirects
 	Now       func() time.Time
+	// RDSBundle is the date of RDS's certificate authorities that are built in.
+	RDSBundle time.Time
 }
 
 // patience bounds what one check waits for.

@@ -23,7 +23,7 @@ type one struct {
 	err error
 }
 
-func (o one) Look(context.Context, config.Secret) (Database, error) { return o.db, o.err }
+func (o one) Look(context.Context, config.Secret, string) (Database, error) { return o.db, o.err }
 
 func TestADatabaseIsReachedOverTLSOrOnThisMachine(t *testing.T) {
 	for _, c := range []struct {
@@ -35,26 +35,67 @@ func TestADatabaseIsReachedOverTLSOrOnThisMachine(t *testing.T) {
 	}{
 		{"verified", Database{TLS: "TLS 1.3", Verified: true}, nil, Good, "certificate verified"},
 		{"not verified", Database{TLS: "TLS 1.3"}, nil, Good, "sslmode=verify-full"},
-		{"on this machine", Database{Local: true, Clear: true}, nil, Good, "on this machine"},
-		{"in the clear", Database{Clear: true}, nil, Bad, "sslmode=verify-full"},
-		{"over TLS by luck", Database{TLS: "TLS 1.3", Verified: true, Clear: true}, nil, Bad, "lets the connection go on in the clear"},
+		{"on this machine", Database{Local: true}, nil, Good, "on this machine"},
+		{"in the clear", Database{}, &Unreachable{ReasonClear, errors.New("no")}, Bad, "sslmode=verify-full"},
 		{"no such database", Database{}, &Unreachable{ReasonName, errors.New("no")}, Bad, "create the database"},
-		{"a foreign certificate", Database{}, &Unreachable{ReasonTLS, errors.New("no")}, Bad, "sslrootcert"},
+		{"a foreign certificate", Database{}, &Unreachable{ReasonTLS, errors.New("no")}, Bad, "member ca"},
 		{"it broke off", Database{}, errors.New("EOF"), Bad, "run this again"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var r report
 			d := Doctor{Databases: one{db: c.db, err: c.err}}
-			_, ok := d.look(t.Context(), &r, "database", config.Secret{})
+			_, ok := d.look(t.Context(), &r, "database", config.Secret{}, "")
 			l := r.lines[0]
 			if len(r.lines) != 1 || l.State != c.want || !strings.Contains(l.Found+l.Remedy, c.tell) || ok != (c.err == nil) {
 				t.Errorf("%+v, goes on: %v", r.lines, ok)
 			}
 		})
 	}
-	for _, reason := range []Reason{ReasonURL, ReasonLogin, ReasonName, ReasonTLS, ReasonNetwork} {
+	for _, reason := range []Reason{ReasonURL, ReasonLogin, ReasonName, ReasonClear, ReasonTLS, ReasonNetwork} {
 		if unreachableRemedies[reason] == "" {
 			t.Errorf("%s has no remedy", reason)
+		}
+	}
+}
+
+func TestARefusedSignInOfIAMHasARemedyOfItsOwn(t *testing.T) {
+	d := Doctor{Databases: one{err: &Unreachable{ReasonLogin, errors.New("no")}}}
+	for _, on := range []bool{false, true} {
+		var r report
+		d.Config.Worker.DatabaseIAM.On = on
+		d.look(t.Context(), &r, "database", config.Secret{}, "")
+		if iam := strings.Contains(r.lines[0].Remedy, "DATABASE_IAM_ENDPOINT"); iam != on {
+			t.Errorf("with IAM %v: %s", on, r.lines[0].Remedy)
+		}
+	}
+}
+
+func TestOldCertificatesOfRDSAreTold(t *testing.T) {
+	built := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		url  string
+		now  time.Time
+		want State // empty: it is not about RDS
+	}{
+		{"postgres://a@db.abc.eu-west-1.rds.amazonaws.com/a", built.AddDate(2, 11, 0), Good},
+		{"postgres://a@db.abc.eu-west-1.rds.amazonaws.com/a", built.AddDate(3, 1, 0), Bad},
+		{"postgres://a@db.example/a", built.AddDate(3, 1, 0), ""},
+	} {
+		d := Doctor{RDSBundle: built, Now: func() time.Time { return c.now }, Databases: one{err: &Unreachable{ReasonTLS, errors.New("no")}},
+			Database: func(context.Context) (config.Database, error) {
+				return config.Database{URL: config.NewSecret(c.url), DirectURL: config.NewSecret(c.url)}, nil
+			}}
+		d.Config.Worker.DatabaseSecret = "arn"
+		var r report
+		d.database(t.Context(), &r)
+		var got State
+		for _, l := range r.lines {
+			if l.Check == "certificates of RDS" {
+				got = l.State
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s at %s: %q, want %q", c.url, c.now, got, c.want)
 		}
 	}
 }

@@ -3,8 +3,10 @@
 // Lines, a row at a time.
 //
 // Cells of a CSV come from buyers and from Amazon, and a spreadsheet runs what
-// begins with an equals sign. So a text that begins in such a way gets an
-// apostrophe in front, as OWASP's "CSV Injection" advises; Verbatim leaves it out,
+// begins with an equals sign; one whose separator is the semicolon, as in much of
+// Europe, begins a cell after each semicolon, in quotes or not. So a character
+// that could begin a formula there gets an apostrophe in front, as OWASP's "CSV
+// Injection" advises, and one in a JSON cell is escaped; Verbatim leaves both out,
 // for programs. JSON Lines are always verbatim.
 package export
 
@@ -16,6 +18,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"walletsync/internal/wallet"
 )
@@ -154,8 +157,12 @@ func (c *csvWriter) Begin(columns []Column) error {
 func (c *csvWriter) Row(cells []Cell) error {
 	for i, v := range cells {
 		c.row[i] = string(v)
-		if c.columns[i].Kind == Text && !c.verbatim && runs(c.row[i]) {
-			c.row[i] = "'" + c.row[i]
+		switch kind := c.columns[i].Kind; {
+		case c.verbatim:
+		case kind == Text:
+			c.row[i] = disarmText(c.row[i])
+		case kind == JSON:
+			c.row[i] = disarmJSON(c.row[i])
 		}
 	}
 	return c.w.Write(c.row)
@@ -166,20 +173,71 @@ func (c *csvWriter) End() error {
 	return c.w.Error()
 }
 
-// runs reports whether a spreadsheet may run the text: those that begin with one
-// of OWASP's characters, in full width too, as Japanese spreadsheets read them,
-// and those where only space or an invisible character stands before it.
-func runs(text string) bool {
-	if strings.HasPrefix(text, "\t") || strings.HasPrefix(text, "\r") || strings.HasPrefix(text, "\n") {
-		return true
-	}
-	text = strings.TrimLeft(text, " \u00a0\u200b\u3000\ufeff")
-	for _, begin := range []string{"=", "+", "-", "@", "＝", "＋", "－", "＠"} {
-		if strings.HasPrefix(text, begin) {
-			return true
-		}
+// Characters with which a formula begins, in full width too, as Japanese
+// spreadsheets read them; and those that end a cell for a spreadsheet whose
+// separator is another than the comma, whatever stands in quotes: it takes only
+// a quote that begins a cell for one.
+const (
+	formula   = "=+-@＝＋－＠"
+	separator = ";,|\t\r\n\""
+)
+
+// cellStart tells, rune after rune, whether a spreadsheet may begin a cell there.
+type cellStart bool
+
+// next takes the next rune, and reports whether a formula begins with it.
+func (c *cellStart) next(r rune) bool {
+	switch {
+	case strings.ContainsRune(separator, r):
+		*c = true
+	case strings.ContainsRune(formula, r):
+		begins := bool(*c)
+		*c = false
+		return begins
+	case !unicode.IsSpace(r) && !unicode.IsControl(r) && !unicode.Is(unicode.Cf, r):
+		*c = false
 	}
 	return false
+}
+
+// disarmText puts an apostrophe in front of each character with which a
+// spreadsheet may begin to run a formula.
+func disarmText(text string) string {
+	var b strings.Builder
+	if strings.HasPrefix(text, "\t") || strings.HasPrefix(text, "\r") || strings.HasPrefix(text, "\n") {
+		b.WriteByte('\'')
+	}
+	start := cellStart(true)
+	for _, r := range text {
+		if start.next(r) {
+			b.WriteByte('\'')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// disarmJSON writes such characters within the strings of a JSON text as JSON's
+// escapes, so that it stays the same value. Outside strings there is nothing that
+// others chose: numbers, true, false and null.
+func disarmJSON(text string) string {
+	var b strings.Builder
+	var start cellStart
+	quoted, escaped := false, false
+	for _, r := range text {
+		switch {
+		case quoted && start.next(r):
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		case !quoted && unicode.IsSpace(r):
+			r = ' ' // no line, which would be a row
+		case r == '"' && !escaped:
+			quoted, start = !quoted, true
+		}
+		escaped = r == '\\' && !escaped
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // JSONLines returns a writer of a JSON object a line, its members in the order of

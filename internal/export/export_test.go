@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -67,14 +69,38 @@ func TestRowsAsJSONLines(t *testing.T) {
 	}
 }
 
-func TestWhatASpreadsheetRunsIsDisarmed(t *testing.T) {
-	for text, want := range map[string]bool{
-		"": false, "Ada": false, "1-2": false, "'=1": false, "a=1": false, "ー東京": false,
-		"=1+1": true, "+44 20": true, "-1": true, "@SUM(A1)": true, "\t=1": true, "\r=1": true, "\n=1": true, "  =1": true,
-		"\u00a0=1": true, "\ufeff=1": true, "＝1": true, "＋1": true, "－1": true, "＠A": true, "\tAda": true,
+func TestFormulasInTextCellsAreDisarmed(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "Ada": "Ada", "1-2": "1-2", "'=1": "'=1", "a=1": "a=1", "ー東京": "ー東京", "a@b.example": "a@b.example", "a; b": "a; b",
+		"=1+1": "'=1+1", "+44 20": "'+44 20", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\t=1": "'\t'=1", "\r=1": "'\r'=1", "\n=1": "'\n'=1", "  =1": "  '=1",
+		"\u00a0=1": "\u00a0'=1", "\ufeff=1": "\ufeff'=1", "＝1": "'＝1", "＋1": "'＋1", "－1": "'－1", "＠A": "'＠A", "\tAda": "'\tAda",
+		"a;=1": "a;'=1", "a; +1;-2": "a; '+1;'-2", "a;\"=1": "a;\"'=1", "a;\u200b@A": "a;\u200b'@A", "a\n=1": "a\n'=1", "a\r\n =1": "a\r\n '=1",
+		"a\t=1": "a\t'=1", "a|=1": "a|'=1", "a,=1": "a,'=1", "a\"=1": "a\"'=1", "a;＝1": "a;'＝1", "a;=1=2": "a;'=1=2",
 	} {
-		if runs(text) != want {
-			t.Errorf("%q: %v", text, !want)
+		if got := disarmText(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestFormulasInJSONCellsAreDisarmedAndStayTheSameValue(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"a": -1, "b": [true, null, -2.5]}`: `{"a": -1, "b": [true, null, -2.5]}`,
+		`["Visa ****1111"]`:                  `["Visa ****1111"]`,
+		`["=1"]`:                             `["\u003d1"]`,
+		`{"a": "x;=1"}`:                      `{"a": "x;\u003d1"}`,
+		`{"x;-1": "x; \"+1"}`:                `{"x;\u002d1": "x; \"\u002b1"}`,
+		`{"a": "\\", "b": "@A"}`:             `{"a": "\\", "b": "\u0040A"}`,
+		"[\n-1,\t\"＝1\"]":                    `[ -1, "\uff1d1"]`,
+		`"=1"`:                               `"\u003d1"`,
+	} {
+		got := disarmJSON(text)
+		if got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+		var before, after any
+		if err := errors.Join(json.Unmarshal([]byte(text), &before), json.Unmarshal([]byte(got), &after)); err != nil || !reflect.DeepEqual(before, after) {
+			t.Errorf("%s is read as %v, %v: %v", text, before, after, err)
 		}
 	}
 }
@@ -105,39 +131,50 @@ func TestAListSaysWhichFiltersItDoesNotHave(t *testing.T) {
 	}
 }
 
+// run is where a spreadsheet of any separator may run a formula.
+var run = regexp.MustCompile(`(?:^|[;,|\t\r\n"])[\pZ\p{Cc}\p{Cf}"]*[=+@＝＋－＠-]`)
+
 // FuzzRows writes any text: a reader of RFC 4180 and one of JSON get it back, and
-// no cell of the CSV begins with what a spreadsheet runs.
+// no formula begins anywhere in the CSV.
 func FuzzRows(f *testing.F) {
-	for _, s := range []string{"", "Ada", "=1", "\"", "a,b\r\nc", "\u2028", "＝", "'"} {
+	for _, s := range []string{"", "Ada", "=1", "\"", "a,b\r\nc", "\u2028", "＝", "'", "a;=1", "a;\"=1", "a\n-1", "\\;=1", ";"} {
 		f.Add(s, s)
 	}
-	two := []Column{{"a", Text}, {"b", Text}}
+	three := []Column{{"a", Text}, {"b", Text}, {"c", JSON}}
 	f.Fuzz(func(t *testing.T, a, b string) {
 		a, b = strings.ToValidUTF8(a, "?"), strings.ToValidUTF8(b, "?") // Postgres stores nothing else
-		row := [][]Cell{{Cell(a), Cell(b)}}
+		c, err := json.Marshal(map[string]string{a: b})
+		if err != nil {
+			t.Fatal(err)
+		}
+		row := [][]Cell{{Cell(a), Cell(b), c}}
 		for _, verbatim := range []bool{false, true} {
-			got, err := csv.NewReader(strings.NewReader(written(t, func(w *bytes.Buffer) Writer { return CSV(w, verbatim) }, two, row))).ReadAll()
-			if err != nil || len(got) != 2 || len(got[1]) != 2 {
+			text := written(t, func(w *bytes.Buffer) Writer { return CSV(w, verbatim) }, three, row)
+			got, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+			if err != nil || len(got) != 2 || len(got[1]) != 3 {
 				t.Fatalf("%q, %v", got, err)
 			}
+			if at := run.FindString(text); !verbatim && at != "" {
+				t.Errorf("%q is run in %q", at, text)
+			}
+			// RFC 4180 knows one line end.
+			plain := func(s string) string { return strings.NewReplacer("\r\n", "\n", "\r", "").Replace(s) }
 			for i, text := range []string{a, b} {
-				read := got[1][i]
-				if !verbatim && runs(read) {
-					t.Errorf("%q is run", read)
+				if !verbatim {
+					text = disarmText(text)
 				}
-				if !verbatim && runs(text) {
-					read = strings.TrimPrefix(read, "'")
-				}
-				// RFC 4180 knows one line end.
-				plain := func(s string) string { return strings.NewReplacer("\r\n", "\n", "\r", "").Replace(s) }
-				if plain(read) != plain(text) {
+				if read := got[1][i]; plain(read) != plain(text) {
 					t.Errorf("%q is read as %q", text, read)
 				}
 			}
+			var object map[string]string
+			if err := json.Unmarshal([]byte(got[1][2]), &object); err != nil || !reflect.DeepEqual(object, map[string]string{a: b}) {
+				t.Errorf("%q is read as %v, %v", c, object, err)
+			}
 		}
-		var got map[string]string
-		line := written(t, func(w *bytes.Buffer) Writer { return JSONLines(w) }, two, row)
-		if err := json.Unmarshal([]byte(line), &got); err != nil || !reflect.DeepEqual(got, map[string]string{"a": a, "b": b}) || strings.Count(line, "\n") != 1 {
+		var got map[string]any
+		line := written(t, func(w *bytes.Buffer) Writer { return JSONLines(w) }, three, row)
+		if err := json.Unmarshal([]byte(line), &got); err != nil || !reflect.DeepEqual(got, map[string]any{"a": a, "b": b, "c": map[string]any{a: b}}) || strings.Count(line, "\n") != 1 {
 			t.Errorf("%q: %v, %v", line, got, err)
 		}
 	})

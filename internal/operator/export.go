@@ -3,10 +3,12 @@ package operator
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"walletsync/internal/export"
@@ -33,13 +35,14 @@ The columns are the view's, times are RFC 3339 in UTC, and the rows are as they
 were when the export began. They come in the order of the charge permissions, the
 timeline in that of the feed.
 
-CSV is that of RFC 4180. A text that a spreadsheet would run, because it begins
-with = + - @ or a tab, gets an apostrophe in front (OWASP, "CSV Injection"), as
-telephone numbers such as +44… do; --verbatim leaves it out, for programs. Null is
-an empty cell; JSON Lines tell the two apart.
+CSV is that of RFC 4180. = + - @ at the beginning of a text, and after a separator
+or a quote within it, get an apostrophe in front, so that no spreadsheet runs the
+text (OWASP, "CSV Injection"); telephone numbers such as +44… do too. Within JSON
+they are written as escapes. --verbatim leaves both out, for programs. Null is an
+empty cell; JSON Lines tell the two apart.
 
-A file that --output names is there when all of it is written, not before, and
-only you may read it. While rows go to a program that reads slowly, the database
+--output writes to a new file beside the named one and renames it when complete;
+its mode is 0600. While rows go to a program that reads slowly, the database
 cannot clean up what changes meanwhile: a file is kinder to it.`,
 		Set: func(f *flag.FlagSet) func(context.Context, Terminal, []string) error {
 			e := exporting{}
@@ -120,17 +123,23 @@ func (e *exporting) run(ctx context.Context, t Terminal, store ExportStore) (err
 	return err
 }
 
-// created opens a file of another name, which gets its own when all is written,
-// and is removed if that fails. A pipe or a device is written as it is.
+// created opens a new file beside the named one, readable by its owner alone,
+// which takes its place when all is written, and is removed if that fails. Its
+// name is a random one, so nothing that stands there already is opened, linked to
+// or waited for. A pipe or a device is written as it is.
 func created(name string) (io.Writer, func(error) error, error) {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {
 			return nil, nil, fmt.Errorf("the file cannot be written: %w", err)
 		}
+		// What was opened may be another file than what was looked at.
+		if info, err := f.Stat(); err != nil || info.Mode().IsRegular() {
+			return nil, nil, errors.Join(fmt.Errorf("the file cannot be written: %s was replaced", name), err, f.Close())
+		}
 		return f, func(err error) error { _ = f.Close(); return err }, nil
 	}
-	f, err := os.OpenFile(name+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.part") // mode 0600, and never one that exists
 	if err != nil {
 		return nil, nil, fmt.Errorf("the file cannot be written: %w", err)
 	}

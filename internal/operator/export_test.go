@@ -143,6 +143,25 @@ func TestAFileIsThereWhenAllOfItIsWritten(t *testing.T) {
 	}
 }
 
+func TestAnExportOpensNoFileThatIsThereAlready(t *testing.T) {
+	dir := t.TempDir()
+	name, other := filepath.Join(dir, "buyers.csv"), filepath.Join(dir, "other")
+	if err := errors.Join(os.WriteFile(other, []byte("of somebody else"), 0o644), os.Symlink(other, name+".part"), os.Symlink(other, name)); err != nil {
+		t.Fatal(err)
+	}
+	s := &exportStore{rows: 3}
+	if code, _, told := s.run(t, false, "export", "buyers", "--output", name); code != Done {
+		t.Errorf("%d %q", code, told)
+	}
+	if b, err := os.ReadFile(other); err != nil || string(b) != "of somebody else" {
+		t.Errorf("the file that a link names holds %q, %v", b, err)
+	}
+	info, err := os.Lstat(name)
+	if err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
 func TestOneAsksForAPersonByWhatIsKnownOfThem(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "person.json")
 	for _, c := range []struct {

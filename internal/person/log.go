@@ -63,15 +63,36 @@ func (f File) Write(_ context.Context, all []Erasure) error {
 }
 
 // FunctionLog writes to the log of the function that erases, whatever its level.
-type FunctionLog struct{}
+type FunctionLog struct {
+	log zerolog.Logger
+	out io.Writer
+}
 
-// Write writes a line for each.
-func (FunctionLog) Write(ctx context.Context, all []Erasure) error {
-	for _, e := range all {
-		zerolog.Ctx(ctx).Log().Str("event", event).Str("account", string(e.Account)).Str("charge_permission", string(e.ChargePermission)).
-			Str("erased_at", e.At.UTC().Format(time.RFC3339Nano)).Str("cause", string(e.Cause)).Msg("personal data is erased")
+// NewFunctionLog returns the erasure log that writes to out, where the function's
+// log goes, lines with the fields of log. It takes both, rather than the logger of
+// a context: where there is none, zerolog writes nothing and reports no error.
+func NewFunctionLog(log zerolog.Logger, out io.Writer) FunctionLog {
+	return FunctionLog{log, out}
+}
+
+// Write returns when the lines are written; zerolog would drop the error of a
+// write.
+func (f FunctionLog) Write(_ context.Context, all []Erasure) error {
+	if f.out == nil {
+		return errors.New("there is no log to write to")
 	}
-	return nil
+	var lines bytes.Buffer
+	log := f.log.Output(&lines)
+	for _, e := range all {
+		before := lines.Len()
+		log.Log().Str("event", event).Str("account", string(e.Account)).Str("charge_permission", string(e.ChargePermission)).
+			Str("erased_at", e.At.UTC().Format(time.RFC3339Nano)).Str("cause", string(e.Cause)).Msg("personal data is erased")
+		if lines.Len() == before {
+			return errors.New("the log is disabled")
+		}
+	}
+	_, err := f.out.Write(lines.Bytes())
+	return err
 }
 
 // longest is more than a line of a log can have: CloudWatch takes 1 MB at most

@@ -134,7 +134,7 @@ func TestALogIsReadAsItWasWritten(t *testing.T) {
 	}
 	var function bytes.Buffer
 	log := zerolog.New(&function).Level(zerolog.ErrorLevel)
-	if err := (FunctionLog{}).Write(log.WithContext(t.Context()), two); err != nil {
+	if err := NewFunctionLog(log, &function).Write(t.Context(), two); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(function.String()), "\n")
@@ -150,6 +150,34 @@ func TestALogIsReadAsItWasWritten(t *testing.T) {
 		if d := cmp.Diff(two, got); d != "" || err != nil {
 			t.Errorf("%s: %v %s", c.name, err, d)
 		}
+	}
+}
+
+// full is a disk that takes no more.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+func TestNothingIsErasedThatAFunctionCannotLog(t *testing.T) {
+	var b bytes.Buffer
+	for name, log := range map[string]Log{
+		"no log":               FunctionLog{},
+		"a logger of no level": NewFunctionLog(zerolog.Nop(), &b),
+		"a write that fails":   NewFunctionLog(zerolog.New(&b), full{}),
+	} {
+		s := &store{}
+		err := (&Eraser{Store: s, Log: log}).Erase(t.Context(), "main", numbered(1), noon, wallet.CauseErasure)
+		if err == nil || !strings.HasPrefix(err.Error(), "erasure log (nothing is erased") || len(s.did) != 0 {
+			t.Errorf("%s: %v, %v", name, err, s.did)
+		}
+	}
+	// The context of a request may carry no logger.
+	s := &store{}
+	if err := (&Eraser{Store: s, Log: NewFunctionLog(zerolog.New(&b), &b)}).Erase(t.Context(), "main", numbered(2), noon, wallet.CauseErasure); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := readAll(t, b.String()); err != nil || len(all) != 2 {
+		t.Errorf("logged: %v, %v", all, err)
 	}
 }
 

@@ -11,21 +11,20 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"walletsync/internal/postgres/endpoint"
 	"walletsync/internal/telemetry"
 )
 
-// Source returns the URL of the database. It is asked each time a connection is
+// Source returns the URL of the database, and certificate authorities in PEM that
+// are trusted besides, if there are any. It is asked each time a connection is
 // made. With refetch, the server refused the user or the password of the URL
 // returned last, which may have been rotated since.
-type Source func(ctx context.Context, refetch bool) (string, error)
+type Source func(ctx context.Context, refetch bool) (url, ca string, err error)
 
 // URL is a Source that always returns the same.
 func URL(url string) Source {
-	return func(context.Context, bool) (string, error) { return url, nil }
+	return func(context.Context, bool) (string, string, error) { return url, "", nil }
 }
-
-// errURL stands in for pgx's own error, which quotes the URL.
-var errURL = errors.New("the database URL cannot be read; it must look like postgres://user:password@host:5432/database?sslmode=verify-full")
 
 const (
 	// maxLifetime is the age at which a connection is replaced, so that a
@@ -73,15 +72,15 @@ func (s *Store) newPool() (*pgxpool.Pool, error) {
 
 // configure is called by the pool before it makes a connection.
 func (s *Store) configure(ctx context.Context, c *pgx.ConnConfig) error {
-	url, err := s.source(ctx, s.refused.Load())
+	url, ca, err := s.source(ctx, s.refused.Load())
 	if err != nil {
 		return fmt.Errorf("database URL: %w", err)
 	}
-	parsed, err := pgxpool.ParseConfig(url) // not pgx's: it takes the pool's own parameters out
+	parsed, err := endpoint.Config(url, ca)
 	if err != nil {
-		return errURL
+		return err
 	}
-	*c = *parsed.ConnConfig
+	*c = *parsed
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec
 	c.StatementCacheCapacity, c.DescriptionCacheCapacity = 0, 0
 	c.ConnectTimeout = s.connectTimeout

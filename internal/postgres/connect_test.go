@@ -81,12 +81,12 @@ func TestRefusedLoginRefetchesTheURLAtOnce(t *testing.T) {
 	u.User = url.User("rotated_away")
 	m, failed := counted(t)
 	var asked []bool
-	store := postgres.New(func(_ context.Context, refetch bool) (string, error) {
+	store := postgres.New(func(_ context.Context, refetch bool) (string, string, error) {
 		asked = append(asked, refetch)
 		if refetch {
-			return current, nil
+			return current, "", nil
 		}
-		return u.String(), nil
+		return u.String(), "", nil
 	}, postgres.Options{Metrics: m})
 	defer store.Close()
 	if _, err := store.Unpushed(t.Context(), 1); err != nil {

@@ -57,7 +57,7 @@ func exported(t testing.TB, s *postgres.Store, q export.Query, each func(n int))
 // scaledStore is a store with as much in it as s says.
 func scaledStore(t testing.TB, s scale.Sizes) (*postgres.Store, *pgx.Conn) {
 	url := pgtest.New(t, func(ctx context.Context, url string) error {
-		_, err := migrate.Run(ctx, url, oneAccount)
+		_, err := migrate.Run(ctx, url, "", oneAccount)
 		return err
 	}, "one-account-"+migrations.Hash())
 	return open(t, url, postgres.Options{}), filled(t, url, s)

@@ -17,6 +17,7 @@ var (
 	sqlEraseLock        = statement("erase_lock")
 	sqlErasePermissions = statement("erase_permissions")
 	sqlEraseSessions    = statement("erase_sessions")
+	sqlEraseAttempts    = statement("erase_attempts")
 	sqlEraseHistory     = statement("erase_history")
 	sqlEraseTell        = statement("erase_tell")
 	sqlEraseDone        = statement("erase_done")
@@ -52,6 +53,7 @@ func (s *Store) Erase(ctx context.Context, account wallet.AccountID, ids []walle
 		b.Queue(sqlEraseLock, account, some)
 		b.Queue(sqlErasePermissions, account, some)
 		b.Queue(sqlEraseSessions, account, some, s.at())
+		b.Queue(sqlEraseAttempts, account, some)
 		b.Queue(sqlEraseHistory, account, some, texts(wallet.FacetsOfNobody()))
 		b.Queue(sqlEraseTell, account, some, cause, s.at())
 		b.Queue(sqlEraseDone, account, some, s.at())
@@ -82,17 +84,17 @@ func (s *Store) OfBuyer(ctx context.Context, account wallet.AccountID, buyer str
 }
 
 // ToErase is that of reconcile.RetentionStore.
-func (s *Store) ToErase(ctx context.Context, account wallet.AccountID, closed time.Duration, most int) (ids []wallet.ChargePermissionID, at time.Time, err error) {
+func (s *Store) ToErase(ctx context.Context, account wallet.AccountID, kept time.Duration, limit int) (due []person.Permission, at time.Time, err error) {
 	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlRetention, account, closed.Seconds(), most, s.at()).Query(func(rows pgx.Rows) (err error) {
-			ids, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (id wallet.ChargePermissionID, err error) {
-				err = row.Scan(&id, &at)
-				return id, err
+		b.Queue(sqlRetention, account, kept.Seconds(), limit, s.at()).Query(func(rows pgx.Rows) (err error) {
+			due, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p person.Permission, err error) {
+				err = row.Scan(&p.Account, &p.ID, &at)
+				return p, err
 			})
 			return err
 		})
 	})
-	return ids, at, err
+	return due, at, err
 }
 
 // Forget is that of reconcile.InboxStore.

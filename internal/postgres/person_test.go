@@ -93,6 +93,8 @@ func TestAfterAnErasureNothingOfThePersonIsLeft(t *testing.T) {
 			where id = $1`, id(byte(n+1)).String(), state)
 	}
 	u.exec(`update walletsync.refreshes set last_error = 'it quotes Ada' where id = $1`, permissionOne)
+	u.exec(`insert into walletsync.update_attempts (account, checkout_session, update_session, returned_at, last_error)
+		values ('main', 'of a failed call', $1, now(), 'it quotes Ada')`, id(2).String())
 	if n := strings.Count(u.everything(), "Ada"); n < 100 {
 		t.Fatalf("Ada is told of %d times: this test shows nothing", n)
 	}
@@ -221,26 +223,139 @@ func TestRetentionFindsWhatHasBeenClosedForLong(t *testing.T) {
 	u.read(permissionTwo, somebody(permissionTwo, "Bert"), `{}`)
 	u.now = u.now.Add(29 * day)
 	u.read(permissionOne, closed, `{}`) // a refund asks: it is read again, and nothing has changed
-	due := func() []wallet.ChargePermissionID {
-		t.Helper()
-		ids, at, err := u.ToErase(t.Context(), "main", 30*day, 10)
-		if err != nil || len(ids) > 0 && !at.Equal(u.now) {
-			t.Fatal(at, err)
-		}
-		return ids
-	}
-	if got := due(); len(got) != 0 {
-		t.Errorf("after 29 days: %v", got)
-	}
+	u.wantDue(30 * day)
 	u.now = u.now.Add(day)
-	if got := due(); len(got) != 1 || got[0] != permissionOne {
-		t.Errorf("after 30 days: %v", got)
-	}
-	if err := u.Erase(t.Context(), "main", due(), wallet.CauseRetention); err != nil {
+	u.wantDue(30*day, permissionOne)
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseRetention); err != nil {
 		t.Fatal(err)
 	}
-	if got := due(); len(got) != 0 {
-		t.Errorf("erased, and due again: %v", got)
+	u.wantDue(30 * day)
+}
+
+// wantDue wants retention to find these, of account main.
+func (u *updates) wantDue(kept time.Duration, want ...wallet.ChargePermissionID) {
+	u.t.Helper()
+	all, at, err := u.ToErase(u.t.Context(), "main", kept, 10)
+	if err != nil || len(all) > 0 && !at.Equal(u.now) {
+		u.t.Fatal(at, err)
+	}
+	var due []wallet.ChargePermissionID
+	for _, p := range all {
+		if p.Account != "main" {
+			u.t.Errorf("%v is due", p)
+		}
+		due = append(due, p.ID)
+	}
+	if d := cmp.Diff(want, due); d != "" {
+		u.t.Errorf("due (-want +got): %s", d)
+	}
+}
+
+// answer stores an answer of Amazon's that is no charge permission to keep.
+func (u *updates) answer(id wallet.ChargePermissionID, kind refresh.Kind) {
+	u.t.Helper()
+	lease := refresh.Lease{byte(u.now.Unix())}
+	settings := refresh.Defaults()
+	got, err := u.Claim(u.t.Context(), refresh.ClaimRequest{Lease: lease, Settings: settings, Accounts: []wallet.AccountID{"main"},
+		Want: &wallet.Want{Account: "main", ChargePermission: id, Priority: wallet.PriorityRefresh}})
+	if err != nil || len(got.Claims) != 1 {
+		u.t.Fatalf("%+v, %v", got, err)
+	}
+	r := refresh.Result{Claim: got.Claims[0], Kind: kind, ReadAt: u.now, State: wallet.ChargePermission{ID: id, Type: "OneTime"}}
+	if _, err := u.Commit(u.t.Context(), refresh.CommitRequest{Lease: lease, Results: []refresh.Result{r}, Accounts: []wallet.AccountID{"main"}, Settings: settings}); err != nil {
+		u.t.Fatal(err)
+	}
+	u.now = u.now.Add(time.Minute)
+}
+
+func TestRetentionFindsWhatAmazonNoLongerKnows(t *testing.T) {
+	u := newUpdates(t)
+	const day = 24 * time.Hour
+	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
+	u.answer(permissionOne, refresh.Gone)
+	u.answer(permissionTwo, refresh.Gone) // never read: there is nothing to erase
+	u.now = u.now.Add(29 * day)
+	u.wantDue(30 * day)
+	u.now = u.now.Add(day)
+	u.wantDue(30*day, permissionOne)
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseRetention); err != nil {
+		t.Fatal(err)
+	}
+	u.wantDue(30 * day)
+	if left := u.everything(); strings.Contains(left, "Ada") {
+		t.Errorf("left:\n%s", left)
+	}
+}
+
+func TestRetentionFindsWhatAmazonKnowsAgainNoMore(t *testing.T) {
+	u := newUpdates(t)
+	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
+	u.answer(permissionOne, refresh.Gone)
+	u.now = u.now.Add(24 * time.Hour)
+	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
+	u.now = u.now.Add(30 * 24 * time.Hour)
+	u.wantDue(30 * 24 * time.Hour)
+}
+
+func TestRetentionFindsTheHistoryOfWhatIsNoLongerFollowed(t *testing.T) {
+	u := newUpdates(t)
+	const day = 24 * time.Hour
+	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
+	u.read(permissionTwo, somebody(permissionTwo, "Bert"), `{}`)
+	u.answer(permissionOne, refresh.NotFollowed)
+	u.answer(permissionTwo, refresh.NotFollowed)
+	u.answer("S01-0000000-0000003", refresh.NotFollowed) // never followed: there is nothing to erase
+	if !strings.Contains(u.everything(), "Ada") {
+		t.Fatal("nothing is left of Ada: this test shows nothing")
+	}
+	u.now = u.now.Add(29 * day)
+	u.answer(permissionOne, refresh.NotFollowed) // it is asked for once more
+	u.read(permissionTwo, somebody(permissionTwo, "Bert"), `{}`)
+	u.wantDue(30 * day)
+	u.now = u.now.Add(day)
+	u.wantDue(30*day, permissionOne)
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseRetention); err != nil {
+		t.Fatal(err)
+	}
+	u.wantDue(30 * day)
+	if left := u.everything(); strings.Contains(left, "Ada") {
+		t.Errorf("left:\n%s", left)
+	}
+}
+
+func TestRetentionFindsWhatBelongsToAnAccountThatLeft(t *testing.T) {
+	u := newUpdates(t)
+	const day = 24 * time.Hour
+	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
+	u.read(permissionTwo, somebody(permissionTwo, "Bert"), `{}`)
+	due := func(account wallet.AccountID) string {
+		t.Helper()
+		all, _, err := u.ToErase(t.Context(), account, 30*day, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(all)
+	}
+	u.exec(`update walletsync.accounts set left_at = $1 where id = 'main'`, u.now)
+	u.now = u.now.Add(30*day - time.Minute)
+	if got := due("known"); got != "[]" {
+		t.Errorf("before its time: %s", got)
+	}
+	// Another deployment may still read it: the same database, with accounts of its own.
+	u.read(permissionTwo, somebody(permissionTwo, "Bert"), `{}`)
+	if got := due("known"); got != "[{main S01-0000000-0000001}]" {
+		t.Errorf("due: %s", got)
+	}
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseRetention); err != nil {
+		t.Fatal(err)
+	}
+	if got := due("known"); got != "[]" {
+		t.Errorf("erased, and due again: %s", got)
+	}
+	u.exec(`update walletsync.accounts set left_at = null where id = 'main'`)
+	u.now = u.now.Add(31 * day)
+	if got := due("known"); got != "[]" {
+		t.Errorf("it is configured again: %s", got)
 	}
 }
 

@@ -76,7 +76,7 @@ func onSchema(t *testing.T, version, tests string) (string, error) {
 func prepare(ctx context.Context, url string, accounts []migrate.Account) error {
 	older := os.Getenv(schemaVersion)
 	if older == "" {
-		_, err := migrate.Run(ctx, url, accounts)
+		_, err := migrate.Run(ctx, url, "", accounts)
 		return err
 	}
 	version, err := strconv.ParseInt(older, 10, 64)

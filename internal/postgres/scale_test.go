@@ -294,7 +294,7 @@ func scaled(t testing.TB, server *pg.Server, s scale.Sizes) *pgx.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := migrate.Run(t.Context(), url, oneAccount); err != nil {
+	if _, err := migrate.Run(t.Context(), url, "", oneAccount); err != nil {
 		t.Fatal(err)
 	}
 	return filled(t, url, s)
@@ -305,7 +305,7 @@ func scaled(t testing.TB, server *pg.Server, s scale.Sizes) *pgx.Conn {
 func TestEveryQuestionIsALookUpInAnIndex(t *testing.T) {
 	s := scale.Sizes{Permissions: 5000, Changes: 4}
 	url := pgtest.New(t, func(ctx context.Context, url string) error {
-		_, err := migrate.Run(ctx, url, oneAccount)
+		_, err := migrate.Run(ctx, url, "", oneAccount)
 		return err
 	}, "one-account-"+migrations.Hash())
 	checkPlans(t, filled(t, url, s), s)
@@ -461,7 +461,7 @@ func benchmarkPages(b *testing.B, db *pgx.Conn, s scale.Sizes) {
 func TestEveryPageOfTheConsoleIsShown(t *testing.T) {
 	s := scale.Sizes{Permissions: 2000, Changes: 4}
 	url := pgtest.New(t, func(ctx context.Context, url string) error {
-		_, err := migrate.Run(ctx, url, oneAccount)
+		_, err := migrate.Run(ctx, url, "", oneAccount)
 		return err
 	}, "one-account-"+migrations.Hash())
 	show := consoleOn(t, filled(t, url, s))

@@ -204,18 +204,22 @@ const day = 24 * time.Hour
 
 // kept is a store of what is to be erased and forgotten, and an erasure log.
 type kept struct {
-	due  int
-	asks []string
-	logs int
-	err  error
+	due      int
+	departed int // due in an account that left the configuration
+	asks     []string
+	logs     int
+	err      error
 }
 
-func (k *kept) ToErase(_ context.Context, a wallet.AccountID, closed time.Duration, most int) (ids []wallet.ChargePermissionID, at time.Time, err error) {
-	k.asks = append(k.asks, fmt.Sprint("closed in ", a, " for ", closed, ", at most ", most))
+func (k *kept) ToErase(_ context.Context, a wallet.AccountID, kept time.Duration, limit int) (due []person.Permission, at time.Time, err error) {
+	k.asks = append(k.asks, fmt.Sprint("due in ", a, " for ", kept, ", at most ", limit))
 	for i := range k.due {
-		ids = append(ids, wallet.ChargePermissionID(fmt.Sprintf("S01-0000000-%07d", i)))
+		due = append(due, person.Permission{Account: a, ID: wallet.ChargePermissionID(fmt.Sprintf("S01-0000000-%07d", i))})
 	}
-	return ids, time.Unix(1, 0), k.err
+	for i := range k.departed {
+		due = append(due, person.Permission{Account: "departed", ID: wallet.ChargePermissionID(fmt.Sprintf("S02-0000000-%07d", i))})
+	}
+	return due, time.Unix(1, 0), k.err
 }
 func (k *kept) Forget(_ context.Context, a wallet.AccountID, processed time.Duration, most int) (int, error) {
 	k.asks = append(k.asks, fmt.Sprint("processed in ", a, " before ", processed, ", at most ", most))
@@ -250,9 +254,10 @@ func TestRetentionErasesWhatIsDue(t *testing.T) {
 		want  []string
 	}{
 		{"switched off", kept{due: 3}, 0, nil},
-		{"nothing is due", kept{}, 30 * day, []string{"closed in main for 720h0m0s, at most 500"}},
-		{"some are due", kept{due: 3}, 30 * day, []string{"closed in main for 720h0m0s, at most 500", "erase 3 of main for retention"}},
-		{"the store cannot be asked", kept{due: 3, err: broken}, 30 * day, []string{"closed in main for 720h0m0s, at most 500"}},
+		{"nothing is due", kept{}, 30 * day, []string{"due in main for 720h0m0s, at most 500"}},
+		{"some are due", kept{due: 3}, 30 * day, []string{"due in main for 720h0m0s, at most 500", "erase 3 of main for retention"}},
+		{"some of an account that left, too", kept{due: 3, departed: 2}, 30 * day, []string{"due in main for 720h0m0s, at most 500", "erase 2 of departed for retention", "erase 3 of main for retention"}},
+		{"the store cannot be asked", kept{due: 3, err: broken}, 30 * day, []string{"due in main for 720h0m0s, at most 500"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &c.store
@@ -260,7 +265,7 @@ func TestRetentionErasesWhatIsDue(t *testing.T) {
 			if err := d.Do(t.Context(), "main"); !errors.Is(err, s.err) || !slices.Equal(s.asks, c.want) {
 				t.Errorf("%v, %v", s.asks, err)
 			}
-			if erased := len(c.want) == 2; erased != (s.logs == s.due && s.due > 0) {
+			if erased := len(c.want) >= 2; erased != (s.logs == s.due+s.departed && s.due > 0) {
 				t.Errorf("%d of %d are in the log", s.logs, s.due)
 			}
 		})

@@ -2,6 +2,8 @@ package reconcile
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -11,22 +13,23 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Retention is the duty to erase the personal data of what has been closed for
-// long enough.
+// Retention is the duty to erase personal data that has been kept for long enough
+// after its charge permission was closed, Amazon no longer knew it, its type was no
+// longer followed, or its account left the configuration.
 type Retention struct {
 	Store  RetentionStore
 	Eraser *person.Eraser
-	// After is how long after closing; 0: never.
+	// After is how long afterwards; 0: never.
 	After   time.Duration
 	Metrics *telemetry.Metrics
 }
 
 // RetentionStore is what Retention needs of the store.
 type RetentionStore interface {
-	// ToErase returns closed charge permissions of which personal data is stored
-	// and in which nothing has changed for so long, the longest first and at most
-	// so many. At is the store's time.
-	ToErase(ctx context.Context, account wallet.AccountID, closed time.Duration, most int) (ids []wallet.ChargePermissionID, at time.Time, err error)
+	// ToErase returns charge permissions whose personal data has been kept for so
+	// long, in key order and at most limit: those of the account, and of accounts
+	// that have left the configuration. At is the store's time.
+	ToErase(ctx context.Context, account wallet.AccountID, kept time.Duration, limit int) (due []person.Permission, at time.Time, err error)
 }
 
 // mostErased is how many charge permissions a run erases: a few seconds of the
@@ -41,15 +44,21 @@ func (r *Retention) Do(ctx context.Context, account wallet.AccountID) error {
 	if r.After == 0 {
 		return nil
 	}
-	ids, at, err := r.Store.ToErase(ctx, account, r.After, mostErased)
-	if err != nil || len(ids) == 0 {
+	due, at, err := r.Store.ToErase(ctx, account, r.After, mostErased)
+	if err != nil {
 		return err
 	}
-	if err := r.Eraser.Erase(ctx, account, ids, at, wallet.CauseRetention); err != nil {
-		return err
+	of := map[wallet.AccountID][]wallet.ChargePermissionID{}
+	for _, p := range due {
+		of[p.Account] = append(of[p.Account], p.ID)
 	}
-	r.Metrics.Count(telemetry.Erased, len(ids), telemetry.Labels{Account: string(account)})
-	zerolog.Ctx(ctx).Info().Str("account", string(account)).Int("erased", len(ids)).Msg("retention")
+	for _, a := range slices.Sorted(maps.Keys(of)) {
+		if err := r.Eraser.Erase(ctx, a, of[a], at, wallet.CauseRetention); err != nil {
+			return err
+		}
+		r.Metrics.Count(telemetry.Erased, len(of[a]), telemetry.Labels{Account: string(a)})
+		zerolog.Ctx(ctx).Info().Str("account", string(a)).Int("erased", len(of[a])).Msg("retention")
+	}
 	return nil
 }
 

@@ -154,7 +154,7 @@ const (
 	CauseImport    Cause = "import"
 
 	CauseErasure   Cause = "erasure"   // somebody asked for it
-	CauseRetention Cause = "retention" // closed for long enough
+	CauseRetention Cause = "retention" // kept for long enough
 )
 
 // CauseOf returns the cause that a priority stands for.

@@ -29,7 +29,7 @@ const buyer = "S01-1000001-1000001"
 func database(t *testing.T) *pgxpool.Pool {
 	t.Helper()
 	to := pgtest.New(t, func(ctx context.Context, url string) error {
-		_, err := migrate.Run(ctx, url, []migrate.Account{{ID: "main", MerchantID: "M1", Environment: wallet.Sandbox, Region: "EU", LedgerCurrency: "EUR",
+		_, err := migrate.Run(ctx, url, "", []migrate.Account{{ID: "main", MerchantID: "M1", Environment: wallet.Sandbox, Region: "EU", LedgerCurrency: "EUR",
 			Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Sandbox), Share: 1}})
 		return err
 	}, "shop-"+migrations.Hash())

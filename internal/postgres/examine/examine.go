@@ -11,7 +11,6 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +21,7 @@ import (
 
 	"walletsync/internal/config"
 	"walletsync/internal/doctor"
+	"walletsync/internal/postgres/endpoint"
 	"walletsync/migrations"
 )
 
@@ -45,14 +45,19 @@ type Examiner struct {
 // patience bounds a look, connecting included.
 const patience = 10 * time.Second
 
-// Look connects to the database at url and tells what is there.
-func (e Examiner) Look(ctx context.Context, url config.Secret) (doctor.Database, error) {
+// Look connects to the database at url, trusting the certificate authorities ca
+// besides, and tells what is there.
+func (e Examiner) Look(ctx context.Context, url config.Secret, ca string) (doctor.Database, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	c, err := pgx.ParseConfig(url.Reveal())
-	if err != nil {
-		// pgx's own error quotes the URL.
-		return doctor.Database{}, &doctor.Unreachable{Reason: doctor.ReasonURL, Err: errors.New("the database URL cannot be read")}
+	c, err := endpoint.Config(url.Reveal(), ca)
+	switch {
+	case errors.Is(err, endpoint.ErrURL):
+		return doctor.Database{}, &doctor.Unreachable{Reason: doctor.ReasonURL, Err: err}
+	case errors.Is(err, endpoint.ErrClear):
+		return doctor.Database{}, &doctor.Unreachable{Reason: doctor.ReasonClear, Err: err}
+	case err != nil:
+		return doctor.Database{}, &doctor.Unreachable{Reason: doctor.ReasonTLS, Err: err}
 	}
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec // serves through a pooler, too
 	c.ConnectTimeout = 5 * time.Second
@@ -118,13 +123,11 @@ var readers = []string{"walletsync_reader", "walletsync_reader_masked"}
 // reached tells how a connection was made.
 func reached(c *pgx.ConnConfig, conn *pgx.Conn) doctor.Database {
 	var db doctor.Database
-	ip := net.ParseIP(c.Host)
-	db.Local = strings.HasPrefix(c.Host, "/") || c.Host == "localhost" || ip != nil && ip.IsLoopback()
+	db.Local = endpoint.Local(c.Host)
 	if secure, ok := conn.PgConn().Conn().(*tls.Conn); ok {
 		db.TLS = tls.VersionName(secure.ConnectionState().Version)
 	}
-	db.Verified = c.TLSConfig != nil && !c.TLSConfig.InsecureSkipVerify
-	db.Clear = c.TLSConfig == nil || slices.ContainsFunc(c.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.TLSConfig == nil })
+	_, db.Verified = endpoint.Verified(c.TLSConfig)
 	return db
 }
 

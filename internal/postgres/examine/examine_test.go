@@ -75,42 +75,55 @@ func secure(t *testing.T) (server *pg.Server, ca string) {
 
 func TestHowADatabaseIsReached(t *testing.T) {
 	server, ca := secure(t)
-	look := func(query string) (doctor.Database, error) {
+	look := func(query, ca string) (doctor.Database, error) {
 		u, err := url.Parse(server.AdminURL())
 		if err != nil {
 			t.Fatal(err)
 		}
 		u.RawQuery = query
-		return Examiner{}.Look(t.Context(), config.NewSecret(u.String()))
+		return Examiner{}.Look(t.Context(), config.NewSecret(u.String()), ca)
 	}
+	trusted, err := os.ReadFile(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	another, _ := certificate(t)
 	for deadline := time.Now().Add(20 * time.Second); ; { // the server reads its settings again when it comes to it
-		if db, err := look("sslmode=require"); err == nil && db.TLS != "" {
+		if db, err := look("sslmode=require", ""); err == nil && db.TLS != "" {
 			break
 		} else if time.Now().After(deadline) {
 			t.Fatalf("%+v, %v", db, err)
 		}
 	}
 	for _, c := range []struct {
-		query           string
-		tls, ok, unsafe bool
-		reason          doctor.Reason
+		query   string
+		ca      string
+		tls, ok bool
+		reason  doctor.Reason
 	}{
 		{query: "sslmode=verify-full&sslrootcert=" + ca, tls: true, ok: true},
 		{query: "sslmode=verify-ca&sslrootcert=" + ca, tls: true},
 		{query: "sslmode=require", tls: true},
-		{query: "sslmode=prefer", tls: true, unsafe: true},
-		{query: "sslmode=disable", unsafe: true},
+		{query: "sslmode=prefer", tls: true},
+		{query: "sslmode=disable"},
 		{query: "sslmode=verify-full", reason: doctor.ReasonTLS},
+		{query: "sslmode=verify-full", ca: string(trusted), tls: true, ok: true},
+		{query: "sslmode=verify-full", ca: another, reason: doctor.ReasonTLS},
+		{query: "sslmode=verify-full", ca: "no certificate", reason: doctor.ReasonTLS},
+		{query: "sslmode=verify-ca", ca: string(trusted), tls: true},
+		{query: "sslmode=verify-ca", ca: another, reason: doctor.ReasonTLS},
+		{query: "sslmode=require", ca: string(trusted), tls: true},
+		{query: "sslmode=require", ca: another, reason: doctor.ReasonTLS},
 		{query: "sslmode=sometimes", reason: doctor.ReasonURL},
 	} {
-		db, err := look(c.query)
+		db, err := look(c.query, c.ca)
 		if c.reason != "" {
 			if u, ok := errors.AsType[*doctor.Unreachable](err); !ok || u.Reason != c.reason {
 				t.Errorf("%s: %v, want the reason %s", c.query, err, c.reason)
 			}
 			continue
 		}
-		if err != nil || strings.HasPrefix(db.TLS, "TLS 1.") != c.tls || db.Verified != c.ok || db.Clear != c.unsafe || !db.Local {
+		if err != nil || strings.HasPrefix(db.TLS, "TLS 1.") != c.tls || db.Verified != c.ok || !db.Local {
 			t.Errorf("%s: %+v, %v", c.query, db, err)
 		}
 	}
@@ -124,6 +137,7 @@ func TestWhyADatabaseIsNotReached(t *testing.T) {
 	}{
 		"another role":     {func(u *url.URL) { u.User = url.UserPassword("stranger", "hush-hush") }, doctor.ReasonLogin},
 		"another database": {func(u *url.URL) { u.Path = "/elsewhere" }, doctor.ReasonName},
+		"without TLS":      {func(u *url.URL) { u.Host = "db.example:5432" }, doctor.ReasonClear},
 		"another port":     {func(u *url.URL) { u.Host = "127.0.0.1:1" }, doctor.ReasonNetwork},
 	} {
 		u, err := url.Parse(server.AdminURL())
@@ -131,13 +145,13 @@ func TestWhyADatabaseIsNotReached(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.change(u)
-		_, err = Examiner{}.Look(t.Context(), config.NewSecret(u.String()))
+		_, err = Examiner{}.Look(t.Context(), config.NewSecret(u.String()), "")
 		if got, ok := errors.AsType[*doctor.Unreachable](err); !ok || got.Reason != c.want || strings.Contains(err.Error(), "hush-hush") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	signIn := Examiner{SignIn: func(_ context.Context, c *pgx.ConnConfig) error { c.User = "stranger"; return nil }}
-	if _, err := signIn.Look(t.Context(), config.NewSecret(server.AdminURL())); err == nil || !strings.Contains(err.Error(), "stranger") {
+	if _, err := signIn.Look(t.Context(), config.NewSecret(server.AdminURL()), ""); err == nil || !strings.Contains(err.Error(), "stranger") {
 		t.Errorf("signed in by other means: %v", err)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 	"github.com/rs/zerolog"
 
+	"walletsync/internal/postgres/endpoint"
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
 )
@@ -32,14 +33,14 @@ var sqlReaders string
 //go:embed account.sql
 var sqlAccount string
 
+//go:embed left.sql
+var sqlLeft string
+
 //go:embed quota.sql
 var sqlQuota string
 
 //go:embed idle.sql
 var sqlIdle string
-
-// errURL stands in for pgx's own error, which quotes the URL.
-var errURL = errors.New("the database URL cannot be read; it must look like postgres://user:password@host:5432/database?sslmode=verify-full")
 
 // Account is what the database knows of an account: what is not secret.
 type Account struct {
@@ -60,6 +61,8 @@ type Migrated struct {
 	Known    int64    `json:"known"` // the newest that this code has; To is above it after a rollback
 	Applied  []string `json:"applied"`
 	Accounts int      `json:"accounts"`
+	// Left is the accounts that were found to be missing from the configuration.
+	Left []string `json:"left,omitempty"`
 	// ByHand is what the migrator's role may not do: SQL for an administrator,
 	// after which the migrator runs again. Empty: nothing.
 	ByHand string `json:"byHand"`
@@ -79,7 +82,8 @@ const (
 // Run brings the schema of the database at url up to date and copies the
 // accounts into it. It is idempotent, and safe to run twice at once: a session
 // lock makes the second wait. The url must lead to the server directly, as a
-// pooler in transaction mode would lose that lock.
+// pooler in transaction mode would lose that lock. ca is certificate authorities
+// in PEM that are trusted besides; empty: none.
 //
 // Options may change how it connects, as its password.
 //
@@ -91,10 +95,10 @@ const (
 //
 // The error says what to do. It holds no value of a row and no password, and no
 // SQL: it is shown to whoever deploys.
-func Run(ctx context.Context, url string, accounts []Account, options ...stdlib.OptionOpenDB) (Migrated, error) {
-	c, err := pgx.ParseConfig(url)
+func Run(ctx context.Context, url, ca string, accounts []Account, options ...stdlib.OptionOpenDB) (Migrated, error) {
+	c, err := endpoint.Config(url, ca)
 	if err != nil {
-		return Migrated{}, errURL
+		return Migrated{}, err
 	}
 	db := stdlib.OpenDB(*c, append(options, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, sqlSession)
@@ -115,7 +119,7 @@ func Run(ctx context.Context, url string, accounts []Account, options ...stdlib.
 	if out.ByHand, err = readers(ctx, db); err != nil {
 		return out, fmt.Errorf("the back-office's readers: %w", told(err))
 	}
-	if err := putAccounts(ctx, db, accounts); err != nil {
+	if out.Left, err = putAccounts(ctx, db, accounts); err != nil {
 		return out, fmt.Errorf("accounts: %w", told(err))
 	}
 	out.Accounts = len(accounts)
@@ -127,17 +131,17 @@ func Run(ctx context.Context, url string, accounts []Account, options ...stdlib.
 // functions' own, after ten minutes: a connection that old would be replaced at
 // its next use. It works through a pooler, too. A failure is only logged, as the
 // functions work without it.
-func EndIdleSessions(ctx context.Context, url string, options ...stdlib.OptionOpenDB) {
-	err := endIdleSessions(ctx, url, options)
+func EndIdleSessions(ctx context.Context, url, ca string, options ...stdlib.OptionOpenDB) {
+	err := endIdleSessions(ctx, url, ca, options)
 	if err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Msg("idle_session_timeout could not be set; as the functions' user, run: alter role current_user in database … set idle_session_timeout = '10min'")
 	}
 }
 
-func endIdleSessions(ctx context.Context, url string, options []stdlib.OptionOpenDB) error {
-	c, err := pgx.ParseConfig(url)
+func endIdleSessions(ctx context.Context, url, ca string, options []stdlib.OptionOpenDB) error {
+	c, err := endpoint.Config(url, ca)
 	if err != nil {
-		return errURL
+		return err
 	}
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec
 	db := stdlib.OpenDB(*c, options...)
@@ -154,6 +158,9 @@ func tell(ctx context.Context, done Migrated) {
 	log.Info().Interface("migrated", done).Msg("the schema is up to date")
 	if done.To > done.Known {
 		log.Warn().Int64("schema", done.To).Int64("known", done.Known).Msg("the schema is of a later release: it is left as it is, and this release runs on it")
+	}
+	if len(done.Left) > 0 {
+		log.Warn().Strs("accounts", done.Left).Msg("accounts are no longer in ACCOUNTS: nothing is read for them, and their personal data is erased RETENTION_DAYS from now; put them back if they should stay")
 	}
 	if done.ByHand != "" {
 		log.Warn().Str("sql", done.ByHand).Msg("the back-office's readers are missing, and this role may not create them: run the SQL as an administrator, then invoke the migrator again")
@@ -302,32 +309,59 @@ func readers(ctx context.Context, db *sql.DB) (byHand string, err error) {
 	return strings.Join(missing, "; "), nil
 }
 
-// putAccounts writes the accounts and their quotas. An account that has left
-// the configuration keeps its rows: they are history.
-func putAccounts(ctx context.Context, db *sql.DB, accounts []Account) error {
+// putAccounts writes the accounts and their quotas, and returns those that have
+// left the configuration since the last time. They keep their rows, which are
+// history; retention erases what is personal in it.
+func putAccounts(ctx context.Context, db *sql.DB, accounts []Account) (left []string, err error) {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = tx.Rollback() }()
-	for _, a := range accounts {
+	configured := make([]string, len(accounts))
+	for i, a := range accounts {
+		configured[i] = string(a.ID)
 		if _, err := tx.ExecContext(ctx, sqlAccount,
 			a.ID, a.MerchantID, a.Environment, a.Region, a.LedgerCurrency, a.Follow.Types, a.Follow.KnownOnly); err != nil {
-			return fmt.Errorf("%s: %w", a.ID, err)
+			return nil, fmt.Errorf("%s: %w", a.ID, err)
 		}
 		for _, q := range a.Quotas {
 			q = q.Share(a.Share)
 			if _, err := tx.ExecContext(ctx, sqlQuota, a.ID, q.Call, q.Burst, q.PerSecond); err != nil {
-				return fmt.Errorf("%s: quota of %s: %w", a.ID, q.Call, err)
+				return nil, fmt.Errorf("%s: quota of %s: %w", a.ID, q.Call, err)
 			}
 		}
+	}
+	if left, err = departed(ctx, tx, configured); err != nil {
+		return nil, fmt.Errorf("those that left: %w", err)
 	}
 	// The back-office's views begin with this table, and autovacuum never looks at
 	// one of a few rows: the planner would take it for hundreds.
 	if _, err := tx.ExecContext(ctx, `analyze walletsync.accounts`); err != nil {
-		return fmt.Errorf("statistics: %w", err)
+		return nil, fmt.Errorf("statistics: %w", err)
 	}
-	return tx.Commit()
+	return left, tx.Commit()
+}
+
+// departed notes when accounts left the configuration, and returns those that did.
+// A configuration has one account at least: without any nothing is known.
+func departed(ctx context.Context, tx *sql.Tx, configured []string) (left []string, err error) {
+	if len(configured) == 0 {
+		return nil, nil
+	}
+	rows, err := tx.QueryContext(ctx, sqlLeft, configured)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		left = append(left, id)
+	}
+	return left, rows.Err()
 }
 
 // code is the SQLSTATE of a refusal by the server ("PostgreSQL Error Codes").

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	if url == "" {
 		pgtest.Main(m)
 	}
-	done, err := Run(context.Background(), url, accounts)
+	done, err := Run(context.Background(), url, "", accounts)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -80,7 +80,7 @@ func (m *migrator) wait(t *testing.T) (done Migrated) {
 
 func run(t *testing.T, url string) Migrated {
 	t.Helper()
-	done, err := Run(t.Context(), url, accounts)
+	done, err := Run(t.Context(), url, "", accounts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func catalogue(t *testing.T, db *pgx.Conn) []string {
 func fromEmpty(t *testing.T) []string {
 	t.Helper()
 	return catalogue(t, connect(t, pgtest.New(t, func(ctx context.Context, url string) error {
-		_, err := Run(ctx, url, nil)
+		_, err := Run(ctx, url, "", nil)
 		return err
 	}, migrations.Hash())))
 }
@@ -297,6 +297,38 @@ func TestFromEmptyAndThenNothingIsLeftToDo(t *testing.T) {
 	complete(t, url)
 }
 
+func TestAccountsThatLeaveTheConfigurationAreNotedOnce(t *testing.T) {
+	url := pgtest.Empty(t)
+	other := accounts[0]
+	other.ID, other.MerchantID = "other", "OTHER"
+	migrated := func(accounts ...Account) (left []string, log string) {
+		t.Helper()
+		var b syncBuffer
+		done, err := Run(zerolog.New(&b).WithContext(t.Context()), url, "", accounts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return done.Left, b.String()
+	}
+	db := func() string { // the time at which other left
+		return column[string](t, connect(t, url), `select coalesce(left_at::text, '') from walletsync.accounts where id = 'other'`)[0]
+	}
+	if left, _ := migrated(accounts[0], other); left != nil || db() != "" {
+		t.Errorf("left: %v, %q", left, db())
+	}
+	left, log := migrated(accounts[0])
+	since := db()
+	if !slices.Equal(left, []string{"other"}) || since == "" || !strings.Contains(log, `"accounts":["other"]`) {
+		t.Errorf("left: %v, %q, %s", left, since, log)
+	}
+	if left, _ := migrated(accounts[0]); left != nil || db() != since {
+		t.Errorf("noted once more: %v, %q", left, db())
+	}
+	if left, _ := migrated(accounts[0], other); left != nil || db() != "" {
+		t.Errorf("put back: %v, %q", left, db())
+	}
+}
+
 func TestFromEachVersionEveryRowIsKept(t *testing.T) {
 	all := versions(t)
 	for i, version := range all[:len(all)-1] {
@@ -305,7 +337,7 @@ func TestFromEachVersionEveryRowIsKept(t *testing.T) {
 			url := at(t, version)
 			db := connect(t, url)
 			before := stored(t, db)
-			done, err := Run(t.Context(), url, nil) // the accounts, too, stay as they were
+			done, err := Run(t.Context(), url, "", nil) // the accounts, too, stay as they were
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -466,7 +498,7 @@ func TestAStepMakesWayForThoseWhoWaitBehindIt(t *testing.T) {
 	}
 	ended := make(chan outcome, 1)
 	go func() {
-		done, err := Run(ctx, url, accounts)
+		done, err := Run(ctx, url, "", accounts)
 		ended <- outcome{done, err}
 	}()
 	until(t, "the step to wait", func() bool {
@@ -508,7 +540,7 @@ func TestASchemaOfALaterReleaseIsLeftAlone(t *testing.T) {
 		insert into walletsync.migrations (version_id, is_applied) values (9001, true), (9002, true)`)
 	was := catalogue(t, db)
 	var log syncBuffer
-	done, err := Run(zerolog.New(&log).WithContext(t.Context()), url, accounts)
+	done, err := Run(zerolog.New(&log).WithContext(t.Context()), url, "", accounts)
 	if err != nil || !strings.Contains(log.String(), `"schema":9002,"known":`) {
 		t.Errorf("%v, log %s", err, log.String())
 	}
@@ -549,7 +581,7 @@ func TestErrorsSayWhatToDoAndNothingElse(t *testing.T) {
 		{"no time", held, soon, []string{"the time was up", "migrate by hand"}},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), c.within)
-		_, err := Run(ctx, c.url, accounts)
+		_, err := Run(ctx, c.url, "", accounts)
 		cancel()
 		if err == nil {
 			t.Errorf("%s: it went well", c.name)
@@ -595,7 +627,7 @@ func TestIdleSessionsOfTheFunctionsEnd(t *testing.T) {
 			}()
 			u.User = url.User(user)
 			for range 2 { // it may run again
-				if err := endIdleSessions(t.Context(), u.String(), nil); err != nil {
+				if err := endIdleSessions(t.Context(), u.String(), "", nil); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -68,6 +68,7 @@ with i as materialized (
         limit_currency = excluded.limit_currency, created_at = excluded.created_at, expires_at = excluded.expires_at,
         read_at = greatest(c.read_at, excluded.read_at), request_id = excluded.request_id, cause = excluded.cause,
         stored_at = excluded.stored_at, raw = excluded.raw,
+        unfollowed_at = case when excluded.followed then null when c.followed then excluded.stored_at else c.unfollowed_at end,
         changed_at = case when exists (
             select from v where v.account = c.account and v.id = c.id and jsonb_array_length(v.changes) > 0)
             then excluded.changed_at else c.changed_at end

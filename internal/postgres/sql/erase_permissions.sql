@@ -9,5 +9,5 @@ update walletsync.charge_permissions c set
     billing_name = null, billing_line1 = null, billing_line2 = null, billing_line3 = null, billing_city = null,
     billing_county = null, billing_district = null, billing_state_or_region = null, billing_postal_code = null,
     billing_country_code = null, billing_phone = null,
-    raw = null
+    raw = null, unfollowed_at = null
 where c.account = $1::text and c.id = any ($2::text[])

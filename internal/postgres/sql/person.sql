@@ -8,6 +8,6 @@ join walletsync.refreshes r on r.account = a.id and r.id = $1::text
 left join walletsync.charge_permissions c on c.account = r.account and c.id = r.id,
 lateral (select r.id
          union
-         select o.id from walletsync.charge_permissions o where o.account = c.account and o.buyer_id = c.buyer_id) p
+         select o.id from walletsync.charge_permissions o where o.account = c.account and o.buyer_id = c.buyer_id and o.raw is not null) p
 where $2::text is null or a.id = $2::text
 order by r.account, p.id

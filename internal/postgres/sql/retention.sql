@@ -1,12 +1,41 @@
--- walletsync reconciler: closed charge permissions in which nothing has changed for so long, with personal data, the
--- longest first. Changed_at is Postgres's clock; when Amazon closed it is Amazon's.
--- $1 account, $2 seconds, $3 most, $4 now (null: the clock). Locks: none; a closed one stays closed. Index:
--- charge_permissions_to_erase.
+-- walletsync reconciler: charge permissions with personal data that has been kept for long enough, of an account and of those
+-- that have left the configuration: closed, and nothing has changed in them since; unknown to Amazon; of a type that is no
+-- longer followed (their history); or of an account that left, and not read since. All times are Postgres's clock.
+-- $1 account, $2 seconds, $3 limit, $4 now (null: the clock). Locks: none: what is not due any more when it is erased was a
+-- moment ago. Indexes: charge_permissions_to_erase, refreshes_gone, charge_permissions_unfollowed,
+-- charge_permissions_of_one_buyer.
 with t as materialized (
-    select coalesce($4::timestamptz, clock_timestamp()) as now
+    select n.now, n.now - make_interval(secs => $2::float8) as due
+    from (select coalesce($4::timestamptz, clock_timestamp()) as now) n
+), of as materialized (
+    select a.id as account, coalesce(a.left_at <= t.due, false) as departed
+    from walletsync.accounts a, t
+    where a.id = $1::text or a.left_at <= t.due
 )
-select c.id, (select now from t)
-from walletsync.charge_permissions c
-where c.account = $1::text and c.state = 'Closed' and c.raw is not null
-  and c.changed_at <= (select now from t) - make_interval(secs => $2::float8)
-order by c.changed_at, c.id limit $3::int
+select f.account, f.id, (select now from t)
+from (select of.account, x.id
+      from of, lateral (
+          select c.id from walletsync.charge_permissions c
+          where c.account = of.account and c.state = 'Closed' and c.raw is not null and c.changed_at <= (select due from t)
+          order by c.changed_at, c.id limit $3::int) x
+      union
+      select of.account, x.id
+      from of, lateral (
+          select r.id from walletsync.refreshes r
+          where r.account = of.account and r.gone_at <= (select due from t) and r.erased_at is null
+            and exists (select from walletsync.charge_permissions c where c.account = r.account and c.id = r.id and c.raw is not null)
+          order by r.gone_at, r.id limit $3::int) x
+      union
+      select of.account, x.id
+      from of, lateral (
+          select c.id from walletsync.charge_permissions c
+          where c.account = of.account and c.unfollowed_at <= (select due from t)
+          order by c.unfollowed_at, c.id limit $3::int) x
+      union
+      select of.account, x.id
+      from of, lateral (
+          select c.id from walletsync.charge_permissions c
+          where c.account = of.account and c.raw is not null and c.stored_at <= (select due from t)
+          limit $3::int) x
+      where of.departed) f
+order by f.account, f.id limit $3::int
