@@ -243,7 +243,7 @@ type Wake struct {
 // Followed says which charge permissions are kept in step.
 type Followed struct {
 	Types     []string // types of charge permission, as Amazon writes them
-	KnownOnly bool     // ids never seen (imported or updated through us) ask nothing
+	KnownOnly bool     // ids never seen (announced, imported or updated through us) ask nothing
 }
 
 // DefaultFollowed are the two types that Saved Wallets have.
