@@ -59,6 +59,7 @@ func TestAnAnnouncementSaysWhatCameOfEach(t *testing.T) {
 }
 
 func TestEachProblemOfAnAnnouncementNamesItsMember(t *testing.T) {
+	described := checker(t)
 	for _, c := range []struct{ name, body, field string }{
 		{"no JSON", `S01-0000000-0000001`, "body"},
 		{"a list alone", `["S01-0000000-0000001"]`, "body"},
@@ -82,6 +83,11 @@ func TestEachProblemOfAnAnnouncementNamesItsMember(t *testing.T) {
 			code, fields := problemOf(t, got)
 			if got.Code != http.StatusBadRequest || code != "invalid_request" || !slices.Contains(fields, c.field) || w.told.asked != nil {
 				t.Errorf("%d %s %v: %s", got.Code, code, fields, got.Body)
+			}
+			// What the description tells in words alone, or the checker does not read.
+			inWords := c.name == "an account that there is not" || c.name == "something after it"
+			if broken := described.asks(t, "/charge-permissions", c.body); (broken == nil) != inWords {
+				t.Errorf("the description says: %v", broken)
 			}
 		})
 	}

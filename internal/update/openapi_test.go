@@ -256,7 +256,18 @@ func TestTheDescriptionIsThatOfTheTypes(t *testing.T) {
 	checker(t) // which validates it
 }
 
-func checker(t *testing.T) *apidoc.Checker {
+// merchantAPI holds requests and answers to the description.
+type merchantAPI struct{ *apidoc.Checker }
+
+// asks returns what in a request's body is not as described.
+func (c merchantAPI) asks(t *testing.T, path, body string) error {
+	t.Helper()
+	q := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil)
+	q.Header.Set("Content-Type", "application/json")
+	return c.Request(t.Context(), q, []byte(body))
+}
+
+func checker(t *testing.T) merchantAPI {
 	t.Helper()
 	file, err := os.ReadFile(describedIn)
 	if err != nil {
@@ -266,20 +277,19 @@ func checker(t *testing.T) *apidoc.Checker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return merchantAPI{c}
 }
 
 // asDescribed makes a request, holds the answer to the description, and says
 // whether the request is as described.
-func (w *world) asDescribed(t *testing.T, c *apidoc.Checker, path, body string, headers ...string) (got *httptest.ResponseRecorder, broken error) {
+func (w *world) asDescribed(t *testing.T, c merchantAPI, path, body string, headers ...string) (got *httptest.ResponseRecorder, broken error) {
 	t.Helper()
 	got = w.postTo(t, path, body, headers...)
-	q := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
-	q.Header.Set("Content-Type", "application/json")
+	q := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil)
 	if err := c.Answer(t.Context(), q, got.Code, got.Header(), got.Body.Bytes()); err != nil {
 		t.Error(err)
 	}
-	return got, c.Request(t.Context(), q, []byte(body))
+	return got, c.asks(t, path, body)
 }
 
 // everyMember are requests that have every member.
