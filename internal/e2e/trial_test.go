@@ -252,7 +252,7 @@ var addressMembers = map[string]string{
 }
 
 // ours are the columns that Amazon's answer does not hold.
-var ours = []string{"account", "followed", "read_at", "request_id", "cause", "stored_at", "changed_at"}
+var ours = []string{"account", "followed", "read_at", "request_id", "cause", "stored_at", "changed_at", "unfollowed_at"}
 
 func init() {
 	for column, member := range addressMembers {

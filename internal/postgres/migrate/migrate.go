@@ -250,6 +250,7 @@ func createVersionTable(ctx context.Context, db *sql.DB, locker lock.SessionLock
 // up applies the steps that are open, and tries one again that stood in the way
 // of others. It returns those that were applied, whatever became of the rest.
 func up(ctx context.Context, p *goose.Provider) (applied []*goose.MigrationResult, err error) {
+	blocked := false
 	for {
 		results, err := p.Up(ctx)
 		at := "migrate"
@@ -261,9 +262,10 @@ func up(ctx context.Context, p *goose.Provider) (applied []*goose.MigrationResul
 		if err == nil {
 			return applied, nil
 		}
-		if !inTheWay(err) {
+		if !inTheWay(err) && (!blocked || ctx.Err() == nil) {
 			return applied, fmt.Errorf("%s: %w", at, told(unquoted(err)))
 		}
+		blocked = true
 		zerolog.Ctx(ctx).Warn().Str("at", at).Msg("a lock that it needs is held; it made way, and is tried again")
 		pause := time.NewTimer(lockPause)
 		select {
