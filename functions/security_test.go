@@ -29,6 +29,7 @@ func TestEveryRowOfTheSecurityPageHasATest(t *testing.T) {
 		there[strings.TrimSpace(strings.TrimPrefix(line, "func "))] = true
 	}
 	rows := 0
+	leads := map[string]string{} // a row by its first test
 	for _, m := range itsRow.FindAllStringSubmatch(string(page), -1) {
 		if m[1] == "test" {
 			continue
@@ -37,6 +38,12 @@ func TestEveryRowOfTheSecurityPageHasATest(t *testing.T) {
 		names := aTest.FindAllStringSubmatch(m[1], -1)
 		if len(names) == 0 {
 			t.Errorf("a row names no test: %s", m[0])
+		}
+		if len(names) > 0 {
+			if other, twice := leads[names[0][1]]; twice {
+				t.Errorf("two rows for one threat, as they begin with the same test?\n%s\n%s", other, m[0])
+			}
+			leads[names[0][1]] = m[0]
 		}
 		for _, n := range names {
 			if !there[n[1]] {

@@ -6,7 +6,10 @@
 // What may be printed is in the structs; what may not is a Secret, which prints
 // as its own absence.
 //
-// The settings are described in functions/README.md.
+// The struct fields document the settings: a comment that begins with the name of
+// a variable is its row in functions/README.md, as far as its first paragraph
+// goes. A last sentence "Default: …" is needed where the field's value does not
+// show the default. A variable that several functions read is documented once.
 package config
 
 import (
@@ -31,14 +34,17 @@ import (
 
 // Function is what every function has.
 type Function struct {
-	Name     string // AWS_LAMBDA_FUNCTION_NAME, which Lambda sets
+	Name string // AWS_LAMBDA_FUNCTION_NAME, which Lambda sets
+	// LOG_LEVEL: `debug`, `info`, `warn` or `error`.
 	LogLevel zerolog.Level
 }
 
 // Receiver is the configuration of ipn-receiver.
 type Receiver struct {
 	Function
+	// ACCOUNTS: the merchant accounts, a JSON array; the next table has the members.
 	Accounts []Account
+	// QUEUE_URL: URL of the queue that the worker reads.
 	QueueURL string
 	Trust    Trust
 }
@@ -46,17 +52,31 @@ type Receiver struct {
 // Worker is the configuration of ipn-worker.
 type Worker struct {
 	Function
-	Accounts           []Account
-	QueueURL           string
+	Accounts []Account
+	QueueURL string
+	// DEAD_LETTER_QUEUE_URL: URL of the dead-letter queue of `QUEUE_URL`.
 	DeadLetterQueueURL string
-	DatabaseSecret     string // ARN
-	DatabaseIAM        DatabaseIAM
-	Connections        int // to the database, of all functions at once; 0: unknown. For the doctor
-	Trust              Trust
-	Margin             time.Duration // how far Amazon's reads may lag behind its notifications
-	FetchLimit         int           // charge permissions claimed and fetched at once
-	APITimeout         time.Duration // of one call to Amazon Pay
-	Lease              time.Duration // of a claim
+	// DATABASE_SECRET: ARN of `{"url":"postgres://…"}`, or of a secret in RDS's own
+	// form. If `url` leads to a pooler, add `directUrl` for migrations; if the server's
+	// certificate is from a private authority, add `ca`. See
+	// [how the database is reached](#how-the-database-is-reached).
+	DatabaseSecret string
+	DatabaseIAM    DatabaseIAM
+	// DATABASE_CONNECTIONS: how many connections to the database all functions
+	// together may have open, a number or a sum such as `28+5`. The doctor compares
+	// it with the server's limit. Default: unknown.
+	Connections int
+	Trust       Trust
+	// MARGIN: how far Amazon Pay's answers may lag behind its notifications.
+	Margin time.Duration
+	// FETCH_LIMIT: how many charge permissions are claimed and fetched at once. A
+	// backlog drains at no more than this many a second.
+	FetchLimit int
+	// API_TIMEOUT: time-out of one call to Amazon Pay.
+	APITimeout time.Duration
+	// LEASE: how long a claim on a charge permission lasts. Must be longer than the
+	// function's time-out and shorter than the queue's visibility time-out.
+	Lease time.Duration
 }
 
 // Migrator is the configuration of migrator.
@@ -77,13 +97,25 @@ type Reconciler struct {
 	DatabaseIAM    DatabaseIAM
 	Trust          Trust
 	APITimeout     time.Duration // of one call to Amazon Pay
-	Sweep          time.Duration // how long a charge permission may go unread
-	Retention      time.Duration // how long after closing personal data is erased; 0: never
-	Inbox          time.Duration // how long notifications are kept
-	Updates        time.Duration // how long update sessions are kept after they ended
-	Accesses       time.Duration // how long lines of the console's access log are kept
-	Every          time.Duration // how often the schedule invokes the function
-	Patience       time.Duration // how long the notification of a completed update may take
+	// SWEEP_DAYS: every open charge permission is read at least once in this many
+	// days. May be a fraction.
+	Sweep time.Duration
+	// RETENTION_DAYS: how many days personal data is kept of charge permissions that
+	// are closed, unknown to Amazon Pay, no longer followed, or of an account that is
+	// no longer in `ACCOUNTS`. `0`: for ever.
+	Retention time.Duration
+	// INBOX_DAYS: how many days notifications are kept, at least 15.
+	Inbox time.Duration
+	// UPDATE_DAYS: how many days update sessions and their returns are kept after
+	// they end, at least 15.
+	Updates time.Duration
+	// ACCESS_DAYS: how many days the console's access log is kept.
+	Accesses time.Duration
+	// RECONCILE_EVERY: rate of the function's schedule. Both must be the same.
+	Every time.Duration
+	// CHANNEL_PATIENCE: how long the notification of a completed update may take.
+	// When two are missing, the reconciler reports that notifications have stopped.
+	Patience time.Duration
 }
 
 // Push is the configuration of feed-push.
@@ -91,7 +123,8 @@ type Push struct {
 	Function
 	DatabaseSecret string // ARN
 	DatabaseIAM    DatabaseIAM
-	Target         string // ARN of an SNS topic or an EventBridge bus
+	// PUSH_TARGET: ARN of an SNS topic or an EventBridge bus.
+	Target string
 }
 
 // Operator is the configuration of operator.
@@ -337,9 +370,13 @@ func (r *reader) url(name, what string) string {
 
 // DatabaseIAM is how IAM signs in to the database.
 type DatabaseIAM struct {
-	On bool // a URL without a password: IAM's token stands in
-	// Endpoint is the host and port that RDS knows the database by, where the URL
-	// leads there by another name or a tunnel; empty: the URL's own.
+	// DATABASE_AUTH: with `iam`, a URL without a password signs in to RDS with an
+	// IAM token. Default: `password`.
+	On bool
+	// DATABASE_IAM_ENDPOINT: with `DATABASE_AUTH` `iam`, host and port of the database
+	// in RDS, for which the token is signed, such as
+	// `db.abc123.eu-west-1.rds.amazonaws.com:5432`. Needed if the URL leads there by a
+	// CNAME or a tunnel. Default: the URL's host and port.
 	Endpoint string
 }
 
@@ -503,29 +540,51 @@ const (
 	keySecret
 )
 
-// accountJSON is an element of ACCOUNTS.
+// accountJSON is an element of ACCOUNTS. The comments of its members are rows of
+// functions/README.md.
 type accountJSON struct {
-	ID             string   `json:"id"`
-	MerchantID     string   `json:"merchantId"`
-	Environment    string   `json:"environment"`
-	Region         string   `json:"region"`
-	PublicKeyID    string   `json:"publicKeyId"`
-	StoreID        string   `json:"storeId"`
-	LedgerCurrency string   `json:"ledgerCurrency"`
-	Algorithm      string   `json:"algorithm"`
-	Topics         []string `json:"topics"`
-	Share          *float64 `json:"share"`
-	Quotas         map[wallet.Call]struct {
+	// A name of your choice, part of the IPN path: lower-case letters, digits and
+	// dashes, at most 32, a letter first.
+	ID string `json:"id"`
+	// As in Seller Central.
+	MerchantID string `json:"merchantId"`
+	// `live` or `sandbox`.
+	Environment string `json:"environment"`
+	// `NA`, `EU` or `JP`, as in Seller Central.
+	Region string `json:"region"`
+	// Id of the key for Amazon Pay's API.
+	PublicKeyID string `json:"publicKeyId"`
+	// `amzn1.application-oa2-client.…`, from Seller Central.
+	StoreID string `json:"storeId"`
+	// `USD`, `EUR`, `GBP` or `JPY`, as the region has it.
+	LedgerCurrency string `json:"ledgerCurrency"`
+	// Algorithm of signatures; the other one is `AMZN-PAY-RSASSA-PSS`.
+	Algorithm string `json:"algorithm"`
+	// ARNs of the account's SNS topics. Until one is pinned here, the IPN path secret
+	// alone decides, and an alarm asks for the pin. Deliveries without a path, by
+	// Lambda or a relay topic, are accepted from pinned topics only.
+	Topics []string `json:"topics"`
+	// The part of Amazon Pay's quota that walletsync uses, above 0 and at most 1.
+	Share *float64 `json:"share"`
+	// Quotas that Amazon has granted, by call (`get_charge_permission`,
+	// `get_checkout_session`, `complete_checkout_session`), each with `burst` and
+	// `perSecond`. Default: as Amazon Pay documents.
+	Quotas map[wallet.Call]struct {
 		Burst     float64 `json:"burst"`
 		PerSecond float64 `json:"perSecond"`
 	} `json:"quotas"`
+	// `types`: the types of charge permissions that are kept in step. `knownOnly`:
+	// ids that were never announced, imported or updated cause no call.
+	// Default: `{"types":["PaymentMethodOnFile","Recurring"],"knownOnly":false}`.
 	Follow *struct {
 		Types     []string `json:"types"`
 		KnownOnly bool     `json:"knownOnly"`
 	} `json:"follow"`
-	KeySecret  string `json:"keySecret"`
+	// ARN of `{"privateKey":"-----BEGIN …"}`, the key that belongs to `publicKeyId`.
+	KeySecret string `json:"keySecret"`
+	// ARN of `{"ipnSecret":"…"}`, the last part of the IPN URL.
 	DoorSecret string `json:"doorSecret"`
-
+	// Another address of Amazon's script. Default: the region's.
 	CheckoutScriptURL string `json:"checkoutScriptUrl"`
 }
 

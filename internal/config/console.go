@@ -19,30 +19,57 @@ type Console struct {
 	Refreshing
 	Pages
 	DeadLetterQueueURL string
-	LinkLifetime       time.Duration // of links to the ready page that the console makes
-	Sweep              time.Duration // after so long without a read a charge permission is stale
-	Patience           time.Duration // how long the notification of a completed update may take
-	Location           *time.Location
+	// CONSOLE_LINK_LIFETIME: lifetime of a link to the update page that the console
+	// makes.
+	LinkLifetime time.Duration
+	Sweep        time.Duration // after so long without a read a charge permission is stale
+	Patience     time.Duration // how long the notification of a completed update may take
+	// TIME_ZONE: time zone of the times that the console shows, such as
+	// `Europe/Berlin`.
+	Location *time.Location
 	SignIn
 }
 
 // SignIn is how people and programs are let in to the console.
 type SignIn struct {
-	Issuer   string // its URL, as its tokens name it
+	// OIDC_ISSUER: the issuer's https URL, as `issuer` in its
+	// `/.well-known/openid-configuration`.
+	Issuer string
+	// OIDC_CLIENT_ID: id of the confidential client that is registered for the
+	// console, with the redirect URI `PUBLIC_URL/console/callback`. PKCE is used.
 	ClientID string
-	// Hosts are the hosts besides the issuer's own that its description may name.
-	Hosts  []string
+	// OIDC_HOSTS: hosts besides the issuer's own that its description names,
+	// separated by commas.
+	Hosts []string
+	// OIDC_SCOPES: scopes that the console requests. Add what the issuer's role claim
+	// needs, such as `groups`.
 	Scopes []string
-	// CognitoLogoutURL is Amazon Cognito's logout endpoint; empty for any other
-	// issuer.
+	// COGNITO_LOGOUT_URL: for Amazon Cognito only: `https://DOMAIN/logout` with the
+	// user pool's domain. Cognito takes `logout_uri` where other issuers follow OpenID
+	// Connect RP-Initiated Logout. Register `PUBLIC_URL/console/signed-out` as a
+	// sign-out URL.
 	CognitoLogoutURL string
-	// Audience is what access tokens must be for; empty: none are taken.
-	Audience      string
-	ConsoleSecret string // ARN of the client's secret and the cookies' key
-	// RoleClaim is the claim that tells the role, Roles what its values give.
+	// API_AUDIENCE: audience of the access tokens that programs send. If it is not
+	// set, access tokens are refused. Amazon Cognito's have no `aud`: set the id of the
+	// programs' own app client, which must be their `client_id`.
+	Audience string
+	// CONSOLE_SECRET: ARN of `{"clientSecret":"…","cookieKey":"…"}`: the issuer's
+	// client secret, and a random word that seals cookies. The previous version stays
+	// valid.
+	ConsoleSecret string
+	// ROLE_CLAIM: the claim of the id or access token that holds the role, or a JSON
+	// pointer such as `/realm_access/roles`. The token itself must hold it: there is no
+	// call to a userinfo endpoint. Microsoft Entra ID leaves `groups` out for people in
+	// more than 200 groups: send only the groups that are assigned to the application,
+	// or use app roles (`roles`).
 	RoleClaim string
-	Roles     map[string]identity.Role
-	// Session is how long one lasts.
+	// ROLES: the values of the claim that give each role:
+	// `{"act":["…"],"read":["…"],"masked":["…"]}`. `masked` sees no personal data,
+	// `read` sees everything, `act` also makes changes. People without any of the
+	// values are refused.
+	Roles map[string]identity.Role
+	// SESSION_LIFETIME: how long a session lasts before the browser is sent to the
+	// issuer again. A role that was taken away stays usable for this long.
 	Session time.Duration
 }
 

@@ -12,7 +12,9 @@ import (
 // talking to Amazon Pay, SNS and CloudFormation: a proxy that opens TLS connections needs it.
 // The zero value trusts the system's alone.
 type Trust struct {
-	File string // PEM; TLS_CA_FILE
+	// TLS_CA_FILE: path of a PEM file with certificate authorities to trust besides
+	// the system's, such as a corporate proxy's.
+	File string
 }
 
 // Client returns the client that build makes of the trusted roots; nil stands

@@ -27,19 +27,23 @@ type Refreshing struct {
 
 // Pages is what the buyers' pages need.
 type Pages struct {
-	// PublicURL is what the paths /update, /return and /console stand below,
-	// without a slash at the end.
+	// PUBLIC_URL: the https URL that the paths `/update`, `/return` and `/console`
+	// are below, at most 300 characters.
+	//
+	// It has no slash at the end.
 	PublicURL string
-	// ReturnOrigins are the origins of the merchant's own pages that buyers may
-	// be sent to, such as https://shop.example.
+	// RETURN_ORIGINS: origins of the merchant's own pages that `startUrl` and
+	// `returnTo` may lead to, such as `https://shop.example`, separated by commas.
 	ReturnOrigins []string
-	LinkSecret    string // ARN of the secret that seals links and return URLs
-	// MerchantName is how buyers know the shop, MerchantURL where they can go on
-	// when nothing else is known. Both may be empty.
+	// LINK_SECRET: ARN of `{"linkSecret":"…"}`, which seals links and return URLs.
+	// The previous version stays valid.
+	LinkSecret string
+	// MERCHANT_NAME: the shop's name, as buyers know it.
 	MerchantName string
-	MerchantURL  string
-	// CSP are sources that each directive of the pages' Content-Security-Policy
-	// allows besides those that Amazon's script is known to need.
+	// MERCHANT_URL: the shop's page, to which the buyers' pages link.
+	MerchantURL string
+	// CSP_ADDITIONS: sources that the pages' Content-Security-Policy allows besides
+	// Amazon's, by directive, such as `{"connect-src":["https://*.example.com"]}`.
 	CSP map[string][]string
 }
 
@@ -49,17 +53,22 @@ type Start struct {
 	Accounts []Account
 	Refreshing
 	Pages
-	// IAM: API Gateway has authenticated the caller by IAM, and no bearer key is
-	// asked for.
-	IAM          bool
-	BearerSecret string // ARN; empty with IAM
+	// AUTH: with `iam`, API Gateway authenticates the caller and no bearer key is
+	// needed. Default: `bearer`.
+	IAM bool
+	// BEARER_SECRET: ARN of `{"bearerKey":"…"}`. The previous version stays valid.
+	// Not needed if `AUTH` is `iam`.
+	BearerSecret string
+	// LINK_LIFETIME: lifetime of a link to the update page.
 	LinkLifetime time.Duration
-	// SetupOnly is paymentMethodOnFileMetadata.setupOnly. Amazon's sources
-	// disagree: the English page of today says true; the older Japanese page
-	// says false in its prose and SDK samples, and true in its JSON example.
+	// SETUP_ONLY: value of `paymentMethodOnFileMetadata.setupOnly`; Amazon's sources
+	// disagree on it.
+	//
+	// The English page of today says true; the older Japanese page says false in its
+	// prose and SDK samples, and true in its JSON example.
 	SetupOnly bool
-	// CancelURL gives Amazon a checkoutCancelUrl: buyers who cancel on its pages
-	// come back to ours at once.
+	// CHECKOUT_CANCEL_URL: `true` gives Amazon a `checkoutCancelUrl`, so that buyers
+	// who cancel on its pages come back at once.
 	CancelURL bool
 }
 
@@ -69,8 +78,8 @@ type Return struct {
 	Accounts []Account
 	Refreshing
 	Pages
-	// Patience is how long a buyer waits for the outcome before being told that
-	// it is being checked.
+	// RETURN_PATIENCE: how long a buyer waits for the outcome before a page says that
+	// it is being checked, at most `15s` ([time-outs](#time-outs)).
 	Patience time.Duration
 }
 
