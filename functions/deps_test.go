@@ -92,7 +92,7 @@ var mayImport = map[string][]string{
 	"internal/config":              {"internal/wallet", "internal/telemetry", "internal/backoffice/identity"}, // the names of the roles
 	"internal/config/pay":          {"internal/refresh", "internal/wallet", "internal/config", "internal/backoffice/identity", "internal/amazonpay", "internal/telemetry"},
 	"internal/html":                {}, // it knows no page
-	"internal/update":              {"internal/wallet", "internal/update/session", "internal/update/pages", "internal/html", "internal/amazonpay", "internal/telemetry"},
+	"internal/update":              {"internal/wallet", "internal/refresh", "internal/update/session", "internal/update/pages", "internal/html", "internal/amazonpay", "internal/telemetry"},
 	"internal/update/session":      {"internal/wallet", "internal/amazonpay", "internal/telemetry"}, // no page: the reconciler and the store need none
 	"internal/update/pages":        {"internal/html"},
 	"internal/backoffice/answer":   {"internal/html"},
@@ -107,6 +107,7 @@ var mayImport = map[string][]string{
 	"internal/local/bus":           {"internal/local/sqs/awsjson"},
 	"internal/local/lambda":        {"internal/local/sqs", "internal/local/sqs/awsjson"},
 	"internal/local/pg":            {},
+	"internal/local/apidoc":        {},
 	"internal/local/scale":         {},
 	"internal/local/shop":          {}, // it knows what a merchant knows: update-start's HTTP interface
 	"internal/local/status":        {},
@@ -124,7 +125,7 @@ var mayImport = map[string][]string{
 	// It links the console to the rooms that do what it asks for.
 	"internal/backoffice/rooms": {
 		"internal/backoffice/view", "internal/backoffice/identity", "internal/config", "internal/person", "internal/html", "internal/wallet", "internal/amazonpay", "internal/telemetry",
-		"internal/update", "internal/update/session", "internal/update/pages",
+		"internal/update", "internal/refresh", "internal/update/session", "internal/update/pages",
 	},
 	"internal/queue/deadletter": {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"}, // alone receives
 

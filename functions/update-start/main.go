@@ -1,5 +1,5 @@
-// Update-start makes update sessions for the merchant's server, and serves the
-// ready page to the buyer.
+// Update-start makes update sessions for the merchant's server, takes its
+// announcements of new Saved Wallets, and serves the ready page to the buyer.
 package main
 
 import (
@@ -46,9 +46,10 @@ func main() {
 		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
 	})
+	wakes := &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}
 	start := &update.Start{
-		Store:     store,
-		Refresher: pay.Refresher(c.Refreshing, c.Accounts, clients, store, &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, metrics),
+		Store: store, Announcements: store, Waker: wakes,
+		Refresher: pay.Refresher(c.Refreshing, c.Accounts, clients, store, wakes, metrics),
 		Signer:    func(a wallet.AccountID) (update.Signer, error) { return clients.Client(a) },
 		Site: update.Site{
 			PublicURL: c.PublicURL, ReturnOrigins: c.ReturnOrigins, MerchantName: c.MerchantName, MerchantURL: c.MerchantURL, Pages: views,

@@ -574,7 +574,7 @@ type accountJSON struct {
 		PerSecond float64 `json:"perSecond"`
 	} `json:"quotas"`
 	// `types`: the types of charge permissions that are kept in step. `knownOnly`:
-	// ids that are not stored yet cause no call.
+	// ids that were never announced, imported or updated cause no call.
 	// Default: `{"types":["PaymentMethodOnFile","Recurring"],"knownOnly":false}`.
 	Follow *struct {
 		Types     []string `json:"types"`

@@ -57,8 +57,8 @@ func here(s *stack.Stack, text string) string {
 }
 
 // TestTheREADMEIsRunAsItStands does what the README's section on the Update
-// button says, word for word but for the names in it: the request, the answer,
-// the ready page, and a page of one's own with the button.
+// button says, word for word but for the names in it: the announcement, the request, the
+// answer, the ready page, and a page of one's own with the button.
 func TestTheREADMEIsRunAsItStands(t *testing.T) {
 	s := running(t)
 	atHome(t, s)
@@ -72,12 +72,19 @@ func TestTheREADMEIsRunAsItStands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), "bash", "-euc", here(s, block(t, "curl ")))
-	c.Env = append(os.Environ(), "BEARER_KEY="+string(key))
-	out, err := c.Output()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
+	run := func(words string) []byte {
+		c := exec.CommandContext(t.Context(), "bash", "-euc", here(s, block(t, words)))
+		c.Env = append(os.Environ(), "BEARER_KEY="+string(key))
+		out, err := c.Output()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return out
 	}
+	if out := run("curl https://wallet.example.com/charge-permissions"); !strings.Contains(string(out), `"stored"`) {
+		t.Errorf("the announcement is answered %s", out)
+	}
+	out := run("curl https://wallet.example.com/update-sessions")
 	var got, told map[string]any
 	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"walletsync/internal/amazonpay"
+	"walletsync/internal/refresh"
 	"walletsync/internal/update/pages"
 	"walletsync/internal/update/session"
 	"walletsync/internal/wallet"
@@ -235,6 +236,41 @@ func (r *reader) Now(_ context.Context, w wallet.Want) (wallet.Refreshed, error)
 	return r.says, r.err
 }
 
+// announcements are a store of them, and the queue for its wake-up.
+type announcements struct {
+	stored  map[wallet.ChargePermissionID]wallet.AnnouncementStatus
+	account wallet.AccountID
+	asked   []wallet.ChargePermissionID
+	down    error
+	queue   error
+	wakeUps int
+}
+
+func (a *announcements) Announce(_ context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) (out []wallet.Announcement, wakes []refresh.Wake, err error) {
+	if a.down != nil {
+		return nil, nil, a.down
+	}
+	if a.stored == nil {
+		a.stored = map[wallet.ChargePermissionID]wallet.AnnouncementStatus{}
+	}
+	a.account, a.asked = account, ids
+	for _, id := range ids {
+		status, known := a.stored[id]
+		if !known {
+			status = wallet.AnnouncementRequested
+			a.stored[id] = wallet.AnnouncementPending
+			wakes = []refresh.Wake{{Account: account, At: noon, Delay: time.Second}}
+		}
+		out = append(out, wallet.Announcement{ChargePermission: id, Status: status})
+	}
+	return out, wakes, nil
+}
+
+func (a *announcements) Wake(context.Context, wallet.AccountID, time.Time, time.Duration) error {
+	a.wakeUps++
+	return a.queue
+}
+
 // signer signs by naming what it signed.
 type signer struct{ signed *[][]byte }
 
@@ -249,6 +285,7 @@ type world struct {
 	amazon *amazon
 	reader *reader
 	shown  *shown
+	told   *announcements
 	signed [][]byte
 	log    bytes.Buffer
 	logger zerolog.Logger
@@ -258,7 +295,7 @@ type world struct {
 }
 
 func newWorld() *world {
-	w := &world{store: &memory{}, amazon: &amazon{permission: one}, reader: &reader{}, shown: &shown{}, now: noon}
+	w := &world{store: &memory{}, amazon: &amazon{permission: one}, reader: &reader{}, shown: &shown{}, told: &announcements{}, now: noon}
 	w.store.permissions = []session.Permission{{Account: "main", Type: paymentMethodOnFile, Followed: true, State: wallet.Chargeable, HasAddress: true}}
 	w.logger = zerolog.New(zerolog.SyncWriter(&w.log))
 	now := func() time.Time { return w.now }
@@ -272,7 +309,7 @@ func newWorld() *world {
 			ID: "main", MerchantID: "A1MERCHANT", Environment: wallet.Sandbox, Region: amazonpay.EU, PublicKeyID: "SANDBOX-KEY",
 			StoreID: "amzn1.application-oa2-client.0", LedgerCurrency: "EUR", Algorithm: amazonpay.PSSV2, Follow: wallet.DefaultFollowed(),
 		}},
-		Store: w.store, Refresher: w.reader, Site: site, LinkLifetime: 30 * time.Minute, SetupOnly: true, Now: now,
+		Store: w.store, Refresher: w.reader, Announcements: w.told, Waker: w.told, Site: site, LinkLifetime: 30 * time.Minute, SetupOnly: true, Now: now,
 		Signer: func(wallet.AccountID) (Signer, error) { return signer{&w.signed}, nil },
 		BearerKeys: func(context.Context, bool) ([]string, error) {
 			return []string{"the-current-key-1", "the-previous-key"}, nil
@@ -291,7 +328,14 @@ func newWorld() *world {
 // post asks for an update session.
 func (w *world) post(t *testing.T, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
-	q := httptest.NewRequestWithContext(w.logger.WithContext(t.Context()), http.MethodPost, "/update-sessions", strings.NewReader(body))
+	return w.postTo(t, "/update-sessions", body, headers...)
+}
+
+// postTo makes a request of the merchant's server.
+func (w *world) postTo(t *testing.T, path, body string, headers ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	q := httptest.NewRequestWithContext(w.logger.WithContext(t.Context()), http.MethodPost, path, strings.NewReader(body))
+	q.Header.Set("Content-Type", "application/json")
 	q.Header.Set("Authorization", "Bearer the-current-key-1")
 	for i := 0; i < len(headers); i += 2 {
 		q.Header.Set(headers[i], headers[i+1])

@@ -30,6 +30,7 @@ func TestEachProblemOfARequestNamesItsMember(t *testing.T) {
 		return delivery(`{"addressRestrictions":{"type":"Allowed","restrictions":` + s + `}}`)
 	}
 	const in = "deliverySpecifications.addressRestrictions."
+	described := checker(t)
 	for _, c := range []struct{ name, body, field string }{
 		{"no JSON", `update`, "body"},
 		{"an array", `[]`, "body"},
@@ -89,8 +90,20 @@ func TestEachProblemOfARequestNamesItsMember(t *testing.T) {
 			if !ok || len(bad) != 1 || bad[0].Field != c.field || bad[0].Detail == "" {
 				t.Errorf("%v, want one of %s", err, c.field)
 			}
+			if broken := described.asks(t, "/update-sessions", c.body); (broken == nil) != slices.Contains(beyondSchemas, c.name) {
+				t.Errorf("the description says: %v", broken)
+			}
 		})
 	}
+}
+
+// beyondSchemas are what the description tells in words, since a schema cannot.
+var beyondSchemas = []string{
+	"two objects", // the checker reads the first
+	"a foreign origin", "an origin that begins alike", "an origin as a user", "a user", "a backslash", "without TLS", "another port", "no origin",
+	"a path alone", "a script", "a line break", "the charge permission's id in a URL",
+	"a country that is none", "a country in small letters", "a country of three letters", "a US state by name",
+	"a quotation mark", "a line break in a note", "a line separator",
 }
 
 func TestAllThatIsWrongIsReportedAtOnce(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -23,14 +24,18 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Start makes update sessions for the merchant's server, and serves the ready
-// page to buyers with a link.
+// Start makes update sessions for the merchant's server and takes its
+// announcements of new charge permissions, and serves the ready page to buyers
+// with a link.
 type Start struct {
 	Accounts  Accounts
 	Store     StartStore
 	Refresher Refresher
-	Signer    func(wallet.AccountID) (Signer, error)
-	Site      Site
+	// Announcements and Waker are for POST /charge-permissions alone.
+	Announcements AnnounceStore
+	Waker         Waker
+	Signer        func(wallet.AccountID) (Signer, error)
+	Site          Site
 	// BearerKeys are the valid ones; again says that the ones told before did
 	// not match. Nil: the caller is known by IAM, see Caller.
 	BearerKeys func(ctx context.Context, again bool) ([]string, error)
@@ -66,10 +71,12 @@ const readFor = 10 * time.Second
 // maxBody bounds a request; ten thousand zip codes fit.
 const maxBody = 256 << 10
 
-// Handler answers POST /update-sessions and GET /update.
+// Handler answers POST /update-sessions, POST /charge-permissions and GET
+// /update.
 func (s *Start) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /update-sessions", s.create)
+	mux.HandleFunc("POST /charge-permissions", s.announce)
 	mux.HandleFunc("GET /update", s.ready)
 	return html.Below(s.Site.PublicURL, mux)
 }
@@ -95,7 +102,7 @@ func refuse(status int, code, detail string) *problem {
 
 // unavailable is for trouble that passes.
 func unavailable(cause error) *problem {
-	p := refuse(http.StatusServiceUnavailable, "unavailable", "The update cannot be started just now. Try again in a few seconds.")
+	p := refuse(http.StatusServiceUnavailable, "unavailable", "The request cannot be served just now. Try again in a few seconds.")
 	p.retryAfter, p.cause = 5, cause
 	return p
 }
@@ -117,31 +124,48 @@ type SessionAnswer struct {
 
 func (s *Start) create(w http.ResponseWriter, q *http.Request) {
 	a, err := s.start(q)
-	var p *problem
-	if err != nil && !errors.As(err, &p) {
-		p = unavailable(err)
-	}
-	log := zerolog.Ctx(q.Context())
-	if p != nil {
-		event := log.Warn()
-		if p.Status >= http.StatusInternalServerError {
-			event = log.Error().AnErr("cause", p.cause)
-		}
-		event.Str("code", p.Code).Str("fields", p.Errors.Error()).Int("status", p.Status).Msg("no update session was made")
-		s.Metrics.Count(telemetry.UpdateRefused, 1, telemetry.Labels{Reason: p.Code})
-		if p.retryAfter > 0 {
-			w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
-		}
-		if p.Status == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-		}
-		writeJSON(w, "application/problem+json", p.Status, p)
+	if err != nil {
+		s.refuse(w, q, err, telemetry.UpdateRefused, "no update session was made")
 		return
 	}
-	log.Info().Str("update_session", a.UpdateSessionID).Msg("update session made")
+	zerolog.Ctx(q.Context()).Info().Str("update_session", a.UpdateSessionID).Msg("update session made")
 	s.Metrics.Count(telemetry.UpdateStarted, 1, telemetry.Labels{})
 	w.Header().Set("Location", a.URL)
 	writeJSON(w, "application/json", http.StatusCreated, a)
+}
+
+// refuse answers a request of the merchant's server that came to nothing.
+func (s *Start) refuse(w http.ResponseWriter, q *http.Request, err error, metric telemetry.Metric, what string) {
+	p, ok := errors.AsType[*problem](err)
+	if !ok {
+		p = unavailable(err)
+	}
+	log := zerolog.Ctx(q.Context())
+	event := log.Warn()
+	if p.Status >= http.StatusInternalServerError {
+		event = log.Error().AnErr("cause", p.cause)
+	}
+	event.Str("code", p.Code).Str("fields", p.Errors.Error()).Int("status", p.Status).Msg(what)
+	s.Metrics.Count(metric, 1, telemetry.Labels{Reason: p.Code})
+	if p.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+	if p.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	writeJSON(w, "application/problem+json", p.Status, p)
+}
+
+// readBody reads a request's body of at most so many bytes, a multiple of 1024.
+func readBody(q *http.Request, limit int64) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(q.Body, limit+1))
+	if err != nil {
+		return nil, invalid(fieldErrors{{"body", "it broke off"}})
+	}
+	if int64(len(body)) > limit {
+		return nil, refuse(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("A request has %d kB at most.", limit>>10))
+	}
+	return body, nil
 }
 
 func writeJSON(w http.ResponseWriter, contentType string, status int, v any) {
@@ -160,12 +184,9 @@ func (s *Start) start(q *http.Request) (SessionAnswer, error) {
 	if err := s.authenticate(q); err != nil {
 		return SessionAnswer{}, err
 	}
-	body, err := io.ReadAll(io.LimitReader(q.Body, maxBody+1))
+	body, err := readBody(q, maxBody)
 	if err != nil {
-		return SessionAnswer{}, invalid(fieldErrors{{"body", "it broke off"}})
-	}
-	if len(body) > maxBody {
-		return SessionAnswer{}, refuse(http.StatusRequestEntityTooLarge, "too_large", "A request has 256 kB at most.")
+		return SessionAnswer{}, err
 	}
 	r, err := parseRequest(body, s.Site.ReturnOrigins)
 	if err != nil {

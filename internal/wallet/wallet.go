@@ -18,7 +18,10 @@ import (
 // Which letter it begins with says nothing that one may rely on.
 type ChargePermissionID string
 
-var chargePermissionID = regexp.MustCompile(`^[A-Z][0-9]{2}-[0-9]{7}-[0-9]{7}$`)
+// ChargePermissionIDPattern is the form of every charge permission id.
+const ChargePermissionIDPattern = `^[A-Z][0-9]{2}-[0-9]{7}-[0-9]{7}$`
+
+var chargePermissionID = regexp.MustCompile(ChargePermissionIDPattern)
 
 // chargePermissionIDLength is the length of every charge permission id; the
 // ids of charges and refunds begin with it and go on with a suffix, such as
@@ -46,7 +49,10 @@ func ChargePermissionOf(objectID string) (ChargePermissionID, error) {
 // AccountID is the name that the operator gave an account in the configuration.
 type AccountID string
 
-var accountID = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+// AccountIDPattern is the form of every account's name.
+const AccountIDPattern = `^[a-z][a-z0-9-]{0,31}$`
+
+var accountID = regexp.MustCompile(AccountIDPattern)
 
 // ParseAccountID returns s as an id if it is fit for a URL path: lower-case
 // letters, digits and dashes, at most 32, a letter first.
@@ -237,7 +243,7 @@ type Wake struct {
 // Followed says which charge permissions are kept in step.
 type Followed struct {
 	Types     []string // types of charge permission, as Amazon writes them
-	KnownOnly bool     // ids never seen (imported or updated through us) ask nothing
+	KnownOnly bool     // ids never seen (announced, imported or updated through us) ask nothing
 }
 
 // DefaultFollowed are the two types that Saved Wallets have.

@@ -314,6 +314,7 @@ func TestNoSecretIsInAVariableOrAnOutput(t *testing.T) {
 var open = map[string]string{
 	"POST /ipn/{account}/{secret}": "the path's secret, and the signature of SNS",
 	"POST /update-sessions":        "the bearer key; by IAM with UpdateAuth=iam",
+	"POST /charge-permissions":     "as POST /update-sessions",
 	"GET /update":                  "the sealed link",
 	"GET /return":                  "the sealed state token",
 	"ANY /console":                 "who is not signed in is sent to the issuer",
@@ -341,7 +342,7 @@ func TestEveryRouteIsThrottledAndKnowsItsCaller(t *testing.T) {
 				}
 			}
 			want := "NONE"
-			if key == "POST /update-sessions" && p["UpdateAuth"] == "iam" {
+			if (key == "POST /update-sessions" || key == "POST /charge-permissions") && p["UpdateAuth"] == "iam" {
 				want = "AWS_IAM"
 			}
 			if r.Properties["AuthorizationType"] != want || open[key] == "" {

@@ -226,7 +226,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
 	s.serve(gateway, (&lambda.Gateway{Routes: map[string]*lambda.Function{
-		"POST /ipn/{account}/{secret}": s.Receiver, "POST /update-sessions": s.Start, "GET /update": s.Start, "GET /return": s.Return,
+		"POST /ipn/{account}/{secret}": s.Receiver, "POST /update-sessions": s.Start, "POST /charge-permissions": s.Start, "GET /update": s.Start, "GET /return": s.Return,
 		"ANY /console": s.Console, "ANY /console/{proxy+}": s.Console,
 	}}).Handler())
 	s.schedule(ctx)

@@ -603,6 +603,54 @@ func (m *Model) Import(_ context.Context, a wallet.AccountID, ids []wallet.Charg
 	return marked, nil
 }
 
+// Announce makes ids known, and requests those that were never read.
+func (m *Model) Announce(_ context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID) (out []wallet.Announcement, wakes []refresh.Wake, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.Now()
+	for _, id := range ids {
+		k := Key{a, id}
+		status := m.announced(k)
+		switch r := m.rows[k]; {
+		case status == wallet.AnnouncementRequested && r == nil:
+			m.rows[k] = &Row{Key: k}
+			m.rows[k].raise(1, wallet.PriorityNotification, now, 0)
+		case status == wallet.AnnouncementRequested:
+			r.raise(1, wallet.PriorityNotification, now, 0)
+		case status == wallet.AnnouncementPending && r.Priority > wallet.PriorityNotification && r.Priority != wallet.PriorityConfirm:
+			confirms := r.Confirms
+			r.raise(0, wallet.PriorityNotification, now, 0)
+			r.Confirms = confirms
+		}
+		out = append(out, wallet.Announcement{ChargePermission: id, Status: status})
+	}
+	return out, m.wakes([]wallet.AccountID{a}, nil, false, now), nil
+}
+
+// announced is what an announcement of an id leads to.
+func (m *Model) announced(k Key) wallet.AnnouncementStatus {
+	r, p := m.rows[k], m.permissions[k]
+	elsewhere := false
+	for other := range m.permissions {
+		elsewhere = elsewhere || other.ID == k.ID && other.Account != k.Account
+	}
+	switch {
+	case p == nil && elsewhere:
+		return wallet.AnnouncementOtherAccount
+	case r != nil && !r.ErasedAt.IsZero():
+		return wallet.AnnouncementErased
+	case p != nil && p.Followed:
+		return wallet.AnnouncementStored
+	case p != nil:
+		return wallet.AnnouncementNotFollowed
+	case r == nil || r.Wanted == r.Done && !r.Gone:
+		return wallet.AnnouncementRequested
+	case r.Wanted == r.Done:
+		return wallet.AnnouncementNotFound
+	}
+	return wallet.AnnouncementPending
+}
+
 // Imported tells what has become of ids.
 func (m *Model) Imported(_ context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID) (out reconcile.Imported, err error) {
 	m.mu.Lock()

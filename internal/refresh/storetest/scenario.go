@@ -37,6 +37,7 @@ import (
 //	commit WORKER                 the second trip
 //	sweep unread=1m most=n        the reconciler marks the longest unread
 //	import ID … [account=known]   an operator imports ids, and is told what has become of them
+//	announce ID … [account=known] the merchant's server announces ids
 //	reconcile                     the reconciler decides on a wake-up
 //	erase ID … [cause=retention]  what is stored of the person is erased
 //	complete ID [age=-1s]         the buyer returns from an update, which is completed; age: as of now
@@ -225,6 +226,14 @@ func (s *story) do(ctx context.Context, d *datadriven.TestData) (string, error) 
 		}
 		of, err := s.subject.Store.Imported(ctx, account, some)
 		return fmt.Sprintf("%d marked; %d read, %d not followed, %d gone, %d failing, %d waiting\n", n, of.Read, of.NotFollowed, of.Gone, of.Failing, of.Waiting), err
+	case "announce":
+		announced, wakes, err := s.subject.Store.Announce(ctx, account, permissions(words))
+		var b strings.Builder
+		for _, a := range announced {
+			fmt.Fprintf(&b, "%s: %s\n", short(a.ChargePermission), a.Status)
+		}
+		s.tell(&b, wakes)
+		return b.String(), err
 	case "reconcile":
 		backlog, wakes, err := s.subject.Store.Backlog(ctx, account)
 		var b strings.Builder

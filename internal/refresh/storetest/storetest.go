@@ -20,13 +20,16 @@ import (
 )
 
 // Store is all that is decided in the store: the refresh's two round trips, the
-// reconciler's duties, erasure, and what an import marks.
+// reconciler's duties, erasure, what an import marks, and announcements.
 type Store interface {
 	refresh.Store
 	Erase(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID, cause wallet.Cause) error
 	reconcile.SweepStore
 	reconcile.WakeStore
 	reconcile.ImportStore
+	// Announce makes distinct ids, in key order, known, and requests those that
+	// were never read.
+	Announce(context.Context, wallet.AccountID, []wallet.ChargePermissionID) ([]wallet.Announcement, []refresh.Wake, error)
 }
 
 // Subject is a store to be held to the model.
@@ -75,16 +78,17 @@ func Run(t *testing.T, fresh func(testing.TB, *Clock) Subject) {
 			held:     map[refresh.Lease][]refresh.Claim{},
 		}
 		rt.Repeat(map[string]func(*rapid.T){
-			"wait":   w.wait,
-			"claim":  w.claim,
-			"now":    w.now,
-			"commit": w.commit,
-			"sweep":  w.sweep,
-			"erase":  w.erase,
-			"update": w.update,
-			"wake":   w.wake,
-			"import": w.imports,
-			"":       w.check,
+			"wait":     w.wait,
+			"claim":    w.claim,
+			"now":      w.now,
+			"commit":   w.commit,
+			"sweep":    w.sweep,
+			"erase":    w.erase,
+			"update":   w.update,
+			"wake":     w.wake,
+			"import":   w.imports,
+			"announce": w.announce,
+			"":         w.check,
 		})
 	})
 }
@@ -247,6 +251,20 @@ func (w *world) wake(rt *rapid.T) {
 	b, k, err := w.subject.Store.Backlog(context.Background(), account)
 	no(rt, err)
 	same(rt, "backlog", backlog, b)
+	same(rt, "wakes", wakes, k)
+	w.sent(wakes)
+}
+
+// announce is an announcement of some ids, known or not.
+func (w *world) announce(rt *rapid.T) {
+	account := rapid.SampledFrom([]wallet.AccountID{"main", "known"}).Draw(rt, "account")
+	some := rapid.SliceOfNDistinct(rapid.SampledFrom(ids), 0, len(ids), rapid.ID).Draw(rt, "ids")
+	slices.Sort(some)
+	announced, wakes, err := w.model.Announce(context.Background(), account, some)
+	no(rt, err)
+	a, k, err := w.subject.Store.Announce(context.Background(), account, some)
+	no(rt, err)
+	same(rt, "announced", announced, a)
 	same(rt, "wakes", wakes, k)
 	w.sent(wakes)
 }
