@@ -56,7 +56,7 @@ func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
 	n, quota := size(t, "IMPORT_IDS", 500), twin.Quota{Burst: 50, PerSecond: 50}
 	o := unhurried(time.Second, 4)
 	o.Visibility = 5 * time.Second
-	o.Environment = map[string]string{"LEASE": "4s", "API_TIMEOUT": "3s", "FETCH_LIMIT": "100"}
+	o.Environment = map[string]string{"LEASE": "16s", "API_TIMEOUT": "10s", "FETCH_LIMIT": "100"}
 	w := try(t, o)
 	ids := w.buyers(n, twin.Notify{Silent: true})
 	w.throttle(quota, 1)
