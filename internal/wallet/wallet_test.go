@@ -127,13 +127,6 @@ func TestFirstReadIsOneChange(t *testing.T) {
 	}
 }
 
-func facetsOf(cs []Change) (out []Facet) {
-	for _, c := range cs {
-		out = append(out, c.Facet)
-	}
-	return out
-}
-
 // What tells of nobody is told the same with and without the person, and all
 // else is gone.
 func TestWithoutPersonOnlyTheFacetsOfNobodyAreLeft(t *testing.T) {

@@ -430,7 +430,7 @@ func (i *Issuer) signOut(w http.ResponseWriter, q *http.Request) {
 // issued reports whether a text is an id token of the client, which may have
 // expired (OpenID Connect RP-Initiated Logout 1.0, section 4).
 func (i *Issuer) issued(token string) bool {
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		return false
 	}

@@ -193,8 +193,9 @@ func (t *Twin) view(doc json.RawMessage) json.RawMessage {
 		since, err := time.Parse(amazonTime, string(stamp))
 		return err == nil && t.now().Sub(since) > buyerReadable
 	}
-	if !(p.StatusDetails.State == closed && past(p.StatusDetails.LastUpdatedTimestamp)) &&
-		!(p.ChargePermissionType == "OneTime" && past(p.CreationTimestamp)) {
+	closedLongAgo := p.StatusDetails.State == closed && past(p.StatusDetails.LastUpdatedTimestamp)
+	oneTimeAndOld := p.ChargePermissionType == "OneTime" && past(p.CreationTimestamp)
+	if !closedLongAgo && !oneTimeAndOld {
 		return doc
 	}
 	blank, err := jsonpatch.MergeMergePatches(doc, []byte(`{"buyer":null,"shippingAddress":null,"billingAddress":null}`))

@@ -76,7 +76,8 @@ func Verified(c *tls.Config) (certificate, name bool) {
 	if c == nil {
 		return false, false
 	}
-	return !c.InsecureSkipVerify || c.VerifyPeerCertificate != nil, !c.InsecureSkipVerify
+	// pgx checks the chain of verify-ca by VerifyPeerCertificate, trust by VerifyConnection.
+	return !c.InsecureSkipVerify || c.VerifyPeerCertificate != nil || c.VerifyConnection != nil, !c.InsecureSkipVerify
 }
 
 // trust adds the certificate authorities to a configuration of pgx's. One of
@@ -91,9 +92,7 @@ func trust(t *tls.Config, ca string) error {
 			return nil
 		}
 		t.RootCAs = x509.NewCertPool()
-		t.VerifyPeerCertificate = func(certificates [][]byte, _ [][]*x509.Certificate) error {
-			return verifyChain(certificates, t.RootCAs)
-		}
+		t.VerifyConnection = func(s tls.ConnectionState) error { return verifyChain(s.PeerCertificates, t.RootCAs) }
 	}
 	switch {
 	case t.RootCAs == nil: // no sslrootcert
@@ -127,23 +126,14 @@ var public = sync.OnceValues(func() (*x509.CertPool, error) {
 
 // verifyChain checks that the first of the certificates was signed by one of the
 // roots, by way of the others.
-func verifyChain(certificates [][]byte, roots *x509.CertPool) error {
-	var leaf *x509.Certificate
-	between := x509.NewCertPool()
-	for i, der := range certificates {
-		c, err := x509.ParseCertificate(der)
-		if err != nil {
-			return fmt.Errorf("the server's certificate: %w", err)
-		}
-		if i == 0 {
-			leaf = c
-			continue
-		}
-		between.AddCert(c)
-	}
-	if leaf == nil {
+func verifyChain(shown []*x509.Certificate, roots *x509.CertPool) error {
+	if len(shown) == 0 {
 		return errors.New("the server shows no certificate")
 	}
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between})
+	between := x509.NewCertPool()
+	for _, c := range shown[1:] {
+		between.AddCert(c)
+	}
+	_, err := shown[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between})
 	return err
 }
