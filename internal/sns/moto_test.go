@@ -7,16 +7,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"walletsync/internal/local/sqs/mototest"
 )
 
 // moto's SNS (github.com/getmoto/moto) is an implementation by others: it signs
@@ -84,7 +83,7 @@ func checkMoto(t *testing.T, envelope, certificate []byte) Message {
 }
 
 func TestLiveMotoMessagesOpen(t *testing.T) {
-	m := startMoto(t)
+	m := moto(mototest.Start(t))
 	topic := m.call(t, "sns", url.Values{"Action": {"CreateTopic"}, "Name": {"walletsync"}}, "TopicArn")
 
 	deliveries := make(chan []byte, 10)
@@ -137,55 +136,6 @@ func TestLiveMotoMessagesOpen(t *testing.T) {
 
 // moto is the address of a moto_server.
 type moto string
-
-// startMoto runs one for the test, or skips it.
-func startMoto(t *testing.T) moto {
-	t.Helper()
-	program, err := exec.LookPath("moto_server")
-	if err != nil {
-		t.Skip("SKIP: moto_server is not installed; the messages kept in testdata are tested all the same")
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var output bytes.Buffer
-	cmd := exec.Command(program, "-H", host, "-p", port)
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-exited
-	})
-	// A Python program takes its time to start.
-	deadline := time.After(time.Minute)
-	for {
-		if c, err := net.Dial("tcp", address); err == nil {
-			_ = c.Close()
-			return moto("http://" + address)
-		}
-		select {
-		case err := <-exited:
-			exited <- err
-			t.Skipf("SKIP: moto_server does not run here: %v\n%s", err, output.Bytes())
-		case <-deadline:
-			t.Fatal("moto_server did not answer within a minute")
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
 
 // call makes a call of the query protocol and returns the text of one element
 // of the answer.

@@ -5,9 +5,8 @@ package mototest
 import (
 	"bytes"
 	"context"
-	"net"
-	"net/http"
 	"os/exec"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -20,22 +19,11 @@ func Start(t *testing.T) string {
 	if _, err := exec.LookPath("moto_server"); err != nil {
 		t.Skip("SKIP: moto_server is not installed (pip install 'moto[server]')")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-
 	// The shell ends moto when its standard input closes, which happens even
 	// if this process is killed.
-	cmd := exec.Command("sh", "-c", `moto_server -H 127.0.0.1 -p "$0" & read -r _; kill $!; wait`, port)
+	// Moto chooses the port and says which: one chosen here could be another
+	// process's by the time that moto listens.
+	cmd := exec.Command("sh", "-c", `PYTHONUNBUFFERED=1 moto_server -H 127.0.0.1 -p 0 & read -r _; kill $!; wait`)
 	var output lockedBuffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	stdin, err := cmd.StdinPipe()
@@ -50,17 +38,11 @@ func Start(t *testing.T) string {
 		_ = cmd.Wait() // its status is that of a killed process
 	})
 
-	url := "http://" + address
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a Python program takes its time to start
 	defer cancel()
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/moto-api/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if resp, err := http.DefaultClient.Do(req); err == nil {
-			_ = resp.Body.Close()
-			return url
+		if m := running.FindStringSubmatch(output.String()); m != nil {
+			return m[1]
 		}
 		select {
 		case <-ctx.Done():
@@ -69,6 +51,9 @@ func Start(t *testing.T) string {
 		}
 	}
 }
+
+// running is the line in which moto_server says where it listens.
+var running = regexp.MustCompile(`Running on (http://127\.0\.0\.1:\d+)`)
 
 // lockedBuffer is what two writers and a reader may share.
 type lockedBuffer struct {
