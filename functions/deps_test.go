@@ -84,9 +84,9 @@ var mayImport = map[string][]string{
 	"internal/operator":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/export", "internal/restore"}, // refresh brings amazonpay
 	"internal/push":                {"internal/wallet", "internal/telemetry"},
 	"internal/publish":             {"internal/wallet", "internal/push", "internal/telemetry"}, // alone links the clients of SNS and EventBridge
-	"internal/postgres/migrate":    {"internal/wallet", "migrations", "internal/postgres/endpoint"},
-	"internal/postgres/endpoint":   {},
-	"internal/postgres":            {"internal/postgres/endpoint", "internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/export", "internal/restore", "internal/backoffice/view", "internal/backoffice/identity"},
+	"internal/pg/migrate":          {"internal/wallet", "migrations", "internal/pg"},
+	"internal/pg":                  {},
+	"internal/postgres":            {"internal/pg", "internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/export", "internal/restore", "internal/backoffice/view", "internal/backoffice/identity"},
 	"internal/queue":               {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"},
 	"internal/awslambda":           {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/config":              {"internal/wallet", "internal/telemetry", "internal/backoffice/identity"}, // the names of the roles
@@ -121,7 +121,7 @@ var mayImport = map[string][]string{
 	"internal/person":              {"internal/wallet"},
 	"internal/export":              {"internal/wallet"},
 	"internal/restore":             {"internal/wallet", "internal/person"},
-	"internal/postgres/iam":        {"internal/config", "internal/wallet", "internal/backoffice/identity"}, // alone links RDS's signer
+	"internal/pg/rdsiam":           {"internal/config", "internal/wallet", "internal/backoffice/identity"}, // alone links RDS's signer
 	// It links the console to the rooms that do what it asks for.
 	"internal/backoffice/rooms": {
 		"internal/backoffice/view", "internal/backoffice/identity", "internal/config", "internal/person", "internal/html", "internal/wallet", "internal/amazonpay", "internal/telemetry",
@@ -137,7 +137,7 @@ var mayImport = map[string][]string{
 
 	"internal/doctor": {"internal/wallet", "internal/config", "internal/person", "internal/backoffice/identity", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry"},
 	// It fills the doctor's interface. Of the store it takes the statements' rights, and what the reconciler asks.
-	"internal/postgres/examine": {"internal/postgres/endpoint",
+	"internal/postgres/examine": {"internal/pg",
 		"internal/doctor", "internal/postgres", "internal/push", "internal/update/session", "migrations", "internal/person", "internal/restore",
 		"internal/wallet", "internal/config", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry",
 		"internal/backoffice/identity", "internal/backoffice/view",

@@ -12,8 +12,9 @@ import (
 
 	"walletsync/internal/awslambda"
 	"walletsync/internal/config"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/rdsiam"
 	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/iam"
 	"walletsync/internal/publish"
 	"walletsync/internal/push"
 	"walletsync/internal/telemetry"
@@ -39,7 +40,7 @@ func main() {
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
 	pusher := &push.Pusher{
-		Store:   postgres.New(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics}),
+		Store:   postgres.New(pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})),
 		Target:  target,
 		Metrics: metrics,
 	}

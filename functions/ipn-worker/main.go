@@ -20,8 +20,9 @@ import (
 	"walletsync/internal/config"
 	"walletsync/internal/config/pay"
 	"walletsync/internal/ipn"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/rdsiam"
 	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/iam"
 	"walletsync/internal/queue"
 	"walletsync/internal/refresh"
 	"walletsync/internal/sns"
@@ -62,7 +63,7 @@ func main() {
 	settings := refresh.Defaults()
 	settings.Margin, settings.Limit, settings.Timeout, settings.Lease = c.Margin, c.FetchLimit, c.APITimeout, c.Lease
 	runner := &refresh.Runner{
-		Store:    postgres.New(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics}),
+		Store:    postgres.New(pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})),
 		API:      func(_ context.Context, a wallet.AccountID) (refresh.API, error) { return clients.Client(a) },
 		Follow:   config.Followed(c.Accounts),
 		Waker:    sender,

@@ -14,8 +14,9 @@ import (
 
 	"walletsync/internal/config"
 	"walletsync/internal/operator"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/rdsiam"
 	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/iam"
 	"walletsync/internal/queue"
 )
 
@@ -51,7 +52,7 @@ func connect(ctx context.Context) (operator.Parts, error) {
 	return operator.Parts{
 		Accounts:   config.IDs(c.Accounts),
 		FetchLimit: c.FetchLimit,
-		Store:      postgres.New(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{StatementTimeout: time.Minute, BeforeConnect: iam.SignIn(c.DatabaseIAM, aws)}),
+		Store:      postgres.New(pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{StatementTimeout: time.Minute, BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws)})),
 		Waker:      &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL},
 	}, nil
 }

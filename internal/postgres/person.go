@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"walletsync/internal/person"
+	"walletsync/internal/pg"
 	"walletsync/internal/wallet"
 )
 
@@ -34,26 +35,26 @@ func (s *Store) OfOnePerson(ctx context.Context, account wallet.AccountID, id wa
 // permissionsOf returns the charge permissions that a statement finds by an id,
 // and the store's time.
 func (s *Store) permissionsOf(ctx context.Context, sql string, id any, account wallet.AccountID) (all []person.Permission, at time.Time, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		collectBy(b, &all, func(row pgx.CollectableRow) (p person.Permission, err error) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		pg.Collect(b, &all, func(row pgx.CollectableRow) (p person.Permission, err error) {
 			err = row.Scan(&p.Account, &p.ID, &at)
 			return p, err
-		}, sql, id, orNull(account), s.at())
+		}, sql, id, pg.NullIfEmpty(account), s.db.Now())
 	})
 	return all, at, err
 }
 
 // Erase is that of person.Store.
 func (s *Store) Erase(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID, cause wallet.Cause) error {
-	return s.trip(ctx, func(b *pgx.Batch) {
-		some := texts(ids)
+	return s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		some := pg.Texts(ids)
 		b.Queue(sqlEraseLock, account, some)
 		b.Queue(sqlErasePermissions, account, some)
-		b.Queue(sqlEraseSessions, account, some, s.at())
+		b.Queue(sqlEraseSessions, account, some, s.db.Now())
 		b.Queue(sqlEraseAttempts, account, some)
-		b.Queue(sqlEraseHistory, account, some, texts(wallet.FacetsOfNobody()))
-		b.Queue(sqlEraseTell, account, some, cause, s.at())
-		b.Queue(sqlEraseDone, account, some, s.at())
+		b.Queue(sqlEraseHistory, account, some, pg.Texts(wallet.FacetsOfNobody()))
+		b.Queue(sqlEraseTell, account, some, cause, s.db.Now())
+		b.Queue(sqlEraseDone, account, some, s.db.Now())
 	})
 }
 
@@ -68,8 +69,8 @@ func texts[T ~string](all []T) []string {
 // ExportPerson returns all that is stored of charge permissions of one account, as
 // a JSON document.
 func (s *Store) ExportPerson(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) (document []byte, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlPersonExport, account, texts(ids), s.at()).QueryRow(func(row pgx.Row) error { return row.Scan(&document) })
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlPersonExport, account, pg.Texts(ids), s.db.Now()).QueryRow(func(row pgx.Row) error { return row.Scan(&document) })
 	})
 	return document, err
 }
@@ -82,17 +83,19 @@ func (s *Store) OfBuyer(ctx context.Context, account wallet.AccountID, buyer str
 
 // ToErase is that of reconcile.RetentionStore.
 func (s *Store) ToErase(ctx context.Context, account wallet.AccountID, kept time.Duration, limit int) (due []person.Permission, at time.Time, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		collectBy(b, &due, func(row pgx.CollectableRow) (p person.Permission, err error) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		pg.Collect(b, &due, func(row pgx.CollectableRow) (p person.Permission, err error) {
 			err = row.Scan(&p.Account, &p.ID, &at)
 			return p, err
-		}, sqlRetention, account, kept.Seconds(), limit, s.at())
+		}, sqlRetention, account, kept.Seconds(), limit, s.db.Now())
 	})
 	return due, at, err
 }
 
 // Forget is that of reconcile.InboxStore.
 func (s *Store) Forget(ctx context.Context, account wallet.AccountID, processed time.Duration, most int) (forgotten int, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) { affect(b, &forgotten, sqlInboxOld, account, processed.Seconds(), most, s.at()) })
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		pg.Affect(b, &forgotten, sqlInboxOld, account, processed.Seconds(), most, s.db.Now())
+	})
 	return forgotten, err
 }

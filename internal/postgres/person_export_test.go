@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/wallet"
 )
 
@@ -49,12 +51,12 @@ func decode(t *testing.T, text string) (v any) {
 }
 
 func TestAPersonIsToldAllThatIsStoredOfThem(t *testing.T) {
-	u := newUpdates(t)
-	u.read(permissionOne, somebody(permissionOne, "Ada"), `{"not documented": "Ada raw"}`)
-	u.read(permissionOne, somebody(permissionOne, "Ada2"), `{"not documented": "Ada2 raw"}`)
-	u.read(permissionTwo, somebody(permissionTwo, "Bert"), `{}`)
-	u.session(1)
-	if _, err := u.Begin(t.Context(), id(1), checkoutOne, token(1), holdForAMinute); err != nil {
+	u := pgtest.New(t)
+	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{"not documented": "Ada raw"}`)
+	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada2"), `{"not documented": "Ada2 raw"}`)
+	u.Read(pgtest.PermissionTwo, pgtest.Person(pgtest.PermissionTwo, "Bert"), `{}`)
+	u.StartSession(1)
+	if _, err := u.Begin(t.Context(), pgtest.SessionID(1), pgtest.CheckoutOne, pgtest.Token(1), time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	for _, sql := range []string{
@@ -65,16 +67,16 @@ func TestAPersonIsToldAllThatIsStoredOfThem(t *testing.T) {
 		`insert into walletsync.console_access (id, subject, name, role, action, account, charge_permission)
 			select gen_random_uuid(), 'clerk of ' || id, 'Carla', 'act', 'opened', 'main', id from walletsync.charge_permissions`,
 	} {
-		u.exec(sql)
+		u.Exec(sql)
 	}
-	document, err := u.ExportPerson(t.Context(), "main", []wallet.ChargePermissionID{permissionOne})
+	document, err := u.ExportPerson(t.Context(), "main", []wallet.ChargePermissionID{pgtest.PermissionOne})
 	if err != nil {
 		t.Fatal(err)
 	}
 	told := map[string]bool{}
 	leaves(decode(t, string(document)), func(s string) { told[s] = true })
 	for table, where := range ofPeople {
-		rows := u.text(`select coalesce(json_agg(to_jsonb(t)), '[]') from walletsync.`+table+` t where `+where, permissionOne)
+		rows := u.Text(`select coalesce(json_agg(to_jsonb(t)), '[]') from walletsync.`+table+` t where `+where, pgtest.PermissionOne)
 		n := 0
 		leaves(decode(t, rows), func(s string) {
 			n++
@@ -86,36 +88,36 @@ func TestAPersonIsToldAllThatIsStoredOfThem(t *testing.T) {
 			t.Errorf("%s is empty: this test shows nothing of it", table)
 		}
 	}
-	for _, other := range []string{"Bert", string(permissionTwo)} {
+	for _, other := range []string{"Bert", string(pgtest.PermissionTwo)} {
 		if strings.Contains(string(document), other) {
 			t.Errorf("the document tells of %s", other)
 		}
 	}
-	for _, table := range strings.Fields(u.text(`select string_agg(table_name, ' ') from information_schema.tables where table_schema = 'walletsync' and table_type = 'BASE TABLE'`)) {
+	for _, table := range strings.Fields(u.Text(`select string_agg(table_name, ' ') from information_schema.tables where table_schema = 'walletsync' and table_type = 'BASE TABLE'`)) {
 		if ofPeople[table] == "" && !slices.Contains(ofNoPerson, table) {
 			t.Errorf("%s is new: does a row of it tell of a person? Say so here, and let person_export.sql tell it", table)
 		}
 	}
 	// What is erased is told no more, but that it was there is.
-	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseErasure); err != nil {
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{pgtest.PermissionOne}, wallet.CauseErasure); err != nil {
 		t.Fatal(err)
 	}
-	if document, err = u.ExportPerson(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}); err != nil || strings.Contains(string(document), "Ada") || !strings.Contains(string(document), `"erased"`) {
+	if document, err = u.ExportPerson(t.Context(), "main", []wallet.ChargePermissionID{pgtest.PermissionOne}); err != nil || strings.Contains(string(document), "Ada") || !strings.Contains(string(document), `"erased"`) {
 		t.Errorf("%v: %s", err, document)
 	}
 }
 
 func TestABuyerIsFoundByTheirID(t *testing.T) {
-	u := newUpdates(t)
-	u.read(permissionTwo, somebody(permissionTwo, "Ada"), `{}`)
-	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
+	u := pgtest.New(t)
+	u.Read(pgtest.PermissionTwo, pgtest.Person(pgtest.PermissionTwo, "Ada"), `{}`)
+	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
 	for _, c := range []struct {
 		account wallet.AccountID
 		buyer   string
 		want    int
 	}{{"", "Ada", 2}, {"main", "Ada", 2}, {"known", "Ada", 0}, {"", "Bert", 0}} {
 		all, at, err := u.OfBuyer(t.Context(), c.account, c.buyer)
-		if err != nil || len(all) != c.want || len(all) > 0 && (all[0].ID != permissionOne || !at.Equal(u.now)) {
+		if err != nil || len(all) != c.want || len(all) > 0 && (all[0].ID != pgtest.PermissionOne || !at.Equal(u.Now)) {
 			t.Errorf("%s of %q: %v at %v, %v", c.buyer, c.account, all, at, err)
 		}
 	}

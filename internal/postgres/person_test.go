@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"walletsync/internal/person"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/postgres"
 	"walletsync/internal/refresh"
 	"walletsync/internal/restore"
@@ -22,93 +24,43 @@ import (
 	"walletsync/internal/wallet"
 )
 
-var (
-	_ person.Store = (*postgres.Store)(nil)
-	_ person.Store = (*postgres.Store)(nil)
-)
-
-const permissionTwo = wallet.ChargePermissionID("S01-0000000-0000002")
+var _ person.Store = (*postgres.Store)(nil)
 
 // ofNobody are the columns of charge_permissions that an erasure leaves. What is
 // not among them is personal data, also in a column that is new.
 var ofNobody = []string{"account", "id", "type", "followed", "release_environment", "state", "reasons", "state_updated_at",
 	"limit_amount", "balance_amount", "limit_currency", "created_at", "expires_at", "read_at", "request_id", "cause", "stored_at", "changed_at"}
 
-// read stores a charge permission as Amazon told it, the whole way through the
-// two round trips.
-func (u *updates) read(id wallet.ChargePermissionID, p wallet.ChargePermission, raw string) {
-	u.t.Helper()
-	lease := refresh.Lease{byte(u.now.Unix())}
-	settings := refresh.Defaults()
-	got, err := u.Claim(u.t.Context(), refresh.ClaimRequest{Lease: lease, Settings: settings, Accounts: []wallet.AccountID{"main"},
-		Want: &wallet.Want{Account: "main", ChargePermission: id, Priority: wallet.PriorityRefresh}})
-	if err != nil || len(got.Claims) != 1 {
-		u.t.Fatalf("%+v, %v", got, err)
-	}
-	r := refresh.Result{Claim: got.Claims[0], Kind: refresh.Read, ReadAt: u.now, State: p, Raw: json.RawMessage(raw)}
-	r.Changes = wallet.Diff(r.Stored, &r.State)
-	if _, err := u.Commit(u.t.Context(), refresh.CommitRequest{Lease: lease, Results: []refresh.Result{r}, Accounts: []wallet.AccountID{"main"}, Settings: settings}); err != nil {
-		u.t.Fatal(err)
-	}
-	u.now = u.now.Add(time.Minute)
-}
-
-// somebody is a charge permission in which everything is told. Whatever is
-// personal has the word in it.
-func somebody(id wallet.ChargePermissionID, word string) wallet.ChargePermission {
-	address := wallet.Address{Name: word, Line1: word, Line2: word, Line3: word, City: word, County: word, District: word,
-		StateOrRegion: word, PostalCode: word, CountryCode: word, Phone: word}
-	return wallet.ChargePermission{
-		ID: id, Type: "PaymentMethodOnFile", ReleaseEnvironment: "Live",
-		State:              wallet.State{State: wallet.Chargeable, StateUpdatedAt: time.Unix(1e9, 0), Reasons: []wallet.Reason{{Code: "none"}}},
-		Buyer:              wallet.Buyer{BuyerID: word, BuyerName: word, BuyerEmail: word, BuyerPhone: word},
-		PaymentDescriptors: []string{word}, Shipping: address, Billing: address,
-		Limits:    wallet.Limits{LimitAmount: "500.00", BalanceAmount: "1.50", LimitCurrency: "EUR"},
-		CreatedAt: time.Unix(1e9, 0), ExpiresAt: time.Unix(2e9, 0),
-	}
-}
-
-// everything is all that the database holds, but for the migrations.
-func (u *updates) everything() string {
-	u.t.Helper()
-	var all strings.Builder
-	for _, table := range strings.Fields(u.text(`select string_agg(table_name, ' ' order by table_name) from information_schema.tables
-		where table_schema = 'walletsync' and table_type = 'BASE TABLE' and table_name <> 'migrations'`)) {
-		fmt.Fprintln(&all, table, u.text(`select json_agg(t) from walletsync.`+table+` t`))
-	}
-	return all.String()
-}
-
 func TestAfterAnErasureNothingOfThePersonIsLeft(t *testing.T) {
-	u := newUpdates(t)
-	u.read(permissionOne, somebody(permissionOne, "Ada"), `{"not documented": "Ada"}`)
-	moved := somebody(permissionOne, "Ada2")
+	u := pgtest.New(t)
+	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{"not documented": "Ada"}`)
+	moved := pgtest.Person(pgtest.PermissionOne, "Ada2")
 	moved.State.State, moved.LimitAmount = wallet.NonChargeable, "300.00"
-	u.read(permissionOne, moved, `{"not documented": "Ada2"}`)
-	u.read(permissionTwo, somebody(permissionTwo, "Bert"), `{}`)
+	u.Read(pgtest.PermissionOne, moved, `{"not documented": "Ada2"}`)
+	u.Read(pgtest.PermissionTwo, pgtest.Person(pgtest.PermissionTwo, "Bert"), `{}`)
 	for n, state := range []string{"started", "returned", "completed", "failed", "expired"} {
-		u.session(byte(n + 1))
-		u.exec(`update walletsync.update_sessions set details = '{"merchantMetadata":{"noteToBuyer":"Ada"}}', start_url = 'https://shop.example/Ada', return_to = 'https://shop.example/Ada',
+		u.StartSession(byte(n + 1))
+		u.Exec(`update walletsync.update_sessions set details = '{"merchantMetadata":{"noteToBuyer":"Ada"}}', start_url = 'https://shop.example/Ada', return_to = 'https://shop.example/Ada',
 			state = $2, reason = case when $2 = 'failed' then 'Declined' end, ended_at = case when $2 in ('completed', 'failed', 'expired') then now() end
-			where id = $1`, id(byte(n+1)).String(), state)
+			where id = $1`, pgtest.SessionID(byte(n+1)).String(), state)
 	}
-	u.exec(`update walletsync.refreshes set last_error = 'it quotes Ada' where id = $1`, permissionOne)
-	u.exec(`insert into walletsync.update_attempts (account, checkout_session, update_session, returned_at, last_error)
-		values ('main', 'of a failed call', $1, now(), 'it quotes Ada')`, id(2).String())
-	if n := strings.Count(u.everything(), "Ada"); n < 100 {
+	u.Exec(`update walletsync.refreshes set last_error = 'it quotes Ada' where id = $1`, pgtest.PermissionOne)
+	u.Exec(`insert into walletsync.update_attempts (account, checkout_session, update_session, returned_at, last_error)
+		values ('main', 'of a failed call', $1, now(), 'it quotes Ada')`, pgtest.SessionID(2).String())
+	if n := strings.Count(u.Everything(), "Ada"); n < 100 {
 		t.Fatalf("Ada is told of %d times: this test shows nothing", n)
 	}
-	other := u.text(`select json_agg(h order by position) from walletsync.charge_permission_changes h where charge_permission = $1`, permissionTwo)
-	positions := u.text(`select json_agg(position order by position) from walletsync.charge_permission_changes`)
+	other := u.Text(`select json_agg(h order by position) from walletsync.charge_permission_changes h where charge_permission = $1`, pgtest.PermissionTwo)
+	positions := u.Text(`select json_agg(position order by position) from walletsync.charge_permission_changes`)
 
-	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseErasure); err != nil {
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{pgtest.PermissionOne}, wallet.CauseErasure); err != nil {
 		t.Fatal(err)
 	}
-	if left := u.everything(); strings.Contains(left, "Ada") {
+	if left := u.Everything(); strings.Contains(left, "Ada") {
 		t.Errorf("left:\n%s", left)
 	}
 	var row map[string]any
-	if err := json.Unmarshal([]byte(u.text(`select to_jsonb(c) from walletsync.charge_permissions c where id = $1`, permissionOne)), &row); err != nil {
+	if err := json.Unmarshal([]byte(u.Text(`select to_jsonb(c) from walletsync.charge_permissions c where id = $1`, pgtest.PermissionOne)), &row); err != nil {
 		t.Fatal(err)
 	}
 	for column, value := range row {
@@ -118,216 +70,199 @@ func TestAfterAnErasureNothingOfThePersonIsLeft(t *testing.T) {
 		}
 	}
 	// What tells of nobody stays, at its place, and the erasure is told at the end.
-	if got := u.text(`select string_agg(facet || coalesce(' ' || before::text, '') || coalesce(' -> ' || after::text, ''), '; ' order by position)
-		from walletsync.charge_permission_changes where charge_permission = $1`, permissionOne); got !=
+	if got := u.Text(`select string_agg(facet || coalesce(' ' || before::text, '') || coalesce(' -> ' || after::text, ''), '; ' order by position)
+		from walletsync.charge_permission_changes where charge_permission = $1`, pgtest.PermissionOne); got !=
 		`first_read -> {"limit": {"amount": "500.00", "currency": "EUR"}, "state": {"state": "Chargeable", "reasons": ["none"]}, "expiry": {"expires_at": "2033-05-18T03:33:20Z"}}; `+
 			`address; payment_method; state {"state": "Chargeable", "reasons": ["none"]} -> {"state": "NonChargeable", "reasons": ["none"]}; buyer; billing_address; `+
 			`limit {"amount": "500.00", "currency": "EUR"} -> {"amount": "300.00", "currency": "EUR"}; erased` {
 		t.Errorf("history: %s", got)
 	}
-	if got := u.text(`select json_agg(position order by position) from walletsync.charge_permission_changes where facet <> 'erased'`); got != positions {
+	if got := u.Text(`select json_agg(position order by position) from walletsync.charge_permission_changes where facet <> 'erased'`); got != positions {
 		t.Errorf("positions %s, were %s", got, positions)
 	}
-	if got := u.text(`select position = (select n from walletsync.feed) and cause = 'erasure' from walletsync.charge_permission_changes where facet = 'erased'`); got != "true" {
+	if got := u.Text(`select position = (select n from walletsync.feed) and cause = 'erasure' from walletsync.charge_permission_changes where facet = 'erased'`); got != "true" {
 		t.Errorf("the erasure is not the feed's last change: %s", got)
 	}
 	// Nobody else's is touched.
-	if got := u.text(`select json_agg(h order by position) from walletsync.charge_permission_changes h where charge_permission = $1`, permissionTwo); got != other {
+	if got := u.Text(`select json_agg(h order by position) from walletsync.charge_permission_changes h where charge_permission = $1`, pgtest.PermissionTwo); got != other {
 		t.Errorf("Bert's history: %s", got)
 	}
 	// No link leads to a button any more; the attempts go on, and so do returns until the session's end.
-	if got := u.text(`select string_agg(distinct state || ' ' || (erased_at <= $1 and expires_at > $1)::text, ', ') from walletsync.update_sessions`, u.now); got !=
+	if got := u.Text(`select string_agg(distinct state || ' ' || (erased_at <= $1 and expires_at > $1)::text, ', ') from walletsync.update_sessions`, u.Now); got !=
 		"completed true, expired true, failed true, returned true" {
 		t.Errorf("sessions: %s", got)
 	}
 	// Nothing is told again, and nothing that came meanwhile stays.
-	u.session(9)
-	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseErasure); err != nil {
+	u.StartSession(9)
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{pgtest.PermissionOne}, wallet.CauseErasure); err != nil {
 		t.Fatal(err)
 	}
-	if got := u.text(`select count(*) from walletsync.charge_permission_changes where facet = 'erased'`); got != "1" || strings.Contains(u.everything(), "Grüße") {
-		t.Errorf("%s erasures are told; %s", got, u.everything())
+	if got := u.Text(`select count(*) from walletsync.charge_permission_changes where facet = 'erased'`); got != "1" || strings.Contains(u.Everything(), "Grüße") {
+		t.Errorf("%s erasures are told; %s", got, u.Everything())
 	}
 }
 
 func TestOneWhoReturnedBeforeTheErasureDoesNotLiftIt(t *testing.T) {
-	u := newUpdates(t)
-	u.session(1)
-	before, err := u.Begin(t.Context(), id(1), checkoutOne, token(1), holdForAMinute)
+	u := pgtest.New(t)
+	u.StartSession(1)
+	before, err := u.Begin(t.Context(), pgtest.SessionID(1), pgtest.CheckoutOne, pgtest.Token(1), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.now = u.now.Add(time.Second)
-	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseErasure); err != nil {
+	u.Now = u.Now.Add(time.Second)
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{pgtest.PermissionOne}, wallet.CauseErasure); err != nil {
 		t.Fatal(err)
 	}
-	u.now = u.now.Add(time.Second)
+	u.Now = u.Now.Add(time.Second)
 	erased := func() string {
-		return u.text(`select erased_at is not null from walletsync.refreshes where id = $1`, permissionOne)
+		return u.Text(`select erased_at is not null from walletsync.refreshes where id = $1`, pgtest.PermissionOne)
 	}
 	before.Attempt.Outcome = session.OutcomeCompleted
-	if ours, err := u.Settle(t.Context(), session.Settlement{Attempt: before.Attempt, Held: token(1)}); !ours || err != nil || erased() != "true" {
+	if ours, err := u.Settle(t.Context(), session.Settlement{Attempt: before.Attempt, Held: pgtest.Token(1)}); !ours || err != nil || erased() != "true" {
 		t.Errorf("%v, %v, erased %s", ours, err, erased())
 	}
-	u.session(2)
-	after, err := u.Begin(t.Context(), id(2), checkoutTwo, token(2), holdForAMinute)
+	u.StartSession(2)
+	after, err := u.Begin(t.Context(), pgtest.SessionID(2), pgtest.CheckoutTwo, pgtest.Token(2), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	after.Attempt.Outcome = session.OutcomeFailed
-	if _, err := u.Settle(t.Context(), session.Settlement{Attempt: after.Attempt, Held: token(2), Reason: "Declined"}); err != nil || erased() != "true" {
+	if _, err := u.Settle(t.Context(), session.Settlement{Attempt: after.Attempt, Held: pgtest.Token(2), Reason: "Declined"}); err != nil || erased() != "true" {
 		t.Errorf("a failed one: %v, erased %s", err, erased())
 	}
 	const checkoutThree = "bd504926-f659-4ad7-a1a9-000000000003"
-	if after, err = u.Begin(t.Context(), id(2), checkoutThree, token(3), holdForAMinute); err != nil {
+	if after, err = u.Begin(t.Context(), pgtest.SessionID(2), checkoutThree, pgtest.Token(3), time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	after.Attempt.Outcome = session.OutcomeCompleted
-	if _, err := u.Settle(t.Context(), session.Settlement{Attempt: after.Attempt, Held: token(3)}); err != nil || erased() != "false" {
+	if _, err := u.Settle(t.Context(), session.Settlement{Attempt: after.Attempt, Held: pgtest.Token(3)}); err != nil || erased() != "false" {
 		t.Errorf("a completed one: %v, erased %s", err, erased())
 	}
 }
 
 func TestAPersonIsWhoeverHasTheSameBuyerID(t *testing.T) {
-	u := newUpdates(t)
+	u := pgtest.New(t)
 	const permissionThree = wallet.ChargePermissionID("S01-0000000-0000003")
-	u.read(permissionTwo, somebody(permissionTwo, "Ada"), `{}`)
-	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
-	u.read(permissionThree, somebody(permissionThree, "Bert"), `{}`)
-	u.exec(`insert into walletsync.refreshes (account, id) values ('known', 'S01-0000000-0000009')`)
+	u.Read(pgtest.PermissionTwo, pgtest.Person(pgtest.PermissionTwo, "Ada"), `{}`)
+	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
+	u.Read(permissionThree, pgtest.Person(permissionThree, "Bert"), `{}`)
+	u.Exec(`insert into walletsync.refreshes (account, id) values ('known', 'S01-0000000-0000009')`)
 	for _, c := range []struct {
 		id   wallet.ChargePermissionID
 		want string
 	}{
-		{permissionOne, "[{main S01-0000000-0000001} {main S01-0000000-0000002}]"},
+		{pgtest.PermissionOne, "[{main S01-0000000-0000001} {main S01-0000000-0000002}]"},
 		{permissionThree, "[{main S01-0000000-0000003}]"},
 		{"S01-0000000-0000009", "[{known S01-0000000-0000009}]"}, // never read
 		{"S01-0000000-0000010", "[]"},
 	} {
 		all, at, err := u.OfOnePerson(t.Context(), "", c.id)
-		if fmt.Sprint(all) != c.want || err != nil || len(all) > 0 && !at.Equal(u.now) {
+		if fmt.Sprint(all) != c.want || err != nil || len(all) > 0 && !at.Equal(u.Now) {
 			t.Errorf("%s: %v at %v, %v", c.id, all, at, err)
 		}
 	}
-	if all, _, err := u.OfOnePerson(t.Context(), "known", permissionOne); len(all) != 0 || err != nil {
+	if all, _, err := u.OfOnePerson(t.Context(), "known", pgtest.PermissionOne); len(all) != 0 || err != nil {
 		t.Errorf("in another account: %v, %v", all, err)
 	}
 }
 
 func TestRetentionFindsWhatHasBeenClosedForLong(t *testing.T) {
-	u := newUpdates(t)
+	u := pgtest.New(t)
 	const day = 24 * time.Hour
-	closed := somebody(permissionOne, "Ada")
+	closed := pgtest.Person(pgtest.PermissionOne, "Ada")
 	closed.State.State = wallet.Closed
-	u.read(permissionOne, closed, `{}`)
-	u.read(permissionTwo, somebody(permissionTwo, "Bert"), `{}`)
-	u.now = u.now.Add(29 * day)
-	u.read(permissionOne, closed, `{}`) // a refund asks: it is read again, and nothing has changed
-	u.wantDue(30 * day)
-	u.now = u.now.Add(day)
-	u.wantDue(30*day, permissionOne)
-	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseRetention); err != nil {
+	u.Read(pgtest.PermissionOne, closed, `{}`)
+	u.Read(pgtest.PermissionTwo, pgtest.Person(pgtest.PermissionTwo, "Bert"), `{}`)
+	u.Now = u.Now.Add(29 * day)
+	u.Read(pgtest.PermissionOne, closed, `{}`) // a refund asks: it is read again, and nothing has changed
+	wantDue(u, 30*day)
+	u.Now = u.Now.Add(day)
+	wantDue(u, 30*day, pgtest.PermissionOne)
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{pgtest.PermissionOne}, wallet.CauseRetention); err != nil {
 		t.Fatal(err)
 	}
-	u.wantDue(30 * day)
+	wantDue(u, 30*day)
 }
 
 // wantDue wants retention to find these, of account main.
-func (u *updates) wantDue(kept time.Duration, want ...wallet.ChargePermissionID) {
-	u.t.Helper()
-	all, at, err := u.ToErase(u.t.Context(), "main", kept, 10)
-	if err != nil || len(all) > 0 && !at.Equal(u.now) {
-		u.t.Fatal(at, err)
+func wantDue(u *pgtest.Fixture, kept time.Duration, want ...wallet.ChargePermissionID) {
+	u.T.Helper()
+	all, at, err := u.ToErase(u.T.Context(), "main", kept, 10)
+	if err != nil || len(all) > 0 && !at.Equal(u.Now) {
+		u.T.Fatal(at, err)
 	}
 	var due []wallet.ChargePermissionID
 	for _, p := range all {
 		if p.Account != "main" {
-			u.t.Errorf("%v is due", p)
+			u.T.Errorf("%v is due", p)
 		}
 		due = append(due, p.ID)
 	}
 	if d := cmp.Diff(want, due); d != "" {
-		u.t.Errorf("due (-want +got): %s", d)
+		u.T.Errorf("due (-want +got): %s", d)
 	}
-}
-
-// answer stores an answer of Amazon's that is no charge permission to keep.
-func (u *updates) answer(id wallet.ChargePermissionID, kind refresh.Kind) {
-	u.t.Helper()
-	lease := refresh.Lease{byte(u.now.Unix())}
-	settings := refresh.Defaults()
-	got, err := u.Claim(u.t.Context(), refresh.ClaimRequest{Lease: lease, Settings: settings, Accounts: []wallet.AccountID{"main"},
-		Want: &wallet.Want{Account: "main", ChargePermission: id, Priority: wallet.PriorityRefresh}})
-	if err != nil || len(got.Claims) != 1 {
-		u.t.Fatalf("%+v, %v", got, err)
-	}
-	r := refresh.Result{Claim: got.Claims[0], Kind: kind, ReadAt: u.now, State: wallet.ChargePermission{ID: id, Type: "OneTime"}}
-	if _, err := u.Commit(u.t.Context(), refresh.CommitRequest{Lease: lease, Results: []refresh.Result{r}, Accounts: []wallet.AccountID{"main"}, Settings: settings}); err != nil {
-		u.t.Fatal(err)
-	}
-	u.now = u.now.Add(time.Minute)
 }
 
 func TestRetentionFindsWhatAmazonNoLongerKnows(t *testing.T) {
-	u := newUpdates(t)
+	u := pgtest.New(t)
 	const day = 24 * time.Hour
-	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
-	u.answer(permissionOne, refresh.Gone)
-	u.answer(permissionTwo, refresh.Gone) // never read: there is nothing to erase
-	u.now = u.now.Add(29 * day)
-	u.wantDue(30 * day)
-	u.now = u.now.Add(day)
-	u.wantDue(30*day, permissionOne)
-	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseRetention); err != nil {
+	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
+	u.Answer(pgtest.PermissionOne, refresh.Gone)
+	u.Answer(pgtest.PermissionTwo, refresh.Gone) // never read: there is nothing to erase
+	u.Now = u.Now.Add(29 * day)
+	wantDue(u, 30*day)
+	u.Now = u.Now.Add(day)
+	wantDue(u, 30*day, pgtest.PermissionOne)
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{pgtest.PermissionOne}, wallet.CauseRetention); err != nil {
 		t.Fatal(err)
 	}
-	u.wantDue(30 * day)
-	if left := u.everything(); strings.Contains(left, "Ada") {
+	wantDue(u, 30*day)
+	if left := u.Everything(); strings.Contains(left, "Ada") {
 		t.Errorf("left:\n%s", left)
 	}
 }
 
 func TestRetentionFindsWhatAmazonKnowsAgainNoMore(t *testing.T) {
-	u := newUpdates(t)
-	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
-	u.answer(permissionOne, refresh.Gone)
-	u.now = u.now.Add(24 * time.Hour)
-	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
-	u.now = u.now.Add(30 * 24 * time.Hour)
-	u.wantDue(30 * 24 * time.Hour)
+	u := pgtest.New(t)
+	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
+	u.Answer(pgtest.PermissionOne, refresh.Gone)
+	u.Now = u.Now.Add(24 * time.Hour)
+	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
+	u.Now = u.Now.Add(30 * 24 * time.Hour)
+	wantDue(u, 30*24*time.Hour)
 }
 
 func TestRetentionFindsTheHistoryOfWhatIsNoLongerFollowed(t *testing.T) {
-	u := newUpdates(t)
+	u := pgtest.New(t)
 	const day = 24 * time.Hour
-	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
-	u.read(permissionTwo, somebody(permissionTwo, "Bert"), `{}`)
-	u.answer(permissionOne, refresh.NotFollowed)
-	u.answer(permissionTwo, refresh.NotFollowed)
-	u.answer("S01-0000000-0000003", refresh.NotFollowed) // never followed: there is nothing to erase
-	if !strings.Contains(u.everything(), "Ada") {
+	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
+	u.Read(pgtest.PermissionTwo, pgtest.Person(pgtest.PermissionTwo, "Bert"), `{}`)
+	u.Answer(pgtest.PermissionOne, refresh.NotFollowed)
+	u.Answer(pgtest.PermissionTwo, refresh.NotFollowed)
+	u.Answer("S01-0000000-0000003", refresh.NotFollowed) // never followed: there is nothing to erase
+	if !strings.Contains(u.Everything(), "Ada") {
 		t.Fatal("nothing is left of Ada: this test shows nothing")
 	}
-	u.now = u.now.Add(29 * day)
-	u.answer(permissionOne, refresh.NotFollowed) // it is asked for once more
-	u.read(permissionTwo, somebody(permissionTwo, "Bert"), `{}`)
-	u.wantDue(30 * day)
-	u.now = u.now.Add(day)
-	u.wantDue(30*day, permissionOne)
-	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseRetention); err != nil {
+	u.Now = u.Now.Add(29 * day)
+	u.Answer(pgtest.PermissionOne, refresh.NotFollowed) // it is asked for once more
+	u.Read(pgtest.PermissionTwo, pgtest.Person(pgtest.PermissionTwo, "Bert"), `{}`)
+	wantDue(u, 30*day)
+	u.Now = u.Now.Add(day)
+	wantDue(u, 30*day, pgtest.PermissionOne)
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{pgtest.PermissionOne}, wallet.CauseRetention); err != nil {
 		t.Fatal(err)
 	}
-	u.wantDue(30 * day)
-	if left := u.everything(); strings.Contains(left, "Ada") {
+	wantDue(u, 30*day)
+	if left := u.Everything(); strings.Contains(left, "Ada") {
 		t.Errorf("left:\n%s", left)
 	}
 }
 
 func TestRetentionFindsWhatBelongsToAnAccountThatLeft(t *testing.T) {
-	u := newUpdates(t)
+	u := pgtest.New(t)
 	const day = 24 * time.Hour
-	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
-	u.read(permissionTwo, somebody(permissionTwo, "Bert"), `{}`)
+	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
+	u.Read(pgtest.PermissionTwo, pgtest.Person(pgtest.PermissionTwo, "Bert"), `{}`)
 	due := func(account wallet.AccountID) string {
 		t.Helper()
 		all, _, err := u.ToErase(t.Context(), account, 30*day, 10)
@@ -336,24 +271,24 @@ func TestRetentionFindsWhatBelongsToAnAccountThatLeft(t *testing.T) {
 		}
 		return fmt.Sprint(all)
 	}
-	u.exec(`update walletsync.accounts set left_at = $1 where id = 'main'`, u.now)
-	u.now = u.now.Add(30*day - time.Minute)
+	u.Exec(`update walletsync.accounts set left_at = $1 where id = 'main'`, u.Now)
+	u.Now = u.Now.Add(30*day - time.Minute)
 	if got := due("known"); got != "[]" {
 		t.Errorf("before its time: %s", got)
 	}
 	// Another deployment may still read it: the same database, with accounts of its own.
-	u.read(permissionTwo, somebody(permissionTwo, "Bert"), `{}`)
+	u.Read(pgtest.PermissionTwo, pgtest.Person(pgtest.PermissionTwo, "Bert"), `{}`)
 	if got := due("known"); got != "[{main S01-0000000-0000001}]" {
 		t.Errorf("due: %s", got)
 	}
-	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseRetention); err != nil {
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{pgtest.PermissionOne}, wallet.CauseRetention); err != nil {
 		t.Fatal(err)
 	}
 	if got := due("known"); got != "[]" {
 		t.Errorf("erased, and due again: %s", got)
 	}
-	u.exec(`update walletsync.accounts set left_at = null where id = 'main'`)
-	u.now = u.now.Add(31 * day)
+	u.Exec(`update walletsync.accounts set left_at = null where id = 'main'`)
+	u.Now = u.Now.Add(31 * day)
 	if got := due("known"); got != "[]" {
 		t.Errorf("it is configured again: %s", got)
 	}
@@ -362,27 +297,27 @@ func TestRetentionFindsWhatBelongsToAnAccountThatLeft(t *testing.T) {
 // TestAMessageThatIsForgottenAsksForNothing: the inbox is emptied of what is old,
 // and the message comes once more.
 func TestAMessageThatIsForgottenAsksForNothing(t *testing.T) {
-	u := newUpdates(t)
+	u := pgtest.New(t)
 	const day = 24 * time.Hour
 	ask := func(message string, published time.Time) map[string]int {
 		t.Helper()
 		got, err := u.Claim(t.Context(), refresh.ClaimRequest{Lease: refresh.Lease{1}, Settings: refresh.Defaults(), Accounts: []wallet.AccountID{"main"},
 			Asks: []refresh.Ask{{Priority: wallet.PriorityNotification, Notification: wallet.Notification{Account: "main", MessageID: message, NotificationID: "n",
-				ObjectType: wallet.ObjectChargePermission, ObjectID: string(permissionOne), ChargePermission: permissionOne, Type: "STATE_CHANGE", Published: published, Arrived: u.now}}}})
+				ObjectType: wallet.ObjectChargePermission, ObjectID: string(pgtest.PermissionOne), ChargePermission: pgtest.PermissionOne, Type: "STATE_CHANGE", Published: published, Arrived: u.Now}}}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return got.Outcomes
 	}
-	published := u.now
+	published := u.Now
 	if got := ask("m1", published); got["wanted"] != 1 {
 		t.Fatal(got)
 	}
-	u.now = u.now.Add(time.Minute)
-	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
-	u.now = u.now.Add(90 * day)
-	ask("m2", u.now)
-	u.now = u.now.Add(time.Second)
+	u.Now = u.Now.Add(time.Minute)
+	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
+	u.Now = u.Now.Add(90 * day)
+	ask("m2", u.Now)
+	u.Now = u.Now.Add(time.Second)
 	forget := func(most int) int {
 		t.Helper()
 		n, err := u.Forget(t.Context(), "main", 90*day, most)
@@ -391,19 +326,19 @@ func TestAMessageThatIsForgottenAsksForNothing(t *testing.T) {
 		}
 		return n
 	}
-	if n := forget(10); n != 1 || u.text(`select string_agg(message_id, ' ') from walletsync.notifications`) != "m2" {
+	if n := forget(10); n != 1 || u.Text(`select string_agg(message_id, ' ') from walletsync.notifications`) != "m2" {
 		t.Errorf("%d forgotten", n)
 	}
-	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
-	wanted := u.text(`select wanted from walletsync.refreshes`)
-	if got := ask("m1", published); got["covered"] != 1 || u.text(`select wanted from walletsync.refreshes`) != wanted {
+	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
+	wanted := u.Text(`select wanted from walletsync.refreshes`)
+	if got := ask("m1", published); got["covered"] != 1 || u.Text(`select wanted from walletsync.refreshes`) != wanted {
 		t.Errorf("a message that was forgotten: %v", got)
 	}
 	for range 3 {
-		ask(fmt.Sprint("n", u.now.Unix()), u.now)
-		u.now = u.now.Add(time.Second)
+		ask(fmt.Sprint("n", u.Now.Unix()), u.Now)
+		u.Now = u.Now.Add(time.Second)
 	}
-	u.now = u.now.Add(91 * day)
+	u.Now = u.Now.Add(91 * day)
 	if n := forget(2); n != 2 {
 		t.Errorf("%d of at most 2 were forgotten", n)
 	}
@@ -413,9 +348,9 @@ func TestAMessageThatIsForgottenAsksForNothing(t *testing.T) {
 // permissions. None waits for another in a circle, and at no moment is anything of
 // an erased person stored.
 func TestErasuresAmongWorkersAndReturns(t *testing.T) {
-	url := database(t)
-	db := connect(t, url)
-	store := open(t, url, postgres.Options{Connections: 12})
+	url := pgtest.Database(t)
+	db := pgtest.Connect(t, url)
+	store := pgtest.Open(t, url, pg.Options{Connections: 12})
 	if _, err := db.Exec(t.Context(), `update walletsync.api_quota set burst = 1e6, per_second = 1e6, tokens = 1e6`); err != nil {
 		t.Fatal(err)
 	}
@@ -425,7 +360,7 @@ func TestErasuresAmongWorkersAndReturns(t *testing.T) {
 	}
 	settings := refresh.Defaults()
 	settings.Margin, settings.Limit = 0, 3
-	seed := randomSeed(t)
+	seed := pgtest.RandomSeed(t)
 	var updates, messages atomic.Uint32
 	var tombs, erasures atomic.Int32
 	end := time.Now().Add(3 * time.Second)
@@ -462,7 +397,7 @@ func TestErasuresAmongWorkersAndReturns(t *testing.T) {
 		}
 		var results []refresh.Result
 		for _, c := range got.Claims {
-			r := refresh.Result{Claim: c, Kind: refresh.Read, ReadAt: time.Now(), State: somebody(c.ID, fmt.Sprint("Ada", random.IntN(1000))), Raw: json.RawMessage(`{"who":"Ada"}`)}
+			r := refresh.Result{Claim: c, Kind: refresh.Read, ReadAt: time.Now(), State: pgtest.Person(c.ID, fmt.Sprint("Ada", random.IntN(1000))), Raw: json.RawMessage(`{"who":"Ada"}`)}
 			if c.Erased { // as plan.go does
 				r.State, r.Raw = r.State.WithoutPerson(), nil
 			}
@@ -477,7 +412,7 @@ func TestErasuresAmongWorkersAndReturns(t *testing.T) {
 		n := updates.Add(1)
 		var of [16]byte
 		binary.BigEndian.PutUint32(of[:], n)
-		return complete(ctx, store, "main", ids[random.IntN(len(ids))], fmt.Sprint("checkout-", n), session.ID(of), time.Now())
+		return store.CompleteUpdate(ctx, "main", ids[random.IntN(len(ids))], fmt.Sprint("checkout-", n), session.ID(of), time.Now())
 	})
 	many(2, "erasure", func(random *mathrand.Rand) error {
 		erasures.Add(1)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"walletsync/internal/pg"
 	"walletsync/internal/push"
 )
 
@@ -17,9 +18,9 @@ var (
 // Unpushed is that of push.Store.
 func (s *Store) Unpushed(ctx context.Context, most int) ([]push.Change, error) {
 	var out []push.Change
-	err := s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlPushBegin, s.at())
-		collectBy(b, &out, func(r pgx.CollectableRow) (push.Change, error) {
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlPushBegin, s.db.Now())
+		pg.Collect(b, &out, func(r pgx.CollectableRow) (push.Change, error) {
 			c := push.Change{Version: 1}
 			err := r.Scan(&c.Account, &c.ChargePermission, &c.Facet, &c.Position)
 			return c, err
@@ -30,5 +31,5 @@ func (s *Store) Unpushed(ctx context.Context, most int) ([]push.Change, error) {
 
 // Pushed is that of push.Store.
 func (s *Store) Pushed(ctx context.Context, position int64) error {
-	return s.trip(ctx, func(b *pgx.Batch) { b.Queue(sqlPushed, position, s.at()) })
+	return s.db.RoundTrip(ctx, func(b *pgx.Batch) { b.Queue(sqlPushed, position, s.db.Now()) })
 }

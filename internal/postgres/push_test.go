@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/postgres"
 	"walletsync/internal/push"
 )
@@ -23,7 +25,7 @@ func (r *recorder) Publish(_ context.Context, changes []push.Change) (int, error
 // TestThePushTellsWhatIsStoredAfterItsFirstRun: not the whole history, nothing
 // twice, and no personal data, for there is no place for it.
 func TestThePushTellsWhatIsStoredAfterItsFirstRun(t *testing.T) {
-	store := open(t, database(t), postgres.Options{})
+	store := pgtest.Open(t, pgtest.Database(t), pg.Options{})
 	r := runner(store, amazon{make(chan string, 1000)})
 	refreshed := func(first, n int) {
 		if again, err := r.Refresh(t.Context(), batch(first, n, time.Minute, false)); again || err != nil {

@@ -9,14 +9,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"walletsync/internal/postgres"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/pgtest"
 )
 
 // The sweep must not read what it does not mark, nor the rows themselves to count
 // them; a claim, with or without a row that is told of anyway, reads no other.
 func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
-	url := database(t)
-	db := connect(t, url)
+	url := pgtest.Database(t)
+	db := pgtest.Connect(t, url)
 	if _, err := db.Exec(t.Context(), `
 		insert into walletsync.refreshes (account, id, wanted, done)
 		select 'main', 'S01-0000000-' || lpad(i::text, 7, '0'), 1, 1 from generate_series(1, 100000) i;
@@ -96,7 +97,7 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 			t.Errorf("%s:\n%s", c.statement, plan)
 		}
 	}
-	store := open(t, url, postgres.Options{})
+	store := pgtest.Open(t, url, pg.Options{})
 	there, err := store.Sweepable(t.Context(), "main")
 	if err != nil || there.Total != 100000-100000/3 || there.PerSecond != 4 {
 		t.Errorf("%+v, %v", there, err)
@@ -115,7 +116,7 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 }
 
 func TestAnAccountThatIsNotThereIsNamed(t *testing.T) {
-	store := open(t, database(t), postgres.Options{})
+	store := pgtest.Open(t, pgtest.Database(t), pg.Options{})
 	_, err := store.Sweepable(t.Context(), "other")
 	_, _, err2 := store.Backlog(t.Context(), "other")
 	for _, err := range []error{err, err2} {

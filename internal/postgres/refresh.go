@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"walletsync/internal/pg"
 	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"
 )
@@ -36,9 +37,9 @@ var (
 // after an unknown outcome, it returns what that lease holds.
 func (s *Store) Claim(ctx context.Context, q refresh.ClaimRequest) (refresh.Claimed, error) {
 	var out refresh.Claimed
-	err := s.tripTold(ctx, func(b *pgx.Batch, again bool) {
+	err := s.db.RoundTripRetry(ctx, func(b *pgx.Batch, again bool) {
 		out = refresh.Claimed{Outcomes: map[string]int{}}
-		now := s.at()
+		now := s.db.Now()
 		if len(q.Asks) > 0 {
 			queueAsks(b, q, now, &out)
 		}
@@ -163,7 +164,7 @@ func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wa
 				times = append(times, w.At)
 			}
 		}
-		appendBy(b, out, func(row pgx.CollectableRow) (w refresh.Wake, err error) {
+		pg.Append(b, out, func(row pgx.CollectableRow) (w refresh.Wake, err error) {
 			var seconds int
 			err = row.Scan(&w.Account, &w.At, &seconds)
 			w.Delay = time.Duration(seconds) * time.Second
@@ -175,7 +176,7 @@ func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wa
 // queueBacklogs asks what waits in each account.
 func queueBacklogs(b *pgx.Batch, accounts []wallet.AccountID, now *time.Time, out *[]refresh.Backlog) {
 	for _, a := range accounts {
-		appendBy(b, out, func(row pgx.CollectableRow) (l refresh.Backlog, err error) {
+		pg.Append(b, out, func(row pgx.CollectableRow) (l refresh.Backlog, err error) {
 			var seconds float64
 			err = row.Scan(&l.Account, &l.Tokens, &seconds)
 			l.Oldest = time.Duration(seconds * float64(time.Second)).Round(time.Microsecond)
@@ -193,7 +194,7 @@ func queueBacklogs(b *pgx.Batch, accounts []wallet.AccountID, now *time.Time, ou
 // that is refused too, it is recorded as failed.
 func (s *Store) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Committed, error) {
 	out, err := s.commit(ctx, q)
-	if err == nil || !unstorable(err) {
+	if err == nil || !pg.Unstorable(err) {
 		return out, err
 	}
 	out = refresh.Committed{}
@@ -204,14 +205,14 @@ func (s *Store) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 			one.Accounts, one.Closings, one.Refusals = nil, nil, nil // the last one decides on wake-ups and pauses
 		}
 		got, err := s.commit(ctx, one)
-		if err != nil && unstorable(err) && len(r.Raw) > 0 {
+		if err != nil && pg.Unstorable(err) && len(r.Raw) > 0 {
 			if r.Raw, err = json.Marshal(string(r.Raw)); err != nil {
 				return out, err
 			}
 			one.Results = []refresh.Result{r}
 			got, err = s.commit(ctx, one)
 		}
-		if err != nil && unstorable(err) {
+		if err != nil && pg.Unstorable(err) {
 			r.Kind, r.Error, r.Backoff = refresh.Failed, fmt.Sprintf("the database refuses what Amazon Pay returned: %v", err), refresh.MostBackoff
 			r.State, r.Raw, r.Changes = wallet.ChargePermission{}, nil, nil
 			one.Results = []refresh.Result{r}
@@ -235,11 +236,11 @@ func (s *Store) commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 		return refresh.Committed{}, fmt.Errorf("results: %w", err)
 	}
 	var out refresh.Committed
-	err = s.tripTold(ctx, func(b *pgx.Batch, again bool) {
+	err = s.db.RoundTripRetry(ctx, func(b *pgx.Batch, again bool) {
 		out = refresh.Committed{}
-		now := s.at()
+		now := s.db.Now()
 		b.Queue(sqlFence, q.Lease.String())
-		appendBy(b, &out.Settled, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
+		pg.Append(b, &out.Settled, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
 			err = row.Scan(&t.Account, &t.ID, &t.Stored, &t.Confirm, &t.Early, &t.Held)
 			return t, err
 		}, sqlCommit, q.Lease.String(), results, q.Margin.Seconds(), q.ConfirmAfter().Seconds(), refresh.MaxConfirms, now)
@@ -287,7 +288,7 @@ func queueUncalled(b *pgx.Batch, q refresh.CommitRequest, a wallet.AccountID, ou
 	if len(ids) == 0 {
 		return
 	}
-	appendBy(b, &out.Settled, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
+	pg.Append(b, &out.Settled, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
 		t.Account = a
 		err = row.Scan(&t.ID)
 		return t, err

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"walletsync/internal/pg"
 	"walletsync/internal/update/session"
 	"walletsync/internal/wallet"
 )
@@ -39,8 +40,8 @@ var (
 // Permissions returns what is stored of a charge permission, for each account
 // that has it.
 func (s *Store) Permissions(ctx context.Context, id wallet.ChargePermissionID) (out []session.Permission, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		collectBy(b, &out, func(row pgx.CollectableRow) (p session.Permission, err error) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		pg.Collect(b, &out, func(row pgx.CollectableRow) (p session.Permission, err error) {
 			err = row.Scan(&p.Account, &p.Type, &p.Followed, &p.Gone, &p.State, &p.HasAddress, &p.Erased)
 			return p, err
 		}, sqlUpdatePermissions, id)
@@ -57,9 +58,9 @@ func (s *Store) CreateSession(ctx context.Context, u session.Session) error {
 	if err != nil {
 		return fmt.Errorf("update session: %w", err)
 	}
-	err = s.trip(ctx, func(b *pgx.Batch) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		b.Queue(sqlUpdateCreate, u.ID.String(), u.Account, u.ChargePermission, u.Update, u.ProductType, u.Locale,
-			u.StartURL, u.ReturnTo, string(details), u.ExpiresAt, s.at())
+			u.StartURL, u.ReturnTo, string(details), u.ExpiresAt, s.db.Now())
 	})
 	if err != nil {
 		return fmt.Errorf("store update session %s: %w", u.ID, err)
@@ -69,7 +70,7 @@ func (s *Store) CreateSession(ctx context.Context, u session.Session) error {
 
 // Session returns an update session, and false if there is none.
 func (s *Store) Session(ctx context.Context, id session.ID) (out session.Session, found bool, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) { queueSession(b, id, &out, &found) })
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) { queueSession(b, id, &out, &found) })
 	if err != nil {
 		return session.Session{}, false, fmt.Errorf("update session %s: %w", id, err)
 	}
@@ -101,11 +102,11 @@ func queueSession(b *pgx.Batch, id session.ID, out *session.Session, found *bool
 func (s *Store) Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Held, d time.Duration) (session.Begun, error) {
 	var out session.Begun
 	var token string
-	err := s.trip(ctx, func(b *pgx.Batch) {
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		out, token = session.Begun{}, ""
 		b.Queue(sqlUpdateLock, id.String())
-		b.Queue(sqlUpdateAttempt, id.String(), checkoutSession, session.MaxCheckoutSessions, s.at())
-		b.Queue(sqlUpdateHold, id.String(), checkoutSession, held.String(), d.Seconds(), s.at())
+		b.Queue(sqlUpdateAttempt, id.String(), checkoutSession, session.MaxCheckoutSessions, s.db.Now())
+		b.Queue(sqlUpdateHold, id.String(), checkoutSession, held.String(), d.Seconds(), s.db.Now())
 		queueSession(b, id, &out.Session, &out.Found)
 		s.queueAttempt(b, nil, checkoutSession, id, &out.Attempt, &token)
 	})
@@ -120,7 +121,7 @@ func (s *Store) Begin(ctx context.Context, id session.ID, checkoutSession string
 }
 
 func (s *Store) queueAttempt(b *pgx.Batch, a *wallet.AccountID, checkoutSession string, of session.ID, out *session.Attempt, token *string) {
-	b.Queue(sqlUpdateAttemptOf, a, checkoutSession, of.String(), s.at()).Query(func(rows pgx.Rows) error {
+	b.Queue(sqlUpdateAttemptOf, a, checkoutSession, of.String(), s.db.Now()).Query(func(rows pgx.Rows) error {
 		all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t session.Attempt, err error) {
 			var completed *time.Time
 			err = row.Scan(&t.Account, &t.ChargePermission, &t.Session, &t.CheckoutSession, &t.ReturnedAt, &t.Outcome,
@@ -140,7 +141,7 @@ func (s *Store) queueAttempt(b *pgx.Batch, a *wallet.AccountID, checkoutSession 
 // Attempt returns an attempt as it stands.
 func (s *Store) Attempt(ctx context.Context, a wallet.AccountID, checkoutSession string) (out session.Attempt, err error) {
 	var token string
-	err = s.trip(ctx, func(b *pgx.Batch) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		out = session.Attempt{}
 		s.queueAttempt(b, &a, checkoutSession, session.ID{}, &out, &token)
 	})
@@ -155,8 +156,8 @@ func (s *Store) Attempt(ctx context.Context, a wallet.AccountID, checkoutSession
 
 // Cancel stores that the buyer came back without a Checkout Session.
 func (s *Store) Cancel(ctx context.Context, id session.ID, reason string) (state session.State, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlUpdateCancel, id.String(), reason, s.at()).QueryRow(func(row pgx.Row) error { return row.Scan(&state) })
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlUpdateCancel, id.String(), reason, s.db.Now()).QueryRow(func(row pgx.Row) error { return row.Scan(&state) })
 	})
 	if err != nil {
 		return "", fmt.Errorf("cancel update session %s: %w", id, err)
@@ -167,9 +168,9 @@ func (s *Store) Cancel(ctx context.Context, id session.ID, reason string) (state
 // Unidentified stores that the buyer came back and that the Checkout Session is
 // not known, and requests a read of the charge permission.
 func (s *Store) Unidentified(ctx context.Context, u session.Session) error {
-	err := s.trip(ctx, func(b *pgx.Batch) {
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		s.queueLeft(b, u.Account, u.ChargePermission, wallet.PriorityReturn, time.Time{})
-		b.Queue(sqlUpdateNoID, u.ID.String(), session.MaxCheckoutSessions, s.at())
+		b.Queue(sqlUpdateNoID, u.ID.String(), session.MaxCheckoutSessions, s.db.Now())
 	})
 	if err != nil {
 		return fmt.Errorf("request a read for update session %s: %w", u.ID, err)
@@ -184,7 +185,7 @@ func (s *Store) Unidentified(ctx context.Context, u session.Session) error {
 // priority. Wanted is raised before the fence is known to hold, as refreshes is
 // locked first: one read too many at worst.
 func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		ours = false
 		switch {
 		case q.Outcome == session.OutcomeCompleted:
@@ -194,14 +195,14 @@ func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, er
 			s.queueLeft(b, q.Account, q.ChargePermission, wallet.PrioritySweep, time.Time{})
 		}
 		b.Queue(sqlUpdateLock, q.Session.String())
-		b.Queue(sqlUpdateSettle, q.Account, q.CheckoutSession, q.Held.String(), orNull(q.Outcome), orNull(q.Reason), orNever(q.CompletedAt),
-			orNull(q.RequestID), q.Key, q.Failures, orNull(q.Error), q.Again.Seconds(), s.at()).
+		b.Queue(sqlUpdateSettle, q.Account, q.CheckoutSession, q.Held.String(), pg.NullIfEmpty(q.Outcome), pg.NullIfEmpty(q.Reason), pg.NullIfZero(q.CompletedAt),
+			pg.NullIfEmpty(q.RequestID), q.Key, q.Failures, pg.NullIfEmpty(q.Error), q.Again.Seconds(), s.db.Now()).
 			Exec(func(tag pgconn.CommandTag) error {
 				ours = tag.RowsAffected() == 1
 				return nil
 			})
 		for _, c := range slices.Sorted(slices.Values(q.Answered)) { // the quota rows come last, in key order
-			callOutcomes{account: q.Account, call: c, answered: true}.queue(b, s.at(), func(bool) {})
+			callOutcomes{account: q.Account, call: c, answered: true}.queue(b, s.db.Now(), func(bool) {})
 		}
 	})
 	if err != nil {
@@ -212,16 +213,16 @@ func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, er
 
 // queueLeft wants a read for a reason of the update's.
 func (s *Store) queueLeft(b *pgx.Batch, a wallet.AccountID, id wallet.ChargePermissionID, p wallet.Priority, at time.Time) {
-	b.Queue(sqlAsk, a, id, p, orNever(at), 0.0, s.at(), nil)
+	b.Queue(sqlAsk, a, id, p, pg.NullIfZero(at), 0.0, s.db.Now(), nil)
 }
 
 // Show returns what a buyer may be told of a completed attempt, and notes that
 // it has been shown.
 func (s *Store) Show(ctx context.Context, a session.Attempt) (out session.Shown, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		out = session.Shown{}
-		b.Queue(sqlUpdateStored, a.Account, a.CheckoutSession, s.at())
-		b.Queue(sqlUpdateShow, a.Account, a.CheckoutSession, s.at()).QueryRow(func(row pgx.Row) error {
+		b.Queue(sqlUpdateStored, a.Account, a.CheckoutSession, s.db.Now())
+		b.Queue(sqlUpdateShow, a.Account, a.CheckoutSession, s.db.Now()).QueryRow(func(row pgx.Row) error {
 			var changes []byte
 			if err := row.Scan(&out.Any, &out.Settled, &changes); err != nil {
 				return err
@@ -241,8 +242,8 @@ func (s *Store) Show(ctx context.Context, a session.Attempt) (out session.Shown,
 // Take takes a token for one call. Without one, wait says when the next is
 // there.
 func (s *Store) Take(ctx context.Context, a wallet.AccountID, c wallet.Call) (ok bool, wait time.Duration, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlUpdateTake, a, c, s.at()).QueryRow(func(row pgx.Row) error {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlUpdateTake, a, c, s.db.Now()).QueryRow(func(row pgx.Row) error {
 			var seconds float64
 			err := row.Scan(&ok, &seconds)
 			wait = time.Duration(seconds * float64(time.Second))
@@ -257,17 +258,17 @@ func (s *Store) Take(ctx context.Context, a wallet.AccountID, c wallet.Call) (ok
 
 // Rest closes a bucket; zero: for a while that grows with each time.
 func (s *Store) Rest(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
-	return s.trip(ctx, func(b *pgx.Batch) {
-		callOutcomes{account: a, call: c, pause: &d, why: why}.queue(b, s.at(), func(bool) {})
+	return s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		callOutcomes{account: a, call: c, pause: &d, why: why}.queue(b, s.db.Now(), func(bool) {})
 	})
 }
 
 // Refused notes that a Checkout Session was refused, and closes the bucket if
 // several different ones in a row were.
 func (s *Store) Refused(ctx context.Context, a wallet.AccountID, c wallet.Call, checkoutSession string) (paused bool, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		paused = false
-		callOutcomes{account: a, call: c, refused: []string{checkoutSession}}.queue(b, s.at(), func(p bool) { paused = p })
+		callOutcomes{account: a, call: c, refused: []string{checkoutSession}}.queue(b, s.db.Now(), func(p bool) { paused = p })
 	})
 	return paused, err
 }
@@ -275,20 +276,20 @@ func (s *Store) Refused(ctx context.Context, a wallet.AccountID, c wallet.Call, 
 // Return gives a token back, and closes the bucket. Made twice, as after a lost
 // answer, it would return two: a connection that breaks is not replaced.
 func (s *Store) Return(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
-	_, err := s.tripOnce(ctx, func(b *pgx.Batch) {
+	err := s.db.RoundTripOnce(ctx, func(b *pgx.Batch) {
 		b.Queue(sqlUpdateReturn, a, c)
-		callOutcomes{account: a, call: c, pause: &d, why: why}.queue(b, s.at(), func(bool) {})
+		callOutcomes{account: a, call: c, pause: &d, why: why}.queue(b, s.db.Now(), func(bool) {})
 	})
 	return err
 }
 
 // Open returns attempts without a clear outcome that nobody works on.
 func (s *Store) Open(ctx context.Context, a wallet.AccountID, most int) (out []session.Open, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		collectBy(b, &out, func(row pgx.CollectableRow) (o session.Open, err error) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		pg.Collect(b, &out, func(row pgx.CollectableRow) (o session.Open, err error) {
 			err = row.Scan(&o.Session, &o.CheckoutSession)
 			return o, err
-		}, sqlUpdateOpen, a, most, s.at())
+		}, sqlUpdateOpen, a, most, s.db.Now())
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open attempts: %w", err)
@@ -298,15 +299,15 @@ func (s *Store) Open(ctx context.Context, a wallet.AccountID, most int) (out []s
 
 // Left returns what a read is owed to.
 func (s *Store) Left(ctx context.Context, a wallet.AccountID, most int) (out []session.Left, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		collectBy(b, &out, func(row pgx.CollectableRow) (l session.Left, err error) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		pg.Collect(b, &out, func(row pgx.CollectableRow) (l session.Left, err error) {
 			var completed *time.Time
 			err = row.Scan(&l.Session, &l.Account, &l.ChargePermission, &l.Expired, &completed)
 			if completed != nil {
 				l.CompletedAt = *completed
 			}
 			return l, err
-		}, sqlUpdateLeft, a, most, s.at())
+		}, sqlUpdateLeft, a, most, s.db.Now())
 	})
 	if err != nil {
 		return nil, fmt.Errorf("unfinished updates: %w", err)
@@ -316,13 +317,13 @@ func (s *Store) Left(ctx context.Context, a wallet.AccountID, most int) (out []s
 
 // WantLeft wants the read that is owed, and ends the session if it expired.
 func (s *Store) WantLeft(ctx context.Context, l session.Left) error {
-	err := s.trip(ctx, func(b *pgx.Batch) {
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		if !l.Expired {
 			s.queueLeft(b, l.Account, l.ChargePermission, wallet.PriorityReturn, l.CompletedAt)
 			return
 		}
 		s.queueLeft(b, l.Account, l.ChargePermission, wallet.PrioritySweep, time.Time{})
-		b.Queue(sqlUpdateExpire, l.Session.String(), s.at())
+		b.Queue(sqlUpdateExpire, l.Session.String(), s.db.Now())
 	})
 	if err != nil {
 		return fmt.Errorf("unfinished update session %s: %w", l.Session, err)
@@ -334,14 +335,16 @@ func (s *Store) WantLeft(ctx context.Context, l session.Left) error {
 // return is taken any more, with their attempts: the oldest first and at most
 // limit. It returns how many.
 func (s *Store) ForgetUpdates(ctx context.Context, account wallet.AccountID, ended time.Duration, limit int) (forgotten int, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) { affect(b, &forgotten, sqlUpdateOld, account, ended.Seconds(), limit, s.at()) })
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		pg.Affect(b, &forgotten, sqlUpdateOld, account, ended.Seconds(), limit, s.db.Now())
+	})
 	return forgotten, err
 }
 
 // NoteStored notes of the completions of the last day when their change was
 // stored.
 func (s *Store) NoteStored(ctx context.Context, a wallet.AccountID) error {
-	err := s.trip(ctx, func(b *pgx.Batch) { b.Queue(sqlUpdateStored, a, nil, s.at()) })
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) { b.Queue(sqlUpdateStored, a, nil, s.db.Now()) })
 	if err != nil {
 		return fmt.Errorf("note when changes were stored: %w", err)
 	}
@@ -354,11 +357,4 @@ func orNull[T ~string](s T) *string {
 	}
 	text := string(s)
 	return &text
-}
-
-func orNever(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }

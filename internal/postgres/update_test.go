@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
+	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/postgres"
 	"walletsync/internal/update"
 	"walletsync/internal/update/session"
@@ -20,125 +20,72 @@ var (
 	_ update.StartStore       = (*postgres.Store)(nil)
 	_ update.ReturnStore      = (*postgres.Store)(nil)
 	_ session.UnfinishedStore = (*postgres.Store)(nil)
-	_ update.StartStore       = (*postgres.Store)(nil)
-	_ update.ReturnStore      = (*postgres.Store)(nil)
-	_ session.UnfinishedStore = (*postgres.Store)(nil)
 )
 
-const (
-	permissionOne  = wallet.ChargePermissionID("S01-0000000-0000001")
-	checkoutOne    = "bd504926-f659-4ad7-a1a9-000000000001"
-	checkoutTwo    = "bd504926-f659-4ad7-a1a9-000000000002"
-	holdForAMinute = time.Minute
-)
+const holdForAMinute = time.Minute
 
-// updates is a store with a clock that a test moves, and a way to look inside.
-type updates struct {
-	*postgres.Store
-	t   *testing.T
-	db  *pgxpool.Pool
-	now time.Time
-}
+// updates is a fixture with what tests of updates do.
+type updates struct{ *pgtest.Fixture }
 
-func newUpdates(t *testing.T) *updates {
-	u := &updates{t: t, now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
-	url := database(t)
-	u.db = connect(t, url)
-	u.Store = open(t, url, postgres.Options{Now: func() time.Time { return u.now }, Connections: 6})
-	return u
-}
-
-func (u *updates) exec(sql string, args ...any) {
-	u.t.Helper()
-	if _, err := u.db.Exec(u.t.Context(), sql, args...); err != nil {
-		u.t.Fatal(err)
-	}
-}
-
-func (u *updates) text(sql string, args ...any) (out string) {
-	u.t.Helper()
-	if err := u.db.QueryRow(u.t.Context(), "select coalesce(("+sql+")::text, '')", args...).Scan(&out); err != nil {
-		u.t.Fatal(err)
-	}
-	return out
-}
-
-func id(n byte) session.ID      { return session.ID{n} }
-func token(n byte) session.Held { return session.Held{n} }
-
-// session makes one of the account main.
-func (u *updates) session(n byte) session.Session {
-	u.t.Helper()
-	s := session.Session{
-		ID: id(n), Account: "main", ChargePermission: permissionOne, Update: "both", ProductType: "PayAndShip", Locale: "de_DE",
-		StartURL: "https://shop.example/account", ReturnTo: "https://shop.example/done",
-		Details:   session.Details{Scopes: []string{"name"}, MerchantMetadata: &session.MerchantMetadata{NoteToBuyer: "Grüße"}},
-		ExpiresAt: u.now.Add(25 * time.Hour),
-	}
-	if err := u.CreateSession(u.t.Context(), s); err != nil {
-		u.t.Fatal(err)
-	}
-	s.State, s.CreatedAt = session.Started, u.now
-	return s
-}
+func newUpdates(t *testing.T) *updates { return &updates{pgtest.New(t)} }
 
 // permission stores one as a worker would, with a city.
 func (u *updates) permission(state, city string) {
-	u.t.Helper()
-	u.exec(`insert into walletsync.charge_permissions (account, id, type, followed, state, shipping_city, stored_at, changed_at)
+	u.T.Helper()
+	u.Exec(`insert into walletsync.charge_permissions (account, id, type, followed, state, shipping_city, stored_at, changed_at)
 		values ('main', $1, 'PaymentMethodOnFile', true, $2, nullif($3, ''), $4, $4)
-		on conflict (account, id) do update set state = excluded.state, shipping_city = excluded.shipping_city`, permissionOne, state, city, u.now)
+		on conflict (account, id) do update set state = excluded.state, shipping_city = excluded.shipping_city`, pgtest.PermissionOne, state, city, u.Now)
 }
 
 // change stores a change as a worker would.
 func (u *updates) change(facet, after string) {
-	u.t.Helper()
-	u.exec(`with f as (update walletsync.feed set n = n + 1 returning n)
+	u.T.Helper()
+	u.Exec(`with f as (update walletsync.feed set n = n + 1 returning n)
 		insert into walletsync.charge_permission_changes (position, account, charge_permission, facet, after, cause, stored_at)
-		select n, 'main', $1, $2, $3::jsonb, 'ipn', $4 from f`, permissionOne, facet, after, u.now)
+		select n, 'main', $1, $2, $3::jsonb, 'ipn', $4 from f`, pgtest.PermissionOne, facet, after, u.Now)
 }
 
 func (u *updates) begin(n byte, checkout string, held session.Held) session.Begun {
-	u.t.Helper()
-	b, err := u.Begin(u.t.Context(), id(n), checkout, held, holdForAMinute)
+	u.T.Helper()
+	b, err := u.Begin(u.T.Context(), pgtest.SessionID(n), checkout, held, holdForAMinute)
 	if err != nil {
-		u.t.Fatal(err)
+		u.T.Fatal(err)
 	}
 	return b
 }
 
 func (u *updates) settle(s session.Settlement) bool {
-	u.t.Helper()
-	ours, err := u.Settle(u.t.Context(), s)
+	u.T.Helper()
+	ours, err := u.Settle(u.T.Context(), s)
 	if err != nil {
-		u.t.Fatal(err)
+		u.T.Fatal(err)
 	}
 	return ours
 }
 
 // complete begins and completes an attempt.
 func (u *updates) complete(n byte, checkout string) session.Attempt {
-	u.t.Helper()
-	b := u.begin(n, checkout, token(9))
-	b.Attempt.Outcome, b.Attempt.CompletedAt = session.OutcomeCompleted, u.now
-	if !u.settle(session.Settlement{Attempt: b.Attempt, Held: token(9)}) {
-		u.t.Fatal("not ours")
+	u.T.Helper()
+	b := u.begin(n, checkout, pgtest.Token(9))
+	b.Attempt.Outcome, b.Attempt.CompletedAt = session.OutcomeCompleted, u.Now
+	if !u.settle(session.Settlement{Attempt: b.Attempt, Held: pgtest.Token(9)}) {
+		u.T.Fatal("not ours")
 	}
 	return b.Attempt
 }
 
 func (u *updates) state(n byte) string {
-	u.t.Helper()
-	return u.text(`select state || coalesce(' ' || reason, '') from walletsync.update_sessions where id = $1::uuid`, id(n).String())
+	u.T.Helper()
+	return u.Text(`select state || coalesce(' ' || reason, '') from walletsync.update_sessions where id = $1::uuid`, pgtest.SessionID(n).String())
 }
 
 func TestSessionIsReadAsItWasMade(t *testing.T) {
 	u := newUpdates(t)
-	want := u.session(1)
+	want := u.StartSession(1)
 	if err := u.CreateSession(t.Context(), want); err != nil {
 		t.Errorf("made again: %v", err)
 	}
-	got, found, err := u.Session(t.Context(), id(1))
+	got, found, err := u.Session(t.Context(), pgtest.SessionID(1))
 	if err != nil || !found {
 		t.Fatal(found, err)
 	}
@@ -146,10 +93,10 @@ func TestSessionIsReadAsItWasMade(t *testing.T) {
 		t.Error(d)
 	}
 	u.permission("Closed", "Exampleton")
-	if got, _, _ := u.Session(t.Context(), id(1)); !got.Closed {
+	if got, _, _ := u.Session(t.Context(), pgtest.SessionID(1)); !got.Closed {
 		t.Error("its charge permission is closed")
 	}
-	if _, found, err := u.Session(t.Context(), id(2)); found || err != nil {
+	if _, found, err := u.Session(t.Context(), pgtest.SessionID(2)); found || err != nil {
 		t.Error(found, err)
 	}
 }
@@ -161,14 +108,14 @@ func TestPermissionSaysWhetherItHasAnAddress(t *testing.T) {
 		want bool
 	}{{"", false}, {"Exampleton", true}} {
 		u.permission("Chargeable", c.city)
-		got, err := u.Permissions(t.Context(), permissionOne)
+		got, err := u.Permissions(t.Context(), pgtest.PermissionOne)
 		want := []session.Permission{{Account: "main", Type: "PaymentMethodOnFile", Followed: true, State: "Chargeable", HasAddress: c.want}}
 		if d := cmp.Diff(want, got); d != "" || err != nil {
 			t.Error(d, err)
 		}
 	}
-	u.exec(`insert into walletsync.refreshes (account, id, gone_at) values ('main', $1, now())`, permissionOne)
-	if got, err := u.Permissions(t.Context(), permissionOne); err != nil || !got[0].Gone {
+	u.Exec(`insert into walletsync.refreshes (account, id, gone_at) values ('main', $1, now())`, pgtest.PermissionOne)
+	if got, err := u.Permissions(t.Context(), pgtest.PermissionOne); err != nil || !got[0].Gone {
 		t.Error(got, err)
 	}
 	if got, err := u.Permissions(t.Context(), "S01-0000000-0000009"); err != nil || len(got) != 0 {
@@ -178,25 +125,25 @@ func TestPermissionSaysWhetherItHasAnAddress(t *testing.T) {
 
 func TestAttemptIsHeldByOneAtATime(t *testing.T) {
 	u := newUpdates(t)
-	u.session(1)
-	first := u.begin(1, checkoutOne, token(1))
-	if !first.Ours || first.Session.State != session.Returned || first.Attempt.ChargePermission != permissionOne {
+	u.StartSession(1)
+	first := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1))
+	if !first.Ours || first.Session.State != session.Returned || first.Attempt.ChargePermission != pgtest.PermissionOne {
 		t.Errorf("%+v", first)
 	}
-	if again := u.begin(1, checkoutOne, token(1)); !again.Ours {
+	if again := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1)); !again.Ours {
 		t.Error("the same token repeated lost it")
 	}
-	if second := u.begin(1, checkoutOne, token(2)); second.Ours || second.Foreign || !second.Found {
+	if second := u.begin(1, pgtest.CheckoutOne, pgtest.Token(2)); second.Ours || second.Foreign || !second.Found {
 		t.Errorf("%+v", second)
 	}
-	u.now = u.now.Add(holdForAMinute)
-	if second := u.begin(1, checkoutOne, token(2)); !second.Ours {
+	u.Now = u.Now.Add(holdForAMinute)
+	if second := u.begin(1, pgtest.CheckoutOne, pgtest.Token(2)); !second.Ours {
 		t.Error("whoever held it is gone, and it cannot be taken over")
 	}
 	// The first comes late with its outcome.
 	late := first.Attempt
-	late.Outcome, late.CompletedAt = session.OutcomeCompleted, u.now
-	if u.settle(session.Settlement{Attempt: late, Held: token(1)}) {
+	late.Outcome, late.CompletedAt = session.OutcomeCompleted, u.Now
+	if u.settle(session.Settlement{Attempt: late, Held: pgtest.Token(1)}) {
 		t.Error("an attempt taken over was settled by its old holder")
 	}
 	if got := u.state(1); got != "returned" {
@@ -206,13 +153,13 @@ func TestAttemptIsHeldByOneAtATime(t *testing.T) {
 
 func TestOnlyOneOfManyReturnsHoldsTheAttempt(t *testing.T) {
 	u := newUpdates(t)
-	u.session(1)
+	u.StartSession(1)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	ours := 0
 	for n := range byte(20) {
 		wg.Go(func() {
-			b, err := u.Begin(t.Context(), id(1), checkoutOne, token(n+1), holdForAMinute)
+			b, err := u.Begin(t.Context(), pgtest.SessionID(1), pgtest.CheckoutOne, pgtest.Token(n+1), holdForAMinute)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -236,15 +183,15 @@ func TestReturnsWhileTheOutcomeIsShownDoNotWaitInACircle(t *testing.T) {
 	u := newUpdates(t)
 	u.permission("Chargeable", "Exampleton")
 	for n := range byte(100) {
-		u.session(n + 1)
+		u.StartSession(n + 1)
 		checkout := fmt.Sprintf("checkout-%d", n)
 		a := u.complete(n+1, checkout)
-		u.now = u.now.Add(time.Second)
+		u.Now = u.Now.Add(time.Second)
 		u.change("address", `{"city": "Newtown"}`)
 		var g errgroup.Group
 		for returned := range byte(3) {
 			g.Go(func() error {
-				_, err := u.Begin(t.Context(), id(n+1), checkout, token(returned+1), holdForAMinute)
+				_, err := u.Begin(t.Context(), pgtest.SessionID(n+1), checkout, pgtest.Token(returned+1), holdForAMinute)
 				return err
 			})
 			g.Go(func() error {
@@ -260,17 +207,17 @@ func TestReturnsWhileTheOutcomeIsShownDoNotWaitInACircle(t *testing.T) {
 
 func TestCheckoutSessionBelongsToTheUpdateThatReturnedItFirst(t *testing.T) {
 	u := newUpdates(t)
-	u.session(1)
-	u.session(2)
-	u.begin(1, checkoutOne, token(1))
-	got := u.begin(2, checkoutOne, token(2))
-	if !got.Foreign || got.Ours || got.Session.ID != id(2) {
+	u.StartSession(1)
+	u.StartSession(2)
+	u.begin(1, pgtest.CheckoutOne, pgtest.Token(1))
+	got := u.begin(2, pgtest.CheckoutOne, pgtest.Token(2))
+	if !got.Foreign || got.Ours || got.Session.ID != pgtest.SessionID(2) {
 		t.Errorf("%+v", got)
 	}
 	if s := u.state(2); s != "started" {
 		t.Errorf("the other session is %s", s)
 	}
-	if b := u.begin(3, checkoutOne, token(3)); b.Found {
+	if b := u.begin(3, pgtest.CheckoutOne, pgtest.Token(3)); b.Found {
 		t.Errorf("a session that is none: %+v", b)
 	}
 }
@@ -279,20 +226,20 @@ func TestCheckoutSessionBelongsToTheUpdateThatReturnedItFirst(t *testing.T) {
 func checkoutNumbered(n int) string { return fmt.Sprintf("bd504926-f659-4ad7-a1a9-%012d", 100+n) }
 
 func (u *updates) attempts() string {
-	u.t.Helper()
-	return u.text(`select count(*) from walletsync.update_attempts`)
+	u.T.Helper()
+	return u.Text(`select count(*) from walletsync.update_attempts`)
 }
 
 // Invariant 5: what one link can cost is bounded.
 func TestSessionTakesALimitedNumberOfCheckoutSessions(t *testing.T) {
 	u := newUpdates(t)
-	u.session(1)
+	u.StartSession(1)
 	var mu sync.Mutex
 	ours := 0
 	var g errgroup.Group
 	for n := range 3 * session.MaxCheckoutSessions {
 		g.Go(func() error {
-			b, err := u.Begin(t.Context(), id(1), checkoutNumbered(n), token(byte(n+1)), holdForAMinute)
+			b, err := u.Begin(t.Context(), pgtest.SessionID(1), checkoutNumbered(n), pgtest.Token(byte(n+1)), holdForAMinute)
 			mu.Lock()
 			defer mu.Unlock()
 			if b.Ours {
@@ -310,35 +257,35 @@ func TestSessionTakesALimitedNumberOfCheckoutSessions(t *testing.T) {
 	if got := u.attempts(); ours != session.MaxCheckoutSessions || got != "10" {
 		t.Errorf("%d are held, %s stored", ours, got)
 	}
-	b := u.begin(1, checkoutOne, token(99))
+	b := u.begin(1, pgtest.CheckoutOne, pgtest.Token(99))
 	if !b.Refused || b.Session.CheckoutSessions != session.MaxCheckoutSessions {
 		t.Errorf("%+v", b)
 	}
 	// Those within the limit go on, after the session's end as well.
-	u.now = u.now.Add(48 * time.Hour)
-	known := u.text(`select checkout_session from walletsync.update_attempts limit 1`)
-	if b := u.begin(1, known, token(100)); !b.Ours || b.Refused {
+	u.Now = u.Now.Add(48 * time.Hour)
+	known := u.Text(`select checkout_session from walletsync.update_attempts limit 1`)
+	if b := u.begin(1, known, pgtest.Token(100)); !b.Ours || b.Refused {
 		t.Errorf("%+v", b)
 	}
 	// One session's does not limit another's.
-	u.session(2)
-	if b := u.begin(2, checkoutOne, token(101)); !b.Ours || b.Session.CheckoutSessions != 1 {
+	u.StartSession(2)
+	if b := u.begin(2, pgtest.CheckoutOne, pgtest.Token(101)); !b.Ours || b.Session.CheckoutSessions != 1 {
 		t.Errorf("%+v", b)
 	}
 }
 
 func TestExpiredSessionTakesNoCheckoutSession(t *testing.T) {
 	u := newUpdates(t)
-	s := u.session(1)
-	u.now = s.ExpiresAt.Add(-time.Second)
-	failed := u.begin(1, checkoutOne, token(1)).Attempt
+	s := u.StartSession(1)
+	u.Now = s.ExpiresAt.Add(-time.Second)
+	failed := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1)).Attempt
 	failed.Outcome = session.OutcomeFailed
-	u.settle(session.Settlement{Attempt: failed, Held: token(1), Reason: "BuyerCanceled"})
-	if b := u.begin(1, checkoutTwo, token(2)); !b.Ours {
+	u.settle(session.Settlement{Attempt: failed, Held: pgtest.Token(1), Reason: "BuyerCanceled"})
+	if b := u.begin(1, pgtest.CheckoutTwo, pgtest.Token(2)); !b.Ours {
 		t.Errorf("no second try after a failure: %+v", b)
 	}
-	u.now = s.ExpiresAt
-	if b := u.begin(1, checkoutNumbered(1), token(3)); !b.Refused || b.Ours || b.Foreign || b.Session.CheckoutSessions != 2 {
+	u.Now = s.ExpiresAt
+	if b := u.begin(1, checkoutNumbered(1), pgtest.Token(3)); !b.Refused || b.Ours || b.Foreign || b.Session.CheckoutSessions != 2 {
 		t.Errorf("%+v", b)
 	}
 	if got := u.attempts(); got != "2" {
@@ -349,14 +296,14 @@ func TestExpiredSessionTakesNoCheckoutSession(t *testing.T) {
 // The buyer of an update whose wallet was erased meanwhile is on Amazon's page.
 func TestReturnIsTakenAfterAnErasure(t *testing.T) {
 	u := newUpdates(t)
-	u.session(1)
-	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseErasure); err != nil {
+	u.StartSession(1)
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{pgtest.PermissionOne}, wallet.CauseErasure); err != nil {
 		t.Fatal(err)
 	}
-	if s, _, err := u.Session(t.Context(), id(1)); !s.Erased || s.State != session.Expired || err != nil {
+	if s, _, err := u.Session(t.Context(), pgtest.SessionID(1)); !s.Erased || s.State != session.Expired || err != nil {
 		t.Errorf("%+v, %v", s, err)
 	}
-	u.complete(1, checkoutOne)
+	u.complete(1, pgtest.CheckoutOne)
 	if got := u.state(1); got != "completed" {
 		t.Error(got)
 	}
@@ -364,20 +311,20 @@ func TestReturnIsTakenAfterAnErasure(t *testing.T) {
 
 func TestReturnWithoutACheckoutSessionRequestsARead(t *testing.T) {
 	u := newUpdates(t)
-	s := u.session(1)
+	s := u.StartSession(1)
 	for n := range session.MaxCheckoutSessions + 2 {
 		if err := u.Unidentified(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
-		got, _, err := u.Session(t.Context(), id(1))
+		got, _, err := u.Session(t.Context(), pgtest.SessionID(1))
 		if want := min(n+1, session.MaxCheckoutSessions); got.ReadsRequested != want || got.State != session.Started || err != nil {
 			t.Errorf("%+v, %v", got, err)
 		}
 	}
-	if got := u.text(`select (wanted > done) || ' ' || priority from walletsync.refreshes where id = $1`, permissionOne); got != "true 10" {
+	if got := u.Text(`select (wanted > done) || ' ' || priority from walletsync.refreshes where id = $1`, pgtest.PermissionOne); got != "true 10" {
 		t.Error(got)
 	}
-	if got := u.text(`select returned_at from walletsync.update_sessions`); got == "" {
+	if got := u.Text(`select returned_at from walletsync.update_sessions`); got == "" {
 		t.Error("when the buyer came back is not stored")
 	}
 }
@@ -387,22 +334,22 @@ func TestOpenAttemptsAreTakenFromEachWalletInTurn(t *testing.T) {
 	u := newUpdates(t)
 	open := func(n byte, checkout string) {
 		t.Helper()
-		a := u.begin(n, checkout, token(7)).Attempt
-		u.settle(session.Settlement{Attempt: a, Held: token(7), Error: "no answer", Again: time.Minute})
-		u.now = u.now.Add(time.Second)
+		a := u.begin(n, checkout, pgtest.Token(7)).Attempt
+		u.settle(session.Settlement{Attempt: a, Held: pgtest.Token(7), Error: "no answer", Again: time.Minute})
+		u.Now = u.Now.Add(time.Second)
 	}
-	u.session(1)
-	u.session(2)
+	u.StartSession(1)
+	u.StartSession(2)
 	for n := range session.MaxCheckoutSessions {
 		open(1, checkoutNumbered(n))
 		open(2, checkoutNumbered(50+n)) // another update of the same wallet
 	}
-	u.session(3)
-	u.exec(`update walletsync.update_sessions set charge_permission = $2 where id = $1::uuid`, id(3).String(), permissionTwo)
-	open(3, checkoutOne)
-	u.now = u.now.Add(time.Hour)
+	u.StartSession(3)
+	u.Exec(`update walletsync.update_sessions set charge_permission = $2 where id = $1::uuid`, pgtest.SessionID(3).String(), pgtest.PermissionTwo)
+	open(3, pgtest.CheckoutOne)
+	u.Now = u.Now.Add(time.Hour)
 	got, err := u.Open(t.Context(), "main", 3)
-	want := []session.Open{{Session: id(1), CheckoutSession: checkoutNumbered(0)}, {Session: id(3), CheckoutSession: checkoutOne}, {Session: id(2), CheckoutSession: checkoutNumbered(50)}}
+	want := []session.Open{{Session: pgtest.SessionID(1), CheckoutSession: checkoutNumbered(0)}, {Session: pgtest.SessionID(3), CheckoutSession: pgtest.CheckoutOne}, {Session: pgtest.SessionID(2), CheckoutSession: checkoutNumbered(50)}}
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Error(d, err)
 	}
@@ -416,37 +363,37 @@ func TestOldUpdatesAreForgotten(t *testing.T) {
 		if _, err := u.ForgetUpdates(t.Context(), "main", 90*day, limit); err != nil {
 			t.Fatal(err)
 		}
-		return u.text(`select string_agg(right(left(id::text, 2), 1) || state, ' ' order by created_at) from walletsync.update_sessions`)
+		return u.Text(`select string_agg(right(left(id::text, 2), 1) || state, ' ' order by created_at) from walletsync.update_sessions`)
 	}
-	u.session(1)
+	u.StartSession(1)
 	u.complete(1, checkoutNumbered(1))
-	u.now = u.now.Add(time.Second)
-	u.session(2)
-	failed := u.begin(2, checkoutNumbered(2), token(1)).Attempt
+	u.Now = u.Now.Add(time.Second)
+	u.StartSession(2)
+	failed := u.begin(2, checkoutNumbered(2), pgtest.Token(1)).Attempt
 	failed.Outcome = session.OutcomeFailed
-	u.settle(session.Settlement{Attempt: failed, Held: token(1), Reason: "BuyerCanceled"})
-	u.now = u.now.Add(time.Second)
-	u.session(3) // has not ended
-	u.begin(3, checkoutNumbered(3), token(1))
-	u.now = u.now.Add(time.Second)
-	u.session(4) // its link is good for long
+	u.settle(session.Settlement{Attempt: failed, Held: pgtest.Token(1), Reason: "BuyerCanceled"})
+	u.Now = u.Now.Add(time.Second)
+	u.StartSession(3) // has not ended
+	u.begin(3, checkoutNumbered(3), pgtest.Token(1))
+	u.Now = u.Now.Add(time.Second)
+	u.StartSession(4) // its link is good for long
 	u.complete(4, checkoutNumbered(4))
-	u.exec(`update walletsync.update_sessions set expires_at = $2 where id = $1::uuid`, id(4).String(), u.now.Add(200*day))
-	u.now = u.now.Add(90*day - 4*time.Second)
+	u.Exec(`update walletsync.update_sessions set expires_at = $2 where id = $1::uuid`, pgtest.SessionID(4).String(), u.Now.Add(200*day))
+	u.Now = u.Now.Add(90*day - 4*time.Second)
 	if got := forget(10); got != "1completed 2failed 3returned 4completed" {
 		t.Errorf("too early: %s", got)
 	}
-	u.now = u.now.Add(4 * time.Second)
+	u.Now = u.Now.Add(4 * time.Second)
 	if got := forget(1); got != "2failed 3returned 4completed" {
 		t.Errorf("at most one, the oldest first: %s", got)
 	}
 	if got := forget(10); got != "3returned 4completed" {
 		t.Error(got)
 	}
-	if got := u.text(`select string_agg(checkout_session, ' ' order by checkout_session) from walletsync.update_attempts`); got != checkoutNumbered(3)+" "+checkoutNumbered(4) {
+	if got := u.Text(`select string_agg(checkout_session, ' ' order by checkout_session) from walletsync.update_attempts`); got != checkoutNumbered(3)+" "+checkoutNumbered(4) {
 		t.Errorf("attempts: %s", got)
 	}
-	u.now = u.now.Add(202 * day)
+	u.Now = u.Now.Add(202 * day)
 	if got := forget(10); got != "3returned" {
 		t.Error(got)
 	}
@@ -456,53 +403,53 @@ func TestOldUpdatesAreForgotten(t *testing.T) {
 func TestUpdateThatLiftedAnErasureIsKept(t *testing.T) {
 	u := newUpdates(t)
 	const day = 24 * time.Hour
-	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
-	u.session(1)
-	u.complete(1, checkoutOne)
-	u.now = u.now.Add(day)
-	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{permissionOne}, wallet.CauseErasure); err != nil {
+	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
+	u.StartSession(1)
+	u.complete(1, pgtest.CheckoutOne)
+	u.Now = u.Now.Add(day)
+	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{pgtest.PermissionOne}, wallet.CauseErasure); err != nil {
 		t.Fatal(err)
 	}
-	u.now = u.now.Add(day)
-	u.session(2)
-	u.complete(2, checkoutTwo)
-	u.now = u.now.Add(1000 * day)
+	u.Now = u.Now.Add(day)
+	u.StartSession(2)
+	u.complete(2, pgtest.CheckoutTwo)
+	u.Now = u.Now.Add(1000 * day)
 	n, err := u.ForgetUpdates(t.Context(), "main", 90*day, 10)
-	if got := u.text(`select string_agg(checkout_session, ' ') from walletsync.update_attempts`); n != 1 || err != nil || got != checkoutTwo {
+	if got := u.Text(`select string_agg(checkout_session, ' ') from walletsync.update_attempts`); n != 1 || err != nil || got != pgtest.CheckoutTwo {
 		t.Errorf("%d were forgotten, %s is left: %v", n, got, err)
 	}
 }
 
 func TestSessionFollowsItsAttempts(t *testing.T) {
 	u := newUpdates(t)
-	u.session(1)
-	one := u.begin(1, checkoutOne, token(1)).Attempt
-	two := u.begin(1, checkoutTwo, token(2)).Attempt
+	u.StartSession(1)
+	one := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1)).Attempt
+	two := u.begin(1, pgtest.CheckoutTwo, pgtest.Token(2)).Attempt
 	one.Outcome = session.OutcomeFailed
-	u.settle(session.Settlement{Attempt: one, Held: token(1), Reason: "BuyerCanceled"})
+	u.settle(session.Settlement{Attempt: one, Held: pgtest.Token(1), Reason: "BuyerCanceled"})
 	if got := u.state(1); got != "returned" {
 		t.Errorf("with one open: %s", got)
 	}
 	two.Failures, two.Key = 2, 1
-	u.settle(session.Settlement{Attempt: two, Held: token(2), Error: "no answer", Again: time.Minute})
+	u.settle(session.Settlement{Attempt: two, Held: pgtest.Token(2), Error: "no answer", Again: time.Minute})
 	if got := u.state(1); got != "returned" {
 		t.Errorf("with one unclear: %s", got)
 	}
-	if early := u.begin(1, checkoutTwo, token(3)); early.Ours || !early.Deferred {
+	if early := u.begin(1, pgtest.CheckoutTwo, pgtest.Token(3)); early.Ours || !early.Deferred {
 		t.Errorf("tried again before it is due: %+v", early)
 	}
-	u.now = u.now.Add(time.Minute)
-	again := u.begin(1, checkoutTwo, token(3))
+	u.Now = u.Now.Add(time.Minute)
+	again := u.begin(1, pgtest.CheckoutTwo, pgtest.Token(3))
 	if again.Attempt.Failures != 2 || again.Attempt.Key != 1 || !again.Ours {
 		t.Errorf("%+v", again)
 	}
 	two = again.Attempt
 	two.Outcome = session.OutcomeFailed
-	u.settle(session.Settlement{Attempt: two, Held: token(3), Reason: "Declined"})
+	u.settle(session.Settlement{Attempt: two, Held: pgtest.Token(3), Reason: "Declined"})
 	if got := u.state(1); got != "failed Declined" {
 		t.Errorf("with both failed: %s", got)
 	}
-	if b := u.begin(1, checkoutTwo, token(4)); b.Ours || b.Attempt.Outcome != session.OutcomeFailed {
+	if b := u.begin(1, pgtest.CheckoutTwo, pgtest.Token(4)); b.Ours || b.Attempt.Outcome != session.OutcomeFailed {
 		t.Errorf("an attempt with its outcome is held again: %+v", b)
 	}
 	third := "bd504926-f659-4ad7-a1a9-000000000003"
@@ -510,9 +457,9 @@ func TestSessionFollowsItsAttempts(t *testing.T) {
 	if got := u.state(1); got != "completed" {
 		t.Errorf("the third time it worked: %s", got)
 	}
-	fourth := u.begin(1, "bd504926-f659-4ad7-a1a9-000000000004", token(5)).Attempt
+	fourth := u.begin(1, "bd504926-f659-4ad7-a1a9-000000000004", pgtest.Token(5)).Attempt
 	fourth.Outcome = session.OutcomeFailed
-	u.settle(session.Settlement{Attempt: fourth, Held: token(5), Reason: "BuyerCanceled"})
+	u.settle(session.Settlement{Attempt: fourth, Held: pgtest.Token(5), Reason: "BuyerCanceled"})
 	if got := u.state(1); got != "completed" {
 		t.Errorf("a completed session became %s", got)
 	}
@@ -520,29 +467,29 @@ func TestSessionFollowsItsAttempts(t *testing.T) {
 
 func TestCompletionIsWantedReadInTheSameStep(t *testing.T) {
 	u := newUpdates(t)
-	u.session(1)
-	u.complete(1, checkoutOne)
-	if got := u.text(`select wanted || ' ' || done || ' ' || priority from walletsync.refreshes where id = $1`, permissionOne); got != "1 0 10" {
+	u.StartSession(1)
+	u.complete(1, pgtest.CheckoutOne)
+	if got := u.Text(`select wanted || ' ' || done || ' ' || priority from walletsync.refreshes where id = $1`, pgtest.PermissionOne); got != "1 0 10" {
 		t.Error(got)
 	}
 }
 
 func TestReturnWithoutACheckoutSessionFailsWhatIsNotKnownBetter(t *testing.T) {
 	u := newUpdates(t)
-	u.session(1)
+	u.StartSession(1)
 	for range 2 {
-		if got, err := u.Cancel(t.Context(), id(1), session.ReasonCancelled); got != session.Failed || err != nil {
+		if got, err := u.Cancel(t.Context(), pgtest.SessionID(1), session.ReasonCancelled); got != session.Failed || err != nil {
 			t.Error(got, err)
 		}
 	}
-	u.session(2)
-	u.complete(2, checkoutOne)
-	if got, err := u.Cancel(t.Context(), id(2), session.ReasonCancelled); got != session.Completed || err != nil {
+	u.StartSession(2)
+	u.complete(2, pgtest.CheckoutOne)
+	if got, err := u.Cancel(t.Context(), pgtest.SessionID(2), session.ReasonCancelled); got != session.Completed || err != nil {
 		t.Error(got, err)
 	}
-	u.session(3)
-	u.begin(3, checkoutTwo, token(1))
-	if got, err := u.Cancel(t.Context(), id(3), session.ReasonCancelled); got != session.Returned || err != nil {
+	u.StartSession(3)
+	u.begin(3, pgtest.CheckoutTwo, pgtest.Token(1))
+	if got, err := u.Cancel(t.Context(), pgtest.SessionID(3), session.ReasonCancelled); got != session.Returned || err != nil {
 		t.Error(got, err)
 	}
 }
@@ -551,10 +498,10 @@ func TestWhatChangedIsShownOnce(t *testing.T) {
 	u := newUpdates(t)
 	u.permission("Chargeable", "Oldtown")
 	u.change("address", `{"city":"Oldtown"}`)
-	u.now = u.now.Add(time.Minute)
-	u.session(1)
-	u.now = u.now.Add(time.Minute)
-	a := u.complete(1, checkoutOne)
+	u.Now = u.Now.Add(time.Minute)
+	u.StartSession(1)
+	u.Now = u.Now.Add(time.Minute)
+	a := u.complete(1, pgtest.CheckoutOne)
 	show := func() session.Shown {
 		t.Helper()
 		s, err := u.Show(t.Context(), a)
@@ -566,7 +513,7 @@ func TestWhatChangedIsShownOnce(t *testing.T) {
 	if d := cmp.Diff(session.Shown{}, show()); d != "" {
 		t.Errorf("before anything is stored: %s", d)
 	}
-	u.now = u.now.Add(time.Second)
+	u.Now = u.Now.Add(time.Second)
 	u.change("address", `{"city":"Midtown"}`)
 	u.change("address", `{"city":"Newtown"}`)
 	u.change("state", `{"state":"Chargeable"}`)
@@ -578,8 +525,8 @@ func TestWhatChangedIsShownOnce(t *testing.T) {
 		t.Errorf("on reload: %s", d)
 	}
 	// A second tab of the same session has changed nothing yet.
-	u.now = u.now.Add(time.Second)
-	a = u.complete(1, checkoutTwo)
+	u.Now = u.Now.Add(time.Second)
+	a = u.complete(1, pgtest.CheckoutTwo)
 	if d := cmp.Diff(session.Shown{}, show()); d != "" {
 		t.Errorf("the second tab shows the first one's change: %s", d)
 	}
@@ -588,11 +535,11 @@ func TestWhatChangedIsShownOnce(t *testing.T) {
 func TestChangeThatTheNotificationBroughtFirstIsShown(t *testing.T) {
 	u := newUpdates(t)
 	u.permission("Chargeable", "Oldtown")
-	u.session(1)
-	u.now = u.now.Add(time.Minute)
+	u.StartSession(1)
+	u.Now = u.Now.Add(time.Minute)
 	u.change("payment_method", `{"descriptors":["Visa ****2222 (Amazon Pay)"]}`)
-	u.now = u.now.Add(time.Second)
-	got, err := u.Show(t.Context(), u.complete(1, checkoutOne))
+	u.Now = u.Now.Add(time.Second)
+	got, err := u.Show(t.Context(), u.complete(1, pgtest.CheckoutOne))
 	if err != nil || !got.Any || len(got.New) != 1 || got.New[0].Facet != wallet.FacetPaymentMethod {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -600,8 +547,8 @@ func TestChangeThatTheNotificationBroughtFirstIsShown(t *testing.T) {
 
 func TestCompletionIsSettledByAReadThatBeganAfterIt(t *testing.T) {
 	u := newUpdates(t)
-	u.session(1)
-	a := u.complete(1, checkoutOne)
+	u.StartSession(1)
+	a := u.complete(1, pgtest.CheckoutOne)
 	settled := func() bool {
 		t.Helper()
 		s, err := u.Show(t.Context(), a)
@@ -611,17 +558,17 @@ func TestCompletionIsSettledByAReadThatBeganAfterIt(t *testing.T) {
 		return s.Settled
 	}
 	set := func(readAt time.Time, done int) {
-		u.exec(`update walletsync.refreshes set wanted = 1, done = $2, read_at = $3 where id = $1`, permissionOne, done, readAt)
+		u.Exec(`update walletsync.refreshes set wanted = 1, done = $2, read_at = $3 where id = $1`, pgtest.PermissionOne, done, readAt)
 	}
-	set(u.now.Add(-time.Second), 1)
+	set(u.Now.Add(-time.Second), 1)
 	if settled() {
 		t.Error("by a read before it")
 	}
-	set(u.now, 0)
+	set(u.Now, 0)
 	if settled() {
 		t.Error("while a read is wanted")
 	}
-	set(u.now, 1)
+	set(u.Now, 1)
 	if !settled() {
 		t.Error("not by a read after it")
 	}
@@ -629,7 +576,7 @@ func TestCompletionIsSettledByAReadThatBeganAfterIt(t *testing.T) {
 
 func TestTokensRunOutComeBackAndRestWhileClosed(t *testing.T) {
 	u := newUpdates(t)
-	u.exec(`update walletsync.api_quota set burst = 2, per_second = 0.5, tokens = 2, refilled_at = $1 where account = 'main' and call = 'complete_checkout_session'`, u.now)
+	u.Exec(`update walletsync.api_quota set burst = 2, per_second = 0.5, tokens = 2, refilled_at = $1 where account = 'main' and call = 'complete_checkout_session'`, u.Now)
 	take := func() (bool, time.Duration) {
 		t.Helper()
 		ok, wait, err := u.Take(t.Context(), "main", wallet.CompleteCheckoutSession)
@@ -646,18 +593,18 @@ func TestTokensRunOutComeBackAndRestWhileClosed(t *testing.T) {
 	if ok, wait := take(); ok || wait != 2*time.Second {
 		t.Error(ok, wait)
 	}
-	u.now = u.now.Add(2 * time.Second)
+	u.Now = u.Now.Add(2 * time.Second)
 	if ok, _ := take(); !ok {
 		t.Error("none came back")
 	}
-	u.now = u.now.Add(time.Minute)
+	u.Now = u.Now.Add(time.Minute)
 	if err := u.Rest(t.Context(), "main", wallet.CompleteCheckoutSession, 30*time.Second, "throttled"); err != nil {
 		t.Fatal(err)
 	}
 	if ok, wait := take(); ok || wait != 30*time.Second {
 		t.Error("closed:", ok, wait)
 	}
-	u.now = u.now.Add(30 * time.Second)
+	u.Now = u.Now.Add(30 * time.Second)
 	if ok, _ := take(); !ok {
 		t.Error("it stays closed")
 	}
@@ -668,7 +615,7 @@ func TestTokensRunOutComeBackAndRestWhileClosed(t *testing.T) {
 
 func TestATokenThatWasNotUsedIsReturned(t *testing.T) {
 	u := newUpdates(t)
-	u.exec(`update walletsync.api_quota set burst = 1, per_second = 0.001, tokens = 1, refilled_at = $1 where account = 'main' and call = 'complete_checkout_session'`, u.now)
+	u.Exec(`update walletsync.api_quota set burst = 1, per_second = 0.001, tokens = 1, refilled_at = $1 where account = 'main' and call = 'complete_checkout_session'`, u.Now)
 	for range 2 {
 		if ok, _, err := u.Take(t.Context(), "main", wallet.CompleteCheckoutSession); !ok || err != nil {
 			t.Fatalf("no token: %v", err)
@@ -679,7 +626,7 @@ func TestATokenThatWasNotUsedIsReturned(t *testing.T) {
 		if ok, wait, err := u.Take(t.Context(), "main", wallet.CompleteCheckoutSession); ok || wait != wallet.OwnPause || err != nil {
 			t.Errorf("calls do not pause: %v, %v", wait, err)
 		}
-		u.now = u.now.Add(wallet.OwnPause)
+		u.Now = u.Now.Add(wallet.OwnPause)
 	}
 }
 
@@ -687,8 +634,8 @@ func TestATokenThatWasNotUsedIsReturned(t *testing.T) {
 // and an answer ends the row.
 func TestSeveralRefusedCheckoutSessionsPauseTheirCalls(t *testing.T) {
 	u := newUpdates(t)
-	u.exec(`update walletsync.api_quota set refilled_at = $1`, u.now)
-	of := u.session(1)
+	u.Exec(`update walletsync.api_quota set refilled_at = $1`, u.Now)
+	of := u.StartSession(1)
 	refuse := func(checkout string, want bool) {
 		t.Helper()
 		if paused, err := u.Refused(t.Context(), "main", wallet.CompleteCheckoutSession, checkout); err != nil || paused != want {
@@ -744,7 +691,7 @@ func TestTokensAreNeverGivenTwice(t *testing.T) {
 
 func TestOpenAttemptsComeWhenTheirTimeHasCome(t *testing.T) {
 	u := newUpdates(t)
-	u.session(1)
+	u.StartSession(1)
 	openNow := func() int {
 		t.Helper()
 		got, err := u.Open(t.Context(), "main", 10)
@@ -753,30 +700,30 @@ func TestOpenAttemptsComeWhenTheirTimeHasCome(t *testing.T) {
 		}
 		return len(got)
 	}
-	a := u.begin(1, checkoutOne, token(1)).Attempt
+	a := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1)).Attempt
 	if n := openNow(); n != 0 {
 		t.Errorf("%d while it is held", n)
 	}
-	u.settle(session.Settlement{Attempt: a, Held: token(1), Again: time.Minute})
+	u.settle(session.Settlement{Attempt: a, Held: pgtest.Token(1), Again: time.Minute})
 	if n := openNow(); n != 0 {
 		t.Errorf("%d before its time", n)
 	}
-	u.now = u.now.Add(time.Minute)
+	u.Now = u.Now.Add(time.Minute)
 	if n := openNow(); n != 1 {
 		t.Errorf("%d when its time has come", n)
 	}
-	if b := u.begin(1, checkoutOne, token(2)); b.Attempt.Overdue {
+	if b := u.begin(1, pgtest.CheckoutOne, pgtest.Token(2)); b.Attempt.Overdue {
 		t.Error("overdue after a minute")
 	}
-	u.now = u.now.Add(25 * time.Hour)
-	if b := u.begin(1, checkoutOne, token(3)); !b.Attempt.Overdue {
+	u.Now = u.Now.Add(25 * time.Hour)
+	if b := u.begin(1, pgtest.CheckoutOne, pgtest.Token(3)); !b.Attempt.Overdue {
 		t.Error("not overdue after a day and an hour")
 	}
 }
 
 func TestSessionNobodyReturnedFromExpiresAndIsRead(t *testing.T) {
 	u := newUpdates(t)
-	s := u.session(1)
+	s := u.StartSession(1)
 	left := func() []session.Left {
 		t.Helper()
 		got, err := u.Left(t.Context(), "main", 10)
@@ -788,9 +735,9 @@ func TestSessionNobodyReturnedFromExpiresAndIsRead(t *testing.T) {
 	if got := left(); len(got) != 0 {
 		t.Errorf("before its end: %+v", got)
 	}
-	u.now = s.ExpiresAt
+	u.Now = s.ExpiresAt
 	got := left()
-	if d := cmp.Diff([]session.Left{{Session: id(1), Account: "main", ChargePermission: permissionOne, Expired: true}}, got); d != "" {
+	if d := cmp.Diff([]session.Left{{Session: pgtest.SessionID(1), Account: "main", ChargePermission: pgtest.PermissionOne, Expired: true}}, got); d != "" {
 		t.Fatal(d)
 	}
 	if err := u.WantLeft(t.Context(), got[0]); err != nil {
@@ -799,23 +746,23 @@ func TestSessionNobodyReturnedFromExpiresAndIsRead(t *testing.T) {
 	if got := u.state(1); got != "expired" {
 		t.Error(got)
 	}
-	if got := u.text(`select wanted || ' ' || priority from walletsync.refreshes`); got != "1 60" {
+	if got := u.Text(`select wanted || ' ' || priority from walletsync.refreshes`); got != "1 60" {
 		t.Error(got)
 	}
 	if got := left(); len(got) != 0 {
 		t.Errorf("again: %+v", got)
 	}
 	// A buyer who comes back all the same is told that it is too late.
-	if b := u.begin(1, checkoutOne, token(1)); b.Ours || !b.Refused {
+	if b := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1)); b.Ours || !b.Refused {
 		t.Errorf("%+v", b)
 	}
 }
 
 func TestCompletionWithoutAReadSinceIsOwedOne(t *testing.T) {
 	u := newUpdates(t)
-	u.session(1)
-	a := u.complete(1, checkoutOne)
-	a.CompletedAt = u.now
+	u.StartSession(1)
+	a := u.complete(1, pgtest.CheckoutOne)
+	a.CompletedAt = u.Now
 	left := func() int {
 		t.Helper()
 		got, err := u.Left(t.Context(), "main", 10)
@@ -827,17 +774,17 @@ func TestCompletionWithoutAReadSinceIsOwedOne(t *testing.T) {
 	if n := left(); n != 0 {
 		t.Errorf("%d while a read is wanted", n)
 	}
-	u.exec(`update walletsync.refreshes set done = wanted, read_at = $1`, u.now.Add(-time.Second))
+	u.Exec(`update walletsync.refreshes set done = wanted, read_at = $1`, u.Now.Add(-time.Second))
 	if n := left(); n != 1 {
 		t.Errorf("%d with a read from before", n)
 	}
-	if err := u.WantLeft(t.Context(), session.Left{Session: a.Session, Account: "main", ChargePermission: permissionOne, CompletedAt: u.now}); err != nil {
+	if err := u.WantLeft(t.Context(), session.Left{Session: a.Session, Account: "main", ChargePermission: pgtest.PermissionOne, CompletedAt: u.Now}); err != nil {
 		t.Fatal(err)
 	}
 	if n := left(); n != 0 {
 		t.Errorf("%d when wanted again", n)
 	}
-	u.exec(`update walletsync.refreshes set done = wanted, read_at = $1`, u.now)
+	u.Exec(`update walletsync.refreshes set done = wanted, read_at = $1`, u.Now)
 	if n := left(); n != 0 {
 		t.Errorf("%d with a read since", n)
 	}
@@ -846,14 +793,14 @@ func TestCompletionWithoutAReadSinceIsOwedOne(t *testing.T) {
 func TestChangeThatComesLaterIsNoted(t *testing.T) {
 	u := newUpdates(t)
 	u.permission("Chargeable", "Oldtown")
-	u.session(1)
-	u.complete(1, checkoutOne)
-	u.now = u.now.Add(time.Minute)
+	u.StartSession(1)
+	u.complete(1, pgtest.CheckoutOne)
+	u.Now = u.Now.Add(time.Minute)
 	u.change("payment_method", `{"descriptors":["Visa ****2222 (Amazon Pay)"]}`)
 	if err := u.NoteStored(t.Context(), "main"); err != nil {
 		t.Fatal(err)
 	}
-	if got := u.text(`select stored_at - ended_at from walletsync.update_attempts`); got != "00:01:00" {
+	if got := u.Text(`select stored_at - ended_at from walletsync.update_attempts`); got != "00:01:00" {
 		t.Error(got)
 	}
 }

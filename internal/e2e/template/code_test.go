@@ -316,7 +316,7 @@ func calls(packages map[string]string) []string {
 			}
 			need[action] = true
 		}
-		if path == "internal/postgres/iam" {
+		if path == "internal/pg/rdsiam" {
 			need["rds-db:connect"] = true
 		}
 	}

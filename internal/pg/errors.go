@@ -1,4 +1,4 @@
-package postgres
+package pg
 
 import (
 	"errors"
@@ -8,17 +8,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"walletsync/internal/wallet"
 )
 
 // The SQLSTATE codes here are those of PostgreSQL's documentation, "PostgreSQL
 // Error Codes". Their first two characters are the class.
 
-// errNoAccount is an account that the configuration knows and the database does
-// not.
-func errNoAccount(a wallet.AccountID) error {
-	return fmt.Errorf("account %s is not in the database: invoke the migrator, which copies the accounts there", a)
+// MissingAccount is the error for an account that the configuration knows and the
+// database does not.
+func MissingAccount[T ~string](account T) error {
+	return fmt.Errorf("account %s is not in the database: invoke the migrator, which copies the accounts there", account)
 }
 
 // serverUnusable reports whether the server answered that it can do nothing for
@@ -32,10 +30,10 @@ func serverUnusable(err error) bool {
 		strings.HasPrefix(refused.Code, "08")) // connection exception
 }
 
-// unstorable reports whether the server refused the data itself: a value that a
+// Unstorable reports whether the server refused the data itself: a value that a
 // column cannot hold (class 22), a rule forbids (class 23), or a limit of the
 // server does, as that of an index entry's size (class 54).
-func unstorable(err error) bool {
+func Unstorable(err error) bool {
 	refused, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && slices.Contains([]string{"22", "23", "54"}, class(refused))
 }

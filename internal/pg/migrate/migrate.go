@@ -1,5 +1,5 @@
-// Package migrate brings the schema up to date. It stands apart from package
-// postgres so that only the migrator links goose.
+// Package migrate brings the schema up to date. It stands apart from package pg
+// so that only the migrator links goose.
 package migrate
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 	"github.com/rs/zerolog"
 
-	"walletsync/internal/postgres/endpoint"
+	"walletsync/internal/pg"
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
 )
@@ -96,7 +96,7 @@ const (
 // The error says what to do. It holds no value of a row and no password, and no
 // SQL: it is shown to whoever deploys.
 func Run(ctx context.Context, url, ca string, accounts []Account, options ...stdlib.OptionOpenDB) (Migrated, error) {
-	c, err := endpoint.Config(url, ca)
+	c, err := pg.ConnConfig(url, ca)
 	if err != nil {
 		return Migrated{}, err
 	}
@@ -139,7 +139,7 @@ func EndIdleSessions(ctx context.Context, url, ca string, options ...stdlib.Opti
 }
 
 func endIdleSessions(ctx context.Context, url, ca string, options []stdlib.OptionOpenDB) error {
-	c, err := endpoint.Config(url, ca)
+	c, err := pg.ConnConfig(url, ca)
 	if err != nil {
 		return err
 	}

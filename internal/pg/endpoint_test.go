@@ -1,4 +1,4 @@
-package endpoint
+package pg
 
 import (
 	"crypto/x509"
@@ -42,7 +42,7 @@ func TestAURLThatWouldDoWithoutTLSIsRefused(t *testing.T) {
 		{"postgres://shop:hush-hush@localhost/shop?sslmode=prefer", nil},
 		{"postgres://shop:hush-hush@/shop?host=/var/run/postgresql", nil},
 	} {
-		_, err := Config(c.url, "")
+		_, err := ConnConfig(c.url, "")
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.url, err, c.want)
 		}
@@ -58,7 +58,7 @@ func TestAURLThatWouldDoWithoutTLSIsRefused(t *testing.T) {
 func TestEveryHostTrustsTheSystemRDSAndTheSecretsAuthorities(t *testing.T) {
 	const url = "postgres://shop@a.example,b.example/shop?sslmode=verify-full"
 	block, _ := pem.Decode(rdsPEM)
-	c, err := Config(url, string(pem.EncodeToMemory(block)))
+	c, err := ConnConfig(url, string(pem.EncodeToMemory(block)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,10 +71,10 @@ func TestEveryHostTrustsTheSystemRDSAndTheSecretsAuthorities(t *testing.T) {
 			t.Errorf("%s: %+v", h.Host, h.TLSConfig)
 		}
 	}
-	if _, err := Config(url, "no certificate"); !errors.Is(err, ErrCA) {
+	if _, err := ConnConfig(url, "no certificate"); !errors.Is(err, ErrCA) {
 		t.Errorf("a ca without a certificate: %v", err)
 	}
-	if c, err = Config("postgres://shop@a.example/shop?sslmode=verify-full&pool_max_conns=3&application_name=shop", ""); err != nil ||
+	if c, err = ConnConfig("postgres://shop@a.example/shop?sslmode=verify-full&pool_max_conns=3&application_name=shop", ""); err != nil ||
 		c.RuntimeParams["pool_max_conns"] != "" || c.RuntimeParams["application_name"] != "shop" {
 		t.Errorf("%v, %v", c.RuntimeParams, err)
 	}

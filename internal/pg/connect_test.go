@@ -1,4 +1,4 @@
-package postgres_test
+package pg_test
 
 import (
 	"bytes"
@@ -13,11 +13,14 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"walletsync/internal/local/pg"
+	local "walletsync/internal/local/pg"
 	"walletsync/internal/local/pg/wire"
-	"walletsync/internal/postgres"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/telemetry"
 )
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // nowhere is a port of this machine that nobody listens at.
 const nowhere = "postgres://shop@127.0.0.1:1/walletsync?sslmode=disable"
@@ -35,9 +38,9 @@ func counted(t *testing.T) (*telemetry.Metrics, func() bool) {
 
 func TestConnectionThatCannotBeMadeIsCountedOnce(t *testing.T) {
 	m, failed := counted(t)
-	store := postgres.New(postgres.URL(nowhere), postgres.Options{Metrics: m})
-	defer store.Close()
-	if _, err := store.Unpushed(t.Context(), 1); err == nil {
+	db := pg.New(pg.URL(nowhere), pg.Options{Metrics: m})
+	defer db.Close()
+	if err := readable(t.Context(), db); err == nil {
 		t.Fatal("no error")
 	}
 	if !failed() {
@@ -46,11 +49,11 @@ func TestConnectionThatCannotBeMadeIsCountedOnce(t *testing.T) {
 }
 
 func TestFailedConnectionIsRetriedOnceAndNotCountedIfThatSucceeds(t *testing.T) {
-	proxy := listen(t, database(t))
+	proxy := listen(t, pgtest.Database(t))
 	m, failed := counted(t)
-	store := open(t, proxy.URL(), postgres.Options{Metrics: m})
+	db := open(t, proxy.URL(), pg.Options{Metrics: m})
 	proxy.On(wire.Opened, nil, wire.DoNth(1, wire.Cut))
-	if _, err := store.Unpushed(t.Context(), 1); err != nil {
+	if err := readable(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	if failed() {
@@ -60,20 +63,20 @@ func TestFailedConnectionIsRetriedOnceAndNotCountedIfThatSucceeds(t *testing.T) 
 
 func TestEachConnectionIsMadeAsBeforeConnectSays(t *testing.T) {
 	refused := errors.New("no token")
-	store := postgres.New(postgres.URL(nowhere), postgres.Options{BeforeConnect: func(_ context.Context, c *pgx.ConnConfig) error {
+	db := pg.New(pg.URL(nowhere), pg.Options{BeforeConnect: func(_ context.Context, c *pgx.ConnConfig) error {
 		if c.User != "shop" || c.Password != "" {
 			t.Errorf("it is told of user %q with password %q", c.User, c.Password)
 		}
 		return refused
 	}})
-	defer store.Close()
-	if _, err := store.Unpushed(t.Context(), 1); !errors.Is(err, refused) {
+	defer db.Close()
+	if err := readable(t.Context(), db); !errors.Is(err, refused) {
 		t.Errorf("%v, want %v", err, refused)
 	}
 }
 
 func TestRefusedLoginRefetchesTheURLAtOnce(t *testing.T) {
-	current := database(t)
+	current := pgtest.Database(t)
 	u, err := url.Parse(current)
 	if err != nil {
 		t.Fatal(err)
@@ -81,15 +84,15 @@ func TestRefusedLoginRefetchesTheURLAtOnce(t *testing.T) {
 	u.User = url.User("rotated_away")
 	m, failed := counted(t)
 	var asked []bool
-	store := postgres.New(func(_ context.Context, refetch bool) (string, string, error) {
+	db := pg.New(func(_ context.Context, refetch bool) (string, string, error) {
 		asked = append(asked, refetch)
 		if refetch {
 			return current, "", nil
 		}
 		return u.String(), "", nil
-	}, postgres.Options{Metrics: m})
-	defer store.Close()
-	if _, err := store.Unpushed(t.Context(), 1); err != nil {
+	}, pg.Options{Metrics: m})
+	defer db.Close()
+	if err := readable(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	if len(asked) != 2 || asked[0] || !asked[1] || failed() {
@@ -98,9 +101,9 @@ func TestRefusedLoginRefetchesTheURLAtOnce(t *testing.T) {
 }
 
 func TestURLThatCannotBeReadIsNotQuoted(t *testing.T) {
-	store := postgres.New(postgres.URL("postgres://shop:hush-hush@[::1/walletsync"), postgres.Options{})
-	defer store.Close()
-	if _, err := store.Unpushed(t.Context(), 1); err == nil || strings.Contains(err.Error(), "hush-hush") {
+	db := pg.New(pg.URL("postgres://shop:hush-hush@[::1/walletsync"), pg.Options{})
+	defer db.Close()
+	if err := readable(t.Context(), db); err == nil || strings.Contains(err.Error(), "hush-hush") {
 		t.Error(err)
 	}
 }
@@ -130,27 +133,48 @@ func readOnly(t *testing.T, url, onOff string) {
 }
 
 // writable does something that a read-only session refuses, and returns why.
-func writable(ctx context.Context, s *postgres.Store) error {
-	_, _, err := s.Backlog(ctx, "main")
-	return err
+func writable(ctx context.Context, db *pg.DB) error {
+	return db.RoundTrip(ctx, func(b *pgx.Batch) { b.Queue(`update walletsync.feed set n = n`) })
+}
+
+// readable does something that needs a connection, and returns why it failed.
+func readable(ctx context.Context, db *pg.DB) error {
+	return db.RoundTrip(ctx, func(b *pgx.Batch) { b.Queue(`select n from walletsync.feed`) })
+}
+
+// sent sends one statement whose row is read by scan, and returns how often it
+// was sent.
+func sent(ctx context.Context, db *pg.DB, scan func(pgx.Row) error, sql string) (times int, err error) {
+	err = db.RoundTrip(ctx, func(b *pgx.Batch) {
+		times++
+		b.Queue(sql).QueryRow(scan)
+	})
+	return times, err
+}
+
+// open returns the database at url, by way of a pool that is closed with the test.
+func open(t *testing.T, url string, o pg.Options) *pg.DB {
+	db := pg.New(pg.URL(url), o)
+	t.Cleanup(db.Close)
+	return db
 }
 
 func TestConnectionToAReadOnlyServerIsReplaced(t *testing.T) {
-	for _, way := range ways {
-		t.Run(way.name, func(t *testing.T) {
-			u := database(t)
+	for _, way := range pgtest.Ways {
+		t.Run(way.Name, func(t *testing.T) {
+			u := pgtest.Database(t)
 			readOnly(t, u, "on")
-			through := way.to(t, u)
-			store := open(t, through, postgres.Options{})
+			through := way.To(t, u)
+			db := open(t, through, pg.Options{})
 			var refused *pgconn.PgError
-			if err := writable(t.Context(), store); !errors.As(err, &refused) || refused.Code != "25006" {
+			if err := writable(t.Context(), db); !errors.As(err, &refused) || refused.Code != "25006" {
 				t.Fatalf("while the server is read-only: %v", err)
 			}
 			readOnly(t, withRuntime(t, u, "default_transaction_read_only=off"), "off")
-			if way.name != "direct" { // its own connections are the pooler's affair: it gives this one up
+			if way.Name != "direct" { // its own connections are the pooler's affair: it gives this one up
 				endOthers(t, u)
 			}
-			if err := writable(t.Context(), store); err != nil {
+			if err := writable(t.Context(), db); err != nil {
 				t.Errorf("the next trip: %v", err)
 			}
 		})
@@ -160,14 +184,14 @@ func TestConnectionToAReadOnlyServerIsReplaced(t *testing.T) {
 // TestTripIsMadeOnceMoreWhenItsServerTurnsOutReadOnly: the connection was made
 // while the server was read-only, and a reader did not notice.
 func TestTripIsMadeOnceMoreWhenItsServerTurnsOutReadOnly(t *testing.T) {
-	u := database(t)
+	u := pgtest.Database(t)
 	readOnly(t, u, "on")
-	store := open(t, u, postgres.Options{})
-	if _, err := store.Permissions(t.Context(), "S01-0000000-0000001"); err != nil {
+	db := open(t, u, pg.Options{})
+	if err := readable(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	readOnly(t, withRuntime(t, u, "default_transaction_read_only=off"), "off")
-	if err := writable(t.Context(), store); err != nil {
+	if err := writable(t.Context(), db); err != nil {
 		t.Error(err)
 	}
 }
@@ -204,18 +228,18 @@ func endOthers(t *testing.T, to string) {
 }
 
 func TestListOfHostsLeadsToTheOneThatTakesWrites(t *testing.T) {
-	o, err := pg.FromEnvironment(os.Getenv)
+	o, err := local.FromEnvironment(os.Getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := database(t)
+	u := pgtest.Database(t)
 	primary, err := url.Parse(u)
 	if err != nil {
 		t.Fatal(err)
 	}
 	name := strings.TrimPrefix(primary.Path, "/")
 	o.Settings = map[string]string{"default_transaction_read_only": "on"}
-	standby, err := pg.Start(t.Context(), o)
+	standby, err := local.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,8 +253,8 @@ func TestListOfHostsLeadsToTheOneThatTakesWrites(t *testing.T) {
 	}
 	list := *primary
 	list.Host = second.Host + "," + primary.Host
-	store := open(t, withRuntime(t, list.String(), "target_session_attrs=read-write"), postgres.Options{})
-	if err := writable(t.Context(), store); err != nil {
+	db := open(t, withRuntime(t, list.String(), "target_session_attrs=read-write"), pg.Options{})
+	if err := writable(t.Context(), db); err != nil {
 		t.Error(err)
 	}
 }
@@ -238,16 +262,16 @@ func TestListOfHostsLeadsToTheOneThatTakesWrites(t *testing.T) {
 // TestConnectionThatDiedWhileIdleIsReplaced: what is sent on it is answered by
 // nothing, not even a reset.
 func TestConnectionThatDiedWhileIdleIsReplaced(t *testing.T) {
-	proxy := listen(t, database(t))
+	proxy := listen(t, pgtest.Database(t))
 	m, failed := counted(t)
-	store := open(t, proxy.URL(), postgres.Options{PingAfter: time.Nanosecond, Metrics: m})
-	if err := writable(t.Context(), store); err != nil {
+	db := open(t, proxy.URL(), pg.Options{PingAfter: time.Nanosecond, Metrics: m})
+	if err := writable(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	proxy.On(wire.Requested, func(trip wire.Trip) bool { return trip.Conn == 1 }, wire.Do(wire.BlackHole))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := writable(ctx, store); err != nil {
+	if err := writable(ctx, db); err != nil {
 		t.Fatal(err)
 	}
 	stats := proxy.ConnStats()
@@ -260,24 +284,24 @@ func TestConnectionThatDiedWhileIdleIsReplaced(t *testing.T) {
 // is not pinged, and hangs for as long as a statement may take.
 func TestConnectionThatDiesInUseIsReplaced(t *testing.T) {
 	t.Parallel()
-	proxy := listen(t, database(t))
-	store := open(t, proxy.URL(), postgres.Options{StatementTimeout: time.Second})
-	if err := writable(t.Context(), store); err != nil {
+	proxy := listen(t, pgtest.Database(t))
+	db := open(t, proxy.URL(), pg.Options{StatementTimeout: time.Second})
+	if err := writable(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	proxy.On(wire.Requested, func(trip wire.Trip) bool { return trip.Conn == 1 }, wire.Do(wire.BlackHole))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if err := writable(ctx, store); err != nil {
+	if err := writable(ctx, db); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestConnectionInUseIsNotPinged(t *testing.T) {
-	proxy := listen(t, database(t))
-	store := open(t, proxy.URL(), postgres.Options{})
+	proxy := listen(t, pgtest.Database(t))
+	db := open(t, proxy.URL(), pg.Options{})
 	for range 3 {
-		if err := writable(t.Context(), store); err != nil {
+		if err := writable(t.Context(), db); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -287,23 +311,23 @@ func TestConnectionInUseIsNotPinged(t *testing.T) {
 }
 
 func TestRowThatCannotBeReadIsReadOnceAndNotQuoted(t *testing.T) {
-	proxy := listen(t, database(t))
-	store := open(t, proxy.URL(), postgres.Options{})
+	proxy := listen(t, pgtest.Database(t))
+	db := open(t, proxy.URL(), pg.Options{})
 	var n int
-	sent, err := store.Trip(t.Context(), func(r pgx.Row) error { return r.Scan(&n) }, `select '12 Main Street'::text as line`)
+	times, err := sent(t.Context(), db, func(r pgx.Row) error { return r.Scan(&n) }, `select '12 Main Street'::text as line`)
 	if err == nil || strings.Contains(err.Error(), "Main") || !strings.Contains(err.Error(), `"line"`) {
 		t.Errorf("%v", err)
 	}
-	if err := writable(t.Context(), store); err != nil {
+	if err := writable(t.Context(), db); err != nil {
 		t.Error(err)
 	}
-	if c := proxy.Stats().Connections; sent != 1 || c != 1 {
-		t.Errorf("sent %d times over %d connections", sent, c)
+	if c := proxy.Stats().Connections; times != 1 || c != 1 {
+		t.Errorf("sent %d times over %d connections", times, c)
 	}
 }
 
 func TestRefusedDataIsNotQuoted(t *testing.T) {
-	store := open(t, database(t), postgres.Options{})
+	db := open(t, pgtest.Database(t), pg.Options{})
 	for name, c := range map[string]struct {
 		sql, want  string
 		unstorable bool
@@ -315,12 +339,12 @@ func TestRefusedDataIsNotQuoted(t *testing.T) {
 		"a long name": {`with x as (select string_agg(md5(i::text), '') s from generate_series(1, 1000) i) update walletsync.accounts set merchant_id = x.s from x returning 1`, "54000", true},
 		"a table":     {`select 1 from walletsync.nothing`, `relation "walletsync.nothing" does not exist`, false},
 	} {
-		sent, err := store.Trip(t.Context(), func(r pgx.Row) error { var s string; return r.Scan(&s) }, c.sql)
+		times, err := sent(t.Context(), db, func(r pgx.Row) error { var s string; return r.Scan(&s) }, c.sql)
 		if err == nil || strings.Contains(err.Error(), "Main Street") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
-		if got := postgres.Unstorable(err); got != c.unstorable || sent != 1 {
-			t.Errorf("%s: unstorable %v, sent %d times", name, got, sent)
+		if got := pg.Unstorable(err); got != c.unstorable || times != 1 {
+			t.Errorf("%s: unstorable %v, sent %d times", name, got, times)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package postgres
+package pg
 
 import (
 	"context"
@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"walletsync/internal/postgres/endpoint"
 	"walletsync/internal/telemetry"
 )
 
@@ -47,16 +46,16 @@ const (
 )
 
 // newPool returns a pool that does not connect before it is used. Each
-// connection is made as the Store's Source says at that moment.
-func (s *Store) newPool() (*pgxpool.Pool, error) {
+// connection is made as the DB's Source says at that moment.
+func (db *DB) newPool() (*pgxpool.Pool, error) {
 	// BeforeConnect replaces all of this. It leaves nothing to the PG… variables
 	// of the environment, which could be wrong.
 	c, err := pgxpool.ParseConfig("host=localhost port=5432 sslmode=disable connect_timeout=5 target_session_attrs=any")
 	if err != nil {
 		return nil, fmt.Errorf("database pool: %w", err)
 	}
-	c.BeforeConnect = s.configure
-	c.MaxConns = s.connections
+	c.BeforeConnect = db.configure
+	c.MaxConns = db.connections
 	c.MinConns, c.MinIdleConns = 0, 0
 	c.MaxConnLifetime, c.MaxConnLifetimeJitter = maxLifetime, lifetimeJitter
 	c.MaxConnIdleTime = 5 * time.Minute
@@ -71,47 +70,47 @@ func (s *Store) newPool() (*pgxpool.Pool, error) {
 }
 
 // configure is called by the pool before it makes a connection.
-func (s *Store) configure(ctx context.Context, c *pgx.ConnConfig) error {
-	url, ca, err := s.source(ctx, s.refused.Load())
+func (db *DB) configure(ctx context.Context, c *pgx.ConnConfig) error {
+	url, ca, err := db.source(ctx, db.refused.Load())
 	if err != nil {
 		return fmt.Errorf("database URL: %w", err)
 	}
-	parsed, err := endpoint.Config(url, ca)
+	parsed, err := ConnConfig(url, ca)
 	if err != nil {
 		return err
 	}
 	*c = *parsed
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec
 	c.StatementCacheCapacity, c.DescriptionCacheCapacity = 0, 0
-	c.ConnectTimeout = s.connectTimeout
-	if s.beforeConnect == nil {
+	c.ConnectTimeout = db.connectTimeout
+	if db.beforeConnect == nil {
 		return nil
 	}
-	return s.beforeConnect(ctx, c)
+	return db.beforeConnect(ctx, c)
 }
 
 // acquire returns a connection that answered lately; release or discard gives it
 // back. A connection that cannot be made is tried once more, with the URL read
 // again if the server refused the user or the password. Only when both attempts
 // failed is that counted.
-func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	conn, err := s.acquireOnce(ctx)
+func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	conn, err := db.acquireOnce(ctx)
 	if notConnected(err) && ctx.Err() == nil {
-		s.refused.Store(loginRefused(err))
-		conn, err = s.acquireOnce(ctx)
+		db.refused.Store(loginRefused(err))
+		conn, err = db.acquireOnce(ctx)
 	}
 	if notConnected(err) {
-		s.refused.Store(loginRefused(err))
-		s.metrics.Count(telemetry.ConnectionsFailed, 1, telemetry.Labels{})
+		db.refused.Store(loginRefused(err))
+		db.metrics.Count(telemetry.ConnectionsFailed, 1, telemetry.Labels{})
 	}
 	if err == nil {
-		s.refused.Store(false)
+		db.refused.Store(false)
 	}
 	return conn, err
 }
 
-func (s *Store) acquireOnce(ctx context.Context) (*pgxpool.Conn, error) {
-	pool, err := s.pool()
+func (db *DB) acquireOnce(ctx context.Context) (*pgxpool.Conn, error) {
+	pool, err := db.pool()
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +119,7 @@ func (s *Store) acquireOnce(ctx context.Context) (*pgxpool.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if idle(conn) < s.pingAfter || ping(ctx, conn) == nil {
+		if idle(conn) < db.pingAfter || ping(ctx, conn) == nil {
 			return conn, nil
 		}
 		discard(conn)

@@ -1,4 +1,4 @@
-package iam
+package rdsiam
 
 import (
 	"net/url"

@@ -1,12 +1,4 @@
-// Package endpoint reads how a database is reached: it parses the URL, refuses
-// one that lets a connection to another machine go on in the clear, and says
-// whose certificates are trusted. The functions, the migrator, the CLI and the
-// doctor all connect as it says. It makes no connection.
-//
-// Trusted are the system's certificate authorities, those of Amazon RDS, which no
-// system has, and those that the database's secret names by ca. A URL with
-// sslrootcert trusts that file in place of the system and RDS.
-package endpoint
+package pg
 
 import (
 	"crypto/tls"
@@ -30,7 +22,7 @@ var rdsPEM []byte
 // came later is not among them.
 var BundleDate = time.Date(2024, time.November, 23, 0, 0, 0, 0, time.UTC)
 
-// The errors of Config. None quotes the URL, which holds a password; pgx's own do.
+// The errors of ConnConfig. None quotes the URL, which holds a password; pgx's own do.
 var (
 	ErrURL = errors.New("the database URL cannot be read; it must look like postgres://user:password@host:5432/database?sslmode=verify-full")
 	// ErrClear: every host that the URL names, and every fallback of pgx's, must
@@ -39,9 +31,14 @@ var (
 	ErrCA    = errors.New(`DATABASE_SECRET: the member "ca" of that secret holds no certificate in PEM`)
 )
 
-// Config returns how to connect to the database at url. ca holds certificate
-// authorities in PEM that are trusted besides, or is empty.
-func Config(url, ca string) (*pgx.ConnConfig, error) {
+// ConnConfig returns how to connect to the database at url; it makes no connection.
+// The functions, the migrator, the CLI and the doctor all connect as it says. It
+// refuses a URL that lets a connection to another machine go on in the clear.
+//
+// Trusted are the system's certificate authorities, those of Amazon RDS, which no
+// system has, and those in ca, in PEM; it may be empty. A URL with sslrootcert
+// trusts that file in place of the system and RDS.
+func ConnConfig(url, ca string) (*pgx.ConnConfig, error) {
 	c, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, ErrURL

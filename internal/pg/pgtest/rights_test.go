@@ -1,12 +1,15 @@
-package postgres
+package pgtest
 
 import (
 	"slices"
 	"testing"
+
+	"walletsync/internal/pg"
+	"walletsync/internal/postgres"
 )
 
 func TestRightsAreReadFromTheStatements(t *testing.T) {
-	all := Rights()
+	all := pg.Rights(postgres.Statements)
 	for table, want := range map[string][]string{
 		"refreshes":                 {"insert", "select", "update"},
 		"notifications":             {"insert", "select"},
