@@ -18,6 +18,7 @@ import (
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/config"
 	"walletsync/internal/doctor"
+	feedpush "walletsync/internal/feedpush/postgres"
 	"walletsync/internal/operator"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/rdsiam"
@@ -86,7 +87,7 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 		Database: func(ctx context.Context) (config.Database, error) { return secrets.Database(ctx, database, true) },
 		Databases: databases{
 			Store:    postgres.New(pg.New(secrets.DatabaseURL(database), pg.Options{BeforeConnect: signIn})),
-			Examiner: examine.Examiner{Rights: pg.Rights(postgres.Statements), SignIn: signIn},
+			Examiner: examine.Examiner{Rights: pg.Rights(postgres.Statements, feedpush.Statements), SignIn: signIn},
 		},
 		Queues: queues{sqs.NewFromConfig(aws)},
 	}, nil

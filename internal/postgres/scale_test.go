@@ -46,7 +46,7 @@ func questions(t testing.TB) []question {
 			question{schema + ".feed", `select * from ` + schema + `.feed`, nothing},
 		)
 	}
-	unpushed, err := os.ReadFile("sql/unpushed.sql")
+	unpushed, err := os.ReadFile("../feedpush/postgres/sql/unpushed.sql")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	feedpush "walletsync/internal/feedpush/postgres"
 	local "walletsync/internal/local/pg"
 	server "walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/pg"
@@ -25,17 +26,23 @@ import (
 // they share.
 func Main(m *testing.M) { server.Main(m) }
 
+// FeedPush and its like name the stores apart, which are all called Store.
+type (
+	FeedPush = feedpush.Store
+)
+
 // Stores are those of all features, on one database.
 type Stores struct {
 	DB *pg.DB
 	*postgres.Store
+	*FeedPush
 }
 
 // Open returns the stores in the database at url.
 func Open(t testing.TB, url string, o pg.Options) *Stores {
 	db := pg.New(pg.URL(url), o)
 	t.Cleanup(db.Close)
-	return &Stores{DB: db, Store: postgres.New(db)}
+	return &Stores{DB: db, Store: postgres.New(db), FeedPush: feedpush.New(db)}
 }
 
 // Database returns the URL of a fresh database with the accounts main and known.

@@ -1,17 +1,18 @@
-// Package push tells others that there is something new in the change feed:
-// which charge permission changed, in which facet, and where in the feed it
-// stands. It tells nothing of the person. What changed, they read themselves.
+// Package feedpush publishes the positions of new changes in the feed to an SNS
+// topic or an EventBridge bus: which charge permission changed, in which facet,
+// and where in the feed it stands. It publishes nothing of the person. What
+// changed, subscribers read themselves.
 //
 // It follows the feed by a cursor in the database, which moves after the target
 // has taken what came before it. So a publication that is lost is made good by
-// the next run, and each change is told at least once; two runs at once tell the
-// same twice.
+// the next run, and each change is published at least once; two runs at once
+// publish the same twice.
 //
 // The push runs on a schedule of its own, and not in the worker: after a batch it
 // would cost a third round trip and a call, and fail with the target. Who cannot
 // wait for the schedule reads back_office.changes_after, which is one look-up in
 // an index.
-package push
+package feedpush
 
 import (
 	"context"
@@ -23,7 +24,7 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Change is what is told of a change. Its JSON is the message, and a promise:
+// Change is what is published of a change. Its JSON is the message, and a promise:
 // members may be added.
 type Change struct {
 	Version          int                       `json:"version"` // 1
@@ -44,7 +45,7 @@ type Store interface {
 
 // Target is a topic or a bus.
 type Target interface {
-	// Publish tells of changes in their order. Taken are the first so many;
+	// Publish publishes changes in their order. Taken are the first so many;
 	// with fewer than all comes an error, and later ones may have been taken, too.
 	Publish(ctx context.Context, changes []Change) (taken int, err error)
 }
@@ -64,11 +65,11 @@ const (
 	// left then is for the next one.
 	spare = 10 * time.Second
 	// cursorTime is what a publication leaves of the run's time, so that what the
-	// target has taken is not told again.
+	// target has taken is not published again.
 	cursorTime = 3 * time.Second
 )
 
-// Run tells of all that has not been told.
+// Run publishes all that has not been published.
 func (p *Pusher) Run(ctx context.Context) error {
 	more, end := deadline.Within(ctx, 0, spare)
 	defer end()

@@ -1,4 +1,4 @@
-package publish_test
+package feedpush_test
 
 import (
 	"context"
@@ -16,17 +16,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"walletsync/internal/feedpush"
 	"walletsync/internal/local/bus"
 	"walletsync/internal/local/sqs/awsjson"
 	"walletsync/internal/local/sqs/mototest"
-	"walletsync/internal/publish"
-	"walletsync/internal/push"
 )
 
 // changes are n of them, from position 1.
-func changes(n int) (out []push.Change) {
+func changes(n int) (out []feedpush.Change) {
 	for i := range n {
-		out = append(out, push.Change{Version: 1, Account: "main", ChargePermission: "B01-0000001-0000001", Facet: "address", Position: int64(i + 1)})
+		out = append(out, feedpush.Change{Version: 1, Account: "main", ChargePermission: "B01-0000001-0000001", Facet: "address", Position: int64(i + 1)})
 	}
 	return out
 }
@@ -44,12 +43,12 @@ func client(url string) aws.Config {
 
 const busARN = "arn:aws:events:eu-west-1:123456789012:event-bus/shop"
 
-func onBus(t *testing.T) (*bus.Server, push.Target) {
+func onBus(t *testing.T) (*bus.Server, feedpush.Target) {
 	t.Helper()
 	server := bus.New()
 	http := httptest.NewServer(server)
 	t.Cleanup(http.Close)
-	target, err := publish.To(busARN, client(http.URL))
+	target, err := feedpush.TargetOf(busARN, client(http.URL))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +115,7 @@ func TestATopicThatRefusesOneMessageStopsThere(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{"refused": "InternalError: try again", "forgotten": "its answer does not name it"} {
-		target := &publish.Topic{ARN: "arn:aws:sns:eu-west-1:1:shop", Client: topicClient(func(*sns.PublishBatchInput) (*sns.PublishBatchOutput, error) { return answers[name], nil })}
+		target := &feedpush.Topic{ARN: "arn:aws:sns:eu-west-1:1:shop", Client: topicClient(func(*sns.PublishBatchInput) (*sns.PublishBatchOutput, error) { return answers[name], nil })}
 		if n, err := target.Publish(t.Context(), changes(3)); n != 1 || err == nil || !strings.HasSuffix(err.Error(), "refuses position 2: "+want) {
 			t.Errorf("%s: %d taken: %v", name, n, err)
 		}
@@ -126,7 +125,7 @@ func TestATopicThatRefusesOneMessageStopsThere(t *testing.T) {
 func TestOnlyAFIFOTopicGetsGroups(t *testing.T) {
 	for _, arn := range []string{"arn:aws:sns:eu-west-1:1:shop", "arn:aws:sns:eu-west-1:1:shop.fifo"} {
 		var groups []string
-		target := &publish.Topic{ARN: arn, Client: topicClient(func(in *sns.PublishBatchInput) (*sns.PublishBatchOutput, error) {
+		target := &feedpush.Topic{ARN: arn, Client: topicClient(func(in *sns.PublishBatchInput) (*sns.PublishBatchOutput, error) {
 			for _, e := range in.PublishBatchRequestEntries {
 				groups = append(groups, aws.ToString(e.MessageGroupId)+" "+aws.ToString(e.MessageDeduplicationId))
 			}
@@ -145,7 +144,7 @@ func TestOnlyAFIFOTopicGetsGroups(t *testing.T) {
 
 func TestOtherTargetsAreRefused(t *testing.T) {
 	for _, arn := range []string{"", "shop", "arn:aws:sqs:eu-west-1:1:shop", "arn:aws:events:eu-west-1:1:rule/shop"} {
-		if target, err := publish.To(arn, client("")); err == nil {
+		if target, err := feedpush.TargetOf(arn, client("")); err == nil {
 			t.Errorf("%q is %T", arn, target)
 		}
 	}
@@ -172,7 +171,7 @@ func TestMotoTakesWhatIsPublished(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, arn := range []*string{topic.TopicArn, shop.EventBusArn} {
-		target, err := publish.To(*arn, c)
+		target, err := feedpush.TargetOf(*arn, c)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,4 @@
-// Package publish puts what package push tells on an SNS topic or an EventBridge
-// bus.
-package publish
+package feedpush
 
 import (
 	"context"
@@ -15,8 +13,6 @@ import (
 	bus "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	topic "github.com/aws/aws-sdk-go-v2/service/sns/types"
-
-	"walletsync/internal/push"
 )
 
 // Source and DetailType are how rules of EventBridge know the events.
@@ -29,9 +25,9 @@ const (
 // ("PublishBatch" and "PutEvents" in their API references).
 const batch = 10
 
-// To returns the target that an ARN names: a topic of SNS or a bus of
+// TargetOf returns the target that an ARN names: a topic of SNS or a bus of
 // EventBridge, in the ARN's region.
-func To(target string, c aws.Config) (push.Target, error) {
+func TargetOf(target string, c aws.Config) (Target, error) {
 	a, err := arn.Parse(target)
 	if err != nil {
 		return nil, fmt.Errorf("the push's target: %w", err)
@@ -47,7 +43,7 @@ func To(target string, c aws.Config) (push.Target, error) {
 }
 
 // inBatches publishes up to the first batch of which not all was taken.
-func inBatches(changes []push.Change, publish func([]push.Change) (int, error)) (taken int, err error) {
+func inBatches(changes []Change, publish func([]Change) (int, error)) (taken int, err error) {
 	for taken < len(changes) {
 		part := changes[taken:min(taken+batch, len(changes))]
 		n, err := publish(part)
@@ -59,8 +55,8 @@ func inBatches(changes []push.Change, publish func([]push.Change) (int, error)) 
 	return taken, nil
 }
 
-// message returns what is told of a change.
-func message(c push.Change) (*string, error) {
+// message returns what is published of a change.
+func message(c Change) (*string, error) {
 	b, err := json.Marshal(c)
 	return aws.String(string(b)), err
 }
@@ -75,9 +71,9 @@ type Topic struct {
 	ARN string
 }
 
-// Publish is that of push.Target.
-func (t *Topic) Publish(ctx context.Context, changes []push.Change) (int, error) {
-	return inBatches(changes, func(part []push.Change) (int, error) {
+// Publish publishes changes to the topic, as a Target does.
+func (t *Topic) Publish(ctx context.Context, changes []Change) (int, error) {
+	return inBatches(changes, func(part []Change) (int, error) {
 		in := &sns.PublishBatchInput{TopicArn: &t.ARN}
 		for i, c := range part {
 			text, err := message(c)
@@ -135,9 +131,9 @@ type Bus struct {
 	ARN string
 }
 
-// Publish is that of push.Target.
-func (b *Bus) Publish(ctx context.Context, changes []push.Change) (int, error) {
-	return inBatches(changes, func(part []push.Change) (int, error) {
+// Publish publishes changes to the bus, as a Target does.
+func (b *Bus) Publish(ctx context.Context, changes []Change) (int, error) {
+	return inBatches(changes, func(part []Change) (int, error) {
 		in := &eventbridge.PutEventsInput{}
 		for _, c := range part {
 			text, err := message(c)

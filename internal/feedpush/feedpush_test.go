@@ -1,4 +1,4 @@
-package push
+package feedpush
 
 import (
 	"context"
@@ -36,13 +36,13 @@ func (f *feed) Pushed(_ context.Context, position int64) error {
 	return nil
 }
 
-// topic takes what it is told, as far as the test lets it.
-type topic struct {
+// fakeTopic takes what it is sent, as far as the test lets it.
+type fakeTopic struct {
 	told []int64
 	fail func(n int) (taken, more int, err error)
 }
 
-func (t *topic) Publish(_ context.Context, changes []Change) (int, error) {
+func (t *fakeTopic) Publish(_ context.Context, changes []Change) (int, error) {
 	taken, more, err := t.fail(len(changes))
 	for i, c := range changes {
 		if i < taken || i >= len(changes)-more {
@@ -67,7 +67,7 @@ func TestEveryChangeIsToldWhateverFails(t *testing.T) {
 			}
 			return nil
 		}}
-		to := &topic{fail: func(n int) (int, int, error) {
+		to := &fakeTopic{fail: func(n int) (int, int, error) {
 			if !strikes("publish") {
 				return n, 0, nil
 			}
@@ -103,7 +103,7 @@ func TestEveryChangeIsToldWhateverFails(t *testing.T) {
 
 func TestWithoutTroubleEachIsToldOnceAndInOrder(t *testing.T) {
 	f := &feed{last: 1234, fail: func(string) error { return nil }}
-	to := &topic{fail: func(n int) (int, int, error) { return n, 0, nil }}
+	to := &fakeTopic{fail: func(n int) (int, int, error) { return n, 0, nil }}
 	p := &Pusher{Store: f, Target: to}
 	for range 2 {
 		if err := p.Run(t.Context()); err != nil {
@@ -120,7 +120,7 @@ func TestWithoutTroubleEachIsToldOnceAndInOrder(t *testing.T) {
 func TestARunEndsBeforeItsTimeDoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &feed{last: 1 << 40, fail: func(string) error { return nil }}
-		to := &topic{fail: func(n int) (int, int, error) {
+		to := &fakeTopic{fail: func(n int) (int, int, error) {
 			time.Sleep(time.Second)
 			return n, 0, nil
 		}}
@@ -171,7 +171,7 @@ func TestASilentTargetLeavesTimeToMoveTheCursor(t *testing.T) {
 
 func TestErrorsTellWhereThePushStands(t *testing.T) {
 	f := &feed{last: 20, fail: func(string) error { return nil }}
-	to := &topic{fail: func(int) (int, int, error) { return 7, 0, errTrouble }}
+	to := &fakeTopic{fail: func(int) (int, int, error) { return 7, 0, errTrouble }}
 	err := (&Pusher{Store: f, Target: to}).Run(t.Context())
 	if want := fmt.Sprintf("publish the changes after position 7; the next run tries again: %v", errTrouble); err == nil || err.Error() != want {
 		t.Errorf("%v", err)
