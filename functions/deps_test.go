@@ -13,13 +13,13 @@ import (
 // mustNotLink says what a binary must not link, and why.
 var mustNotLink = map[string]map[string]string{
 	"ipn-receiver": {
-		"walletsync/internal/publish":    "only the push publishes",
-		"github.com/jackc/pgx/v5":        "the receiver touches no database",
-		"walletsync/internal/postgres":   "the receiver touches no database",
-		"walletsync/internal/amazonpay":  "the receiver calls no Amazon Pay",
-		"walletsync/internal/config/pay": "the receiver must never hold the private key",
-		"html/template":                  "it switches the linker's dead code elimination off",
-		"net/http/httptest":              "test code",
+		"walletsync/internal/publish":   "only the push publishes",
+		"github.com/jackc/pgx/v5":       "the receiver touches no database",
+		"walletsync/internal/postgres":  "the receiver touches no database",
+		"walletsync/internal/amazonpay": "the receiver calls no Amazon Pay",
+		"walletsync/internal/payclient": "the receiver must never hold the private key",
+		"html/template":                 "it switches the linker's dead code elimination off",
+		"net/http/httptest":             "test code",
 	},
 	"ipn-worker": {
 		"walletsync/internal/publish": "only the push publishes",
@@ -44,10 +44,10 @@ var mustNotLink = map[string]map[string]string{
 		"net/http/httptest":           "test code",
 	},
 	"feed-push": {
-		"walletsync/internal/config/pay": "the push calls no Amazon Pay",
-		"html/template":                  "it switches the linker's dead code elimination off",
-		"github.com/pressly/goose/v3":    "only the migrator migrates",
-		"net/http/httptest":              "test code",
+		"walletsync/internal/payclient": "the push calls no Amazon Pay",
+		"html/template":                 "it switches the linker's dead code elimination off",
+		"github.com/pressly/goose/v3":   "only the migrator migrates",
+		"net/http/httptest":             "test code",
 	},
 	"back-office": {
 		"walletsync/internal/publish": "only the push publishes",
@@ -90,7 +90,7 @@ var mayImport = map[string][]string{
 	"internal/queue":               {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"},
 	"internal/awslambda":           {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/config":              {"internal/wallet", "internal/telemetry", "internal/backoffice/identity"}, // the names of the roles
-	"internal/config/pay":          {"internal/refresh", "internal/wallet", "internal/config", "internal/backoffice/identity", "internal/amazonpay", "internal/telemetry"},
+	"internal/payclient":           {"internal/refresh", "internal/wallet", "internal/config", "internal/backoffice/identity", "internal/amazonpay", "internal/telemetry"},
 	"internal/html":                {}, // it knows no page
 	"internal/update":              {"internal/wallet", "internal/refresh", "internal/update/session", "internal/update/pages", "internal/html", "internal/amazonpay", "internal/telemetry"},
 	"internal/update/session":      {"internal/wallet", "internal/amazonpay", "internal/telemetry"}, // no page: the reconciler and the store need none

@@ -20,7 +20,7 @@ import (
 	"walletsync/internal/backoffice/rooms"
 	"walletsync/internal/backoffice/signin"
 	"walletsync/internal/config"
-	"walletsync/internal/config/pay"
+	"walletsync/internal/payclient"
 	"walletsync/internal/html"
 	"walletsync/internal/person"
 	"walletsync/internal/pg"
@@ -41,9 +41,9 @@ func main() {
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
 	store := postgres.New(pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics}))
 	client := c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) })
-	clients := pay.New(pay.Options{Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now, HTTPClient: client})
+	clients := payclient.New(payclient.Options{Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now, HTTPClient: client})
 	messages := sqs.NewFromConfig(aws)
-	refresher := pay.Refresher(c.Refreshing, c.Accounts, clients, store, &queue.Queue{Client: messages, URL: c.QueueURL}, metrics)
+	refresher := payclient.Refresher(c.Refreshing, c.Accounts, clients, store, &queue.Queue{Client: messages, URL: c.QueueURL}, metrics)
 	console, err := backoffice.New(backoffice.Options{
 		Prefix: html.Path(c.PublicURL), Store: store, Accesses: store, Refresher: refresher, StaleAfter: c.Sweep, Patience: c.Patience, Location: c.Location, Now: time.Now,
 		CursorKeys:  secrets.CookieKeys(c.ConsoleSecret),

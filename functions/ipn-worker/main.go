@@ -18,7 +18,7 @@ import (
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/awslambda"
 	"walletsync/internal/config"
-	"walletsync/internal/config/pay"
+	"walletsync/internal/payclient"
 	"walletsync/internal/ipn"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/rdsiam"
@@ -56,7 +56,7 @@ func main() {
 	for i, a := range c.Accounts {
 		accounts[i] = ipn.Account{ID: a.ID, MerchantID: a.MerchantID, Topics: a.Topics}
 	}
-	clients := pay.New(pay.Options{
+	clients := payclient.New(payclient.Options{
 		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, c.FetchLimit) }),
 	})

@@ -19,7 +19,7 @@ import (
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/awslambda"
 	"walletsync/internal/config"
-	"walletsync/internal/config/pay"
+	"walletsync/internal/payclient"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/rdsiam"
 	"walletsync/internal/postgres"
@@ -43,14 +43,14 @@ func main() {
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
 	store := postgres.New(pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics}))
-	clients := pay.New(pay.Options{
+	clients := payclient.New(payclient.Options{
 		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
 	})
 	wakes := &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}
 	start := &update.Start{
 		Store: store, Announcements: store, Waker: wakes,
-		Refresher: pay.Refresher(c.Refreshing, c.Accounts, clients, store, wakes, metrics),
+		Refresher: payclient.Refresher(c.Refreshing, c.Accounts, clients, store, wakes, metrics),
 		Signer:    func(a wallet.AccountID) (update.Signer, error) { return clients.Client(a) },
 		Site: update.Site{
 			PublicURL: c.PublicURL, ReturnOrigins: c.ReturnOrigins, MerchantName: c.MerchantName, MerchantURL: c.MerchantURL, Pages: views,

@@ -1,8 +1,8 @@
-// Package pay gives each account its signed client of the Amazon Pay API: built
+// Package payclient gives each account its signed client of the Amazon Pay API: built
 // when first used, of the account's settings and the private key in Secrets
-// Manager. It stands apart from package config because functions that do not
-// call Amazon Pay must not link its client.
-package pay
+// Manager. Functions that do not call Amazon Pay must not link it, so that they
+// cannot hold a key.
+package payclient
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package pay
+package payclient
 
 import (
 	"context"
