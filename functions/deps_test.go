@@ -80,13 +80,13 @@ var mayImport = map[string][]string{
 	"internal/deadline":            {},
 	"internal/ipn":                 {"internal/wallet", "internal/sns", "internal/telemetry"},
 	"internal/refresh":             {"internal/wallet", "internal/amazonpay", "internal/telemetry"},
-	"internal/reconcile":           {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay", "internal/person"},                                                              // refresh brings amazonpay
-	"internal/operator":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/export", "internal/restore"}, // refresh brings amazonpay
+	"internal/reconcile":           {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay", "internal/privacy"},                                                              // refresh brings amazonpay
+	"internal/operator":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/telemetry", "internal/amazonpay", "internal/privacy", "internal/export", "internal/restore"}, // refresh brings amazonpay
 	"internal/push":                {"internal/wallet", "internal/telemetry"},
 	"internal/publish":             {"internal/wallet", "internal/push", "internal/telemetry"}, // alone links the clients of SNS and EventBridge
 	"internal/pg/migrate":          {"internal/wallet", "migrations", "internal/pg"},
 	"internal/pg":                  {},
-	"internal/postgres":            {"internal/pg", "internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/export", "internal/restore", "internal/backoffice/view", "internal/backoffice/identity"},
+	"internal/postgres":            {"internal/pg", "internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/privacy", "internal/export", "internal/restore", "internal/backoffice/view", "internal/backoffice/identity"},
 	"internal/queue":               {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"},
 	"internal/awslambda":           {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/config":              {"internal/wallet", "internal/telemetry", "internal/backoffice/identity"}, // the names of the roles
@@ -111,34 +111,34 @@ var mayImport = map[string][]string{
 	"internal/local/scale":         {},
 	"internal/local/shop":          {}, // it knows what a merchant knows: update-start's HTTP interface
 	"internal/local/status":        {},
-	"internal/refresh/storetest":   {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/amazonpay", "internal/telemetry", "internal/person"},
+	"internal/refresh/storetest":   {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/amazonpay", "internal/telemetry", "internal/privacy"},
 	"internal/local/sqs/awsjson":   {},
 	"internal/local/sqs/mototest":  {},
 	"internal/local/testreport":    {},
 	"internal/local/pg/wire":       {},
 	"internal/local/pg/pgtest":     {"internal/local/pg"},
 	"internal/local/secrets":       {"internal/local/sqs/awsjson"},
-	"internal/person":              {"internal/wallet"},
+	"internal/privacy":              {"internal/wallet"},
 	"internal/export":              {"internal/wallet"},
-	"internal/restore":             {"internal/wallet", "internal/person"},
+	"internal/restore":             {"internal/wallet", "internal/privacy"},
 	"internal/pg/rdsiam":           {"internal/config", "internal/wallet", "internal/backoffice/identity"}, // alone links RDS's signer
 	// It links the console to the rooms that do what it asks for.
 	"internal/backoffice/rooms": {
-		"internal/backoffice/view", "internal/backoffice/identity", "internal/config", "internal/person", "internal/html", "internal/wallet", "internal/amazonpay", "internal/telemetry",
+		"internal/backoffice/view", "internal/backoffice/identity", "internal/config", "internal/privacy", "internal/html", "internal/wallet", "internal/amazonpay", "internal/telemetry",
 		"internal/update", "internal/refresh", "internal/update/session", "internal/update/pages",
 	},
 	"internal/queue/deadletter": {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"}, // alone receives
 
 	"internal/refresh/simtest": {
 		"internal/wallet", "internal/refresh", "internal/refresh/storetest", "internal/amazonpay", "internal/telemetry",
-		"internal/ipn", "internal/sns", "internal/reconcile", "internal/person", // the real worker and reconciler are what is simulated
+		"internal/ipn", "internal/sns", "internal/reconcile", "internal/privacy", // the real worker and reconciler are what is simulated
 	},
 	"internal/refresh/simtest/mutants": {},
 
-	"internal/doctor": {"internal/wallet", "internal/config", "internal/person", "internal/backoffice/identity", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry"},
+	"internal/doctor": {"internal/wallet", "internal/config", "internal/privacy", "internal/backoffice/identity", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry"},
 	// It fills the doctor's interface. Of the store it takes the statements' rights, and what the reconciler asks.
 	"internal/postgres/examine": {"internal/pg",
-		"internal/doctor", "internal/postgres", "internal/push", "internal/update/session", "migrations", "internal/person", "internal/restore",
+		"internal/doctor", "internal/postgres", "internal/push", "internal/update/session", "migrations", "internal/privacy", "internal/restore",
 		"internal/wallet", "internal/config", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry",
 		"internal/backoffice/identity", "internal/backoffice/view",
 	},

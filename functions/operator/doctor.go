@@ -18,12 +18,13 @@ import (
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/config"
 	"walletsync/internal/doctor"
-	feedpush "walletsync/internal/feedpush/postgres"
+	feedpushpg "walletsync/internal/feedpush/postgres"
 	"walletsync/internal/operator"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/rdsiam"
 	"walletsync/internal/postgres"
 	"walletsync/internal/postgres/examine"
+	privacypg "walletsync/internal/privacy/postgres"
 )
 
 // doctorCommand checks the configuration and prints a line for each check. It
@@ -87,7 +88,7 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 		Database: func(ctx context.Context) (config.Database, error) { return secrets.Database(ctx, database, true) },
 		Databases: databases{
 			Store:    postgres.New(pg.New(secrets.DatabaseURL(database), pg.Options{BeforeConnect: signIn})),
-			Examiner: examine.Examiner{Rights: pg.Rights(postgres.Statements, feedpush.Statements), SignIn: signIn},
+			Examiner: examine.Examiner{Rights: pg.Rights(postgres.Statements, feedpushpg.Statements, privacypg.Statements), SignIn: signIn},
 		},
 		Queues: queues{sqs.NewFromConfig(aws)},
 	}, nil

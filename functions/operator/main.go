@@ -17,6 +17,7 @@ import (
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/rdsiam"
 	"walletsync/internal/postgres"
+	privacypg "walletsync/internal/privacy/postgres"
 	"walletsync/internal/queue"
 )
 
@@ -38,6 +39,14 @@ func main() {
 	os.Exit(program.Run(ctx, os.Args[1:]))
 }
 
+// stores are what the commands need of the database, feature by feature.
+type stores struct {
+	*postgres.Store
+	*privacy
+}
+
+type privacy = privacypg.Store
+
 // connect reads the environment of the functions.
 func connect(ctx context.Context) (operator.Parts, error) {
 	c, err := config.LoadOperator(os.Getenv)
@@ -49,10 +58,11 @@ func connect(ctx context.Context) (operator.Parts, error) {
 		return operator.Parts{}, err
 	}
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
+	db := pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{StatementTimeout: time.Minute, BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws)})
 	return operator.Parts{
 		Accounts:   config.IDs(c.Accounts),
 		FetchLimit: c.FetchLimit,
-		Store:      postgres.New(pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{StatementTimeout: time.Minute, BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws)})),
+		Store:      stores{postgres.New(db), privacypg.New(db)},
 		Waker:      &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL},
 	}, nil
 }

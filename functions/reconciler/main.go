@@ -20,10 +20,11 @@ import (
 	"walletsync/internal/awslambda"
 	"walletsync/internal/config"
 	"walletsync/internal/payclient"
-	"walletsync/internal/person"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/rdsiam"
 	"walletsync/internal/postgres"
+	"walletsync/internal/privacy"
+	privacypg "walletsync/internal/privacy/postgres"
 	"walletsync/internal/queue"
 	"walletsync/internal/reconcile"
 	"walletsync/internal/refresh"
@@ -46,7 +47,8 @@ func main() {
 	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
-	store := postgres.New(pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics}))
+	db := pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
+	store, people := postgres.New(db), privacypg.New(db)
 	clients := payclient.New(payclient.Options{
 		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
@@ -61,7 +63,7 @@ func main() {
 	}
 	wake := &reconcile.Wake{Store: store, Waker: &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, Metrics: metrics}
 	reconciler := &reconcile.Reconciler{Accounts: config.IDs(c.Accounts), Wake: wake, Calls: []reconcile.Duty{updates}, Every: c.Every, Now: time.Now, Duties: []reconcile.Duty{
-		&reconcile.Retention{Store: store, Eraser: &person.Eraser{Store: store, Log: person.NewFunctionLog(log, os.Stdout)}, After: c.Retention, Metrics: metrics},
+		&privacy.Retention{Store: people, Eraser: &privacy.Eraser{Store: people, Log: privacy.NewFunctionLog(log, os.Stdout)}, After: c.Retention, Metrics: metrics},
 		&reconcile.Inbox{Store: store, Keep: c.Inbox},
 		&reconcile.Updates{Store: store, Keep: c.Updates},
 		&reconcile.Accesses{Store: store, Keep: c.Accesses},

@@ -16,6 +16,7 @@ var (
 	sqlSweepable = statement("sweepable")
 	sqlSweep     = statement("sweep")
 	sqlChannel   = statement("channel")
+	sqlInboxOld  = statement("inbox_old")
 )
 
 // Backlog decides on an account's wake-up as the last transaction of a batch
@@ -81,4 +82,12 @@ func (s *Store) queueHeard(b *pgx.Batch, account wallet.AccountID, patience time
 		}
 		return nil
 	})
+}
+
+// Forget is that of reconcile.InboxStore.
+func (s *Store) Forget(ctx context.Context, account wallet.AccountID, processed time.Duration, most int) (forgotten int, err error) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		pg.Affect(b, &forgotten, sqlInboxOld, account, processed.Seconds(), most, s.db.Now())
+	})
+	return forgotten, err
 }

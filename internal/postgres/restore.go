@@ -6,8 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"walletsync/internal/person"
 	"walletsync/internal/pg"
+	"walletsync/internal/privacy"
 	"walletsync/internal/restore"
 	"walletsync/internal/wallet"
 )
@@ -33,7 +33,7 @@ func (s *Store) Restored(ctx context.Context) (position int64, leases int, err e
 }
 
 // Standing is that of restore.Store.
-func (s *Store) Standing(ctx context.Context, account wallet.AccountID, all []person.Erasure) (standing []person.Erasure, err error) {
+func (s *Store) Standing(ctx context.Context, account wallet.AccountID, all []privacy.Erasure) (standing []privacy.Erasure, err error) {
 	ids, at := make([]string, len(all)), make([]time.Time, len(all))
 	for i, e := range all {
 		ids[i], at[i] = string(e.ChargePermission), e.At

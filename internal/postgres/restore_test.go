@@ -7,21 +7,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"walletsync/internal/person"
 	"walletsync/internal/pg/pgtest"
-	"walletsync/internal/postgres"
+	"walletsync/internal/privacy"
 	"walletsync/internal/refresh"
 	"walletsync/internal/restore"
 	"walletsync/internal/wallet"
 )
 
-var _ restore.Store = (*postgres.Store)(nil)
+var _ restore.Store = (*pgtest.Stores)(nil)
 
 // restored runs the command, and returns what it did and how it went on.
-func restored(u *pgtest.Fixture, log ...person.Erasure) (restore.Report, []string) {
+func restored(u *pgtest.Fixture, log ...privacy.Erasure) (restore.Report, []string) {
 	u.T.Helper()
 	var steps []string
-	r, err := restore.Run(u.T.Context(), u.Store, log, func(s restore.Step) { steps = append(steps, fmt.Sprintf("%s %d of %d", s.Doing, s.Done, s.Of)) })
+	r, err := restore.Run(u.T.Context(), u, log, func(s restore.Step) { steps = append(steps, fmt.Sprintf("%s %d of %d", s.Doing, s.Done, s.Of)) })
 	if err != nil {
 		u.T.Fatal(err)
 	}
@@ -108,14 +107,14 @@ func TestTheErasureLogIsReplayed(t *testing.T) {
 	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
 	u.Read(pgtest.PermissionTwo, pgtest.Person(pgtest.PermissionTwo, "Bert"), `{}`)
 	at := u.Now
-	log := func(id wallet.ChargePermissionID, at time.Time, cause wallet.Cause) person.Erasure {
-		return person.Erasure{Account: "main", ChargePermission: id, At: at, Cause: cause}
+	log := func(id wallet.ChargePermissionID, at time.Time, cause wallet.Cause) privacy.Erasure {
+		return privacy.Erasure{Account: "main", ChargePermission: id, At: at, Cause: cause}
 	}
 	u.Now = u.Now.Add(time.Hour)
 	if err := u.CompleteUpdate(t.Context(), "main", pgtest.PermissionTwo, pgtest.CheckoutTwo, pgtest.SessionID(2), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	lines := []person.Erasure{
+	lines := []privacy.Erasure{
 		log(pgtest.PermissionTwo, at, wallet.CauseErasure),
 		log(pgtest.PermissionOne, at, wallet.CauseRetention), log(unheard, at, wallet.CauseErasure),
 		{Account: "removed", ChargePermission: pgtest.PermissionOne, At: at, Cause: wallet.CauseErasure},

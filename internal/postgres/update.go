@@ -35,6 +35,7 @@ var (
 	sqlUpdateExpire      = statement("update_expire")
 	sqlUpdateNoID        = statement("update_unidentified")
 	sqlUpdateOld         = statement("update_old")
+	sqlLift              = statement("lift")
 )
 
 // Permissions returns what is stored of a charge permission, for each account
@@ -349,12 +350,4 @@ func (s *Store) NoteStored(ctx context.Context, a wallet.AccountID) error {
 		return fmt.Errorf("note when changes were stored: %w", err)
 	}
 	return nil
-}
-
-func orNull[T ~string](s T) *string {
-	if s == "" {
-		return nil
-	}
-	text := string(s)
-	return &text
 }

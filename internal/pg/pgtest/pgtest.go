@@ -12,12 +12,13 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	feedpush "walletsync/internal/feedpush/postgres"
+	feedpushpg "walletsync/internal/feedpush/postgres"
 	local "walletsync/internal/local/pg"
 	server "walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/migrate"
 	"walletsync/internal/postgres"
+	privacypg "walletsync/internal/privacy/postgres"
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
 )
@@ -28,7 +29,8 @@ func Main(m *testing.M) { server.Main(m) }
 
 // FeedPush and its like name the stores apart, which are all called Store.
 type (
-	FeedPush = feedpush.Store
+	FeedPush = feedpushpg.Store
+	Privacy  = privacypg.Store
 )
 
 // Stores are those of all features, on one database.
@@ -36,13 +38,14 @@ type Stores struct {
 	DB *pg.DB
 	*postgres.Store
 	*FeedPush
+	*Privacy
 }
 
 // Open returns the stores in the database at url.
 func Open(t testing.TB, url string, o pg.Options) *Stores {
 	db := pg.New(pg.URL(url), o)
 	t.Cleanup(db.Close)
-	return &Stores{DB: db, Store: postgres.New(db), FeedPush: feedpush.New(db)}
+	return &Stores{DB: db, Store: postgres.New(db), FeedPush: feedpushpg.New(db), Privacy: privacypg.New(db)}
 }
 
 // Database returns the URL of a fresh database with the accounts main and known.

@@ -1,4 +1,4 @@
-package reconcile
+package privacy
 
 import (
 	"context"
@@ -8,17 +8,16 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"walletsync/internal/person"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/wallet"
 )
 
-// Retention is the duty to erase personal data that has been kept for long enough
+// Retention is the duty of the reconciler to erase personal data that has been kept for long enough
 // after its charge permission was closed, Amazon no longer knew it, its type was no
 // longer followed, or its account left the configuration.
 type Retention struct {
 	Store  RetentionStore
-	Eraser *person.Eraser
+	Eraser *Eraser
 	// After is how long afterwards; 0: never.
 	After   time.Duration
 	Metrics *telemetry.Metrics
@@ -29,7 +28,7 @@ type RetentionStore interface {
 	// ToErase returns charge permissions whose personal data has been kept for so
 	// long, in key order and at most limit: those of the account, and of accounts
 	// that have left the configuration. At is the store's time.
-	ToErase(ctx context.Context, account wallet.AccountID, kept time.Duration, limit int) (due []person.Permission, at time.Time, err error)
+	ToErase(ctx context.Context, account wallet.AccountID, kept time.Duration, limit int) (due []Permission, at time.Time, err error)
 }
 
 // mostErased is how many charge permissions a run erases: a few seconds of the
@@ -61,5 +60,3 @@ func (r *Retention) Do(ctx context.Context, account wallet.AccountID) error {
 	}
 	return nil
 }
-
-var _ Duty = (*Retention)(nil)

@@ -1,4 +1,4 @@
-// Package person is about the people behind the charge permissions: which of
+// Package privacy is about the people behind the charge permissions: which of
 // them belong to one person, and how what is stored of a person is erased.
 //
 // An erasure blanks the person's data wherever it is stored and leaves a
@@ -6,7 +6,7 @@
 // update. What it erases it writes to the erasure log first, by id: a restore of
 // the database brings the data back, and the command restored erases it again by
 // that log.
-package person
+package privacy
 
 import (
 	"cmp"

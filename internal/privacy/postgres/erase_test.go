@@ -14,17 +14,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
-	"walletsync/internal/person"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/pgtest"
-	"walletsync/internal/postgres"
+	"walletsync/internal/privacy"
+	"walletsync/internal/privacy/postgres"
 	"walletsync/internal/refresh"
 	"walletsync/internal/restore"
 	"walletsync/internal/update/session"
 	"walletsync/internal/wallet"
 )
 
-var _ person.Store = (*postgres.Store)(nil)
+var (
+	_ privacy.Store          = (*postgres.Store)(nil)
+	_ privacy.Exporter       = (*postgres.Store)(nil)
+	_ privacy.Buyers         = (*postgres.Store)(nil)
+	_ privacy.RetentionStore = (*postgres.Store)(nil)
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // ofNobody are the columns of charge_permissions that an erasure leaves. What is
 // not among them is personal data, also in a column that is new.
@@ -291,56 +298,6 @@ func TestRetentionFindsWhatBelongsToAnAccountThatLeft(t *testing.T) {
 	u.Now = u.Now.Add(31 * day)
 	if got := due("known"); got != "[]" {
 		t.Errorf("it is configured again: %s", got)
-	}
-}
-
-// TestAMessageThatIsForgottenAsksForNothing: the inbox is emptied of what is old,
-// and the message comes once more.
-func TestAMessageThatIsForgottenAsksForNothing(t *testing.T) {
-	u := pgtest.New(t)
-	const day = 24 * time.Hour
-	ask := func(message string, published time.Time) map[string]int {
-		t.Helper()
-		got, err := u.Claim(t.Context(), refresh.ClaimRequest{Lease: refresh.Lease{1}, Settings: refresh.Defaults(), Accounts: []wallet.AccountID{"main"},
-			Asks: []refresh.Ask{{Priority: wallet.PriorityNotification, Notification: wallet.Notification{Account: "main", MessageID: message, NotificationID: "n",
-				ObjectType: wallet.ObjectChargePermission, ObjectID: string(pgtest.PermissionOne), ChargePermission: pgtest.PermissionOne, Type: "STATE_CHANGE", Published: published, Arrived: u.Now}}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return got.Outcomes
-	}
-	published := u.Now
-	if got := ask("m1", published); got["wanted"] != 1 {
-		t.Fatal(got)
-	}
-	u.Now = u.Now.Add(time.Minute)
-	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
-	u.Now = u.Now.Add(90 * day)
-	ask("m2", u.Now)
-	u.Now = u.Now.Add(time.Second)
-	forget := func(most int) int {
-		t.Helper()
-		n, err := u.Forget(t.Context(), "main", 90*day, most)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	if n := forget(10); n != 1 || u.Text(`select string_agg(message_id, ' ') from walletsync.notifications`) != "m2" {
-		t.Errorf("%d forgotten", n)
-	}
-	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
-	wanted := u.Text(`select wanted from walletsync.refreshes`)
-	if got := ask("m1", published); got["covered"] != 1 || u.Text(`select wanted from walletsync.refreshes`) != wanted {
-		t.Errorf("a message that was forgotten: %v", got)
-	}
-	for range 3 {
-		ask(fmt.Sprint("n", u.Now.Unix()), u.Now)
-		u.Now = u.Now.Add(time.Second)
-	}
-	u.Now = u.Now.Add(91 * day)
-	if n := forget(2); n != 2 {
-		t.Errorf("%d of at most 2 were forgotten", n)
 	}
 }
 
