@@ -30,6 +30,7 @@ import (
 	"walletsync/internal/queue"
 	"walletsync/internal/queue/deadletter"
 	"walletsync/internal/telemetry"
+	updatepg "walletsync/internal/update/postgres"
 )
 
 func main() {
@@ -49,7 +50,7 @@ func main() {
 	console, err := backoffice.New(backoffice.Options{
 		Prefix: html.Path(c.PublicURL), Store: store, Accesses: store, Refresher: refresher, StaleAfter: c.Sweep, Patience: c.Patience, Location: c.Location, Now: time.Now,
 		CursorKeys:  secrets.CookieKeys(c.ConsoleSecret),
-		Linker:      rooms.NewLinks(c, store, refresher, secrets.Links(c.LinkSecret), metrics),
+		Linker:      rooms.NewLinks(c, updatepg.New(db, store), refresher, secrets.Links(c.LinkSecret), metrics),
 		DeadLetters: &deadletter.Letters{Client: messages, QueueURL: c.QueueURL, URL: c.DeadLetterQueueURL, Now: time.Now},
 		People:      rooms.People{Eraser: &privacy.Eraser{Store: people, Log: privacy.NewFunctionLog(log, os.Stdout)}, Store: people},
 	})

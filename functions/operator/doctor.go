@@ -25,6 +25,7 @@ import (
 	"walletsync/internal/postgres"
 	"walletsync/internal/postgres/examine"
 	privacypg "walletsync/internal/privacy/postgres"
+	updatepg "walletsync/internal/update/postgres"
 )
 
 // doctorCommand checks the configuration and prints a line for each check. It
@@ -88,7 +89,7 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 		Database: func(ctx context.Context) (config.Database, error) { return secrets.Database(ctx, database, true) },
 		Databases: databases{
 			Store:    postgres.New(pg.New(secrets.DatabaseURL(database), pg.Options{BeforeConnect: signIn})),
-			Examiner: examine.Examiner{Rights: pg.Rights(postgres.Statements, feedpushpg.Statements, privacypg.Statements), SignIn: signIn},
+			Examiner: examine.Examiner{Rights: pg.Rights(postgres.Statements, feedpushpg.Statements, privacypg.Statements, updatepg.Statements), SignIn: signIn},
 		},
 		Queues: queues{sqs.NewFromConfig(aws)},
 	}, nil

@@ -27,6 +27,7 @@ import (
 	"walletsync/internal/telemetry"
 	"walletsync/internal/update"
 	"walletsync/internal/update/pages"
+	updatepg "walletsync/internal/update/postgres"
 	"walletsync/internal/wallet"
 )
 
@@ -42,14 +43,15 @@ func main() {
 	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
-	store := postgres.New(pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics}))
+	db := pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
+	store := postgres.New(db)
 	clients := payclient.New(payclient.Options{
 		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
 	})
 	wakes := &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}
 	start := &update.Start{
-		Store: store, Announcements: store, Waker: wakes,
+		Store: updatepg.New(db, store), Announcements: store, Waker: wakes,
 		Refresher: payclient.Refresher(c.Refreshing, c.Accounts, clients, store, wakes, metrics),
 		Signer:    func(a wallet.AccountID) (update.Signer, error) { return clients.Client(a) },
 		Site: update.Site{

@@ -69,8 +69,8 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 		{"channel", []any{"main", 300.0, nil}, "(ended_at > "}, // entered where the counting begins
 		{"channel", []any{"main", 300.0, nil}, "using notifications_named"},
 		{"privacy retention", []any{"main", time.Hour.Seconds(), 500, nil}, "charge_permissions_to_erase"},
-		{"update_old", []any{"main", 240 * time.Hour.Seconds(), 1000, nil}, "update_sessions_ended"},
-		{"update_open", []any{"main", 20, nil}, "update_attempts_open"},
+		{"update forget", []any{"main", 240 * time.Hour.Seconds(), 1000, nil}, "update_sessions_ended"},
+		{"update open", []any{"main", 20, nil}, "update_attempts_open"},
 		{"inbox_old", []any{"main", time.Hour.Seconds(), 1000, nil}, "notifications_processed"},
 		{"privacy of_one_person", []any{"S01-0000000-0000001", nil, nil}, "charge_permissions_of_one_buyer"},
 		{"privacy erase_permissions", []any{"main", some}, "charge_permissions_pkey"},

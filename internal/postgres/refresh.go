@@ -117,6 +117,11 @@ func queueWant(b *pgx.Batch, q refresh.ClaimRequest, now *time.Time, out *refres
 	b.Queue(sqlTake, w.Account, w.ChargePermission, q.Lease.String(), q.Settings.Lease.Seconds(), at, q.Margin.Seconds(), now)
 }
 
+// QueueRequest queues a refresh request.
+func (s *Store) QueueRequest(b *pgx.Batch, w wallet.Want) {
+	b.Queue(sqlAsk, w.Account, w.ChargePermission, w.Priority, pg.NullIfZero(w.At), 0.0, s.db.Now(), nil)
+}
+
 // scanClaims reads what the lease holds, and of Want what is stored if it does
 // not.
 func scanClaims(rows pgx.Rows, out *refresh.Claimed) error {
@@ -247,7 +252,7 @@ func (s *Store) commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 		// The quota rows are locked in key order: all of an account before the next.
 		for _, a := range concerned(q) {
 			queueUncalled(b, q, a, &out)
-			queueOutcomes(b, q, a, now, &out)
+			s.queueOutcomes(b, q, a, &out)
 			if slices.Contains(q.Accounts, a) {
 				s.queueWakes(b, []wallet.AccountID{a}, q.Woken, q.Force || again, refresh.Lease{}, now, &out.Wakes)
 			}
@@ -297,50 +302,40 @@ func queueUncalled(b *pgx.Batch, q refresh.CommitRequest, a wallet.AccountID, ou
 
 // queueOutcomes notes what the outcomes of an account's calls say of its calls,
 // and pauses them if they must.
-func queueOutcomes(b *pgx.Batch, q refresh.CommitRequest, a wallet.AccountID, now *time.Time, out *refresh.Committed) {
-	o := callOutcomes{account: a, call: wallet.GetChargePermission}
+func (s *Store) queueOutcomes(b *pgx.Batch, q refresh.CommitRequest, a wallet.AccountID, out *refresh.Committed) {
+	o := wallet.CallOutcomes{Account: a, Call: wallet.GetChargePermission}
 	for _, c := range q.Closings {
-		if c.Account == a && (o.pause == nil || c.For > *o.pause) {
-			o.pause, o.why = &c.For, c.Why
+		if c.Account == a && (o.Pause == nil || c.For > *o.Pause) {
+			o.Pause, o.Reason = &c.For, c.Why
 		}
 	}
 	for _, r := range q.Refusals {
 		if r.Account == a {
-			o.refused, o.answered = r.IDs, r.Answered
+			o.Refused, o.Answered = r.IDs, r.Answered
 		}
 	}
-	if o.pause == nil && len(o.refused) == 0 && !o.answered {
+	if o.Pause == nil && len(o.Refused) == 0 && !o.Answered {
 		return
 	}
-	o.queue(b, now, func(refused bool) {
+	s.QueueCallOutcomes(b, o, func(refused bool) {
 		if refused {
 			out.Refused = append(out.Refused, a)
 		}
 	})
 }
 
-// callOutcomes is what close.sql takes.
-type callOutcomes struct {
-	account  wallet.AccountID
-	call     wallet.Call
-	pause    *time.Duration // nil: none; zero: one that grows with each time
-	why      string
-	refused  []string // ids
-	answered bool
-}
-
-// queue notes the outcomes. Paused is told whether calls pause because several
-// ids in a row were refused.
-func (o callOutcomes) queue(b *pgx.Batch, now *time.Time, paused func(bool)) {
+// QueueCallOutcomes queues what the outcomes of an account's calls say of its
+// calls. It calls paused with whether calls pause because several ids in a row
+// were refused.
+func (s *Store) QueueCallOutcomes(b *pgx.Batch, o wallet.CallOutcomes, paused func(bool)) {
 	var seconds *float64
-	if o.pause != nil {
-		s := o.pause.Seconds()
-		seconds = &s
+	if o.Pause != nil {
+		seconds = new(o.Pause.Seconds())
 	}
-	if o.refused == nil {
-		o.refused = []string{}
+	if o.Refused == nil {
+		o.Refused = []string{}
 	}
-	b.Queue(sqlClose, o.account, o.call, seconds, o.why, now, o.refused, o.answered, wallet.MaxRefused, wallet.ReasonRefused, wallet.RefusedPause.Seconds()).
+	b.Queue(sqlClose, o.Account, o.Call, seconds, o.Reason, s.db.Now(), o.Refused, o.Answered, wallet.MaxRefused, wallet.ReasonRefused, wallet.RefusedPause.Seconds()).
 		Query(func(rows pgx.Rows) error {
 			var refused bool
 			_, err := pgx.ForEachRow(rows, []any{&refused}, func() error {

@@ -19,6 +19,7 @@ import (
 	"walletsync/internal/pg/migrate"
 	"walletsync/internal/postgres"
 	privacypg "walletsync/internal/privacy/postgres"
+	updatepg "walletsync/internal/update/postgres"
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
 )
@@ -31,6 +32,7 @@ func Main(m *testing.M) { server.Main(m) }
 type (
 	FeedPush = feedpushpg.Store
 	Privacy  = privacypg.Store
+	Update   = updatepg.Store
 )
 
 // Stores are those of all features, on one database.
@@ -39,13 +41,15 @@ type Stores struct {
 	*postgres.Store
 	*FeedPush
 	*Privacy
+	*Update
 }
 
 // Open returns the stores in the database at url.
 func Open(t testing.TB, url string, o pg.Options) *Stores {
 	db := pg.New(pg.URL(url), o)
 	t.Cleanup(db.Close)
-	return &Stores{DB: db, Store: postgres.New(db), FeedPush: feedpushpg.New(db), Privacy: privacypg.New(db)}
+	refresh := postgres.New(db)
+	return &Stores{DB: db, Store: refresh, FeedPush: feedpushpg.New(db), Privacy: privacypg.New(db), Update: updatepg.New(db, refresh)}
 }
 
 // Database returns the URL of a fresh database with the accounts main and known.

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"walletsync/internal/pg/pgtest"
-	"walletsync/internal/postgres"
 	"walletsync/internal/update"
+	"walletsync/internal/update/postgres"
 	"walletsync/internal/update/session"
 	"walletsync/internal/wallet"
 )
@@ -21,6 +21,12 @@ var (
 	_ update.ReturnStore      = (*postgres.Store)(nil)
 	_ session.UnfinishedStore = (*postgres.Store)(nil)
 )
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func TestThisCodeRunsOnTheLastReleasedSchema(t *testing.T) {
+	pgtest.RunOnTheLastReleasedSchema(t, "^(TestSession.*|TestAttempt.*|TestCompletion.*|TestWhatChangedIsShownOnce|TestTokens.*)$", "")
+}
 
 const holdForAMinute = time.Minute
 

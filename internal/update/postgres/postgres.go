@@ -1,7 +1,10 @@
+// Package postgres stores update sessions and attempts, and takes the tokens of
+// the calls that complete them.
 package postgres
 
 import (
 	"context"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,27 +19,53 @@ import (
 	"walletsync/internal/wallet"
 )
 
+// Statements are those of the package.
+//
+//go:embed sql/*.sql
+var Statements embed.FS
+
 var (
-	sqlUpdatePermissions = statement("update_permissions")
-	sqlUpdateCreate      = statement("update_create")
-	sqlUpdateSession     = statement("update_session")
-	sqlUpdateLock        = statement("update_lock")
-	sqlUpdateAttempt     = statement("update_attempt")
-	sqlUpdateHold        = statement("update_hold")
-	sqlUpdateAttemptOf   = statement("update_attempt_of")
-	sqlUpdateSettle      = statement("update_settle")
-	sqlUpdateCancel      = statement("update_cancel")
-	sqlUpdateStored      = statement("update_stored")
-	sqlUpdateShow        = statement("update_show")
-	sqlUpdateTake        = statement("update_take")
-	sqlUpdateReturn      = statement("update_return")
-	sqlUpdateOpen        = statement("update_open")
-	sqlUpdateLeft        = statement("update_left")
-	sqlUpdateExpire      = statement("update_expire")
-	sqlUpdateNoID        = statement("update_unidentified")
-	sqlUpdateOld         = statement("update_old")
-	sqlLift              = statement("lift")
+	sqlPermissions  = pg.Statement(Statements, "permissions")
+	sqlCreate       = pg.Statement(Statements, "create")
+	sqlSession      = pg.Statement(Statements, "session")
+	sqlLock         = pg.Statement(Statements, "lock")
+	sqlAttempt      = pg.Statement(Statements, "attempt")
+	sqlHold         = pg.Statement(Statements, "hold")
+	sqlAttemptOf    = pg.Statement(Statements, "attempt_of")
+	sqlSettle       = pg.Statement(Statements, "settle")
+	sqlCancel       = pg.Statement(Statements, "cancel")
+	sqlStored       = pg.Statement(Statements, "stored")
+	sqlShow         = pg.Statement(Statements, "show")
+	sqlTake         = pg.Statement(Statements, "take")
+	sqlReturn       = pg.Statement(Statements, "return")
+	sqlOpen         = pg.Statement(Statements, "open")
+	sqlLeft         = pg.Statement(Statements, "left")
+	sqlExpire       = pg.Statement(Statements, "expire")
+	sqlUnidentified = pg.Statement(Statements, "unidentified")
+	sqlForget       = pg.Statement(Statements, "forget")
+	sqlLiftErasure  = pg.Statement(Statements, "lift_erasure")
 )
+
+// Refreshes queues in a transaction of an update what the refresh decides on:
+// refresh/postgres.
+type Refreshes interface {
+	// QueueRequest queues a refresh request.
+	QueueRequest(b *pgx.Batch, w wallet.Want)
+	// QueueCallOutcomes queues what the outcomes of an account's calls say of its
+	// calls. It comes last in a transaction, and in key order. It calls paused
+	// with whether calls pause because several ids in a row were refused.
+	QueueCallOutcomes(b *pgx.Batch, o wallet.CallOutcomes, paused func(bool))
+}
+
+// Store is what package update and its completer need of the database.
+type Store struct {
+	db        *pg.DB
+	refreshes Refreshes
+}
+
+// New returns the store in a database. The statements of refreshes are queued in
+// transactions of its own.
+func New(db *pg.DB, refreshes Refreshes) *Store { return &Store{db, refreshes} }
 
 // Permissions returns what is stored of a charge permission, for each account
 // that has it.
@@ -45,7 +74,7 @@ func (s *Store) Permissions(ctx context.Context, id wallet.ChargePermissionID) (
 		pg.Collect(b, &out, func(row pgx.CollectableRow) (p session.Permission, err error) {
 			err = row.Scan(&p.Account, &p.Type, &p.Followed, &p.Gone, &p.State, &p.HasAddress, &p.Erased)
 			return p, err
-		}, sqlUpdatePermissions, id)
+		}, sqlPermissions, id)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("stored charge permission: %w", err)
@@ -60,7 +89,7 @@ func (s *Store) CreateSession(ctx context.Context, u session.Session) error {
 		return fmt.Errorf("update session: %w", err)
 	}
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlUpdateCreate, u.ID.String(), u.Account, u.ChargePermission, u.Update, u.ProductType, u.Locale,
+		b.Queue(sqlCreate, u.ID.String(), u.Account, u.ChargePermission, u.Update, u.ProductType, u.Locale,
 			u.StartURL, u.ReturnTo, string(details), u.ExpiresAt, s.db.Now())
 	})
 	if err != nil {
@@ -80,7 +109,7 @@ func (s *Store) Session(ctx context.Context, id session.ID) (out session.Session
 
 func queueSession(b *pgx.Batch, id session.ID, out *session.Session, found *bool) {
 	*out, *found = session.Session{}, false
-	b.Queue(sqlUpdateSession, id.String()).Query(func(rows pgx.Rows) error {
+	b.Queue(sqlSession, id.String()).Query(func(rows pgx.Rows) error {
 		all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (u session.Session, err error) {
 			var details []byte
 			if err := row.Scan(&u.ID, &u.Account, &u.ChargePermission, &u.Update, &u.ProductType, &u.Locale, &u.StartURL, &u.ReturnTo,
@@ -105,9 +134,9 @@ func (s *Store) Begin(ctx context.Context, id session.ID, checkoutSession string
 	var token string
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		out, token = session.Begun{}, ""
-		b.Queue(sqlUpdateLock, id.String())
-		b.Queue(sqlUpdateAttempt, id.String(), checkoutSession, session.MaxCheckoutSessions, s.db.Now())
-		b.Queue(sqlUpdateHold, id.String(), checkoutSession, held.String(), d.Seconds(), s.db.Now())
+		b.Queue(sqlLock, id.String())
+		b.Queue(sqlAttempt, id.String(), checkoutSession, session.MaxCheckoutSessions, s.db.Now())
+		b.Queue(sqlHold, id.String(), checkoutSession, held.String(), d.Seconds(), s.db.Now())
 		queueSession(b, id, &out.Session, &out.Found)
 		s.queueAttempt(b, nil, checkoutSession, id, &out.Attempt, &token)
 	})
@@ -122,7 +151,7 @@ func (s *Store) Begin(ctx context.Context, id session.ID, checkoutSession string
 }
 
 func (s *Store) queueAttempt(b *pgx.Batch, a *wallet.AccountID, checkoutSession string, of session.ID, out *session.Attempt, token *string) {
-	b.Queue(sqlUpdateAttemptOf, a, checkoutSession, of.String(), s.db.Now()).Query(func(rows pgx.Rows) error {
+	b.Queue(sqlAttemptOf, a, checkoutSession, of.String(), s.db.Now()).Query(func(rows pgx.Rows) error {
 		all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t session.Attempt, err error) {
 			var completed *time.Time
 			err = row.Scan(&t.Account, &t.ChargePermission, &t.Session, &t.CheckoutSession, &t.ReturnedAt, &t.Outcome,
@@ -158,7 +187,7 @@ func (s *Store) Attempt(ctx context.Context, a wallet.AccountID, checkoutSession
 // Cancel stores that the buyer came back without a Checkout Session.
 func (s *Store) Cancel(ctx context.Context, id session.ID, reason string) (state session.State, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlUpdateCancel, id.String(), reason, s.db.Now()).QueryRow(func(row pgx.Row) error { return row.Scan(&state) })
+		b.Queue(sqlCancel, id.String(), reason, s.db.Now()).QueryRow(func(row pgx.Row) error { return row.Scan(&state) })
 	})
 	if err != nil {
 		return "", fmt.Errorf("cancel update session %s: %w", id, err)
@@ -170,8 +199,8 @@ func (s *Store) Cancel(ctx context.Context, id session.ID, reason string) (state
 // not known, and requests a read of the charge permission.
 func (s *Store) Unidentified(ctx context.Context, u session.Session) error {
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
-		s.queueLeft(b, u.Account, u.ChargePermission, wallet.PriorityReturn, time.Time{})
-		b.Queue(sqlUpdateNoID, u.ID.String(), session.MaxCheckoutSessions, s.db.Now())
+		s.refreshes.QueueRequest(b, wallet.Want{Account: u.Account, ChargePermission: u.ChargePermission, Priority: wallet.PriorityReturn})
+		b.Queue(sqlUnidentified, u.ID.String(), session.MaxCheckoutSessions, s.db.Now())
 	})
 	if err != nil {
 		return fmt.Errorf("request a read for update session %s: %w", u.ID, err)
@@ -190,20 +219,20 @@ func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, er
 		ours = false
 		switch {
 		case q.Outcome == session.OutcomeCompleted:
-			b.Queue(sqlLift, q.Account, q.ChargePermission, q.CheckoutSession)
-			s.queueLeft(b, q.Account, q.ChargePermission, wallet.PriorityReturn, q.CompletedAt)
+			b.Queue(sqlLiftErasure, q.Account, q.ChargePermission, q.CheckoutSession)
+			s.refreshes.QueueRequest(b, wallet.Want{Account: q.Account, ChargePermission: q.ChargePermission, Priority: wallet.PriorityReturn, At: q.CompletedAt})
 		case q.Reason == session.ReasonUnclear:
-			s.queueLeft(b, q.Account, q.ChargePermission, wallet.PrioritySweep, time.Time{})
+			s.refreshes.QueueRequest(b, wallet.Want{Account: q.Account, ChargePermission: q.ChargePermission, Priority: wallet.PrioritySweep})
 		}
-		b.Queue(sqlUpdateLock, q.Session.String())
-		b.Queue(sqlUpdateSettle, q.Account, q.CheckoutSession, q.Held.String(), pg.NullIfEmpty(q.Outcome), pg.NullIfEmpty(q.Reason), pg.NullIfZero(q.CompletedAt),
+		b.Queue(sqlLock, q.Session.String())
+		b.Queue(sqlSettle, q.Account, q.CheckoutSession, q.Held.String(), pg.NullIfEmpty(q.Outcome), pg.NullIfEmpty(q.Reason), pg.NullIfZero(q.CompletedAt),
 			pg.NullIfEmpty(q.RequestID), q.Key, q.Failures, pg.NullIfEmpty(q.Error), q.Again.Seconds(), s.db.Now()).
 			Exec(func(tag pgconn.CommandTag) error {
 				ours = tag.RowsAffected() == 1
 				return nil
 			})
 		for _, c := range slices.Sorted(slices.Values(q.Answered)) { // the quota rows come last, in key order
-			callOutcomes{account: q.Account, call: c, answered: true}.queue(b, s.db.Now(), func(bool) {})
+			s.refreshes.QueueCallOutcomes(b, wallet.CallOutcomes{Account: q.Account, Call: c, Answered: true}, func(bool) {})
 		}
 	})
 	if err != nil {
@@ -212,18 +241,13 @@ func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, er
 	return ours, nil
 }
 
-// queueLeft wants a read for a reason of the update's.
-func (s *Store) queueLeft(b *pgx.Batch, a wallet.AccountID, id wallet.ChargePermissionID, p wallet.Priority, at time.Time) {
-	b.Queue(sqlAsk, a, id, p, pg.NullIfZero(at), 0.0, s.db.Now(), nil)
-}
-
 // Show returns what a buyer may be told of a completed attempt, and notes that
 // it has been shown.
 func (s *Store) Show(ctx context.Context, a session.Attempt) (out session.Shown, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		out = session.Shown{}
-		b.Queue(sqlUpdateStored, a.Account, a.CheckoutSession, s.db.Now())
-		b.Queue(sqlUpdateShow, a.Account, a.CheckoutSession, s.db.Now()).QueryRow(func(row pgx.Row) error {
+		b.Queue(sqlStored, a.Account, a.CheckoutSession, s.db.Now())
+		b.Queue(sqlShow, a.Account, a.CheckoutSession, s.db.Now()).QueryRow(func(row pgx.Row) error {
 			var changes []byte
 			if err := row.Scan(&out.Any, &out.Settled, &changes); err != nil {
 				return err
@@ -244,7 +268,7 @@ func (s *Store) Show(ctx context.Context, a session.Attempt) (out session.Shown,
 // there.
 func (s *Store) Take(ctx context.Context, a wallet.AccountID, c wallet.Call) (ok bool, wait time.Duration, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlUpdateTake, a, c, s.db.Now()).QueryRow(func(row pgx.Row) error {
+		b.Queue(sqlTake, a, c, s.db.Now()).QueryRow(func(row pgx.Row) error {
 			var seconds float64
 			err := row.Scan(&ok, &seconds)
 			wait = time.Duration(seconds * float64(time.Second))
@@ -260,7 +284,7 @@ func (s *Store) Take(ctx context.Context, a wallet.AccountID, c wallet.Call) (ok
 // Rest closes a bucket; zero: for a while that grows with each time.
 func (s *Store) Rest(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
 	return s.db.RoundTrip(ctx, func(b *pgx.Batch) {
-		callOutcomes{account: a, call: c, pause: &d, why: why}.queue(b, s.db.Now(), func(bool) {})
+		s.refreshes.QueueCallOutcomes(b, wallet.CallOutcomes{Account: a, Call: c, Pause: &d, Reason: why}, func(bool) {})
 	})
 }
 
@@ -269,7 +293,7 @@ func (s *Store) Rest(ctx context.Context, a wallet.AccountID, c wallet.Call, d t
 func (s *Store) Refused(ctx context.Context, a wallet.AccountID, c wallet.Call, checkoutSession string) (paused bool, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		paused = false
-		callOutcomes{account: a, call: c, refused: []string{checkoutSession}}.queue(b, s.db.Now(), func(p bool) { paused = p })
+		s.refreshes.QueueCallOutcomes(b, wallet.CallOutcomes{Account: a, Call: c, Refused: []string{checkoutSession}}, func(p bool) { paused = p })
 	})
 	return paused, err
 }
@@ -278,8 +302,8 @@ func (s *Store) Refused(ctx context.Context, a wallet.AccountID, c wallet.Call, 
 // answer, it would return two: a connection that breaks is not replaced.
 func (s *Store) Return(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
 	err := s.db.RoundTripOnce(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlUpdateReturn, a, c)
-		callOutcomes{account: a, call: c, pause: &d, why: why}.queue(b, s.db.Now(), func(bool) {})
+		b.Queue(sqlReturn, a, c)
+		s.refreshes.QueueCallOutcomes(b, wallet.CallOutcomes{Account: a, Call: c, Pause: &d, Reason: why}, func(bool) {})
 	})
 	return err
 }
@@ -290,7 +314,7 @@ func (s *Store) Open(ctx context.Context, a wallet.AccountID, most int) (out []s
 		pg.Collect(b, &out, func(row pgx.CollectableRow) (o session.Open, err error) {
 			err = row.Scan(&o.Session, &o.CheckoutSession)
 			return o, err
-		}, sqlUpdateOpen, a, most, s.db.Now())
+		}, sqlOpen, a, most, s.db.Now())
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open attempts: %w", err)
@@ -308,7 +332,7 @@ func (s *Store) Left(ctx context.Context, a wallet.AccountID, most int) (out []s
 				l.CompletedAt = *completed
 			}
 			return l, err
-		}, sqlUpdateLeft, a, most, s.db.Now())
+		}, sqlLeft, a, most, s.db.Now())
 	})
 	if err != nil {
 		return nil, fmt.Errorf("unfinished updates: %w", err)
@@ -320,11 +344,11 @@ func (s *Store) Left(ctx context.Context, a wallet.AccountID, most int) (out []s
 func (s *Store) WantLeft(ctx context.Context, l session.Left) error {
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		if !l.Expired {
-			s.queueLeft(b, l.Account, l.ChargePermission, wallet.PriorityReturn, l.CompletedAt)
+			s.refreshes.QueueRequest(b, wallet.Want{Account: l.Account, ChargePermission: l.ChargePermission, Priority: wallet.PriorityReturn, At: l.CompletedAt})
 			return
 		}
-		s.queueLeft(b, l.Account, l.ChargePermission, wallet.PrioritySweep, time.Time{})
-		b.Queue(sqlUpdateExpire, l.Session.String(), s.db.Now())
+		s.refreshes.QueueRequest(b, wallet.Want{Account: l.Account, ChargePermission: l.ChargePermission, Priority: wallet.PrioritySweep})
+		b.Queue(sqlExpire, l.Session.String(), s.db.Now())
 	})
 	if err != nil {
 		return fmt.Errorf("unfinished update session %s: %w", l.Session, err)
@@ -337,7 +361,7 @@ func (s *Store) WantLeft(ctx context.Context, l session.Left) error {
 // limit. It returns how many.
 func (s *Store) ForgetUpdates(ctx context.Context, account wallet.AccountID, ended time.Duration, limit int) (forgotten int, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
-		pg.Affect(b, &forgotten, sqlUpdateOld, account, ended.Seconds(), limit, s.db.Now())
+		pg.Affect(b, &forgotten, sqlForget, account, ended.Seconds(), limit, s.db.Now())
 	})
 	return forgotten, err
 }
@@ -345,7 +369,7 @@ func (s *Store) ForgetUpdates(ctx context.Context, account wallet.AccountID, end
 // NoteStored notes of the completions of the last day when their change was
 // stored.
 func (s *Store) NoteStored(ctx context.Context, a wallet.AccountID) error {
-	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) { b.Queue(sqlUpdateStored, a, nil, s.db.Now()) })
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) { b.Queue(sqlStored, a, nil, s.db.Now()) })
 	if err != nil {
 		return fmt.Errorf("note when changes were stored: %w", err)
 	}
