@@ -20,6 +20,7 @@ import (
 	"walletsync/internal/backoffice/rooms"
 	"walletsync/internal/backoffice/signin"
 	"walletsync/internal/config"
+	consolepg "walletsync/internal/console/postgres"
 	"walletsync/internal/html"
 	"walletsync/internal/payclient"
 	"walletsync/internal/pg"
@@ -29,6 +30,7 @@ import (
 	privacypg "walletsync/internal/privacy/postgres"
 	"walletsync/internal/queue"
 	"walletsync/internal/queue/deadletter"
+	reconcilepg "walletsync/internal/reconcile/postgres"
 	"walletsync/internal/telemetry"
 	updatepg "walletsync/internal/update/postgres"
 )
@@ -43,12 +45,13 @@ func main() {
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
 	db := pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
 	store, people := postgres.New(db), privacypg.New(db)
+	records := consolepg.New(db, reconcilepg.New(db))
 	client := c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) })
 	clients := payclient.New(payclient.Options{Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now, HTTPClient: client})
 	messages := sqs.NewFromConfig(aws)
 	refresher := payclient.Refresher(c.Refreshing, c.Accounts, clients, store, &queue.Queue{Client: messages, URL: c.QueueURL}, metrics)
 	console, err := backoffice.New(backoffice.Options{
-		Prefix: html.Path(c.PublicURL), Store: store, Accesses: store, Refresher: refresher, StaleAfter: c.Sweep, Patience: c.Patience, Location: c.Location, Now: time.Now,
+		Prefix: html.Path(c.PublicURL), Store: records, Accesses: records, Refresher: refresher, StaleAfter: c.Sweep, Patience: c.Patience, Location: c.Location, Now: time.Now,
 		CursorKeys:  secrets.CookieKeys(c.ConsoleSecret),
 		Linker:      rooms.NewLinks(c, updatepg.New(db, store), refresher, secrets.Links(c.LinkSecret), metrics),
 		DeadLetters: &deadletter.Letters{Client: messages, QueueURL: c.QueueURL, URL: c.DeadLetterQueueURL, Now: time.Now},

@@ -17,6 +17,7 @@ import (
 
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/config"
+	consolepg "walletsync/internal/console/postgres"
 	"walletsync/internal/doctor"
 	feedpushpg "walletsync/internal/feedpush/postgres"
 	"walletsync/internal/operator"
@@ -25,6 +26,7 @@ import (
 	"walletsync/internal/postgres"
 	"walletsync/internal/postgres/examine"
 	privacypg "walletsync/internal/privacy/postgres"
+	reconcilepg "walletsync/internal/reconcile/postgres"
 	updatepg "walletsync/internal/update/postgres"
 )
 
@@ -88,8 +90,8 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 		Keys: secrets, Doors: c.Doors(secrets).DoorSecrets, Links: secrets.Links(c.Start.LinkSecret), Bearer: secrets.BearerKeys(c.Start.BearerSecret),
 		Database: func(ctx context.Context) (config.Database, error) { return secrets.Database(ctx, database, true) },
 		Databases: databases{
-			Store:    postgres.New(pg.New(secrets.DatabaseURL(database), pg.Options{BeforeConnect: signIn})),
-			Examiner: examine.Examiner{Rights: pg.Rights(postgres.Statements, feedpushpg.Statements, privacypg.Statements, updatepg.Statements), SignIn: signIn},
+			Store:    reconcilepg.New(pg.New(secrets.DatabaseURL(database), pg.Options{BeforeConnect: signIn})),
+			Examiner: examine.Examiner{Rights: pg.Rights(postgres.Statements, feedpushpg.Statements, privacypg.Statements, updatepg.Statements, consolepg.Statements, reconcilepg.Statements), SignIn: signIn},
 		},
 		Queues: queues{sqs.NewFromConfig(aws)},
 	}, nil
@@ -97,7 +99,7 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 
 // databases looks at any, and asks the one that the functions use.
 type databases struct {
-	*postgres.Store
+	*reconcilepg.Store
 	examine.Examiner
 }
 

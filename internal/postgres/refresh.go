@@ -178,6 +178,26 @@ func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wa
 	}
 }
 
+// Backlog decides on an account's wake-up as the last transaction of a batch
+// does, and tells what waits.
+func (s *Store) Backlog(ctx context.Context, account wallet.AccountID) (refresh.Backlog, []refresh.Wake, error) {
+	var backlogs []refresh.Backlog
+	var wakes []refresh.Wake
+	err := s.db.RoundTripRetry(ctx, func(b *pgx.Batch, again bool) {
+		backlogs, wakes = nil, nil
+		now := s.db.Now()
+		s.queueWakes(b, []wallet.AccountID{account}, nil, again, refresh.Lease{}, now, &wakes)
+		queueBacklogs(b, []wallet.AccountID{account}, now, &backlogs)
+	})
+	if err != nil {
+		return refresh.Backlog{}, nil, err
+	}
+	if len(backlogs) == 0 {
+		return refresh.Backlog{}, nil, pg.MissingAccount(account)
+	}
+	return backlogs[0], wakes, nil
+}
+
 // queueBacklogs asks what waits in each account.
 func queueBacklogs(b *pgx.Batch, accounts []wallet.AccountID, now *time.Time, out *[]refresh.Backlog) {
 	for _, a := range accounts {
