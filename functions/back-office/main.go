@@ -25,12 +25,12 @@ import (
 	"walletsync/internal/payclient"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/rdsiam"
-	"walletsync/internal/postgres"
 	"walletsync/internal/privacy"
 	privacypg "walletsync/internal/privacy/postgres"
 	"walletsync/internal/queue"
 	"walletsync/internal/queue/deadletter"
 	reconcilepg "walletsync/internal/reconcile/postgres"
+	refreshpg "walletsync/internal/refresh/postgres"
 	"walletsync/internal/telemetry"
 	updatepg "walletsync/internal/update/postgres"
 )
@@ -44,7 +44,7 @@ func main() {
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
 	db := pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
-	store, people := postgres.New(db), privacypg.New(db)
+	store, people := refreshpg.New(db), privacypg.New(db)
 	records := consolepg.New(db, reconcilepg.New(db))
 	client := c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) })
 	clients := payclient.New(payclient.Options{Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now, HTTPClient: client})

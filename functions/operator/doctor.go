@@ -17,17 +17,12 @@ import (
 
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/config"
-	consolepg "walletsync/internal/console/postgres"
 	"walletsync/internal/doctor"
-	feedpushpg "walletsync/internal/feedpush/postgres"
+	doctorpg "walletsync/internal/doctor/postgres"
 	"walletsync/internal/operator"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/rdsiam"
-	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/examine"
-	privacypg "walletsync/internal/privacy/postgres"
 	reconcilepg "walletsync/internal/reconcile/postgres"
-	updatepg "walletsync/internal/update/postgres"
 )
 
 // doctorCommand checks the configuration and prints a line for each check. It
@@ -91,7 +86,7 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 		Database: func(ctx context.Context) (config.Database, error) { return secrets.Database(ctx, database, true) },
 		Databases: databases{
 			Store:    reconcilepg.New(pg.New(secrets.DatabaseURL(database), pg.Options{BeforeConnect: signIn})),
-			Examiner: examine.Examiner{Rights: pg.Rights(postgres.Statements, feedpushpg.Statements, privacypg.Statements, updatepg.Statements, consolepg.Statements, reconcilepg.Statements), SignIn: signIn},
+			Examiner: doctorpg.Examiner{Rights: rights(), SignIn: signIn},
 		},
 		Queues: queues{sqs.NewFromConfig(aws)},
 	}, nil
@@ -100,7 +95,7 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 // databases looks at any, and asks the one that the functions use.
 type databases struct {
 	*reconcilepg.Store
-	examine.Examiner
+	doctorpg.Examiner
 }
 
 // queues asks SQS for the attributes of queues.

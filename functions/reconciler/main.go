@@ -23,13 +23,13 @@ import (
 	"walletsync/internal/payclient"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/rdsiam"
-	"walletsync/internal/postgres"
 	"walletsync/internal/privacy"
 	privacypg "walletsync/internal/privacy/postgres"
 	"walletsync/internal/queue"
 	"walletsync/internal/reconcile"
 	reconcilepg "walletsync/internal/reconcile/postgres"
 	"walletsync/internal/refresh"
+	refreshpg "walletsync/internal/refresh/postgres"
 	"walletsync/internal/telemetry"
 	updatepg "walletsync/internal/update/postgres"
 	"walletsync/internal/update/session"
@@ -51,7 +51,7 @@ func main() {
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
 	db := pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
-	store, people := postgres.New(db), privacypg.New(db)
+	store, people := refreshpg.New(db), privacypg.New(db)
 	sessions, own := updatepg.New(db, store), reconcilepg.New(db)
 	console := consolepg.New(db, own)
 	clients := payclient.New(payclient.Options{

@@ -82,9 +82,6 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 	} {
 		feature, name, _ := strings.Cut(c.statement, " ")
 		file := "../../" + feature + "/postgres/sql/" + name + ".sql"
-		if _, err := os.Stat(file); err != nil {
-			file = "../../postgres/sql/" + strings.Replace(name, "restore_", "restored_", 1) + ".sql"
-		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

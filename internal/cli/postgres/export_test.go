@@ -17,12 +17,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"walletsync/internal/cli/postgres"
 	"walletsync/internal/export"
 	local "walletsync/internal/local/pg"
 	"walletsync/internal/local/scale"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/pgtest"
-	"walletsync/internal/postgres"
 )
 
 // exported is a list as JSON lines.
