@@ -54,7 +54,7 @@ var mustNotLink = map[string]map[string]string{
 		"github.com/pressly/goose/v3": "only the migrator migrates",
 		"net/http/httptest":           "test code",
 	},
-	"operator": {
+	"walletsync": {
 		"walletsync/internal/publish":         "only the push publishes",
 		"html/template":                       "it switches the linker's dead code elimination off",
 		"github.com/pressly/goose/v3":         "only the migrator migrates",
@@ -80,13 +80,12 @@ var mayImport = map[string][]string{
 	"internal/deadline":            {},
 	"internal/ipn":                 {"internal/wallet", "internal/sns", "internal/telemetry"},
 	"internal/refresh":             {"internal/wallet", "internal/amazonpay", "internal/telemetry"},
-	"internal/reconcile":           {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay", "internal/person"},                                                              // refresh brings amazonpay
-	"internal/operator":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/export", "internal/restore"}, // refresh brings amazonpay
+	"internal/reconcile":           {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay", "internal/person"}, // refresh brings amazonpay
 	"internal/push":                {"internal/wallet", "internal/telemetry"},
 	"internal/publish":             {"internal/wallet", "internal/push", "internal/telemetry"}, // alone links the clients of SNS and EventBridge
 	"internal/postgres/migrate":    {"internal/wallet", "migrations", "internal/postgres/endpoint"},
 	"internal/postgres/endpoint":   {},
-	"internal/postgres":            {"internal/postgres/endpoint", "internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/export", "internal/restore", "internal/backoffice/view", "internal/backoffice/identity"},
+	"internal/postgres":            {"internal/postgres/endpoint", "internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/export", "internal/backoffice/view", "internal/backoffice/identity"},
 	"internal/queue":               {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"},
 	"internal/awslambda":           {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/config":              {"internal/wallet", "internal/telemetry", "internal/backoffice/identity"}, // the names of the roles
@@ -120,7 +119,6 @@ var mayImport = map[string][]string{
 	"internal/local/secrets":       {"internal/local/sqs/awsjson"},
 	"internal/person":              {"internal/wallet"},
 	"internal/export":              {"internal/wallet"},
-	"internal/restore":             {"internal/wallet", "internal/person"},
 	"internal/postgres/iam":        {"internal/config", "internal/wallet", "internal/backoffice/identity"}, // alone links RDS's signer
 	// It links the console to the rooms that do what it asks for.
 	"internal/backoffice/rooms": {
@@ -136,9 +134,14 @@ var mayImport = map[string][]string{
 	"internal/refresh/simtest/mutants": {},
 
 	"internal/doctor": {"internal/wallet", "internal/config", "internal/person", "internal/backoffice/identity", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry"},
+	// Its commands call features, of which none imports it.
+	"internal/cli": {
+		"internal/wallet", "internal/refresh", "internal/reconcile", "internal/person", "internal/export", "internal/doctor",
+		"internal/telemetry", "internal/amazonpay", "internal/config", "internal/backoffice/identity", // what these bring
+	},
 	// It fills the doctor's interface. Of the store it takes the statements' rights, and what the reconciler asks.
 	"internal/postgres/examine": {"internal/postgres/endpoint",
-		"internal/doctor", "internal/postgres", "internal/push", "internal/update/session", "migrations", "internal/person", "internal/restore",
+		"internal/doctor", "internal/postgres", "internal/push", "internal/update/session", "migrations", "internal/person",
 		"internal/wallet", "internal/config", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry",
 		"internal/backoffice/identity", "internal/backoffice/view",
 	},

@@ -41,7 +41,7 @@ var loaders = []struct {
 	{"LoadReconciler", loads(config.LoadReconciler)},
 	{"LoadMigrator", loads(config.LoadMigrator)},
 	{"LoadPush", loads(config.LoadPush)},
-	{"LoadOperator", loads(config.LoadOperator)},
+	{"LoadCLI", loads(config.LoadCLI)},
 	{"LoadStart", loads(config.LoadStart)},
 	{"LoadReturn", loads(config.LoadReturn)},
 	{"LoadConsole", loads(config.LoadConsole)},
@@ -418,7 +418,7 @@ func TestEveryFunctionHasItsRowInTheREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, main := range mains {
-		if folder := filepath.Dir(main); folder != "operator" { // no function
+		if folder := filepath.Dir(main); folder != "walletsync" { // no function
 			folders = append(folders, folder)
 		}
 	}

@@ -1,4 +1,4 @@
-// Package config reads what an operator sets: the environment of the functions,
+// Package config reads what a merchant sets: the environment of the functions,
 // and the secrets that it names in AWS Secrets Manager. The environment is read
 // and checked once, at the start, without the network, and every problem in it
 // is reported at once; secrets are read when they are first needed.
@@ -127,8 +127,8 @@ type Push struct {
 	Target string
 }
 
-// Operator is the configuration of operator.
-type Operator struct {
+// CLI is the configuration of the command line.
+type CLI struct {
 	Function
 	Accounts       []Account
 	QueueURL       string
@@ -259,13 +259,13 @@ func LoadPush(getenv func(string) string) (Push, error) {
 	return c, r.err()
 }
 
-// LoadOperator reads the configuration of operator, out of the environment of any
+// LoadCLI reads the configuration of the command line, out of the environment of any
 // function that has a queue and a database; getenv is os.Getenv. Its error is
 // Problems.
-func LoadOperator(getenv func(string) string) (Operator, error) {
+func LoadCLI(getenv func(string) string) (CLI, error) {
 	r := reader{getenv: getenv}
-	c := Operator{
-		Function:       r.function("operator"),
+	c := CLI{
+		Function:       r.function("walletsync"),
 		Accounts:       r.accounts(noSecret),
 		QueueURL:       r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
 		DatabaseSecret: r.secretARN("DATABASE_SECRET", databaseRemedy),

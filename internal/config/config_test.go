@@ -339,7 +339,7 @@ func TestNoProblemQuotesAValue(t *testing.T) {
 		t.Helper()
 		_, problems := LoadDeployment(getenv)
 		errs := []error{problems}
-		_, err := LoadOperator(getenv)
+		_, err := LoadCLI(getenv)
 		errs = append(errs, err)
 		_, err = LoadConsole(getenv)
 		errs = append(errs, err)

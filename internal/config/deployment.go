@@ -2,8 +2,8 @@ package config
 
 import "slices"
 
-// Deployment is the configuration of all functions together, as far as an
-// operator checks it.
+// Deployment is the configuration of all functions together, as far as the
+// doctor checks it.
 type Deployment struct {
 	Receiver   Receiver
 	Worker     Worker

@@ -14,10 +14,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
+	"walletsync/internal/cli"
 	"walletsync/internal/person"
 	"walletsync/internal/postgres"
 	"walletsync/internal/refresh"
-	"walletsync/internal/restore"
 	"walletsync/internal/update/session"
 	"walletsync/internal/wallet"
 )
@@ -485,7 +485,7 @@ func TestErasuresAmongWorkersAndReturns(t *testing.T) {
 	})
 	many(1, "restored", func(random *mathrand.Rand) error {
 		time.Sleep(20 * time.Millisecond)
-		_, err := restore.Run(ctx, store, nil, func(restore.Step) {})
+		_, err := cli.AfterRestore(ctx, store, nil, func(string, int, int) {})
 		return err
 	})
 	many(1, "reader", func(*mathrand.Rand) error {
