@@ -9,6 +9,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	stdlog "log"
 	"net/http"
 	"os"
 	"os/signal"
@@ -41,6 +43,7 @@ func main() {
 	client := c.Trust.Client(func(roots *x509.CertPool) *http.Client {
 		return &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
 	})
+	stdlog.SetOutput(io.Discard) // cfn logs refusals of S3, which quote the signed URL; they are errors too
 	resource := awslambda.Resource(client, aws.Region, func(ctx context.Context) (any, error) {
 		if wrong != nil {
 			return nil, wrong
