@@ -37,7 +37,7 @@ func main() {
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
 	accounts := make([]migrate.Account, len(c.Accounts))
 	for i, a := range c.Accounts {
-		accounts[i] = migrate.Account{ID: a.ID, MerchantID: a.MerchantID, Environment: a.Environment, Region: a.Region,
+		accounts[i] = migrate.Account{ID: a.ID, MerchantID: a.MerchantID, Environment: a.Environment, Region: string(a.Region),
 			LedgerCurrency: a.LedgerCurrency, Follow: a.Follow, Quotas: a.Quotas, Share: a.Share}
 	}
 	client := c.Trust.Client(func(roots *x509.CertPool) *http.Client {

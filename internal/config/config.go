@@ -29,6 +29,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/wallet"
 )
 
@@ -164,7 +165,7 @@ const (
 	DefaultUpdateDays = 90
 	// DefaultAccessDays is how far back one can ask who looked.
 	DefaultAccessDays = 365
-	DefaultAlgorithm  = "AMZN-PAY-RSASSA-PSS-V2"
+	DefaultAlgorithm  = merchant.PSSV2
 )
 
 // LoadReceiver reads the configuration of ipn-receiver; getenv is os.Getenv.
@@ -512,11 +513,11 @@ type Account struct {
 	ID             wallet.AccountID
 	MerchantID     string
 	Environment    wallet.Environment
-	Region         string // NA, EU or JP
+	Region         merchant.Region
 	PublicKeyID    string
 	StoreID        string // may be empty
 	LedgerCurrency string
-	Algorithm      string   // of signatures
+	Algorithm      merchant.Algorithm
 	Topics         []string // ARNs; none: the topic is not pinned yet
 	Share          float64  // of Amazon Pay's quota, in (0, 1]
 	// Quotas are those of the merchant account, all of them: what Amazon Pay
@@ -623,16 +624,6 @@ var (
 	topicARN = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):sns:[a-z]{2}(-[a-z]+)+-[0-9]{1,2}:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$`)
 )
 
-// regions gives each spelling of a region that Amazon's SDKs know its name.
-var regions = map[string]string{"na": "NA", "us": "NA", "eu": "EU", "de": "EU", "uk": "EU", "jp": "JP", "fe": "JP"}
-
-// currencies are the ledger currencies of each region ("Amazon Pay: add the
-// Amazon Pay button").
-var currencies = map[string][]string{"NA": {"USD"}, "EU": {"EUR", "GBP"}, "JP": {"JPY"}}
-
-// algorithms are those that Amazon Pay verifies ("Signing requests").
-var algorithms = []string{DefaultAlgorithm, "AMZN-PAY-RSASSA-PSS"}
-
 func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account {
 	add := func(member, wrong, remedy string) { r.add(at+"."+member, wrong, remedy) }
 	out := Account{
@@ -650,21 +641,22 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 	if out.Environment, err = wallet.ParseEnvironment(a.Environment); err != nil {
 		add("environment", "it is neither live nor sandbox", "set one of them")
 	}
-	if out.Region = regions[strings.ToLower(a.Region)]; out.Region == "" {
+	var ok bool
+	if out.Region, ok = merchant.ParseRegion(a.Region); !ok {
 		add("region", "it is not a region", "set NA, EU or JP")
-	} else if known := currencies[out.Region]; !slices.Contains(known, a.LedgerCurrency) {
+	} else if known := out.Region.LedgerCurrencies(); !slices.Contains(known, a.LedgerCurrency) {
 		add("ledgerCurrency", fmt.Sprintf("it is not a currency of %s", out.Region), "set "+strings.Join(known, " or "))
 	}
-	switch upper := strings.ToUpper(a.PublicKeyID); {
+	bound, isBound := merchant.KeyEnvironment(a.PublicKeyID)
+	switch {
 	case !publicKeyID.MatchString(a.PublicKeyID):
 		add("publicKeyId", "it is not a public key id", "copy it from Seller Central")
-	case strings.HasPrefix(upper, "LIVE") && out.Environment == wallet.Sandbox,
-		strings.HasPrefix(upper, "SANDBOX") && out.Environment == wallet.Live:
+	case isBound && out.Environment != "" && string(out.Environment) != string(bound):
 		add("publicKeyId", fmt.Sprintf("it is a key of the other environment than %s", out.Environment), "use that environment's key, or correct the environment")
 	}
 	if a.Algorithm != "" {
-		if out.Algorithm = a.Algorithm; !slices.Contains(algorithms, a.Algorithm) {
-			add("algorithm", "it is not known", "set "+strings.Join(algorithms, " or ")+", or leave it out for the first")
+		if out.Algorithm = merchant.Algorithm(a.Algorithm); out.Algorithm.SaltLength() == 0 {
+			add("algorithm", "it is not known", fmt.Sprintf("set %s or %s, or leave it out for the first", merchant.PSSV2, merchant.PSS))
 		}
 	}
 	for i, t := range a.Topics {

@@ -1,27 +1,31 @@
-package amazonpay
+// Package merchant has the facts of a merchant account at Amazon Pay: region,
+// environment, currencies and how it signs. It is apart from the client for those
+// who must not link that. Standard library only.
+package merchant
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
-// Region is a part of the world with an Amazon Pay of its own. Its text is
-// what Amazon's signatures call it.
+// Region is a part of the world with an Amazon Pay of its own.
 type Region string
 
 // The regions (Amazon Pay API, "Endpoints").
 const (
-	NA Region = "na" // the United States
-	EU Region = "eu" // Europe and the United Kingdom
-	JP Region = "jp" // Japan
+	NA Region = "NA" // the United States
+	EU Region = "EU" // Europe and the United Kingdom
+	JP Region = "JP" // Japan
 )
 
-// ParseRegion returns the region that s names, whatever its case.
-func ParseRegion(s string) (Region, error) {
-	if r := Region(strings.ToLower(s)); r.Host() != "" {
-		return r, nil
+// ParseRegion returns the region of a name that Amazon's SDKs know, in any case.
+func ParseRegion(s string) (Region, bool) {
+	switch strings.ToLower(s) {
+	case "na", "us":
+		return NA, true
+	case "eu", "de", "uk":
+		return EU, true
+	case "jp", "fe":
+		return JP, true
 	}
-	return "", fmt.Errorf("amazonpay: region %q is none of NA, EU and JP", clip(s, 40))
+	return "", false
 }
 
 // Host returns the name of the region's API host, empty for what is no region.
@@ -100,4 +104,25 @@ func KeyEnvironment(publicKeyID string) (Environment, bool) {
 		return Sandbox, true
 	}
 	return "", false
+}
+
+// Algorithm is how requests and button payloads are signed: RSASSA-PSS with
+// SHA-256 and MGF1 of SHA-256 (RFC 8017), with one of two salt lengths.
+type Algorithm string
+
+// The algorithms (Amazon Pay API, "Signing requests").
+const (
+	PSSV2 Algorithm = "AMZN-PAY-RSASSA-PSS-V2" // salt of 32 bytes
+	PSS   Algorithm = "AMZN-PAY-RSASSA-PSS"    // salt of 20 bytes; what checkout.js assumes if it is told none
+)
+
+// SaltLength returns the salt's bytes, and 0 for what is no algorithm.
+func (a Algorithm) SaltLength() int {
+	switch a {
+	case PSSV2:
+		return 32
+	case PSS:
+		return 20
+	}
+	return 0
 }
