@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/config"
 )
 
@@ -258,7 +259,7 @@ func shownDefault(t *testing.T, name string, v reflect.Value, documented string)
 		shown = strings.Join(value, " ")
 	case fmt.Stringer:
 		shown = value.String()
-	case string, bool, int, float64:
+	case string, merchant.Algorithm, bool, int, float64:
 		shown = fmt.Sprint(value)
 	default:
 		if documented == "" && !v.IsZero() {

@@ -54,30 +54,16 @@ type Receiver struct {
 type Worker struct {
 	Function
 	Accounts []Account
-	QueueURL string
+	Refreshing
 	// DEAD_LETTER_QUEUE_URL: URL of the dead-letter queue of `QUEUE_URL`.
 	DeadLetterQueueURL string
-	// DATABASE_SECRET: ARN of `{"url":"postgres://…"}`, or of a secret in RDS's own
-	// form. If `url` leads to a pooler, add `directUrl` for migrations; if the server's
-	// certificate is from a private authority, add `ca`. See
-	// [how the database is reached](#how-the-database-is-reached).
-	DatabaseSecret string
-	DatabaseIAM    DatabaseIAM
 	// DATABASE_CONNECTIONS: how many connections to the database all functions
 	// together may have open, a number or a sum such as `28+5`. The doctor compares
 	// it with the server's limit. Default: unknown.
 	Connections int
-	Trust       Trust
-	// MARGIN: how far Amazon Pay's answers may lag behind its notifications.
-	Margin time.Duration
 	// FETCH_LIMIT: how many charge permissions are claimed and fetched at once. A
 	// backlog drains at no more than this many a second.
 	FetchLimit int
-	// API_TIMEOUT: time-out of one call to Amazon Pay.
-	APITimeout time.Duration
-	// LEASE: how long a claim on a charge permission lasts. Must be longer than the
-	// function's time-out and shorter than the queue's visibility time-out.
-	Lease time.Duration
 }
 
 // Migrator is the configuration of migrator.
@@ -188,18 +174,11 @@ func LoadWorker(getenv func(string) string) (Worker, error) {
 	c := Worker{
 		Function:           r.function("ipn-worker"),
 		Accounts:           r.accounts(keySecret),
-		QueueURL:           r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
-		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", "the URL of the queue's dead-letter queue"),
-		DatabaseSecret:     r.secretARN("DATABASE_SECRET", databaseRemedy),
-		DatabaseIAM:        r.databaseIAM(),
+		Refreshing:         r.refreshing(),
+		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", deadLetterRemedy),
 		Connections:        r.sum("DATABASE_CONNECTIONS"),
-		Trust:              r.trust(),
-		Margin:             r.duration("MARGIN", DefaultMargin, 0, 10*time.Minute),
-		FetchLimit:         r.number("FETCH_LIMIT", DefaultFetchLimit, 1, 200),
-		APITimeout:         r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute),
-		Lease:              r.duration("LEASE", DefaultLease, time.Second, 15*time.Minute),
+		FetchLimit:         r.fetchLimit(),
 	}
-	r.outlives(c.Lease, c.APITimeout)
 	return c, r.err()
 }
 
@@ -224,11 +203,11 @@ func LoadReconciler(getenv func(string) string) (Reconciler, error) {
 	c := Reconciler{
 		Function:       r.function("reconciler"),
 		Accounts:       r.accounts(keySecret),
-		QueueURL:       r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
+		QueueURL:       r.url("QUEUE_URL", queueRemedy),
 		DatabaseSecret: r.secretARN("DATABASE_SECRET", databaseRemedy),
 		DatabaseIAM:    r.databaseIAM(),
 		Trust:          r.trust(),
-		APITimeout:     r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute),
+		APITimeout:     r.apiTimeout(),
 		Sweep:          r.days("SWEEP_DAYS", DefaultSweepDays, 365),
 		Retention:      r.wholeDays("RETENTION_DAYS", DefaultRetentionDays, 0, 3650),
 		Inbox:          r.wholeDays("INBOX_DAYS", DefaultInboxDays, 15, 3650),
@@ -251,10 +230,9 @@ func LoadPush(getenv func(string) string) (Push, error) {
 		DatabaseIAM:    r.databaseIAM(),
 		Target:         r.needed("PUSH_TARGET", remedy),
 	}
-	// The ARN of a topic of SNS or of a bus of EventBridge. Compiled here: no other
-	// function's cold start needs it.
-	target := regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):(sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?|events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9._/-]{1,256})$`)
-	if c.Target != "" && !target.MatchString(c.Target) {
+	// Compiled here: no other function's cold start needs it.
+	bus := regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9._/-]{1,256}$`)
+	if c.Target != "" && !topicARN.MatchString(c.Target) && !bus.MatchString(c.Target) {
 		r.add("PUSH_TARGET", "it is neither", "set "+remedy)
 	}
 	return c, r.err()
@@ -268,15 +246,20 @@ func LoadCLI(getenv func(string) string) (CLI, error) {
 	c := CLI{
 		Function:       r.function("walletsync"),
 		Accounts:       r.accounts(noSecret),
-		QueueURL:       r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
+		QueueURL:       r.url("QUEUE_URL", queueRemedy),
 		DatabaseSecret: r.secretARN("DATABASE_SECRET", databaseRemedy),
 		DatabaseIAM:    r.databaseIAM(),
-		FetchLimit:     r.number("FETCH_LIMIT", DefaultFetchLimit, 1, 200),
+		FetchLimit:     r.fetchLimit(),
 	}
 	return c, r.err()
 }
 
-const databaseRemedy = `the ARN of a secret such as {"url":"postgres://user:password@host/database"}`
+// What to set, for variables of several functions.
+const (
+	queueRemedy      = "the URL of the queue that the worker reads; wake-ups go there"
+	deadLetterRemedy = "the URL of the queue's dead-letter queue"
+	databaseRemedy   = `the ARN of a secret such as {"url":"postgres://user:password@host/database"}`
+)
 
 // Problem is one thing that is wrong with the environment.
 type Problem struct {
@@ -453,6 +436,12 @@ func (r *reader) sum(name string) (sum int) {
 	return sum
 }
 
+func (r *reader) apiTimeout() time.Duration {
+	return r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute)
+}
+
+func (r *reader) fetchLimit() int { return r.number("FETCH_LIMIT", DefaultFetchLimit, 1, 200) }
+
 func (r *reader) patience() time.Duration {
 	return r.duration("CHANNEL_PATIENCE", DefaultChannelPatience, time.Second, 24*time.Hour)
 }
@@ -474,13 +463,6 @@ func (r *reader) days(name string, standard, most float64) time.Duration {
 		}
 	}
 	return time.Duration(days * float64(24*time.Hour))
-}
-
-func (r *reader) outlives(lease, timeout time.Duration) {
-	if lease <= timeout {
-		r.add("LEASE", fmt.Sprintf("%s is not longer than API_TIMEOUT, %s", lease, timeout),
-			"a claim must outlive the call made under it: set it above the function's time-out and below the queue's visibility time-out")
-	}
 }
 
 // trust returns none where the file cannot be used: what is told of that must be
