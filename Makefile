@@ -30,11 +30,11 @@ help: ## show this
 run: ## the whole of walletsync on this machine (RUN_DIR, STATUS_ADDR, VERBOSE=1); Ctrl-C stops it
 	@go run -buildvcs=false ./internal/local
 
-.PHONY: operator
-operator: ## a command of the operator's program against the stack of make run: make operator ARGS="--help"
-	@$(GO_BUILD) -o .build/operator ./functions/operator
-	@env=$${RUN_DIR:-.run}/operator.env; test -f "$$env" || { echo "$$env is not there: start the stack with make run first"; exit 1; }; \
-	set -a; . "$$env"; exec .build/operator $(ARGS)
+.PHONY: cli
+cli: ## a command of the CLI against the stack of make run: make cli ARGS="--help"
+	@$(GO_BUILD) -o .build/walletsync ./functions/walletsync
+	@env=$${RUN_DIR:-.run}/cli.env; test -f "$$env" || { echo "$$env is missing: start the stack with make run first"; exit 1; }; \
+	set -a; . "$$env"; exec .build/walletsync $(ARGS)
 
 .PHONY: build
 build: ## every function's binary, into BUILD_DIR (.build/bin); GOOS=linux GOARCH=arm64 for the template's machine
@@ -59,15 +59,15 @@ sbom: ## what each deployed binary is made of, as CycloneDX, into .build/sbom
 
 .PHONY: doctor
 doctor: ## check a configuration: the running stack's, the environment's, or a deployment's (STACK=its name; ARGS)
-	@$(GO_BUILD) -o .build/operator ./functions/operator
+	@$(GO_BUILD) -o .build/walletsync ./functions/walletsync
 	@if [ -n "$(STACK)" ]; then set -o pipefail; \
 	  aws cloudformation describe-stack-resources --stack-name "$(STACK)" --output text \
 	    --query "StackResources[?ResourceType=='AWS::Lambda::Function'].PhysicalResourceId" | xargs -n 1 \
 	  aws lambda get-function-configuration --query Environment.Variables --output json --function-name \
-	  | .build/operator doctor --environment - $(ARGS); \
-	else file=$${RUN_DIR:-.run}/operator.env; \
+	  | .build/walletsync doctor --environment - $(ARGS); \
+	else file=$${RUN_DIR:-.run}/cli.env; \
 	  if [ -z "$$ACCOUNTS" ] && [ -f "$$file" ]; then set -a; . "$$(realpath "$$file")"; set +a; fi; \
-	  .build/operator doctor $(ARGS); fi
+	  .build/walletsync doctor $(ARGS); fi
 
 # The whole-stack tests mostly wait and take the longest, so they start first, and
 # two more packages run at once than there are processors. The time-out is more

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/config"
 )
 
@@ -41,7 +42,7 @@ var loaders = []struct {
 	{"LoadReconciler", loads(config.LoadReconciler)},
 	{"LoadMigrator", loads(config.LoadMigrator)},
 	{"LoadPush", loads(config.LoadPush)},
-	{"LoadOperator", loads(config.LoadOperator)},
+	{"LoadCLI", loads(config.LoadCLI)},
 	{"LoadStart", loads(config.LoadStart)},
 	{"LoadReturn", loads(config.LoadReturn)},
 	{"LoadConsole", loads(config.LoadConsole)},
@@ -258,7 +259,7 @@ func shownDefault(t *testing.T, name string, v reflect.Value, documented string)
 		shown = strings.Join(value, " ")
 	case fmt.Stringer:
 		shown = value.String()
-	case string, bool, int, float64:
+	case string, merchant.Algorithm, bool, int, float64:
 		shown = fmt.Sprint(value)
 	default:
 		if documented == "" && !v.IsZero() {
@@ -418,7 +419,7 @@ func TestEveryFunctionHasItsRowInTheREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, main := range mains {
-		if folder := filepath.Dir(main); folder != "operator" { // no function
+		if folder := filepath.Dir(main); folder != "walletsync" { // no function
 			folders = append(folders, folder)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 var pages = []string{"README.md", "RUNBOOK.md", "SECURITY.md", "../README.md", "../migrations/README.md", "../internal/local/README.md"}
 
 // Every command that our pages say to run is there: a target of the Makefile, a
-// command of the operator's program, a flag of that command.
+// command of the CLI, a flag of that command.
 func TestEveryCommandInThePagesExists(t *testing.T) {
 	makefile, err := os.ReadFile("../Makefile")
 	if err != nil {
@@ -23,8 +23,8 @@ func TestEveryCommandInThePagesExists(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^([a-z][a-z-]*):`).FindAllStringSubmatch(string(makefile), -1) {
 		targets[m[1]] = true
 	}
-	program := t.TempDir() + "/operator"
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", program, "./operator").CombinedOutput(); err != nil {
+	program := t.TempDir() + "/walletsync"
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", program, "./walletsync").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	help := func(args ...string) string {
@@ -37,7 +37,7 @@ func TestEveryCommandInThePagesExists(t *testing.T) {
 	}
 	var (
 		target  = regexp.MustCompile("(?:^|[`(]|\n\\s*)make ([a-z][a-z-]*)([^`\n]*)")
-		command = regexp.MustCompile("(?:functions/operator|ARGS=[\"']?)[ ]*([a-z][a-z-]*|--?[a-z]+)([^`\n]*)")
+		command = regexp.MustCompile("(?m)(?:functions/walletsync |ARGS=[\"']?|^walletsync |`walletsync )[ ]*([a-z][a-z-]*|--?[a-z]+)([^`\n]*)")
 		flag    = regexp.MustCompile(`\s--?([a-z][a-z-]*)`)
 		found   = 0
 	)
@@ -45,12 +45,12 @@ func TestEveryCommandInThePagesExists(t *testing.T) {
 		found++
 		text, ok := commands[name]
 		if !ok {
-			t.Errorf("%s: operator has no command %s", page, name)
+			t.Errorf("%s: walletsync has no command %s", page, name)
 			return
 		}
 		for _, f := range flag.FindAllStringSubmatch(rest, -1) {
 			if f[1] != "help" && !strings.Contains(text, "--"+f[1]) {
-				t.Errorf("%s: operator %s has no flag --%s", page, name, f[1])
+				t.Errorf("%s: walletsync %s has no flag --%s", page, name, f[1])
 			}
 		}
 	}
@@ -67,7 +67,7 @@ func TestEveryCommandInThePagesExists(t *testing.T) {
 			if m[1] == "doctor" {
 				for _, f := range regexp.MustCompile(`--([a-z-]+)`).FindAllStringSubmatch(m[2], -1) {
 					if !strings.Contains(commands["doctor"], "--"+f[1]) {
-						t.Errorf("%s: operator doctor has no flag --%s", page, f[1])
+						t.Errorf("%s: walletsync doctor has no flag --%s", page, f[1])
 					}
 				}
 			}

@@ -9,6 +9,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	stdlog "log"
 	"net/http"
 	"os"
 	"os/signal"
@@ -35,12 +37,13 @@ func main() {
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
 	accounts := make([]migrate.Account, len(c.Accounts))
 	for i, a := range c.Accounts {
-		accounts[i] = migrate.Account{ID: a.ID, MerchantID: a.MerchantID, Environment: a.Environment, Region: a.Region,
+		accounts[i] = migrate.Account{ID: a.ID, MerchantID: a.MerchantID, Environment: a.Environment, Region: string(a.Region),
 			LedgerCurrency: a.LedgerCurrency, Follow: a.Follow, Quotas: a.Quotas, Share: a.Share}
 	}
 	client := c.Trust.Client(func(roots *x509.CertPool) *http.Client {
 		return &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
 	})
+	stdlog.SetOutput(io.Discard) // cfn logs refusals of S3, which quote the signed URL; they are errors too
 	resource := awslambda.Resource(client, aws.Region, func(ctx context.Context) (any, error) {
 		if wrong != nil {
 			return nil, wrong

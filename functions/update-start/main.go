@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -64,8 +63,8 @@ func main() {
 	}
 	for _, a := range c.Accounts {
 		start.Accounts = append(start.Accounts, update.Account{
-			ID: a.ID, MerchantID: a.MerchantID, Environment: a.Environment, Region: amazonpay.Region(strings.ToLower(a.Region)), PublicKeyID: a.PublicKeyID,
-			StoreID: a.StoreID, LedgerCurrency: a.LedgerCurrency, Algorithm: amazonpay.Algorithm(a.Algorithm), ScriptURL: a.CheckoutScriptURL, Follow: a.Follow})
+			ID: a.ID, MerchantID: a.MerchantID, Environment: a.Environment, Region: a.Region, PublicKeyID: a.PublicKeyID,
+			StoreID: a.StoreID, LedgerCurrency: a.LedgerCurrency, Algorithm: a.Algorithm, ScriptURL: a.CheckoutScriptURL, Follow: a.Follow})
 	}
 	if !c.IAM {
 		start.BearerKeys = secrets.BearerKeys(c.BearerSecret)

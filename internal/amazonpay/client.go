@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"walletsync/internal/amazonpay/merchant"
 )
 
 // Config says whose API is called and how. Region, PublicKeyID, PrivateKey,
@@ -85,7 +87,7 @@ func New(c Config) (*Client, error) {
 	if !plain(c.PublicKeyID, 128, "._~+/-") {
 		return nil, errors.New("amazonpay: the public key id is empty or malformed")
 	}
-	environment, bound := KeyEnvironment(c.PublicKeyID)
+	environment, bound := merchant.KeyEnvironment(c.PublicKeyID)
 	if !bound {
 		environment = c.Environment
 	}
@@ -99,7 +101,7 @@ func New(c Config) (*Client, error) {
 		return nil, fmt.Errorf("amazonpay: private key: %w", err)
 	}
 	algorithm := cmp.Or(c.Algorithm, PSSV2)
-	if algorithm.saltLength() == 0 {
+	if algorithm.SaltLength() == 0 {
 		return nil, fmt.Errorf("amazonpay: algorithm %q is neither %s nor %s", clip(string(algorithm), 40), PSSV2, PSS)
 	}
 	if c.HTTPClient == nil || c.HTTPClient.Transport == nil {
@@ -312,7 +314,7 @@ func (c *Client) request(ctx context.Context, req call, now time.Time) (*http.Re
 		// when a kept connection turns out to have been closed.
 		r.Header["Idempotency-Key"] = []string{}
 	}
-	signed = append(signed, header{"x-amz-pay-region", string(c.region)})
+	signed = append(signed, header{"x-amz-pay-region", strings.ToLower(string(c.region))})
 	authorization, err := c.signer.authorization(canonicalRequest(req.method, r.URL.EscapedPath(), signed, req.body), signed)
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)

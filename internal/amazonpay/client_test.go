@@ -128,19 +128,6 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 	}
 }
 
-func TestRegionsAreParsed(t *testing.T) {
-	for s, want := range map[string]Region{"na": NA, "NA": NA, "eu": EU, "EU": EU, "jp": JP, "JP": JP} {
-		if got, err := ParseRegion(s); err != nil || got != want {
-			t.Errorf("%s: %q, %v", s, got, err)
-		}
-	}
-	for _, s := range []string{"", "cn", "us", "eu ", "europe"} {
-		if got, err := ParseRegion(s); err == nil {
-			t.Errorf("%q is %s", s, got)
-		}
-	}
-}
-
 func TestKeysInBothEncodingsAreParsed(t *testing.T) {
 	key := testKey()
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)

@@ -14,27 +14,6 @@ import (
 	"strings"
 )
 
-// Algorithm is how requests and button payloads are signed: RSASSA-PSS with
-// SHA-256 and MGF1 of SHA-256 (RFC 8017), with one of two salt lengths.
-type Algorithm string
-
-// The algorithms (Amazon Pay API, "Signing requests").
-const (
-	PSSV2 Algorithm = "AMZN-PAY-RSASSA-PSS-V2" // salt of 32 bytes
-	PSS   Algorithm = "AMZN-PAY-RSASSA-PSS"    // salt of 20 bytes; what checkout.js assumes if it is told none
-)
-
-// saltLength is in bytes, and 0 for what is no algorithm.
-func (a Algorithm) saltLength() int {
-	switch a {
-	case PSSV2:
-		return 32
-	case PSS:
-		return 20
-	}
-	return 0
-}
-
 // dateFormat is x-amz-pay-date's, always in UTC.
 const dateFormat = "20060102T150405Z"
 
@@ -100,15 +79,15 @@ type signer struct {
 
 // stringToSign returns what is signed for a canonical request or a button's
 // payload.
-func (a Algorithm) stringToSign(content []byte) string {
+func stringToSign(a Algorithm, content []byte) string {
 	hash := sha256.Sum256(content)
 	return string(a) + "\n" + hex.EncodeToString(hash[:])
 }
 
 // sign returns the signature over a canonical request or a button's payload.
 func (s signer) sign(content []byte) (string, error) {
-	digest := sha256.Sum256([]byte(s.algorithm.stringToSign(content)))
-	signature, err := rsa.SignPSS(rand.Reader, s.key, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: s.algorithm.saltLength()})
+	digest := sha256.Sum256([]byte(stringToSign(s.algorithm, content)))
+	signature, err := rsa.SignPSS(rand.Reader, s.key, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: s.algorithm.SaltLength()})
 	if err != nil {
 		return "", err
 	}

@@ -102,7 +102,7 @@ func TestRequestsAreSignedAsTheOfficialSDKDoes(t *testing.T) {
 			if canonical != r.CanonicalRequest {
 				t.Errorf("canonical request:\n%s\nwant:\n%s", canonical, r.CanonicalRequest)
 			}
-			toSign := r.Algorithm.stringToSign([]byte(canonical))
+			toSign := stringToSign(r.Algorithm, []byte(canonical))
 			if toSign != r.StringToSign {
 				t.Errorf("string to sign:\n%s\nwant:\n%s", toSign, r.StringToSign)
 			}
@@ -218,7 +218,7 @@ func checkAuthorization(t *testing.T, r *http.Request, payload string, saltLengt
 func TestPayloadsAreSignedAsTheOfficialSDKDoes(t *testing.T) {
 	v, publicKey := readVectors(t)
 	for _, b := range v.Buttons {
-		if got := b.Algorithm.stringToSign([]byte(b.Payload)); got != b.StringToSign {
+		if got := stringToSign(b.Algorithm, []byte(b.Payload)); got != b.StringToSign {
 			t.Errorf("string to sign:\n%s\nwant:\n%s", got, b.StringToSign)
 		}
 		if err := verify(publicKey, b.StringToSign, b.Signature, b.SaltLength); err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -17,75 +18,80 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Resource is a custom resource of CloudFormation whose creation and update is
-// do. It answers Delete with success and touches nothing. The attributes that a
-// template may read (Fn::GetAtt) are the members of what do returned, as JSON.
+// Resource is a custom resource of CloudFormation. Create and Update run do;
+// Delete reports success and runs nothing. The attributes that a template can read
+// (Fn::GetAtt) are the members of what do returned, as JSON.
 //
 // An event that is not CloudFormation's, such as {} by hand, runs do and is
 // answered with what it returned.
 //
-// CloudFormation waits for an answer for an hour, or what ServiceTimeout says, so
-// it gets one while there is time for it: do's context ends earlier than the
-// invocation, and a do that does not end with it is left behind, to be repeated.
-// The answer goes to a URL that the event brings, which must lead to where
-// CloudFormation takes answers in the region (see answersAt).
+// CloudFormation waits for its response for up to ServiceTimeout, so do gets less
+// than the invocation's time. A response that cannot be sent fails the invocation:
+// Lambda repeats it, do included (EventInvokeConfig in the template).
 //
-// The package cfn of aws-lambda-go has the words; its wrapper asks nothing of the
-// URL, keeps no time for the answer, and lets it grow too large to be taken.
+// Package cfn sends responses by http.DefaultClient, so Resource replaces that by
+// client, with a time limit and without redirects.
 func Resource(client *http.Client, region string, do func(context.Context) (any, error)) Handler {
-	direct := *client // a redirect would lead past the list
-	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	sender := *client
+	sender.Timeout = sendTimeout
+	sender.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	http.DefaultClient = &sender
+	respond := cfn.LambdaWrap(func(ctx context.Context, e cfn.Event) (id string, data map[string]any, err error) {
+		// The id never changes: CloudFormation would delete the resource of the old one.
+		if id = e.PhysicalResourceID; id == "" {
+			id = e.LogicalResourceID
+		}
+		switch e.RequestType {
+		case cfn.RequestDelete:
+			return id, nil, nil
+		case cfn.RequestCreate, cfn.RequestUpdate:
+			var done any
+			if done, err = inTime(ctx, do); err == nil {
+				return id, attributes(done), nil
+			}
+		default:
+			err = fmt.Errorf("%q is not Create, Update or Delete", e.RequestType)
+		}
+		zerolog.Ctx(ctx).Error().Err(err).Msg("custom resource failed; the deploy fails with it")
+		return id, nil, errors.New(clip(err.Error(), maxReason))
+	})
+	urls := responseURLs(region)
 	return func(ctx context.Context, event json.RawMessage) (any, error) {
 		var e cfn.Event
 		if err := json.Unmarshal(event, &e); err != nil || (e.RequestType == "" && e.ResponseURL == "") {
 			return do(ctx)
 		}
-		to, err := answersAt(e.ResponseURL, region)
+		if !urls.MatchString(e.ResponseURL) {
+			return nil, fmt.Errorf("the ResponseURL of the event is not in CloudFormation's bucket in %s; nothing was done; to migrate by hand, invoke with {}", region)
+		}
+		_, err := respond(ctx, e)
+		var signed *url.Error // its text has the URL, which is signed
+		if errors.As(err, &signed) {
+			err = fmt.Errorf("%w; in a VPC the function needs a route to S3, such as a gateway endpoint", signed.Err)
+		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("respond to CloudFormation: %w", err)
 		}
-		answer := cfn.NewResponse(&e)
-		// The same for good, or CloudFormation takes it for another resource and
-		// deletes the one before.
-		if answer.PhysicalResourceID = e.PhysicalResourceID; answer.PhysicalResourceID == "" {
-			answer.PhysicalResourceID = e.LogicalResourceID
-		}
-		switch e.RequestType {
-		case cfn.RequestDelete:
-		case cfn.RequestCreate, cfn.RequestUpdate:
-			var done any
-			if done, err = inTime(ctx, do); err == nil {
-				answer.Data = members(done)
-			}
-		default:
-			err = fmt.Errorf("%q is not Create, Update or Delete", e.RequestType)
-		}
-		answer.Status = cfn.StatusSuccess
-		if err != nil {
-			zerolog.Ctx(ctx).Error().Err(err).Msg("the custom resource failed; the deploy fails with it")
-			answer.Status, answer.Reason = cfn.StatusFailed, err.Error()
-		}
-		body, err := sized(answer)
-		if err != nil {
-			return nil, err
-		}
-		return nil, put(ctx, &direct, to, body)
+		return nil, nil
 	}
 }
 
-// reserve is how much of an invocation's time is kept for the answer. A sixth of
-// that is for a do that takes longer to end than its context.
-const reserve = 12 * time.Second
+// reserve is how much of an invocation's time is kept for the response. A sixth of
+// it is for a do that outlives its context.
+const (
+	reserve     = 12 * time.Second
+	sendTimeout = 9 * time.Second
+)
 
-var errLate = errors.New("the time was up before it ended: give the function more, or invoke it by hand with {}; what it began is complete or undone")
+var errLate = errors.New("not complete in time: give the function more, or invoke it by hand with {}; what it began is complete or undone")
 
 // inTime runs do with less than the invocation's time, and returns while some is
 // left, even if do does not.
 func inTime(ctx context.Context, do func(context.Context) (any, error)) (any, error) {
-	var gone <-chan time.Time
+	var late <-chan time.Time
 	if end, ok := ctx.Deadline(); ok {
 		kept := min(reserve, time.Until(end)/2)
-		gone = time.After(time.Until(end) - kept + kept/6)
+		late = time.After(time.Until(end) - kept + kept/6)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, end.Add(-kept))
 		defer cancel()
@@ -99,8 +105,8 @@ func inTime(ctx context.Context, do func(context.Context) (any, error)) (any, er
 		var o outcome
 		defer func() {
 			if p := recover(); p != nil {
-				zerolog.Ctx(ctx).Error().Str("panic", fmt.Sprintf("%T", p)).Bytes("stack", debug.Stack()).Msg("a fault in the code")
-				o = outcome{err: fmt.Errorf("a fault in the code (%T); see the log", p)}
+				zerolog.Ctx(ctx).Error().Str("panic", fmt.Sprintf("%T", p)).Bytes("stack", debug.Stack()).Msg("panic")
+				o = outcome{err: fmt.Errorf("a panic (%T); see the log", p)}
 			}
 			ended <- o
 		}()
@@ -109,20 +115,28 @@ func inTime(ctx context.Context, do func(context.Context) (any, error)) (any, er
 	select {
 	case o := <-ended:
 		return o.done, o.err
-	case <-gone:
+	case <-late:
 		return nil, errLate
 	}
 }
 
-// members returns the members of what encodes as a JSON object, as text, which is
-// what an attribute is. Lists and objects have none.
-func members(v any) map[string]any {
+// CloudFormation takes responses of up to 4,096 bytes ("Custom resource response
+// objects"), of which a character may need six. The ids need less than 1,000.
+const (
+	maxReason     = 500
+	maxAttributes = 2000
+)
+
+// attributes returns the members of what encodes as a JSON object, as text, which
+// is what attributes are. Lists and objects are left out, and all if they are too
+// long.
+func attributes(v any) map[string]any {
 	b, err := json.Marshal(v)
-	if err != nil {
+	if err != nil || len(b) > maxAttributes {
 		return nil
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber() // as it is written
+	d.UseNumber() // as written
 	var m map[string]any
 	if d.Decode(&m) != nil {
 		return nil
@@ -138,125 +152,23 @@ func members(v any) map[string]any {
 	return m
 }
 
-// maximumAnswer is how large an answer CloudFormation takes, in bytes (CloudFormation
-// User Guide, "Custom resource response objects").
-const maximumAnswer = 4096
-
-// sized encodes an answer so that CloudFormation takes it: without attributes, and
-// with the end of its reason cut, if it must be.
-func sized(answer *cfn.Response) ([]byte, error) {
-	for {
-		body, err := json.Marshal(answer)
-		if err != nil {
-			return nil, fmt.Errorf("the answer to CloudFormation: %w", err)
-		}
-		over := len(body) - maximumAnswer
-		switch {
-		case over <= 0:
-			return body, nil
-		case len(answer.Data) > 0:
-			answer.Data = nil
-		case answer.Reason != "":
-			// Characters that are escaped count more than once: cut its part of
-			// what is too much, and look again.
-			escaped, err := json.Marshal(answer.Reason)
-			if err != nil {
-				return nil, fmt.Errorf("the answer to CloudFormation: %w", err)
-			}
-			n := len(answer.Reason) * (len(escaped) - over) / len(escaped)
-			if answer.Reason = clip(answer.Reason, n); n < len(answer.Reason) {
-				answer.Reason = ""
-			}
-		default:
-			return nil, fmt.Errorf("the answer to CloudFormation has %d bytes without a reason", len(body))
-		}
-	}
-}
-
-// clip cuts text to n bytes at most, between characters, and shows it.
+// clip cuts text to about n bytes, between characters, and marks the cut.
 func clip(text string, n int) string {
-	const mark = "…"
 	if len(text) <= n {
 		return text
 	}
-	n = max(n-len(mark), 0)
 	for n > 0 && !utf8.RuneStart(text[n]) {
 		n--
 	}
-	return text[:n] + mark
+	return text[:n] + "…"
 }
 
-// answersAt returns the URL if it leads to the bucket in which CloudFormation
-// takes answers in the region ("Setting up VPC endpoints for AWS CloudFormation"),
-// by one of the names that S3 has there. Whoever may invoke the function could
-// otherwise have it call where it can reach, such as into the VPC.
-func answersAt(raw, region string) (string, error) {
-	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "https" || u.User != nil {
-		return "", errors.New("the ResponseURL of the event is not a plain https URL: CloudFormation's are; to migrate by hand, invoke with {}")
-	}
-	domain := "amazonaws.com"
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		domain = "amazonaws.com.cn"
-	case strings.HasPrefix(region, "eusc-"):
-		domain = "amazonaws.eu"
-	}
+// responseURLs matches the URLs of the bucket in which CloudFormation takes
+// responses in the region ("Setting up VPC endpoints for AWS CloudFormation"), by
+// the names that S3 has there. Without this a caller who may invoke the function
+// could make it connect to any host that it reaches, such as those in the VPC.
+func responseURLs(region string) *regexp.Regexp {
 	bucket := "cloudformation-custom-resource-response-" + strings.ReplaceAll(region, "-", "")
-	for _, s3 := range []string{"s3." + region, "s3-" + region, "s3.dualstack." + region, "s3"} {
-		if u.Host == bucket+"."+s3+"."+domain && (s3 != "s3" || domain == "amazonaws.com") { // the others have no global name
-			return raw, nil
-		}
-	}
-	return "", fmt.Errorf("the ResponseURL of the event leads to %q, which is not CloudFormation's bucket in %s: nothing was done; to migrate by hand, invoke with {}", clip(u.Host, 80), region)
-}
-
-// tries are made to answer, within attempt each.
-const (
-	tries   = 3
-	attempt = 3 * time.Second
-)
-
-// put sends an answer. S3 is asked again where another try may help.
-func put(ctx context.Context, client *http.Client, to string, body []byte) (err error) {
-	for try := range tries {
-		if try > 0 {
-			zerolog.Ctx(ctx).Warn().Err(err).Msg("CloudFormation could not be told; trying again")
-			pause := time.NewTimer(time.Duration(try) * 300 * time.Millisecond)
-			select {
-			case <-ctx.Done():
-				pause.Stop()
-				return err
-			case <-pause.C:
-			}
-		}
-		var final bool
-		if final, err = putOnce(ctx, client, to, body); final {
-			return err
-		}
-	}
-	return err
-}
-
-func putOnce(ctx context.Context, client *http.Client, to string, body []byte) (final bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, attempt)
-	defer cancel()
-	q, err := http.NewRequestWithContext(ctx, http.MethodPut, to, bytes.NewReader(body))
-	if err != nil {
-		return true, errors.New("tell CloudFormation: the request cannot be made") // its text has the URL, which is signed
-	}
-	// And no Content-Type: the URL is signed for none.
-	got, err := client.Do(q)
-	if err != nil {
-		var inURL *url.Error
-		if errors.As(err, &inURL) {
-			err = inURL.Err
-		}
-		return false, fmt.Errorf("tell CloudFormation at %s: %w; in a VPC the function needs a route to S3, such as a gateway endpoint", q.URL.Host, err)
-	}
-	defer got.Body.Close()
-	if got.StatusCode != http.StatusOK {
-		return got.StatusCode < http.StatusInternalServerError, fmt.Errorf("tell CloudFormation at %s: status %d", q.URL.Host, got.StatusCode)
-	}
-	return true, nil
+	region = regexp.QuoteMeta(region)
+	return regexp.MustCompile(`^https://` + regexp.QuoteMeta(bucket) + `\.s3(\.amazonaws\.com|([.-]|\.dualstack\.)` + region + `\.amazonaws\.(com|com\.cn|eu))/`)
 }

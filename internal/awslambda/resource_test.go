@@ -43,7 +43,7 @@ func (b *bucket) RoundTrip(q *http.Request) (*http.Response, error) {
 		return answer, nil
 	}
 	var got cfn.Response
-	if err := json.Unmarshal(body, &got); err != nil || len(body) > maximumAnswer || q.Method != http.MethodPut {
+	if err := json.Unmarshal(body, &got); err != nil || len(body) > 4096 || q.Method != http.MethodPut {
 		answer.StatusCode = http.StatusBadRequest
 		return answer, nil
 	}
@@ -70,7 +70,7 @@ func asked(kind string, change ...string) json.RawMessage {
 	return b
 }
 
-func TestCloudFormationIsAlwaysAnswered(t *testing.T) {
+func TestResourceAlwaysResponds(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		request json.RawMessage
@@ -105,7 +105,7 @@ func TestCloudFormationIsAlwaysAnswered(t *testing.T) {
 	}
 }
 
-func TestByHandItSaysWhatItDid(t *testing.T) {
+func TestResourceByHand(t *testing.T) {
 	for _, event := range []string{`{}`, `null`, `"now"`, `{"RequestType":""}`} {
 		b := &bucket{}
 		got, err := Resource(&http.Client{Transport: b}, "eu-west-1", func(context.Context) (any, error) { return 7, nil })(t.Context(), json.RawMessage(event))
@@ -115,7 +115,7 @@ func TestByHandItSaysWhatItDid(t *testing.T) {
 	}
 }
 
-func TestAnswersGoToCloudFormationAlone(t *testing.T) {
+func TestResponsesGoToCloudFormationOnly(t *testing.T) {
 	const name = "cloudformation-custom-resource-response-"
 	for _, c := range []struct {
 		region, url string
@@ -159,7 +159,7 @@ func TestAnswersGoToCloudFormationAlone(t *testing.T) {
 	}
 }
 
-func TestNoAnswerIsTooLarge(t *testing.T) {
+func TestNoResponseIsTooLarge(t *testing.T) {
 	for name, reason := range map[string]string{
 		"plain":   strings.Repeat("x", 10_000),
 		"escaped": strings.Repeat("<\"\n\x01", 3_000),
@@ -186,7 +186,7 @@ func TestNoAnswerIsTooLarge(t *testing.T) {
 	}
 }
 
-func TestTheAnswerComesBeforeTheTimeIsUp(t *testing.T) {
+func TestResponseComesBeforeTheDeadline(t *testing.T) {
 	for name, do := range map[string]func(context.Context) (any, error){
 		"that heeds its context": func(ctx context.Context) (any, error) { <-ctx.Done(); return nil, ctx.Err() },
 		"that does not":          func(context.Context) (any, error) { time.Sleep(time.Hour); return nil, nil },
@@ -206,7 +206,7 @@ func TestTheAnswerComesBeforeTheTimeIsUp(t *testing.T) {
 	}
 }
 
-func TestAFaultInTheCodeIsAnsweredToo(t *testing.T) {
+func TestPanicIsResponded(t *testing.T) {
 	var log strings.Builder
 	b := &bucket{}
 	h := Resource(&http.Client{Transport: b}, "eu-west-1", func(context.Context) (any, error) { panic("a name and an address") })
@@ -216,19 +216,16 @@ func TestAFaultInTheCodeIsAnsweredToo(t *testing.T) {
 	}
 }
 
-func TestCloudFormationIsToldAgainWhereThatMayHelp(t *testing.T) {
-	for _, c := range []struct {
-		refuse []int
-		told   int
-	}{
-		{[]int{503}, 1}, {[]int{500, 503}, 1}, {[]int{500, 500, 500}, 0},
-		{[]int{403}, 0}, {[]int{307}, 0}, // a redirect leads past the list
-	} {
-		b := &bucket{refuse: c.refuse}
+// Lambda repeats an invocation that failed.
+func TestUnsentResponseFailsTheInvocation(t *testing.T) {
+	for _, status := range []int{500, 503, 403, 307} { // a redirect could lead anywhere
+		b := &bucket{refuse: []int{status}}
 		h := Resource(&http.Client{Transport: b}, "eu-west-1", func(context.Context) (any, error) { return nil, nil })
-		_, err := h(t.Context(), asked("Create"))
-		if len(b.got) != c.told || (err == nil) != (c.told == 1) {
-			t.Errorf("%v: told %d times, %v", c.refuse, len(b.got), err)
+		if _, err := h(t.Context(), asked("Create")); err == nil || len(b.got) != 0 {
+			t.Errorf("%d: %d responses, %v", status, len(b.got), err)
+		}
+		if _, err := h(t.Context(), asked("Create")); err != nil || len(b.got) != 1 {
+			t.Errorf("%d, repeated: %d responses, %v", status, len(b.got), err)
 		}
 	}
 	var log strings.Builder

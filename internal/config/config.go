@@ -1,4 +1,4 @@
-// Package config reads what an operator sets: the environment of the functions,
+// Package config reads what a merchant sets: the environment of the functions,
 // and the secrets that it names in AWS Secrets Manager. The environment is read
 // and checked once, at the start, without the network, and every problem in it
 // is reported at once; secrets are read when they are first needed.
@@ -29,6 +29,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/wallet"
 )
 
@@ -53,30 +54,16 @@ type Receiver struct {
 type Worker struct {
 	Function
 	Accounts []Account
-	QueueURL string
+	Refreshing
 	// DEAD_LETTER_QUEUE_URL: URL of the dead-letter queue of `QUEUE_URL`.
 	DeadLetterQueueURL string
-	// DATABASE_SECRET: ARN of `{"url":"postgres://…"}`, or of a secret in RDS's own
-	// form. If `url` leads to a pooler, add `directUrl` for migrations; if the server's
-	// certificate is from a private authority, add `ca`. See
-	// [how the database is reached](#how-the-database-is-reached).
-	DatabaseSecret string
-	DatabaseIAM    DatabaseIAM
 	// DATABASE_CONNECTIONS: how many connections to the database all functions
 	// together may have open, a number or a sum such as `28+5`. The doctor compares
 	// it with the server's limit. Default: unknown.
 	Connections int
-	Trust       Trust
-	// MARGIN: how far Amazon Pay's answers may lag behind its notifications.
-	Margin time.Duration
 	// FETCH_LIMIT: how many charge permissions are claimed and fetched at once. A
 	// backlog drains at no more than this many a second.
 	FetchLimit int
-	// API_TIMEOUT: time-out of one call to Amazon Pay.
-	APITimeout time.Duration
-	// LEASE: how long a claim on a charge permission lasts. Must be longer than the
-	// function's time-out and shorter than the queue's visibility time-out.
-	Lease time.Duration
 }
 
 // Migrator is the configuration of migrator.
@@ -127,8 +114,8 @@ type Push struct {
 	Target string
 }
 
-// Operator is the configuration of operator.
-type Operator struct {
+// CLI is the configuration of the command line.
+type CLI struct {
 	Function
 	Accounts       []Account
 	QueueURL       string
@@ -164,7 +151,7 @@ const (
 	DefaultUpdateDays = 90
 	// DefaultAccessDays is how far back one can ask who looked.
 	DefaultAccessDays = 365
-	DefaultAlgorithm  = "AMZN-PAY-RSASSA-PSS-V2"
+	DefaultAlgorithm  = merchant.PSSV2
 )
 
 // LoadReceiver reads the configuration of ipn-receiver; getenv is os.Getenv.
@@ -187,18 +174,11 @@ func LoadWorker(getenv func(string) string) (Worker, error) {
 	c := Worker{
 		Function:           r.function("ipn-worker"),
 		Accounts:           r.accounts(keySecret),
-		QueueURL:           r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
-		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", "the URL of the queue's dead-letter queue"),
-		DatabaseSecret:     r.secretARN("DATABASE_SECRET", databaseRemedy),
-		DatabaseIAM:        r.databaseIAM(),
+		Refreshing:         r.refreshing(),
+		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", deadLetterRemedy),
 		Connections:        r.sum("DATABASE_CONNECTIONS"),
-		Trust:              r.trust(),
-		Margin:             r.duration("MARGIN", DefaultMargin, 0, 10*time.Minute),
-		FetchLimit:         r.number("FETCH_LIMIT", DefaultFetchLimit, 1, 200),
-		APITimeout:         r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute),
-		Lease:              r.duration("LEASE", DefaultLease, time.Second, 15*time.Minute),
+		FetchLimit:         r.fetchLimit(),
 	}
-	r.outlives(c.Lease, c.APITimeout)
 	return c, r.err()
 }
 
@@ -223,11 +203,11 @@ func LoadReconciler(getenv func(string) string) (Reconciler, error) {
 	c := Reconciler{
 		Function:       r.function("reconciler"),
 		Accounts:       r.accounts(keySecret),
-		QueueURL:       r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
+		QueueURL:       r.url("QUEUE_URL", queueRemedy),
 		DatabaseSecret: r.secretARN("DATABASE_SECRET", databaseRemedy),
 		DatabaseIAM:    r.databaseIAM(),
 		Trust:          r.trust(),
-		APITimeout:     r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute),
+		APITimeout:     r.apiTimeout(),
 		Sweep:          r.days("SWEEP_DAYS", DefaultSweepDays, 365),
 		Retention:      r.wholeDays("RETENTION_DAYS", DefaultRetentionDays, 0, 3650),
 		Inbox:          r.wholeDays("INBOX_DAYS", DefaultInboxDays, 15, 3650),
@@ -250,32 +230,36 @@ func LoadPush(getenv func(string) string) (Push, error) {
 		DatabaseIAM:    r.databaseIAM(),
 		Target:         r.needed("PUSH_TARGET", remedy),
 	}
-	// The ARN of a topic of SNS or of a bus of EventBridge. Compiled here: no other
-	// function's cold start needs it.
-	target := regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):(sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?|events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9._/-]{1,256})$`)
-	if c.Target != "" && !target.MatchString(c.Target) {
+	// Compiled here: no other function's cold start needs it.
+	bus := regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9._/-]{1,256}$`)
+	if c.Target != "" && !topicARN.MatchString(c.Target) && !bus.MatchString(c.Target) {
 		r.add("PUSH_TARGET", "it is neither", "set "+remedy)
 	}
 	return c, r.err()
 }
 
-// LoadOperator reads the configuration of operator, out of the environment of any
+// LoadCLI reads the configuration of the command line, out of the environment of any
 // function that has a queue and a database; getenv is os.Getenv. Its error is
 // Problems.
-func LoadOperator(getenv func(string) string) (Operator, error) {
+func LoadCLI(getenv func(string) string) (CLI, error) {
 	r := reader{getenv: getenv}
-	c := Operator{
-		Function:       r.function("operator"),
+	c := CLI{
+		Function:       r.function("walletsync"),
 		Accounts:       r.accounts(noSecret),
-		QueueURL:       r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
+		QueueURL:       r.url("QUEUE_URL", queueRemedy),
 		DatabaseSecret: r.secretARN("DATABASE_SECRET", databaseRemedy),
 		DatabaseIAM:    r.databaseIAM(),
-		FetchLimit:     r.number("FETCH_LIMIT", DefaultFetchLimit, 1, 200),
+		FetchLimit:     r.fetchLimit(),
 	}
 	return c, r.err()
 }
 
-const databaseRemedy = `the ARN of a secret such as {"url":"postgres://user:password@host/database"}`
+// What to set, for variables of several functions.
+const (
+	queueRemedy      = "the URL of the queue that the worker reads; wake-ups go there"
+	deadLetterRemedy = "the URL of the queue's dead-letter queue"
+	databaseRemedy   = `the ARN of a secret such as {"url":"postgres://user:password@host/database"}`
+)
 
 // Problem is one thing that is wrong with the environment.
 type Problem struct {
@@ -452,6 +436,12 @@ func (r *reader) sum(name string) (sum int) {
 	return sum
 }
 
+func (r *reader) apiTimeout() time.Duration {
+	return r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute)
+}
+
+func (r *reader) fetchLimit() int { return r.number("FETCH_LIMIT", DefaultFetchLimit, 1, 200) }
+
 func (r *reader) patience() time.Duration {
 	return r.duration("CHANNEL_PATIENCE", DefaultChannelPatience, time.Second, 24*time.Hour)
 }
@@ -473,13 +463,6 @@ func (r *reader) days(name string, standard, most float64) time.Duration {
 		}
 	}
 	return time.Duration(days * float64(24*time.Hour))
-}
-
-func (r *reader) outlives(lease, timeout time.Duration) {
-	if lease <= timeout {
-		r.add("LEASE", fmt.Sprintf("%s is not longer than API_TIMEOUT, %s", lease, timeout),
-			"a claim must outlive the call made under it: set it above the function's time-out and below the queue's visibility time-out")
-	}
 }
 
 // trust returns none where the file cannot be used: what is told of that must be
@@ -512,11 +495,11 @@ type Account struct {
 	ID             wallet.AccountID
 	MerchantID     string
 	Environment    wallet.Environment
-	Region         string // NA, EU or JP
+	Region         merchant.Region
 	PublicKeyID    string
 	StoreID        string // may be empty
 	LedgerCurrency string
-	Algorithm      string   // of signatures
+	Algorithm      merchant.Algorithm
 	Topics         []string // ARNs; none: the topic is not pinned yet
 	Share          float64  // of Amazon Pay's quota, in (0, 1]
 	// Quotas are those of the merchant account, all of them: what Amazon Pay
@@ -623,16 +606,6 @@ var (
 	topicARN = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):sns:[a-z]{2}(-[a-z]+)+-[0-9]{1,2}:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$`)
 )
 
-// regions gives each spelling of a region that Amazon's SDKs know its name.
-var regions = map[string]string{"na": "NA", "us": "NA", "eu": "EU", "de": "EU", "uk": "EU", "jp": "JP", "fe": "JP"}
-
-// currencies are the ledger currencies of each region ("Amazon Pay: add the
-// Amazon Pay button").
-var currencies = map[string][]string{"NA": {"USD"}, "EU": {"EUR", "GBP"}, "JP": {"JPY"}}
-
-// algorithms are those that Amazon Pay verifies ("Signing requests").
-var algorithms = []string{DefaultAlgorithm, "AMZN-PAY-RSASSA-PSS"}
-
 func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account {
 	add := func(member, wrong, remedy string) { r.add(at+"."+member, wrong, remedy) }
 	out := Account{
@@ -650,21 +623,22 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 	if out.Environment, err = wallet.ParseEnvironment(a.Environment); err != nil {
 		add("environment", "it is neither live nor sandbox", "set one of them")
 	}
-	if out.Region = regions[strings.ToLower(a.Region)]; out.Region == "" {
+	var ok bool
+	if out.Region, ok = merchant.ParseRegion(a.Region); !ok {
 		add("region", "it is not a region", "set NA, EU or JP")
-	} else if known := currencies[out.Region]; !slices.Contains(known, a.LedgerCurrency) {
+	} else if known := out.Region.LedgerCurrencies(); !slices.Contains(known, a.LedgerCurrency) {
 		add("ledgerCurrency", fmt.Sprintf("it is not a currency of %s", out.Region), "set "+strings.Join(known, " or "))
 	}
-	switch upper := strings.ToUpper(a.PublicKeyID); {
+	bound, isBound := merchant.KeyEnvironment(a.PublicKeyID)
+	switch {
 	case !publicKeyID.MatchString(a.PublicKeyID):
 		add("publicKeyId", "it is not a public key id", "copy it from Seller Central")
-	case strings.HasPrefix(upper, "LIVE") && out.Environment == wallet.Sandbox,
-		strings.HasPrefix(upper, "SANDBOX") && out.Environment == wallet.Live:
+	case isBound && out.Environment != "" && string(out.Environment) != string(bound):
 		add("publicKeyId", fmt.Sprintf("it is a key of the other environment than %s", out.Environment), "use that environment's key, or correct the environment")
 	}
 	if a.Algorithm != "" {
-		if out.Algorithm = a.Algorithm; !slices.Contains(algorithms, a.Algorithm) {
-			add("algorithm", "it is not known", "set "+strings.Join(algorithms, " or ")+", or leave it out for the first")
+		if out.Algorithm = merchant.Algorithm(a.Algorithm); out.Algorithm.SaltLength() == 0 {
+			add("algorithm", "it is not known", fmt.Sprintf("set %s or %s, or leave it out for the first", merchant.PSSV2, merchant.PSS))
 		}
 	}
 	for i, t := range a.Topics {

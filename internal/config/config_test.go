@@ -65,10 +65,13 @@ func TestLeastConfigurationHasTheDesignsDefaults(t *testing.T) {
 			KeySecret:  "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key",
 			DoorSecret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:door",
 		}},
-		QueueURL:           "https://sqs.eu-west-1.amazonaws.com/123456789012/walletsync",
+		Refreshing: Refreshing{
+			QueueURL:       "https://sqs.eu-west-1.amazonaws.com/123456789012/walletsync",
+			DatabaseSecret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:database",
+			Margin:         5 * time.Second, APITimeout: 8 * time.Second, Lease: 35 * time.Second,
+		},
 		DeadLetterQueueURL: "https://sqs.eu-west-1.amazonaws.com/123456789012/walletsync-dead",
-		DatabaseSecret:     "arn:aws:secretsmanager:eu-west-1:123456789012:secret:database",
-		Margin:             5 * time.Second, FetchLimit: 20, APITimeout: 8 * time.Second, Lease: 35 * time.Second,
+		FetchLimit:         20,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -339,7 +342,7 @@ func TestNoProblemQuotesAValue(t *testing.T) {
 		t.Helper()
 		_, problems := LoadDeployment(getenv)
 		errs := []error{problems}
-		_, err := LoadOperator(getenv)
+		_, err := LoadCLI(getenv)
 		errs = append(errs, err)
 		_, err = LoadConsole(getenv)
 		errs = append(errs, err)

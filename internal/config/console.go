@@ -93,7 +93,7 @@ func LoadConsole(getenv func(string) string) (Console, error) {
 		Accounts:           r.accounts(keySecret),
 		Refreshing:         r.refreshing(),
 		Pages:              r.pages(),
-		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", "the URL of the queue's dead-letter queue"),
+		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", deadLetterRemedy),
 		LinkLifetime:       r.duration("CONSOLE_LINK_LIFETIME", DefaultConsoleLink, time.Minute, 7*24*time.Hour),
 		Sweep:              r.days("SWEEP_DAYS", DefaultSweepDays, 365),
 		Patience:           r.patience(),
@@ -123,10 +123,8 @@ func (r *reader) signIn() SignIn {
 		RoleClaim:        r.getenv("ROLE_CLAIM"),
 		Session:          r.duration("SESSION_LIFETIME", DefaultSession, 5*time.Minute, 12*time.Hour),
 	}
-	if c.Issuer != "" {
-		if u, err := url.Parse(c.Issuer); err != nil || !secure(u) || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			r.add("OIDC_ISSUER", "it is not an https URL without user, query and fragment", "copy issuer from its /.well-known/openid-configuration; http serves on loopback alone")
-		}
+	if c.Issuer != "" && !secureBase(c.Issuer) {
+		r.add("OIDC_ISSUER", "it is not an https URL without user, query and fragment", "copy issuer from its /.well-known/openid-configuration; http serves on loopback alone")
 	}
 	if s := r.getenv("OIDC_HOSTS"); s != "" {
 		for _, one := range strings.Split(s, ",") {
@@ -138,10 +136,8 @@ func (r *reader) signIn() SignIn {
 			c.Hosts = append(c.Hosts, h)
 		}
 	}
-	if c.CognitoLogoutURL != "" {
-		if u, err := url.Parse(c.CognitoLogoutURL); err != nil || !secure(u) || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			r.add("COGNITO_LOGOUT_URL", "it is not an https URL without user, query and fragment", "set https://DOMAIN/logout with the domain of the user pool, or leave it out for any other issuer")
-		}
+	if c.CognitoLogoutURL != "" && !secureBase(c.CognitoLogoutURL) {
+		r.add("COGNITO_LOGOUT_URL", "it is not an https URL without user, query and fragment", "set https://DOMAIN/logout with the domain of the user pool, or leave it out for any other issuer")
 	}
 	if len(c.Scopes) == 0 {
 		c.Scopes = []string{"openid", "profile"}

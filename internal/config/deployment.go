@@ -2,8 +2,8 @@ package config
 
 import "slices"
 
-// Deployment is the configuration of all functions together, as far as an
-// operator checks it.
+// Deployment is the configuration of all functions together, as far as the
+// doctor checks it.
 type Deployment struct {
 	Receiver   Receiver
 	Worker     Worker
@@ -14,9 +14,6 @@ type Deployment struct {
 
 // Accounts are the accounts, with the secrets of every function.
 func (d Deployment) Accounts() []Account { return d.Receiver.Accounts }
-
-// Doors returns the secrets of the accounts' IPN paths.
-func (d Deployment) Doors(s *Secrets) Doors { return d.Receiver.Doors(s) }
 
 // LoadDeployment reads the settings of all functions from one environment;
 // getenv is os.Getenv. It returns what could be read beside everything that is

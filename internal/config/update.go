@@ -13,16 +13,24 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Refreshing is what a function needs in order to read a charge permission at
-// once: the database, the queue for what is left to the worker, and limits.
+// Refreshing is what a function needs in order to read charge permissions: the
+// database, the queue for what is left to the worker, and limits.
 type Refreshing struct {
-	QueueURL       string
-	DatabaseSecret string // ARN
+	QueueURL string
+	// DATABASE_SECRET: ARN of `{"url":"postgres://…"}`, or of a secret in RDS's own
+	// form. If `url` leads to a pooler, add `directUrl` for migrations; if the server's
+	// certificate is from a private authority, add `ca`. See
+	// [how the database is reached](#how-the-database-is-reached).
+	DatabaseSecret string
 	DatabaseIAM    DatabaseIAM
 	Trust          Trust
-	Margin         time.Duration // how far Amazon's reads may lag behind its notifications
-	APITimeout     time.Duration // of one call to Amazon Pay
-	Lease          time.Duration // of a claim
+	// MARGIN: how far Amazon Pay's answers may lag behind its notifications.
+	Margin time.Duration
+	// API_TIMEOUT: time-out of one call to Amazon Pay.
+	APITimeout time.Duration
+	// LEASE: how long a claim on a charge permission lasts. Must be longer than the
+	// function's time-out and shorter than the queue's visibility time-out.
+	Lease time.Duration
 }
 
 // Pages is what the buyers' pages need.
@@ -145,15 +153,18 @@ func LoadReturn(getenv func(string) string) (Return, error) {
 
 func (r *reader) refreshing() Refreshing {
 	c := Refreshing{
-		QueueURL:       r.url("QUEUE_URL", "the URL of the queue that the worker reads; wake-ups go there"),
+		QueueURL:       r.url("QUEUE_URL", queueRemedy),
 		DatabaseSecret: r.secretARN("DATABASE_SECRET", databaseRemedy),
 		DatabaseIAM:    r.databaseIAM(),
 		Trust:          r.trust(),
 		Margin:         r.duration("MARGIN", DefaultMargin, 0, 10*time.Minute),
-		APITimeout:     r.duration("API_TIMEOUT", DefaultAPITimeout, 100*time.Millisecond, 5*time.Minute),
+		APITimeout:     r.apiTimeout(),
 		Lease:          r.duration("LEASE", DefaultLease, time.Second, 15*time.Minute),
 	}
-	r.outlives(c.Lease, c.APITimeout)
+	if c.Lease <= c.APITimeout {
+		r.add("LEASE", fmt.Sprintf("%s is not longer than API_TIMEOUT, %s", c.Lease, c.APITimeout),
+			"a claim must outlive the call made under it: set it above the function's time-out and below the queue's visibility time-out")
+	}
 	return c
 }
 
@@ -164,8 +175,7 @@ func (r *reader) pages() Pages {
 		MerchantName: r.getenv("MERCHANT_NAME"),
 	}
 	if s := r.needed("PUBLIC_URL", "the https URL at which /update, /return and /console are reached"); s != "" {
-		u, err := url.Parse(s)
-		if err != nil || !secure(u) || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !plainURL.MatchString(s) {
+		if !secureBase(s) || !plainURL.MatchString(s) {
 			r.add("PUBLIC_URL", "it cannot be used", "set an https URL without user, query and fragment; http serves on loopback alone")
 		}
 		if p.PublicURL = strings.TrimRight(s, "/"); len(p.PublicURL) > MaxPublicURL {
@@ -202,6 +212,12 @@ func secure(u *url.URL) bool {
 	return u.Hostname() != "" && (u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()))
 }
 
+// secureBase reports whether s is such a URL without user, query and fragment.
+func secureBase(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && secure(u) && u.User == nil && u.RawQuery == "" && u.Fragment == ""
+}
+
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
@@ -210,7 +226,7 @@ func loopback(host string) bool {
 // origin returns s as a browser writes an origin.
 func origin(s string) (string, bool) {
 	u, err := url.Parse(s)
-	if err != nil || !secure(u) || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || !secureBase(s) || strings.Trim(u.Path, "/") != "" {
 		return "", false
 	}
 	return u.Scheme + "://" + strings.ToLower(u.Host), true

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"walletsync/internal/amazonpay"
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/config"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/wallet"
@@ -53,7 +53,7 @@ func (d *Doctor) amazon(ctx context.Context, r *report, a config.Account) {
 		return
 	}
 	bound := "a key for either environment"
-	if e, ok := amazonpay.KeyEnvironment(a.PublicKeyID); ok {
+	if e, ok := merchant.KeyEnvironment(a.PublicKeyID); ok {
 		bound = "a key for " + string(e)
 	}
 	r.good(key, a.ID, "RSA of %d bits; %s", private.N.BitLen(), bound)
@@ -76,7 +76,7 @@ func (d *Doctor) amazon(ctx context.Context, r *report, a config.Account) {
 		r.bad(request, a.ID, found, remedy)
 		return
 	}
-	r.good(request, a.ID, "accepted: %s answers 404 for one that does not exist", amazonpay.Region(strings.ToLower(a.Region)).Host())
+	r.good(request, a.ID, "accepted: %s answers 404 for one that does not exist", a.Region.Host())
 }
 
 // ask makes one signed call.
@@ -85,13 +85,9 @@ func (d *Doctor) ask(ctx context.Context, a config.Account, pem config.Secret) (
 	if err != nil {
 		return amazonpay.Response{}, err
 	}
-	region, err := amazonpay.ParseRegion(a.Region)
-	if err != nil {
-		return amazonpay.Response{}, err
-	}
 	client, err := amazonpay.New(amazonpay.Config{
-		Region: region, Environment: amazonpay.Environment(a.Environment), PublicKeyID: a.PublicKeyID, PrivateKey: private,
-		Algorithm: amazonpay.Algorithm(a.Algorithm), HTTPClient: d.Amazon, Timeout: patience,
+		Region: a.Region, Environment: amazonpay.Environment(a.Environment), PublicKeyID: a.PublicKeyID, PrivateKey: private,
+		Algorithm: a.Algorithm, HTTPClient: d.Amazon, Timeout: patience,
 		UserAgent: telemetry.UserAgent(), Now: d.Now,
 	})
 	if err != nil {

@@ -257,7 +257,7 @@ func (d *Doctor) judgeRow(r *report, a config.Account, rows []Row) (there bool) 
 			per = q.Share(a.Share).PerSecond
 		}
 	}
-	want := Row{a.ID, a.MerchantID, a.Environment, a.Region, a.LedgerCurrency, per}
+	want := Row{a.ID, a.MerchantID, a.Environment, string(a.Region), a.LedgerCurrency, per}
 	switch {
 	case i < 0 && d.Before:
 		r.skip("accounts", a.ID, "the deploy copies it into the database")

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/config"
 	"walletsync/internal/reconcile"
 	"walletsync/internal/wallet"
@@ -194,7 +195,7 @@ func (d *Doctor) account(r *report, a config.Account) {
 		return
 	}
 	note := ""
-	if a.Region == "JP" {
+	if a.Region == merchant.JP {
 		note = "; Amazon's notice says that its update page is not supported in Japan at present"
 	}
 	r.good(check, a.ID, "%s, %s, %s, %s%s", a.Environment, a.Region, a.LedgerCurrency, a.Algorithm, note)

@@ -322,7 +322,7 @@ func (c *chaos) backUp(t *testing.T) {
 }
 
 // restore puts the backup in the database's place while the functions cannot
-// reach it, and runs restored, as the runbook says.
+// reach it, and runs after-restore, as the runbook says.
 func (c *chaos) restore(t *testing.T) {
 	t.Helper()
 	c.links["database"].Set(link.Broken)
@@ -341,10 +341,10 @@ func (c *chaos) restore(t *testing.T) {
 		return err == nil, err
 	})
 	direct := c.Secrets.Put("walletsync-direct", `{"url":"`+c.DatabaseURL+`"}`)
-	restored := exec.CommandContext(t.Context(), c.Binary("operator"), "restored", "--no-log")
+	restored := exec.CommandContext(t.Context(), c.Binary("walletsync"), "after-restore", "--no-log")
 	restored.Env = append(c.Environment(), "DATABASE_SECRET="+direct)
 	if out, err := restored.CombinedOutput(); err != nil {
-		t.Fatalf("operator restored: %v: %s", err, out)
+		t.Fatalf("walletsync after-restore: %v: %s", err, out)
 	}
 	c.restores++
 	c.book.restored() // what was recorded since the backup is gone

@@ -38,7 +38,7 @@ type patient struct {
 	ahead       atomic.Int64 // how far Amazon's clock is ahead, in nanoseconds
 }
 
-// examine runs the doctor as an operator does, and returns its lines and
+// examine runs the doctor as an engineer does, and returns its lines and
 // whether it was content.
 func (p *patient) examine(t *testing.T, arguments ...string) (lines []doctor.Line, content bool) {
 	t.Helper()
@@ -52,7 +52,7 @@ func (p *patient) examine(t *testing.T, arguments ...string) (lines []doctor.Lin
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), p.Binary("operator"), append([]string{"doctor", "-json", "-environment", "-"}, arguments...)...)
+	c := exec.CommandContext(t.Context(), p.Binary("walletsync"), append([]string{"doctor", "--json", "--environment", "-"}, arguments...)...)
 	c.Stdin = strings.NewReader(string(b))
 	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
 	var stderr strings.Builder
@@ -471,7 +471,7 @@ func TestTheDoctorReadsADeploymentByTheCLI(t *testing.T) {
 	for name, value := range p.environment {
 		switch {
 		case strings.HasPrefix(name, "AWS_"):
-			environment = append(environment, name+"="+value) // the operator's own
+			environment = append(environment, name+"="+value) // the engineer's own
 		case name == "QUEUE_URL" || name == "ACCOUNTS":
 			functions["receiver"][name], functions["worker"][name] = value, value
 		default:

@@ -77,7 +77,7 @@ func (w *trial) dumped(url string) string {
 }
 
 // restoredBeside restores a backup into a database of its own, and runs the
-// command restored on that.
+// command after-restore on that.
 func (w *trial) restoredBeside(backup, log string, words []string) {
 	w.tb.Helper()
 	url, err := w.Postgres.CreateDatabase(w.ctx(), "restored")
@@ -89,7 +89,7 @@ func (w *trial) restoredBeside(backup, log string, words []string) {
 		w.tb.Errorf("of %d words on the person %d are in the backup: it shows nothing", len(words), len(there))
 	}
 	secret := w.Secrets.Put("walletsync-restored", `{"url":"`+url+`"}`)
-	c := exec.CommandContext(w.ctx(), w.Binary("operator"), "restored", log)
+	c := exec.CommandContext(w.ctx(), w.Binary("walletsync"), "after-restore", log)
 	c.Env = append(w.Environment(), "DATABASE_SECRET="+secret)
 	if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), " 1  charge permissions erased") {
 		w.tb.Fatalf("%v: %s", err, out)
@@ -99,17 +99,16 @@ func (w *trial) restoredBeside(backup, log string, words []string) {
 	}
 }
 
-// exported is every list that the operator's program exports, and what it tells a
-// person.
+// exported is every list that the CLI exports, and what it exports of a person.
 func (w *trial) exported(id string) string {
 	w.tb.Helper()
-	commands := [][]string{{"person", id}}
+	commands := [][]string{{"export-person", id}}
 	for _, l := range export.Lists {
 		commands = append(commands, []string{"export", l.Name})
 	}
 	var all strings.Builder
 	for _, args := range commands {
-		c := w.operator(args...)
+		c := w.cli(args...)
 		if err := w.done(c, tried); err != nil {
 			w.tb.Fatalf("%v: %v: %s", args, err, c.told.String())
 		}
@@ -195,7 +194,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	w.change(id, `{"shippingAddress":{"city":"Quillborough"}}`, twin.Notify{})
 	w.wait(reading)
 	log := filepath.Join(t.TempDir(), "erasures.jsonl")
-	erase := w.operator("erase", "--log", log, id)
+	erase := w.cli("erase", "--log", log, id)
 	if err := w.done(erase, tried); err != nil || !strings.Contains(erase.out.String(), "main "+id+" erased") {
 		t.Fatalf("%v: %s%s", err, erase.out.String(), erase.told.String())
 	}
@@ -256,8 +255,8 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	}
 
 	// After a restore the log is replayed, but not against what the buyer did since.
-	restored := w.operator("restored", log)
-	if err := w.done(restored, tried); err != nil || !strings.Contains(restored.out.String(), " 1  of the log left") || !strings.Contains(restored.out.String(), " 0  charge permissions erased") {
+	restored := w.cli("after-restore", log)
+	if err := w.done(restored, tried); err != nil || !strings.Contains(restored.out.String(), " 1  in the erasure log but updated since") || !strings.Contains(restored.out.String(), " 0  charge permissions erased") {
 		t.Fatalf("%v: %s%s", err, restored.out.String(), restored.told.String())
 	}
 	w.settle()
@@ -267,7 +266,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 }
 
 // TestTheReconcilerErasesWhatHasBeenClosedForLong, and writes it to its log in a
-// way that the command restored reads; and it forgets old notifications.
+// way that the command after-restore reads; and it forgets old notifications.
 func TestTheReconcilerErasesWhatHasBeenClosedForLong(t *testing.T) {
 	lent := borrow(t)
 	s := lent.stack

@@ -17,17 +17,17 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// command is a command of the operator's program, in a process of its own.
+// command is a command of the CLI, in a process of its own.
 type command struct {
 	*exec.Cmd
 	out, told bytes.Buffer
 	ended     chan error
 }
 
-// operator starts a command in the environment that the stack leaves for it.
-func (w *trial) operator(args ...string) *command {
+// cli starts a command in the environment that the stack writes for it.
+func (w *trial) cli(args ...string) *command {
 	w.tb.Helper()
-	c := &command{Cmd: exec.CommandContext(w.ctx(), w.Binary("operator"), args...), ended: make(chan error, 1)}
+	c := &command{Cmd: exec.CommandContext(w.ctx(), w.Binary("walletsync"), args...), ended: make(chan error, 1)}
 	c.Env, c.Stdout, c.Stderr = w.Environment(), &c.out, &c.told
 	if err := c.Start(); err != nil {
 		w.tb.Fatal(err)
@@ -69,7 +69,7 @@ func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
 	// The middle batch is marked, and the command does not live to hear of it.
 	batches, middle := 0, (n+1999)/2000
 	marked := make(chan struct{})
-	off := w.wire.On(wire.Answered, wire.SQL("walletsync operator: mark"), func(ctx context.Context, _ wire.Trip) wire.Action {
+	off := w.wire.On(wire.Answered, wire.SQL("walletsync cli: mark"), func(ctx context.Context, _ wire.Trip) wire.Action {
 		if batches++; batches != middle {
 			return wire.Pass
 		}
@@ -78,7 +78,7 @@ func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
 		return wire.Cut
 	})
 	begun := w.now()
-	first := w.operator("import", list)
+	first := w.cli("import", list)
 	w.until("the middle batch to be marked", func() (bool, error) {
 		select {
 		case <-marked:
@@ -98,7 +98,7 @@ func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
 	}
 
 	// Once more, with the same list; then the worker dies with calls in flight.
-	second := w.operator("import", "--wait", list)
+	second := w.cli("import", "--wait", list)
 	w.until("a third to be fetched", func() (bool, error) { return w.stored() >= n/3, nil })
 	flight := w.atCall(true)
 	w.wait(flight)
@@ -123,15 +123,15 @@ func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
 	w.until("two thirds to be fetched", func() (bool, error) { return w.stored() >= 2*n/3, nil })
 	_ = second.Process.Kill()
 	_ = w.done(second, tried)
-	third := w.operator("import", "--wait", list)
+	third := w.cli("import", "--wait", list)
 	if err := w.done(third, tried+time.Duration(n)*time.Second/20); err != nil {
 		t.Fatalf("%v\n%s%s", err, third.out.String(), third.told.String())
 	}
 	took := w.now().Sub(begun)
 	told := strings.ReplaceAll(third.out.String(), ",", "")
 	for _, line := range []string{
-		fmt.Sprintf("%d  ids read", n), "0  new: wanted now", fmt.Sprintf("%d  known before", n), "0  malformed lines",
-		fmt.Sprintf("%d  are stored", n), "0  are unknown to Amazon Pay (404)", "0  are wanted",
+		fmt.Sprintf("%d  ids read", n), "0  new: refresh requested", fmt.Sprintf("%d  known before", n), "0  malformed lines",
+		fmt.Sprintf("%d  are stored", n), "0  are unknown to Amazon Pay (404)", "0  are pending",
 	} {
 		if !strings.Contains(told, " "+line) {
 			t.Errorf("the report does not say %q:\n%s", line, told)
@@ -172,13 +172,13 @@ func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
 		n, quota.PerSecond, took.Round(time.Second), float64(n)/took.Seconds(), least, len(w.book.since(0)), made, len(flying), twice, third.out.String(), third.told.String()))
 }
 
-// TestACommandRunsInTheEnvironmentThatTheStackLeaves: as make operator does it,
-// by a shell that reads operator.env.
+// TestACommandRunsInTheEnvironmentThatTheStackLeaves: as make cli does it, by a
+// shell that reads cli.env.
 func TestACommandRunsInTheEnvironmentThatTheStackLeaves(t *testing.T) {
 	s := running(t)
 	run := func(args ...string) string {
 		t.Helper()
-		c := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `set -a; . "$0"; exec "$@"`, filepath.Join(filepath.Dir(s.CAFile), "operator.env"), s.Binary("operator")}, args...)...)
+		c := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `set -a; . "$0"; exec "$@"`, filepath.Join(filepath.Dir(s.CAFile), "cli.env"), s.Binary("walletsync")}, args...)...)
 		c.Env = []string{"PATH=" + os.Getenv("PATH")}
 		var told bytes.Buffer
 		c.Stderr = &told
@@ -202,7 +202,7 @@ func TestACommandRunsInTheEnvironmentThatTheStackLeaves(t *testing.T) {
 		}
 	}
 	const id = "S01-1000003-1000003"
-	if document := run("person", id); !strings.Contains(document, `"charge_permission_id": "`+id+`"`) || !strings.Contains(document, "Zoé Exemple") || strings.Contains(document, "Erika") {
+	if document := run("export-person", id); !strings.Contains(document, `"charge_permission_id": "`+id+`"`) || !strings.Contains(document, "Zoé Exemple") || strings.Contains(document, "Erika") {
 		t.Errorf("%.500s", document)
 	}
 }

@@ -30,7 +30,7 @@ func TestAnIncidentIsPlayedAgain(t *testing.T) {
 	w.settle()
 	w.check()
 
-	incident := w.operator("incident", "--since", "10m")
+	incident := w.cli("incident", "--since", "10m")
 	if err := w.done(incident, tried); err != nil {
 		t.Fatalf("%v: %s", err, incident.told.String())
 	}

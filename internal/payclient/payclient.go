@@ -211,16 +211,12 @@ func (c *Client) build(key config.Secret) (*keyed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("account %s: secret %s: %w", c.account.ID, c.account.KeySecret, err)
 	}
-	region, err := amazonpay.ParseRegion(c.account.Region)
-	if err != nil {
-		return nil, fmt.Errorf("account %s: %w", c.account.ID, err)
-	}
 	client, err := amazonpay.New(amazonpay.Config{
-		Region:      region,
+		Region:      c.account.Region,
 		Environment: amazonpay.Environment(c.account.Environment),
 		PublicKeyID: c.account.PublicKeyID,
 		PrivateKey:  private,
-		Algorithm:   amazonpay.Algorithm(c.account.Algorithm),
+		Algorithm:   c.account.Algorithm,
 		HTTPClient:  c.options.HTTPClient,
 		Timeout:     c.options.Timeout,
 		UserAgent:   telemetry.UserAgent(),

@@ -4,7 +4,7 @@
 // An erasure blanks the person's data wherever it is stored and leaves a
 // tombstone, so that no later read stores any, until the buyer completes an
 // update. What it erases it writes to the erasure log first, by id: a restore of
-// the database brings the data back, and the command restored erases it again by
+// the database brings the data back, and the command after-restore erases it again by
 // that log.
 package privacy
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"walletsync/internal/amazonpay"
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/update/pages"
 	"walletsync/internal/update/session"
 	"walletsync/internal/wallet"
@@ -99,7 +100,7 @@ func (s *Start) checkout(ctx context.Context, a Account, u session.Session) (pag
 // sandbox is always told, from the key where it says so: initCheckout does not
 // infer it, and takes false.
 func sandbox(a Account) bool {
-	if e, bound := amazonpay.KeyEnvironment(a.PublicKeyID); bound {
+	if e, bound := merchant.KeyEnvironment(a.PublicKeyID); bound {
 		return e == amazonpay.Sandbox
 	}
 	return a.Environment == wallet.Sandbox

@@ -6,12 +6,10 @@ package rooms
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
-	"walletsync/internal/amazonpay"
 	"walletsync/internal/backoffice/view"
 	"walletsync/internal/config"
 	"walletsync/internal/privacy"
@@ -33,7 +31,7 @@ func NewLinks(c config.Console, store update.StartStore, refresher update.Refres
 	}}
 	for _, a := range c.Accounts {
 		// What is signed, the ready page signs.
-		l.Start.Accounts = append(l.Start.Accounts, update.Account{ID: a.ID, Region: amazonpay.Region(strings.ToLower(a.Region)), Follow: a.Follow})
+		l.Start.Accounts = append(l.Start.Accounts, update.Account{ID: a.ID, Region: a.Region, Follow: a.Follow})
 	}
 	return l
 }

@@ -14,7 +14,7 @@ import (
 
 var sqlInbox = pg.Statement(Statements, "inbox")
 
-// Inbox is that of operator.IncidentStore. It begins once and is not repeated:
+// Inbox is that of cli.Inbox. It begins once and is not repeated:
 // what was passed on cannot be taken back.
 func (s *Store) Inbox(ctx context.Context, account wallet.AccountID, since, until time.Time, each func(refresh.Recorded) error) error {
 	err := s.db.Use(ctx, func(conn *pgx.Conn) error {

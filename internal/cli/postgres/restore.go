@@ -8,7 +8,6 @@ import (
 
 	"walletsync/internal/pg"
 	"walletsync/internal/privacy"
-	"walletsync/internal/restore"
 	"walletsync/internal/wallet"
 )
 
@@ -21,7 +20,7 @@ var (
 	sqlRestoreAccounts = pg.Statement(Statements, "restore_accounts")
 )
 
-// Restored is that of restore.Store. Repeated after an unknown outcome it raises
+// Restored is that of cli.RestoreStore. Repeated after an unknown outcome it raises
 // the counter once more, which only leaves a gap.
 func (s *Store) Restored(ctx context.Context) (position int64, leases int, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
@@ -32,7 +31,7 @@ func (s *Store) Restored(ctx context.Context) (position int64, leases int, err e
 	return position, leases, err
 }
 
-// Standing is that of restore.Store.
+// Standing is that of cli.RestoreStore.
 func (s *Store) Standing(ctx context.Context, account wallet.AccountID, all []privacy.Erasure) (standing []privacy.Erasure, err error) {
 	ids, at := make([]string, len(all)), make([]time.Time, len(all))
 	for i, e := range all {
@@ -52,21 +51,30 @@ func (s *Store) Standing(ctx context.Context, account wallet.AccountID, all []pr
 	return standing, err
 }
 
-// MarkAll is that of restore.Store.
-func (s *Store) MarkAll(ctx context.Context, account wallet.AccountID, after wallet.ChargePermissionID, most int) (m restore.Marked, err error) {
+// MarkAll is that of cli.RestoreStore.
+func (s *Store) MarkAll(ctx context.Context, account wallet.AccountID, after wallet.ChargePermissionID, limit int) (seen int, last wallet.ChargePermissionID, requested int, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlRestoreMark, account, after, most, s.db.Now()).QueryRow(func(row pgx.Row) error {
-			return row.Scan(&m.Seen, &m.Last, &m.Marked)
+		b.Queue(sqlRestoreMark, account, after, limit, s.db.Now()).QueryRow(func(row pgx.Row) error {
+			return row.Scan(&seen, &last, &requested)
 		})
 	})
-	return m, err
+	return seen, last, requested, err
 }
 
-// Accounts is that of restore.Store.
-func (s *Store) Accounts(ctx context.Context) (all []restore.Account, err error) {
+// Accounts is that of cli.RestoreStore.
+func (s *Store) Accounts(ctx context.Context) (accounts []wallet.AccountID, total int, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		b.Queue(`analyze walletsync.accounts`)
-		pg.Collect(b, &all, pgx.RowToStructByPos, sqlRestoreAccounts)
+		b.Queue(sqlRestoreAccounts).Query(func(rows pgx.Rows) error {
+			accounts, total = nil, 0
+			var id wallet.AccountID
+			var n int
+			_, err := pgx.ForEachRow(rows, []any{&id, &n}, func() error {
+				accounts, total = append(accounts, id), total+n
+				return nil
+			})
+			return err
+		})
 	})
-	return all, err
+	return accounts, total, err
 }

@@ -7,22 +7,24 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walletsync/internal/cli"
 	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/privacy"
 	"walletsync/internal/refresh"
-	"walletsync/internal/restore"
 	"walletsync/internal/wallet"
 )
 
-var _ restore.Store = (*pgtest.Stores)(nil)
+var _ cli.Store = (*pgtest.Stores)(nil)
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// restored runs the command, and returns what it did and how it went on.
-func restored(u *pgtest.Fixture, log ...privacy.Erasure) (restore.Report, []string) {
+// restored runs after-restore, and returns its outcome and its steps.
+func restored(u *pgtest.Fixture, log ...privacy.Erasure) (cli.Restoration, []string) {
 	u.T.Helper()
 	var steps []string
-	r, err := restore.Run(u.T.Context(), u, log, func(s restore.Step) { steps = append(steps, fmt.Sprintf("%s %d of %d", s.Doing, s.Done, s.Of)) })
+	r, err := cli.AfterRestore(u.T.Context(), u, log, func(step string, done, total int) {
+		steps = append(steps, fmt.Sprintf("%s %d of %d", step, done, total))
+	})
 	if err != nil {
 		u.T.Fatal(err)
 	}
@@ -48,10 +50,10 @@ func TestAfterARestoreWhatIsNotClosedIsWanted(t *testing.T) {
 	}
 	u.Exec(`update walletsync.api_quota set wake_at = 'infinity'; update walletsync.feed set n = 7`)
 	r, steps := restored(u)
-	if d := cmp.Diff(restore.Report{Position: 7 + 1<<40, Marked: 3}, r); d != "" {
+	if d := cmp.Diff(cli.Restoration{Position: 7 + 1<<40, Requested: 3}, r); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff([]string{"raising the feed's counter, ending the leases 0 of 0", "marking wanted what is not closed 0 of 7", "marking wanted what is not closed 7 of 7"}, steps); d != "" {
+	if d := cmp.Diff([]string{"raising the feed's counter, ending leases 0 of 0", "requesting refreshes 0 of 7", "requesting refreshes 7 of 7"}, steps); d != "" {
 		t.Error(d)
 	}
 	if got := u.Text(`select string_agg(last_error || ' ' || priority, ', ' order by id) from walletsync.refreshes where wanted > done`); got !=
@@ -61,7 +63,7 @@ func TestAfterARestoreWhatIsNotClosedIsWanted(t *testing.T) {
 	if got := u.Text(`select max(wake_at) from walletsync.api_quota`); got != "-infinity" {
 		t.Errorf("a wake-up is under way: %s", got)
 	}
-	if r, _ := restored(u); r.Marked != 0 || r.Position != 7+2<<40 {
+	if r, _ := restored(u); r.Requested != 0 || r.Position != 7+2<<40 {
 		t.Errorf("once more: %+v", r)
 	}
 }
@@ -71,7 +73,7 @@ func TestTheMarkingGoesOnPageByPage(t *testing.T) {
 	u.Exec(`insert into walletsync.refreshes (account, id, wanted, done) select a, 'S01-0000000-' || lpad(i::text, 7, '0'), 1, 1
 		from generate_series(1, 2000) i, unnest(array['main', 'known']) a; analyze walletsync.refreshes`)
 	r, steps := restored(u)
-	if r.Marked != 4000 || len(steps) != 1+2*3 { // the third page of each is empty
+	if r.Requested != 4000 || len(steps) != 1+2*3 { // the third page of each is empty
 		t.Errorf("%+v, %v", r, steps)
 	}
 	if n := u.Text(`select count(*) from walletsync.refreshes where wanted = done + 1`); n != "4000" {
@@ -87,7 +89,7 @@ func TestAFetchFromBeforeTheRestoreStoresNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, _ := restored(u); r.Leases != 1 || r.Marked != 0 {
+	if r, _ := restored(u); r.Leases != 1 || r.Requested != 0 {
 		t.Errorf("%+v", r)
 	}
 	p := pgtest.Person(pgtest.PermissionOne, "Ada")
@@ -122,7 +124,7 @@ func TestTheErasureLogIsReplayed(t *testing.T) {
 		{Account: "removed", ChargePermission: pgtest.PermissionOne, At: at, Cause: wallet.CauseErasure},
 	}
 	r, _ := restored(u, lines...)
-	if r.Erased != 2 || r.Lifted != 1 {
+	if r.Erased != 2 || r.Updated != 1 {
 		t.Errorf("%+v", r)
 	}
 	if got := u.Text(`select string_agg(r.id || coalesce(' ' || c.buyer_name, ''), ', ' order by r.id) from walletsync.refreshes r left join walletsync.charge_permissions c using (account, id)`); got !=
@@ -137,7 +139,7 @@ func TestTheErasureLogIsReplayed(t *testing.T) {
 		t.Errorf("told: %s", got)
 	}
 	// Again, and the person of Two was erased once more after the update.
-	if r, _ := restored(u, append(lines, log(pgtest.PermissionTwo, u.Now.Add(time.Second), wallet.CauseErasure))...); r.Erased != 3 || r.Lifted != 0 {
+	if r, _ := restored(u, append(lines, log(pgtest.PermissionTwo, u.Now.Add(time.Second), wallet.CauseErasure))...); r.Erased != 3 || r.Updated != 0 {
 		t.Errorf("%+v", r)
 	}
 	if got := u.Text(told); got != string(pgtest.PermissionOne)+" retention, "+string(pgtest.PermissionTwo)+" erasure" {

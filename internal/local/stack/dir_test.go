@@ -30,7 +30,7 @@ func TestAStackRemovesOnlyAFolderOfItsOwn(t *testing.T) {
 			if _, err := takeDir(dir); err != nil {
 				t.Fatal(err)
 			}
-			write(t, filepath.Join(dir, "operator.env"))
+			write(t, filepath.Join(dir, "cli.env"))
 		}},
 		{name: "a home folder", prepare: func(t *testing.T, dir string) { write(t, filepath.Join(dir, "thesis.txt")) }, refused: true},
 		{name: "a folder with stack.json alone", prepare: func(t *testing.T, dir string) { write(t, filepath.Join(dir, "stack.json")) }, refused: true},

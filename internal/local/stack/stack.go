@@ -685,14 +685,14 @@ func (s *Stack) Environment() []string {
 	return out
 }
 
-// describeEnvironment writes operator.env, which a shell reads.
+// describeEnvironment writes cli.env, which a shell reads.
 func (s *Stack) describeEnvironment() error {
 	var b strings.Builder
 	for _, line := range s.Environment() {
 		name, value, _ := strings.Cut(line, "=")
 		fmt.Fprintf(&b, "%s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
 	}
-	return os.WriteFile(filepath.Join(s.options.Dir, "operator.env"), []byte(b.String()), 0o600)
+	return os.WriteFile(filepath.Join(s.options.Dir, "cli.env"), []byte(b.String()), 0o600)
 }
 
 // describe writes stack.json, at once and whole.

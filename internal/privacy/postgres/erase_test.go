@@ -14,12 +14,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
+	"walletsync/internal/cli"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/privacy"
 	"walletsync/internal/privacy/postgres"
 	"walletsync/internal/refresh"
-	"walletsync/internal/restore"
 	"walletsync/internal/update/session"
 	"walletsync/internal/wallet"
 )
@@ -377,7 +377,7 @@ func TestErasuresAmongWorkersAndReturns(t *testing.T) {
 	})
 	many(1, "restored", func(random *mathrand.Rand) error {
 		time.Sleep(20 * time.Millisecond)
-		_, err := restore.Run(ctx, store, nil, func(restore.Step) {})
+		_, err := cli.AfterRestore(ctx, store, nil, func(string, int, int) {})
 		return err
 	})
 	many(1, "reader", func(*mathrand.Rand) error {

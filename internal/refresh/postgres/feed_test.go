@@ -21,11 +21,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
+	"walletsync/internal/cli"
 	local "walletsync/internal/local/pg"
 	server "walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/pgtest"
-	"walletsync/internal/restore"
 )
 
 // feedChanges is how many changes the feed's test writes: FEED_CHANGES, or
@@ -406,7 +406,7 @@ func TestASequenceWouldLoseChanges(t *testing.T) {
 
 // TestReadersGoOnAfterARestore: a dump, more changes, a restore of the dump into
 // another cluster. The counter is back where the readers have been before, so
-// that they would pass over what is stored next; the command restored puts that
+// that they would pass over what is stored next; the command after-restore puts that
 // right.
 func TestReadersGoOnAfterARestore(t *testing.T) {
 	url := pgtest.Database(t)
@@ -439,7 +439,7 @@ func TestReadersGoOnAfterARestore(t *testing.T) {
 		run(t, fresh, "pg_restore", "--exit-on-error", "--dbname="+to, dump)
 		db := feedPool(t, to)
 		if name == "restored" {
-			if _, err := restore.Run(t.Context(), pgtest.Open(t, to, pg.Options{}), nil, func(restore.Step) {}); err != nil {
+			if _, err := cli.AfterRestore(t.Context(), pgtest.Open(t, to, pg.Options{}), nil, func(string, int, int) {}); err != nil {
 				t.Fatal(err)
 			}
 		}

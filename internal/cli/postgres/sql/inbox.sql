@@ -1,4 +1,4 @@
--- walletsync operator: the notifications that were recorded in a period, in the order of their publication.
+-- walletsync cli: the notifications that were recorded in a period, in the order of their publication.
 -- $1 account, $2 since, $3 until. Locks: none. Index: notifications_processed; what it finds is sorted.
 select charge_permission, object_type, object_id, type, published_at, arrived_at, processed_at, outcome
 from walletsync.notifications

@@ -1,4 +1,4 @@
--- walletsync restored: end all leases, so that the fence drops what a fetch brings that was begun before the restore.
+-- walletsync cli, after-restore: end all leases, so that the fence drops what a fetch brings that was begun before the restore.
 -- Locks: refreshes in key order. Index: refreshes_lease.
 with held as materialized (
     select r.account, r.id from walletsync.refreshes r where r.lease is not null order by r.account, r.id for update

@@ -1,4 +1,4 @@
--- walletsync restored: mark wanted at sweep priority, of the next rows, what is followed and not closed or was never read,
+-- walletsync cli, after-restore: mark wanted at sweep priority, of the next rows, what is followed and not closed or was never read,
 -- unless Amazon Pay does not know it. What is wanted already is read anyway.
 -- $1 account, $2 the id after which to go on, $3 most, $4 now (null: the clock).
 -- Locks: refreshes in key order; it waits for whoever holds one. Index: the primary keys.

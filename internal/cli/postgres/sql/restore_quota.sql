@@ -1,4 +1,4 @@
--- walletsync restored: the wake-ups that were under way at the backup are not: the next batch, or the reconciler, decides
+-- walletsync cli, after-restore: the wake-ups that were under way at the backup are not: the next batch, or the reconciler, decides
 -- anew. Locks: the quota rows, in key order.
 with q as materialized (
     select account, call from walletsync.api_quota order by account, call for update

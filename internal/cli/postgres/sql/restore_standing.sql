@@ -1,4 +1,4 @@
--- walletsync restored: of the erasures that the log names, those after which no update was completed. Both times are
+-- walletsync cli, after-restore: of the erasures that the log names, those after which no update was completed. Both times are
 -- Postgres's.
 -- $1 account, $2 charge permissions, $3 when each was erased. Locks: none. Indexes: update_sessions_of_one,
 -- update_attempts_of_one.

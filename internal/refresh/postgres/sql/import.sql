@@ -1,4 +1,4 @@
--- walletsync operator: mark ids that are not known yet as wanted at import priority.
+-- walletsync cli: mark ids that are not known yet as wanted at import priority.
 -- $1 account, $2 ids in key order, $3 now (null: the clock).
 -- Locks: new rows of refreshes, in key order; one that is known, or that another import is adding, is left alone. Index: the
 -- primary key of refreshes. An account that is not there breaks the foreign key.

@@ -1,4 +1,4 @@
--- walletsync operator: how many calls a second went to anything but imports in the last hour, about: what was read several
+-- walletsync cli: how many calls a second went to anything but imports in the last hour, about: what was read several
 -- times counts once, as does what is closed or not followed not at all.
 -- $1 account, $2 now (null: the clock). Locks: none. Index: charge_permissions_longest_unread, of which an hour is read.
 select (count(*) filter (where c.cause is distinct from 'import') / 3600.0)::float8

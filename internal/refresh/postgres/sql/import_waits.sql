@@ -1,4 +1,4 @@
--- walletsync operator: how the import of an account stands.
+-- walletsync cli: how the import of an account stands.
 -- $1 account, $2 how many failures are many, $3 now (null: the clock).
 -- Locks: none. Index: refreshes_due, of which all that is wanted is counted.
 select (select count(*)::int from walletsync.refreshes r

@@ -1,4 +1,4 @@
--- walletsync operator: what has become of ids that were imported.
+-- walletsync cli: what has become of ids that were imported.
 -- $1 account, $2 ids. Locks: none. Indexes: the primary keys of refreshes and charge_permissions, a look-up each.
 select count(*) filter (where x.state = 'read')::int, count(*) filter (where x.state = 'not followed')::int,
        count(*) filter (where x.state = 'gone')::int, count(*) filter (where x.state = 'failing')::int,

@@ -1,0 +1,18 @@
+package merchant
+
+import "testing"
+
+func TestParseRegion(t *testing.T) {
+	for s, want := range map[string]Region{
+		"na": NA, "NA": NA, "us": NA, "eu": EU, "EU": EU, "de": EU, "uk": EU, "jp": JP, "JP": JP, "fe": JP,
+	} {
+		if got, ok := ParseRegion(s); !ok || got != want {
+			t.Errorf("%s: %q, %v", s, got, ok)
+		}
+	}
+	for _, s := range []string{"", "cn", "eu ", "europe"} {
+		if got, ok := ParseRegion(s); ok {
+			t.Errorf("%q is %s", s, got)
+		}
+	}
+}
