@@ -49,7 +49,7 @@ var mustNotLink = map[string]map[string]string{
 		"github.com/pressly/goose/v3":    "only the migrator migrates",
 		"net/http/httptest":              "test code",
 	},
-	"back-office": {
+	"console": {
 		"walletsync/internal/publish": "only the push publishes",
 		"github.com/pressly/goose/v3": "only the migrator migrates",
 		"net/http/httptest":           "test code",
@@ -72,62 +72,61 @@ var mustNotLink = map[string]map[string]string{
 // mayImport says whom of ours a package may import. Dependencies point inwards:
 // rooms declare the interfaces that they need, adapters fill them.
 var mayImport = map[string][]string{
-	"internal/wallet":              {},
-	"internal/sns":                 {},
-	"internal/amazonpay":           {},
-	"migrations":                   {},
-	"internal/telemetry":           {},
-	"internal/deadline":            {},
-	"internal/ipn":                 {"internal/wallet", "internal/sns", "internal/telemetry"},
-	"internal/refresh":             {"internal/wallet", "internal/amazonpay", "internal/telemetry"},
-	"internal/reconcile":           {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay", "internal/person"},                                                              // refresh brings amazonpay
-	"internal/operator":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/export", "internal/restore"}, // refresh brings amazonpay
-	"internal/push":                {"internal/wallet", "internal/telemetry"},
-	"internal/publish":             {"internal/wallet", "internal/push", "internal/telemetry"}, // alone links the clients of SNS and EventBridge
-	"internal/postgres/migrate":    {"internal/wallet", "migrations", "internal/postgres/endpoint"},
-	"internal/postgres/endpoint":   {},
-	"internal/postgres":            {"internal/postgres/endpoint", "internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/export", "internal/restore", "internal/backoffice/view", "internal/backoffice/identity"},
-	"internal/queue":               {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"},
-	"internal/awslambda":           {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
-	"internal/config":              {"internal/wallet", "internal/telemetry", "internal/backoffice/identity"}, // the names of the roles
-	"internal/config/pay":          {"internal/refresh", "internal/wallet", "internal/config", "internal/backoffice/identity", "internal/amazonpay", "internal/telemetry"},
-	"internal/html":                {}, // it knows no page
-	"internal/update":              {"internal/wallet", "internal/refresh", "internal/update/session", "internal/update/pages", "internal/html", "internal/amazonpay", "internal/telemetry"},
-	"internal/update/session":      {"internal/wallet", "internal/amazonpay", "internal/telemetry"}, // no page: the reconciler and the store need none
-	"internal/update/pages":        {"internal/html"},
-	"internal/backoffice/answer":   {"internal/html"},
-	"internal/backoffice/view":     {"internal/wallet"}, // no page: the store and the queue need none
-	"internal/backoffice/pages":    {"internal/backoffice/view", "internal/backoffice/identity", "internal/html", "internal/wallet"},
-	"internal/backoffice":          {"internal/backoffice/view", "internal/backoffice/identity", "internal/backoffice/pages", "internal/backoffice/answer", "internal/html", "internal/wallet"},
-	"internal/backoffice/identity": {},                                                                                                    // the console's pages and its sign-in agree on it, and on nothing else
-	"internal/local/twin":          {},                                                                                                    // what it shares with what it tests are the facts alone
-	"internal/backoffice/signin":   {"internal/backoffice/identity", "internal/backoffice/answer", "internal/html", "internal/telemetry"}, // no store: a session is its cookie
-	"internal/local/issuer":        {},                                                                                                    // it knows what an issuer knows: the standards
-	"internal/local/sqs":           {"internal/local/sqs/awsjson"},
-	"internal/local/bus":           {"internal/local/sqs/awsjson"},
-	"internal/local/lambda":        {"internal/local/sqs", "internal/local/sqs/awsjson"},
-	"internal/local/pg":            {},
-	"internal/local/apidoc":        {},
-	"internal/local/scale":         {},
-	"internal/local/shop":          {}, // it knows what a merchant knows: update-start's HTTP interface
-	"internal/local/status":        {},
-	"internal/refresh/storetest":   {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/amazonpay", "internal/telemetry", "internal/person"},
-	"internal/local/sqs/awsjson":   {},
-	"internal/local/sqs/mototest":  {},
-	"internal/local/testreport":    {},
-	"internal/local/pg/wire":       {},
-	"internal/local/pg/pgtest":     {"internal/local/pg"},
-	"internal/local/secrets":       {"internal/local/sqs/awsjson"},
-	"internal/person":              {"internal/wallet"},
-	"internal/export":              {"internal/wallet"},
-	"internal/restore":             {"internal/wallet", "internal/person"},
-	"internal/postgres/iam":        {"internal/config", "internal/wallet", "internal/backoffice/identity"}, // alone links RDS's signer
-	// It links the console to the rooms that do what it asks for.
-	"internal/backoffice/rooms": {
-		"internal/backoffice/view", "internal/backoffice/identity", "internal/config", "internal/person", "internal/html", "internal/wallet", "internal/amazonpay", "internal/telemetry",
-		"internal/update", "internal/refresh", "internal/update/session", "internal/update/pages",
+	"internal/wallet":            {},
+	"internal/sns":               {},
+	"internal/amazonpay":         {},
+	"migrations":                 {},
+	"internal/telemetry":         {},
+	"internal/deadline":          {},
+	"internal/ipn":               {"internal/wallet", "internal/sns", "internal/telemetry"},
+	"internal/refresh":           {"internal/wallet", "internal/amazonpay", "internal/telemetry"},
+	"internal/reconcile":         {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay", "internal/person"},                                                              // refresh brings amazonpay
+	"internal/operator":          {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/export", "internal/restore"}, // refresh brings amazonpay
+	"internal/push":              {"internal/wallet", "internal/telemetry"},
+	"internal/publish":           {"internal/wallet", "internal/push", "internal/telemetry"}, // alone links the clients of SNS and EventBridge
+	"internal/postgres/migrate":  {"internal/wallet", "migrations", "internal/postgres/endpoint"},
+	"internal/postgres/endpoint": {},
+	"internal/postgres":          {"internal/postgres/endpoint", "internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/export", "internal/restore", "internal/console/view"},
+	"internal/queue":             {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/console/view"},
+	"internal/awslambda":         {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
+	"internal/config":            {"internal/wallet", "internal/telemetry", "internal/console/view"}, // the names of the roles
+	"internal/config/pay":        {"internal/refresh", "internal/wallet", "internal/config", "internal/console/view", "internal/amazonpay", "internal/telemetry"},
+	"internal/html":              {}, // it knows no page
+	"internal/update":            {"internal/wallet", "internal/refresh", "internal/update/session", "internal/update/pages", "internal/html", "internal/amazonpay", "internal/telemetry"},
+	"internal/update/session":    {"internal/wallet", "internal/amazonpay", "internal/telemetry"}, // no page: the reconciler and the store need none
+	"internal/update/pages":      {"internal/html"},
+	"internal/console/view":      {"internal/wallet"}, // without pages: settings, store and queue use it in binaries that link no html/template
+	"internal/console": {
+		"internal/console/view", "internal/html", "internal/wallet",
+		"internal/person",                                                                                                                     // exports and erasures
+		"internal/update", "internal/update/session", "internal/update/pages", "internal/refresh", "internal/amazonpay", "internal/telemetry", // links
 	},
-	"internal/queue/deadletter": {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"}, // alone receives
+	"internal/console/oidc": { // it answers as the console does, and has no store: a session is its cookie
+		"internal/console", "internal/console/view", "internal/html", "internal/wallet", "internal/person", "internal/telemetry",
+		"internal/update", "internal/update/session", "internal/update/pages", "internal/refresh", "internal/amazonpay",
+	},
+	"internal/local/twin":         {}, // what it shares with what it tests are the facts alone
+	"internal/local/issuer":       {}, // it knows what an issuer knows: the standards
+	"internal/local/sqs":          {"internal/local/sqs/awsjson"},
+	"internal/local/bus":          {"internal/local/sqs/awsjson"},
+	"internal/local/lambda":       {"internal/local/sqs", "internal/local/sqs/awsjson"},
+	"internal/local/pg":           {},
+	"internal/local/apidoc":       {},
+	"internal/local/scale":        {},
+	"internal/local/shop":         {}, // it knows what a merchant knows: update-start's HTTP interface
+	"internal/local/status":       {},
+	"internal/refresh/storetest":  {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/amazonpay", "internal/telemetry", "internal/person"},
+	"internal/local/sqs/awsjson":  {},
+	"internal/local/sqs/mototest": {},
+	"internal/local/testreport":   {},
+	"internal/local/pg/wire":      {},
+	"internal/local/pg/pgtest":    {"internal/local/pg"},
+	"internal/local/secrets":      {"internal/local/sqs/awsjson"},
+	"internal/person":             {"internal/wallet"},
+	"internal/export":             {"internal/wallet"},
+	"internal/restore":            {"internal/wallet", "internal/person"},
+	"internal/postgres/iam":       {"internal/config", "internal/wallet", "internal/console/view"},                                    // alone links RDS's signer
+	"internal/queue/deadletter":   {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/console/view"}, // alone receives
 
 	"internal/refresh/simtest": {
 		"internal/wallet", "internal/refresh", "internal/refresh/storetest", "internal/amazonpay", "internal/telemetry",
@@ -135,12 +134,12 @@ var mayImport = map[string][]string{
 	},
 	"internal/refresh/simtest/mutants": {},
 
-	"internal/doctor": {"internal/wallet", "internal/config", "internal/person", "internal/backoffice/identity", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry"},
+	"internal/doctor": {"internal/wallet", "internal/config", "internal/person", "internal/console/view", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry"},
 	// It fills the doctor's interface. Of the store it takes the statements' rights, and what the reconciler asks.
 	"internal/postgres/examine": {"internal/postgres/endpoint",
 		"internal/doctor", "internal/postgres", "internal/push", "internal/update/session", "migrations", "internal/person", "internal/restore",
 		"internal/wallet", "internal/config", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry",
-		"internal/backoffice/identity", "internal/backoffice/view",
+		"internal/console/view",
 	},
 }
 

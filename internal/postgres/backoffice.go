@@ -9,7 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"walletsync/internal/backoffice/view"
+	"walletsync/internal/console/view"
 	"walletsync/internal/reconcile"
 	"walletsync/internal/wallet"
 )

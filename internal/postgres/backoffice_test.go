@@ -11,15 +11,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"walletsync/internal/backoffice"
-	"walletsync/internal/backoffice/view"
+	"walletsync/internal/console"
+	"walletsync/internal/console/view"
 	"walletsync/internal/postgres"
 	"walletsync/internal/reconcile"
 	"walletsync/internal/wallet"
 )
 
 var (
-	_ backoffice.Store     = (*postgres.Store)(nil)
+	_ console.Store        = (*postgres.Store)(nil)
 	_ reconcile.HoursStore = (*postgres.Store)(nil)
 )
 

@@ -1,0 +1,81 @@
+// Console serves pages and JSON to users who signed in at the merchant's OpenID
+// Connect issuer.
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+	_ "time/tzdata" // for TIME_ZONE: the machine may have none
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/uuid"
+
+	"walletsync/internal/amazonpay"
+	"walletsync/internal/awslambda"
+	"walletsync/internal/config"
+	"walletsync/internal/config/pay"
+	"walletsync/internal/console"
+	"walletsync/internal/console/oidc"
+	"walletsync/internal/html"
+	"walletsync/internal/person"
+	"walletsync/internal/postgres"
+	"walletsync/internal/postgres/iam"
+	"walletsync/internal/queue"
+	"walletsync/internal/queue/deadletter"
+	"walletsync/internal/telemetry"
+	"walletsync/internal/update"
+)
+
+func main() {
+	c, err := config.LoadConsole(os.Getenv)
+	exitOn(err)
+	aws, err := config.LoadAWS(context.Background())
+	exitOn(err)
+	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
+	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
+	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
+	store := postgres.New(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
+	client := c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) })
+	clients := pay.New(pay.Options{Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now, HTTPClient: client})
+	messages := sqs.NewFromConfig(aws)
+	refresher := pay.Refresher(c.Refreshing, c.Accounts, clients, store, &queue.Queue{Client: messages, URL: c.QueueURL}, metrics)
+	updates := &update.Start{
+		Store: store, Refresher: refresher, LinkLifetime: c.LinkLifetime, NewID: uuid.New, Now: time.Now, Metrics: metrics,
+		Site: update.Site{PublicURL: c.PublicURL, Tokens: update.Tokens{Now: time.Now, Secrets: secrets.Links(c.LinkSecret)}},
+	}
+	for _, a := range c.Accounts { // without keys: update-start signs when the buyer opens the link
+		updates.Accounts = append(updates.Accounts, update.Account{ID: a.ID, Region: amazonpay.Region(strings.ToLower(a.Region)), Follow: a.Follow})
+	}
+	handler, err := console.New(console.Options{
+		Prefix: html.Path(c.PublicURL), Store: store, Accesses: store, Refresher: refresher, Updates: updates, Persons: store,
+		StaleAfter: c.Sweep, GracePeriod: c.Patience, Location: c.Location, Now: time.Now,
+		CursorKeys:  secrets.CookieKeys(c.ConsoleSecret),
+		DeadLetters: &deadletter.Letters{Client: messages, QueueURL: c.QueueURL, URL: c.DeadLetterQueueURL, Now: time.Now},
+		Eraser:      &person.Eraser{Store: store, Log: person.NewFunctionLog(log, os.Stdout)},
+	})
+	exitOn(err)
+	pages, err := oidc.NewPages(oidc.PagesOptions{PublicURL: c.PublicURL})
+	exitOn(err)
+	gate := &oidc.Gate{
+		PublicURL: c.PublicURL, CookieKeys: secrets.CookieKeys(c.ConsoleSecret), Lifetime: c.Session,
+		Roles: oidc.Roles{Claim: c.RoleClaim, Values: c.Roles}, Pages: pages, Now: time.Now, Metrics: metrics,
+		Issuer: oidc.NewIssuer(oidc.IssuerOptions{
+			URL: c.Issuer, ClientID: c.ClientID, Audience: c.Audience, Hosts: c.Hosts, Scopes: c.Scopes, RedirectURL: oidc.RedirectURL(c.PublicURL), CognitoLogoutURL: c.CognitoLogoutURL,
+			ClientSecrets: secrets.ClientSecrets(c.ConsoleSecret), Client: client, Now: time.Now,
+		}),
+	}
+	awslambda.Start(log, metrics, awslambda.HTTP(gate.Handler(handler)))
+}
+
+func exitOn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}

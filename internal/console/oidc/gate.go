@@ -1,0 +1,498 @@
+// Package signin lets people and programs in to the console, and nobody else.
+// People sign in at the merchant's OpenID Connect issuer, by the code flow with
+// PKCE, state and nonce (OpenID Connect Core 1.0, section 3.1; RFC 7636), and
+// carry a sealed cookie from then on. Programs show an access token of the same
+// issuer (RFC 6750). What either may do is told by a claim; who is given no role
+// is refused.
+//
+// Nothing of a session is kept on the server: the cookie is all there is of it,
+// and ends soon. What is kept, in the process alone, is how many sign-ins have
+// failed lately. No token, no name and no subject is logged.
+package oidc
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/oauth2"
+
+	"walletsync/internal/console"
+	"walletsync/internal/console/view"
+	"walletsync/internal/html"
+	"walletsync/internal/telemetry"
+)
+
+// Gate stands before the console.
+type Gate struct {
+	// PublicURL is what /console stands below, without a slash at the end. Where
+	// it is https, cookies are for this host alone.
+	PublicURL string
+	Issuer    *Issuer
+	Roles     Roles
+	// CookieKeys are the valid secrets that seal cookies, the one that seals
+	// first. Again says that the ones told before did not match.
+	CookieKeys func(ctx context.Context, again bool) ([]string, error)
+	// Lifetime is how long a session lasts: so long does a role that was taken
+	// away at the issuer still serve.
+	Lifetime time.Duration
+	Pages    *Pages
+	Now      func() time.Time
+	Metrics  *telemetry.Metrics
+
+	redemptions redemptions
+}
+
+const (
+	// signInWithin is how long somebody may take at the issuer.
+	signInWithin = 15 * time.Minute
+	// maxForm bounds a form, in bytes.
+	maxForm = 64 << 10
+	// maxNext bounds the address that a sign-in leads back to, in bytes.
+	maxNext = 1000
+	// maxIDToken bounds an id token that is shown at the issuer's sign-out, in bytes:
+	// sealed it still fits into a cookie, and as it is into an address. A larger one
+	// is left out.
+	maxIDToken = 2500
+	// knownFor is how long a browser counts as one in which somebody has signed in.
+	knownFor = 30 * 24 * time.Hour
+	// maxCode bounds an authorization code, in bytes. Those of Microsoft Entra ID
+	// are the longest known, with more than a thousand.
+	maxCode = 4 << 10
+)
+
+// Where the console stands below PublicURL, and what of it is the gate's own.
+const (
+	home      = "/console/"
+	callback  = "/console/callback"
+	you       = "/console/you"
+	signOut   = "/console/sign-out"
+	signedOut = "/console/signed-out"
+	signAnew  = "/console/sign-in"
+)
+
+// RedirectURL is where the issuer sends people back to; the client must be
+// registered with it. PublicURL has no slash at the end.
+func RedirectURL(publicURL string) string { return publicURL + callback }
+
+// session is who is signed in, as the cookie has it.
+type session struct {
+	Subject string `json:"s"`
+	Name    string `json:"n,omitempty"`
+	Role    string `json:"r"`
+	CSRF    string `json:"c"`
+}
+
+// underWay is a sign-in between its two halves.
+type underWay struct {
+	Verifier string `json:"v"`
+	Nonce    string `json:"n"`
+	Next     string `json:"p,omitempty"` // path and query below PublicURL
+}
+
+// Handler answers everything below /console: what is its own, and the console
+// for those who are signed in, who stand in the request's context.
+func (g *Gate) Handler(console http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+callback, g.callback)
+	mux.HandleFunc("GET "+signAnew, func(w http.ResponseWriter, q *http.Request) { g.begin(w, q, "", true) })
+	mux.HandleFunc("GET "+signedOut, func(w http.ResponseWriter, q *http.Request) {
+		g.Pages.signedOut(w, q, g.Issuer.signOutURL(q.Context(), g.PublicURL+signedOut, g.idToken(q)))
+	})
+	mux.Handle("GET "+you, g.guard(http.HandlerFunc(g.you)))
+	mux.Handle("POST "+signOut, g.guard(http.HandlerFunc(g.signOut)))
+	mux.Handle(home, g.guard(console))
+	// The same page by both spellings: an HTTP API's /console/{proxy+} has no
+	// /console.
+	mux.Handle("/console", g.guard(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		q = q.Clone(q.Context())
+		q.URL.Path, q.URL.RawPath = home, ""
+		console.ServeHTTP(w, q)
+	})))
+
+	// A browser says where a request comes from; the token in forms is the
+	// second lock, for what an old browser does not say.
+	cross := http.NewCrossOriginProtection()
+	if u, err := url.Parse(g.PublicURL); err == nil {
+		_ = cross.AddTrustedOrigin(u.Scheme + "://" + u.Host) // one that is malformed is trusted by nothing
+	}
+	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { g.refuse(w, q, CrossOrigin, nil) }))
+	return html.Below(g.PublicURL, cross.Handler(mux))
+}
+
+// guard lets a request through with the identity of who makes it.
+func (g *Gate) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		// What the page does not set itself is the strictest there is, whatever
+		// happens: no answer may be kept, framed or run.
+		html.Guard(w.Header(), html.Strict())
+		if values := q.Header.Values("Authorization"); len(values) > 0 {
+			// Then the cookie counts for nothing, so no form of it is needed either.
+			g.byToken(w, q, values, next)
+			return
+		}
+		g.byCookie(w, q, next)
+	})
+}
+
+func (g *Gate) byToken(w http.ResponseWriter, q *http.Request, values []string, next http.Handler) {
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if len(values) != 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		g.refuse(w, q, TokenRefused, errors.New("the header Authorization is no one bearer token"))
+		return
+	}
+	claims, err := g.Issuer.bearer(q.Context(), token)
+	if _, away := errors.AsType[unavailableError](err); away {
+		g.refuse(w, q, Unavailable, err)
+		return
+	}
+	if err != nil {
+		g.refuse(w, q, TokenRefused, err)
+		return
+	}
+	id := view.Identity{Subject: text(claims, "sub"), Name: nameOf(claims), Role: g.Roles.of(claims)}
+	if id.Role == 0 {
+		g.refuse(w, q, NoRole, g.Roles.leftOut(claims))
+		return
+	}
+	next.ServeHTTP(w, q.WithContext(view.WithIdentity(q.Context(), id)))
+}
+
+func (g *Gate) byCookie(w http.ResponseWriter, q *http.Request, next http.Handler) {
+	id, err := g.signedIn(q)
+	reads := q.Method == http.MethodGet || q.Method == http.MethodHead
+	switch {
+	case err == nil:
+	case !errors.Is(err, errForged) && !errors.Is(err, errExpired):
+		g.refuse(w, q, Unavailable, err)
+		return
+	case reads && !console.WantsJSON(q) && navigates(q):
+		g.begin(w, q, q.URL.RequestURI(), false)
+		return
+	default:
+		g.refuse(w, q, SignedOut, err)
+		return
+	}
+	if !reads {
+		q.Body = http.MaxBytesReader(w, q.Body, maxForm)
+		if err := q.ParseForm(); err != nil {
+			g.refuse(w, q, FormRefused, err)
+			return
+		}
+		if !same(q.PostForm.Get("csrf"), id.CSRF) {
+			g.refuse(w, q, FormRefused, errors.New("the form's token is not the session's"))
+			return
+		}
+	}
+	next.ServeHTTP(w, q.WithContext(view.WithIdentity(q.Context(), id)))
+}
+
+// navigates reports whether the answer is for the eyes of somebody: a script
+// that asks is better told that there is no session.
+func navigates(q *http.Request) bool {
+	mode := q.Header.Get("Sec-Fetch-Mode")
+	return mode == "" || mode == "navigate"
+}
+
+// signedIn returns who the cookie says is signed in. The error is errForged,
+// errExpired, or one of reading the secrets.
+func (g *Gate) signedIn(q *http.Request) (view.Identity, error) {
+	text := g.cookie(q, "session")
+	if text == "" {
+		return view.Identity{}, errForged
+	}
+	var s session
+	if err := g.seals().open(q.Context(), sessionPurpose, "", text, &s); err != nil {
+		return view.Identity{}, err
+	}
+	role, ok := view.ParseRole(s.Role)
+	if !ok || s.CSRF == "" {
+		return view.Identity{}, errForged
+	}
+	return view.Identity{Subject: s.Subject, Name: s.Name, Role: role, CSRF: s.CSRF}, nil
+}
+
+// begin sends the browser to the issuer. Next is where it shall come back to;
+// anew has it asked who is signing in.
+func (g *Gate) begin(w http.ResponseWriter, q *http.Request, next string, anew bool) {
+	ctx := q.Context()
+	// The state counts with this cookie alone, so that nobody can be signed in by
+	// a link that somebody else began. It is the same for all of a browser's
+	// tabs.
+	browser := g.cookie(q, "browser")
+	if !browserForm(browser) {
+		browser = rand.Text()
+	}
+	if len(next) > maxNext {
+		next = ""
+	}
+	u := underWay{Verifier: oauth2.GenerateVerifier(), Nonce: rand.Text(), Next: next}
+	state, err := g.seals().seal(ctx, statePurpose, browser, u, g.Now().Add(signInWithin))
+	var to string
+	if err == nil {
+		to, err = g.Issuer.signInURL(ctx, state, u.Nonce, u.Verifier, anew)
+	}
+	if err != nil {
+		g.refuse(w, q, Unavailable, err)
+		return
+	}
+	g.setCookie(w, "browser", browser, signInWithin)
+	redirect(w, to)
+}
+
+// browserForm reports whether s may be a value that rand.Text made.
+func browserForm(s string) bool {
+	return len(s) == 26 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+}
+
+// callback takes the browser back from the issuer.
+func (g *Gate) callback(w http.ResponseWriter, q *http.Request) {
+	ctx := q.Context()
+	html.Guard(w.Header(), html.Strict())
+	query, err := url.ParseQuery(q.URL.RawQuery)
+	var u underWay
+	if err == nil {
+		err = g.seals().open(ctx, statePurpose, g.cookie(q, "browser"), query.Get("state"), &u)
+	} else {
+		err = errForged
+	}
+	switch {
+	case errors.Is(err, errForged), errors.Is(err, errExpired):
+		g.stale(w, q, err)
+		return
+	case err != nil:
+		g.refuse(w, q, Unavailable, err)
+		return
+	}
+	code, refusal := query.Get("code"), query.Get("error")
+	switch {
+	case !g.Issuer.named(ctx, query.Get("iss")):
+		g.refuse(w, q, SignInRefused, errors.New("the answer is of another issuer"))
+		return
+	case refusal == "access_denied":
+		g.refuse(w, q, SignInCancelled, nil)
+		return
+	case refusal == "temporarily_unavailable" || refusal == "server_error":
+		g.refuse(w, q, Unavailable, errors.New("the issuer says "+refusal))
+		return
+	case refusal != "":
+		g.refuse(w, q, SignInRefused, errors.New("the issuer says "+word(refusal)))
+		return
+	case code == "" || len(code) > maxCode:
+		g.refuse(w, q, SignInRefused, errors.New("the issuer sent no code"))
+		return
+	}
+	browser, known := g.lane(q)
+	done, err := g.redemptions.begin(g.Now(), u.Nonce, browser, known)
+	switch {
+	case errors.Is(err, errRedeemed):
+		g.stale(w, q, err)
+		return
+	case err != nil:
+		w.Header().Set("Retry-After", "60")
+		g.refuse(w, q, SignInLimited, err)
+		return
+	}
+	raw, claims, err := g.Issuer.redeem(ctx, code, u.Verifier, u.Nonce)
+	if err == nil {
+		done()
+	}
+	if _, away := errors.AsType[unavailableError](err); away {
+		g.refuse(w, q, Unavailable, err)
+		return
+	}
+	if err != nil {
+		g.refuse(w, q, SignInRefused, err)
+		return
+	}
+	if len(raw) > maxIDToken {
+		raw = ""
+	}
+	role := g.Roles.of(claims)
+	if role == 0 {
+		// The way to sign in as somebody else, where the issuer asks nobody who they
+		// are while its own session lasts.
+		g.refuseWith(w, q, NoRole, g.Roles.leftOut(claims), g.Issuer.signOutURL(ctx, g.PublicURL+signedOut, raw))
+		return
+	}
+	s := session{Subject: text(claims, "sub"), Name: nameOf(claims), Role: role.String(), CSRF: rand.Text()}
+	cookie, err := g.seals().seal(ctx, sessionPurpose, "", s, g.Now().Add(g.Lifetime))
+	hint, seen := "", ""
+	if err == nil && raw != "" {
+		hint, err = g.seals().seal(ctx, idTokenPurpose, "", raw, g.Now().Add(g.Lifetime))
+	}
+	if err == nil && !known {
+		seen, err = g.seals().seal(ctx, knownPurpose, "", rand.Text(), g.Now().Add(knownFor))
+	}
+	if err != nil {
+		g.refuse(w, q, Unavailable, err)
+		return
+	}
+	zerolog.Ctx(ctx).Info().Stringer("role", role).Msg("signed in")
+	g.Metrics.Count(telemetry.SignedIn, 1, telemetry.Labels{Reason: role.String()})
+	g.setCookie(w, "session", cookie, g.Lifetime)
+	if hint != "" {
+		g.setCookie(w, idTokenCookie, hint, g.Lifetime)
+	} else {
+		g.setCookie(w, idTokenCookie, "", -time.Second) // that of somebody before
+	}
+	if seen != "" {
+		g.setCookie(w, "known", seen, knownFor)
+	}
+	redirect(w, g.PublicURL+g.next(u.Next))
+}
+
+// stale answers a sign-in that cannot go on. It may have gone on already, by
+// another tab or before the back button.
+func (g *Gate) stale(w http.ResponseWriter, q *http.Request, cause error) {
+	if _, err := g.signedIn(q); err == nil {
+		redirect(w, g.PublicURL+home)
+		return
+	}
+	g.refuse(w, q, SignInStale, cause)
+}
+
+// lane returns what a browser's failed sign-ins are counted by: for a known one,
+// in which somebody has signed in before, what we sealed then.
+func (g *Gate) lane(q *http.Request) (browser string, known bool) {
+	if g.seals().open(q.Context(), knownPurpose, "", g.cookie(q, "known"), &browser) == nil {
+		return browser, true
+	}
+	return g.cookie(q, "browser"), false
+}
+
+// idToken returns the id token of the sign-in, empty if it is not kept.
+func (g *Gate) idToken(q *http.Request) (raw string) {
+	if g.seals().open(q.Context(), idTokenPurpose, "", g.cookie(q, idTokenCookie), &raw) != nil {
+		return "" // some issuers do without
+	}
+	return raw
+}
+
+// next is where a sign-in leads back to, the console's home if it is nowhere.
+// It was sealed by us; a path that a browser takes for another host must not
+// come of it all the same.
+func (g *Gate) next(path string) string {
+	if path != "/console" && !strings.HasPrefix(path, home) {
+		return home
+	}
+	return path
+}
+
+func (g *Gate) you(w http.ResponseWriter, q *http.Request) {
+	id, _ := view.IdentityOf(q.Context())
+	if console.WantsJSON(q) {
+		console.WriteJSON(w, http.StatusOK, view.You{Subject: id.Subject, Name: id.Name, Role: id.Role.String()})
+		return
+	}
+	g.Pages.you(w, q, id)
+}
+
+func (g *Gate) signOut(w http.ResponseWriter, q *http.Request) {
+	g.setCookie(w, "session", "", -time.Second)
+	zerolog.Ctx(q.Context()).Info().Msg("signed out")
+	redirect(w, g.PublicURL+signedOut)
+}
+
+// refuse shows what stands in the way.
+func (g *Gate) refuse(w http.ResponseWriter, q *http.Request, p Problem, cause error) {
+	g.refuseWith(w, q, p, cause, "")
+}
+
+// refuseWith is refuse with the way to the issuer's sign-out, if that is not
+// empty.
+func (g *Gate) refuseWith(w http.ResponseWriter, q *http.Request, p Problem, cause error, signOut string) {
+	event := zerolog.Ctx(q.Context()).Warn()
+	if p == Unavailable {
+		event = zerolog.Ctx(q.Context()).Error()
+		w.Header().Set("Retry-After", "10")
+	}
+	event.AnErr("cause", cause).Str("problem", string(p)).Msg("the console let nobody in")
+	g.Metrics.Count(telemetry.ConsoleRefused, 1, telemetry.Labels{Reason: string(p)})
+	g.Pages.refuse(w, q, p, signOut)
+}
+
+func (g *Gate) seals() seals {
+	return seals{secrets: g.CookieKeys, party: g.Issuer.o.URL + " " + g.Issuer.o.ClientID, now: g.Now}
+}
+
+// idTokenCookie holds the sealed id token. It is large, so it is sent to the page
+// that needs it alone.
+const idTokenCookie = "id-token"
+
+// cookieName is for this host alone where the browser can be made to see to it
+// (RFC 6265bis, section 4.1.3.2), which takes the path /.
+func (g *Gate) cookieName(what string) string {
+	switch {
+	case !g.secure():
+		return "console-" + what
+	case what == idTokenCookie:
+		return "__Secure-console-" + what
+	}
+	return "__Host-console-" + what
+}
+
+func (g *Gate) cookiePath(what string) string {
+	if what == idTokenCookie {
+		return html.Path(g.PublicURL) + signedOut
+	}
+	return "/"
+}
+
+func (g *Gate) secure() bool { return strings.HasPrefix(g.PublicURL, "https://") }
+
+// cookie returns a cookie's value, and nothing if it is there twice.
+func (g *Gate) cookie(q *http.Request, what string) string {
+	all := q.CookiesNamed(g.cookieName(what))
+	if len(all) != 1 {
+		return ""
+	}
+	return all[0].Value
+}
+
+func (g *Gate) setCookie(w http.ResponseWriter, what, value string, life time.Duration) {
+	http.SetCookie(w, &http.Cookie{ // #nosec G124 -- Secure wherever the console is not on this machine
+		Name: g.cookieName(what), Value: value, Path: g.cookiePath(what), MaxAge: int(life.Seconds()), HttpOnly: true, Secure: g.secure(),
+		SameSite: http.SameSiteLaxMode, // Strict would not survive the way back from the issuer
+	})
+}
+
+// redirect sends the browser on. What its address holds goes nowhere with it.
+func redirect(w http.ResponseWriter, to string) {
+	html.Guard(w.Header(), html.Strict())
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// same compares in constant time, whatever the lengths.
+func same(a, b string) bool {
+	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
+}
+
+// text returns a claim that is a text.
+func text(claims map[string]any, name string) string {
+	s, _ := claims[name].(string)
+	return s
+}
+
+// nameOf is how the issuer calls somebody, short enough for a cookie (OpenID
+// Connect Core 1.0, section 5.1).
+func nameOf(claims map[string]any) string {
+	for _, claim := range []string{"name", "preferred_username"} {
+		if s := strings.Join(strings.Fields(text(claims, claim)), " "); s != "" {
+			if r := []rune(s); len(r) > 80 {
+				s = string(r[:79]) + "…"
+			}
+			return s
+		}
+	}
+	return ""
+}

@@ -1,0 +1,167 @@
+package oidc
+
+import (
+	"embed"
+	"io"
+	"net/http"
+
+	"github.com/rs/zerolog"
+
+	"walletsync/internal/console"
+	"walletsync/internal/console/view"
+	"walletsync/internal/html"
+)
+
+//go:embed sign-in.html you.html
+var files embed.FS
+
+// Problem is what keeps somebody out.
+type Problem string
+
+// The problems.
+const (
+	SignedOut       Problem = "signed_out"        // no session, or it is over
+	SignInCancelled Problem = "sign_in_cancelled" // at the issuer
+	SignInStale     Problem = "sign_in_stale"     // too late, or begun in another browser
+	SignInRefused   Problem = "sign_in_refused"   // what the issuer sent does not hold
+	SignInLimited   Problem = "sign_in_limited"   // too many have failed just now
+	NoRole          Problem = "no_role"
+	RoleTooSmall    Problem = "role_too_small"
+	FormRefused     Problem = "form_refused" // without the session's token
+	CrossOrigin     Problem = "cross_origin" // sent by another site
+	TokenRefused    Problem = "token_refused"
+	Unavailable     Problem = "unavailable" // worth another try
+)
+
+// statuses are the HTTP status codes of the problems, and what programs are
+// told of them.
+var statuses = map[Problem]struct {
+	code   int
+	detail string
+}{
+	SignedOut:       {http.StatusUnauthorized, "Show an access token in the header Authorization: Bearer …."},
+	SignInCancelled: {http.StatusForbidden, "The sign-in was cancelled at the issuer."},
+	SignInStale:     {http.StatusForbidden, "The sign-in took too long, or was begun in another browser."},
+	SignInRefused:   {http.StatusForbidden, "What the issuer sent cannot be accepted. The log says why."},
+	SignInLimited:   {http.StatusTooManyRequests, "Too many sign-ins have failed just now. Try again in a few minutes."},
+	NoRole:          {http.StatusForbidden, "No value of the claim that tells roles gives one here."},
+	RoleTooSmall:    {http.StatusForbidden, "Your role does not include this."},
+	FormRefused:     {http.StatusForbidden, "A form needs its session's token."},
+	CrossOrigin:     {http.StatusForbidden, "The request was sent by another site."},
+	TokenRefused:    {http.StatusUnauthorized, "The access token cannot be accepted. The log says why."},
+	Unavailable:     {http.StatusServiceUnavailable, "Nobody can be let in just now. Try again in a few seconds."},
+}
+
+// Pages writes what is seen before the console: what keeps somebody out, and
+// who is signed in.
+type Pages struct {
+	site      *html.Site
+	languages *html.Languages
+	base      string
+	failed    func(*http.Request, error)
+}
+
+// PagesOptions are the settings of the pages.
+type PagesOptions struct {
+	PublicURL string    // what /console stands below
+	Random    io.Reader // makes the nonces: crypto/rand if nil
+	// Failed is told of a page that could not be written; nil: the log is.
+	Failed func(r *http.Request, err error)
+}
+
+// NewPages returns the pages.
+func NewPages(o PagesOptions) (*Pages, error) {
+	p := &Pages{base: html.Path(o.PublicURL), failed: o.Failed}
+	if p.failed == nil {
+		p.failed = func(q *http.Request, err error) {
+			zerolog.Ctx(q.Context()).Error().Err(err).Msg("a page could not be written")
+		}
+	}
+	var err error
+	if p.languages, err = html.NewLanguages(languages...); err != nil {
+		return nil, err
+	}
+	p.site, err = html.New(o.Random, nil, files, "sign-in.html", "you.html")
+	return p, err
+}
+
+// card is what the templates see of a page that says one thing.
+type card struct {
+	Text *texts
+	Kind string
+	passage
+	On, OnText string
+	Issuer     string // where the session at the issuer ends
+}
+
+// refuse says what stands in the way: in JSON to who asks for it. SignOut, if it
+// is not empty, is where the session at the issuer ends.
+func (p *Pages) refuse(w http.ResponseWriter, q *http.Request, why Problem, signOut string) {
+	s := statuses[why]
+	switch why {
+	case SignedOut:
+		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 6750, section 3
+	case TokenRefused:
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+	}
+	if console.WantsJSON(q) || len(q.Header.Values("Authorization")) > 0 {
+		console.WriteProblem(w, s.code, string(why), s.detail)
+		return
+	}
+	language, t := p.texts(q)
+	c := card{Text: t, Kind: string(why), passage: t.Problems[why], On: p.base + home, Issuer: signOut}
+	switch why {
+	case NoRole:
+		c.On, c.OnText = p.base+signAnew, t.SignInAnew
+	case SignedOut, SignInCancelled, SignInStale, SignInRefused, SignInLimited:
+		c.OnText = t.SignIn
+	case Unavailable:
+		c.OnText = t.Again
+	default:
+		c.OnText = t.Console
+	}
+	p.write(w, q, s.code, "sign-in.html", html.View{Language: language, Title: c.Title, Data: c}, html.Strict())
+}
+
+// Require lets through to next whose role includes the one that is needed.
+func (p *Pages) Require(role view.Role, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if id, ok := view.IdentityOf(q.Context()); !ok || id.Role < role {
+			p.refuse(w, q, RoleTooSmall, "")
+			return
+		}
+		next.ServeHTTP(w, q)
+	})
+}
+
+// signedOut is the page after signing out; issuer, if it is known, is where the
+// session at the issuer ends too.
+func (p *Pages) signedOut(w http.ResponseWriter, q *http.Request, issuer string) {
+	language, t := p.texts(q)
+	p.write(w, q, http.StatusOK, "sign-in.html", html.View{Language: language, Title: t.SignedOut.Title, Data: card{
+		Text: t, Kind: "signed_out_now", passage: t.SignedOut, On: p.base + signAnew, OnText: t.SignIn, Issuer: issuer,
+	}}, html.Strict())
+}
+
+// you is the page of who is signed in.
+func (p *Pages) you(w http.ResponseWriter, q *http.Request, id view.Identity) {
+	language, t := p.texts(q)
+	p.write(w, q, http.StatusOK, "you.html", html.View{Language: language, Title: t.You, Data: struct {
+		Text     *texts
+		Identity view.Identity
+		Role     passage
+		Base     string
+	}{t, id, t.Roles[id.Role], p.base}}, html.Strict().With(html.Policy{"form-action": {"'self'"}}))
+}
+
+func (p *Pages) texts(q *http.Request) (string, *texts) {
+	chosen := p.languages.Choose("", q.Header.Get("Accept-Language"))
+	return chosen, translations[chosen]
+}
+
+func (p *Pages) write(w http.ResponseWriter, q *http.Request, status int, page string, v html.View, policy html.Policy) {
+	w.Header().Add("Vary", "Accept")
+	if err := p.site.Write(w, status, page, v, policy); err != nil {
+		p.failed(q, err)
+	}
+}

@@ -1,0 +1,78 @@
+package oidc
+
+import "walletsync/internal/console/view"
+
+// languages are those that the console speaks; the first one is for everyone
+// else.
+var languages = []string{"en", "ja"}
+
+// texts is all that these pages say in one language. A test holds every
+// language to every text.
+type texts struct {
+	Problems  map[Problem]passage
+	SignedOut passage
+	Roles     map[view.Role]passage
+
+	SignIn        string
+	SignInAnew    string
+	SignOut       string
+	SignOutIssuer string
+	Again         string
+	Console       string
+	You           string
+	Name          string
+	Role          string
+}
+
+// passage is a title with what follows from it. A zero-width space in a Japanese
+// title is where its line may break.
+type passage struct{ Title, Body string }
+
+var translations = map[string]*texts{
+	"en": {
+		Problems: map[Problem]passage{
+			SignedOut:       {"You are signed out", "Your session is over, so nothing was done. Sign in, then do it once more."},
+			SignInCancelled: {"The sign-in was cancelled", "You can sign in again at any time."},
+			SignInStale:     {"This sign-in cannot go on", "It took too long, or it was begun in another browser. Please sign in again."},
+			SignInRefused:   {"The sign-in failed", "What your organisation’s sign-in sent cannot be accepted. Please sign in again. If this keeps happening, please tell whoever runs the console."},
+			SignInLimited:   {"Too many sign-ins have failed", "Please sign in again in a few minutes. If this keeps happening, please tell whoever runs the console."},
+			NoRole:          {"You have no access to the console", "You are signed in, but were given no role here. Please ask whoever runs the console for one, or sign in as somebody else."},
+			RoleTooSmall:    {"Your role does not include this", "Please ask whoever runs the console if you need it."},
+			FormRefused:     {"This page was too old", "Nothing was done. Please open the page again, then do it once more."},
+			CrossOrigin:     {"This was sent by another site", "Nothing was done. If you wanted it, please do it in the console itself."},
+			TokenRefused:    {"The access token cannot be accepted", "It has expired, or is not for the console."},
+			Unavailable:     {"Nobody can sign in just now", "Please try again in a few seconds."},
+		},
+		SignedOut: passage{"You are signed out", "This browser has forgotten your session. Your organisation’s sign-in may still remember you."},
+		Roles: map[view.Role]passage{
+			view.RoleMasked: {"Read without personal data", "You see states and times, but nothing that tells who a buyer is."},
+			view.RoleRead:   {"Read", "You see everything, and change nothing."},
+			view.RoleAct:    {"Act", "You see everything, and can refresh, create update links, try again, export and erase."},
+		},
+		SignIn: "Sign in", SignInAnew: "Sign in as somebody else", SignOut: "Sign out", SignOutIssuer: "Sign out of your organisation’s sign-in too",
+		Again: "Try again", Console: "Go to the console", You: "Who you are here", Name: "Name", Role: "Role",
+	},
+	"ja": {
+		Problems: map[Problem]passage{
+			SignedOut:       {"サインアウトされています", "セッションが終了したため、何も実行されていません。サインインしてから、もう一度操作してください。"},
+			SignInCancelled: {"サインインが\u200bキャンセルされました", "いつでももう一度サインインできます。"},
+			SignInStale:     {"このサインインは\u200b続けられません", "時間がかかりすぎたか、別のブラウザーで開始されたものです。もう一度サインインしてください。"},
+			SignInRefused:   {"サインインに\u200b失敗しました", "組織のサインインから届いた内容を受け付けられません。もう一度サインインしてください。繰り返す場合は、コンソールの管理者にお知らせください。"},
+			SignInLimited:   {"サインインの失敗が\u200b続いています", "数分待ってから、もう一度サインインしてください。繰り返す場合は、コンソールの管理者にお知らせください。"},
+			NoRole:          {"コンソールを\u200b利用する権限がありません", "サインインはできましたが、ここでの役割が割り当てられていません。コンソールの管理者に依頼するか、別のユーザーとしてサインインしてください。"},
+			RoleTooSmall:    {"この操作は\u200bあなたの役割に\u200b含まれていません", "必要な場合は、コンソールの管理者にご相談ください。"},
+			FormRefused:     {"このページは\u200b古くなっています", "何も実行されていません。ページを開き直してから、もう一度操作してください。"},
+			CrossOrigin:     {"別のサイトから\u200b送信されました", "何も実行されていません。必要な操作であれば、コンソールで直接行ってください。"},
+			TokenRefused:    {"アクセストークンを\u200b受け付けられません", "期限が切れているか、このコンソール用のものではありません。"},
+			Unavailable:     {"現在\u200bサインインできません", "数秒後にもう一度お試しください。"},
+		},
+		SignedOut: passage{"サインアウトしました", "このブラウザーのセッションは消去されました。組織のサインインには、まだ記憶されている場合があります。"},
+		Roles: map[view.Role]passage{
+			view.RoleMasked: {"閲覧（個人情報なし）", "状態と日時を閲覧できます。購入者を特定できる情報は表示されません。"},
+			view.RoleRead:   {"閲覧", "すべてを閲覧できます。変更はできません。"},
+			view.RoleAct:    {"操作", "すべてを閲覧でき、最新状態の取得、更新リンクの作成、再試行、エクスポート、消去ができます。"},
+		},
+		SignIn: "サインイン", SignInAnew: "別のユーザーとしてサインイン", SignOut: "サインアウト", SignOutIssuer: "組織のサインインからもサインアウトする",
+		Again: "もう一度試す", Console: "コンソールへ", You: "あなたの情報", Name: "名前", Role: "役割",
+	},
+}
