@@ -109,7 +109,7 @@ type Options struct {
 
 type console struct {
 	Options
-	pages   *pages
+	pages   *pageWriter
 	cursors cursors
 }
 
@@ -124,7 +124,7 @@ func New(o Options) (http.Handler, error) {
 	}
 	c := &console{Options: o, cursors: cursors{o.CursorKeys}}
 	var err error
-	if c.pages, err = newPages(o); err != nil {
+	if c.pages, err = newPageWriter(o); err != nil {
 		return nil, err
 	}
 	const record = "/charge-permissions/{account}/{id}"

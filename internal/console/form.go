@@ -5,23 +5,58 @@ import (
 	"errors"
 	"mime"
 	"net/http"
-	"net/url"
+	"unicode/utf8"
 )
 
-// readForm reads the fields of a request: those of a form, or the members of a
-// JSON object of strings, which programs find easier to write.
-func readForm(q *http.Request) error {
-	if kind, _, _ := mime.ParseMediaType(q.Header.Get("Content-Type")); kind != "application/json" {
-		return q.ParseForm()
+// What requests may hold: as a form, or as a JSON object of strings, which is
+// easier for programs.
+type (
+	searchRequest struct {
+		Query string `json:"q,omitempty"`
+		State string `json:"state,omitempty"`
+		After string `json:"after,omitempty"`
 	}
-	var members map[string]string
-	if err := json.NewDecoder(q.Body).Decode(&members); err != nil {
-		return errors.New("the body is not a JSON object of strings") // it may hold anything: it is not quoted
+	linkRequest struct {
+		Update string `json:"update"`
 	}
-	q.PostForm = url.Values{}
-	for name, value := range members {
-		q.PostForm.Set(name, value)
+	confirmRequest struct {
+		Confirm string `json:"confirm"`
 	}
-	q.Form = q.PostForm
-	return nil
+	retryRequest struct {
+		ID  string `json:"id,omitempty"`
+		All string `json:"all,omitempty"`
+	}
+)
+
+// readForm reads the body of a request into one of the types above. If it fails
+// it answers the request and returns false.
+func (c *console) readForm(w http.ResponseWriter, q *http.Request, into any) bool {
+	members, err := formOf(q)
+	for _, value := range members {
+		if !utf8.ValidString(value) {
+			err = errors.New("the body is not UTF-8")
+		}
+	}
+	if err == nil {
+		var b []byte
+		if b, err = json.Marshal(members); err == nil {
+			err = json.Unmarshal(b, into)
+		}
+	}
+	if err != nil {
+		c.problem(w, q, badRequest)
+	}
+	return err == nil
+}
+
+func formOf(q *http.Request) (map[string]string, error) {
+	members := map[string]string{}
+	if kind, _, _ := mime.ParseMediaType(q.Header.Get("Content-Type")); kind == "application/json" {
+		return members, json.NewDecoder(q.Body).Decode(&members)
+	}
+	err := q.ParseForm()
+	for name := range q.PostForm {
+		members[name] = q.PostForm.Get(name)
+	}
+	return members, err
 }

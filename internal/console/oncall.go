@@ -61,11 +61,11 @@ func (c *console) readFailures(w http.ResponseWriter, q *http.Request) (v view.F
 
 // retry sends one dead-letter message, or all, to the main queue.
 func (c *console) retry(w http.ResponseWriter, q *http.Request) {
-	if err := readForm(q); err != nil {
-		c.problem(w, q, badRequest)
+	var form retryRequest
+	if !c.readForm(w, q, &form) {
 		return
 	}
-	id, all := q.PostFormValue("id"), q.PostFormValue("all") == "1"
+	id, all := form.ID, form.All == "1"
 	if (id == "") != all || id != "" && !deadLetterID.MatchString(id) {
 		c.problem(w, q, badRequest)
 		return

@@ -7,16 +7,14 @@ import (
 	"walletsync/internal/html"
 )
 
-// description is the OpenAPI description of the console as programs see it. It is
-// made of the models of package view by a test, which holds it to them
-// (-update writes it).
+// openAPI is the OpenAPI description of the console's JSON. A test makes it from
+// the types.
 //
 //go:embed openapi.json
-var description []byte
+var openAPI []byte
 
-// describe answers with the description.
 func describe(w http.ResponseWriter, _ *http.Request) {
 	html.Guard(w.Header(), html.Strict())
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(description) // the client is gone
+	_, _ = w.Write(openAPI) // the client is gone
 }

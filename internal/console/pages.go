@@ -17,10 +17,10 @@ import (
 //go:embed pages
 var files embed.FS
 
-// pages writes the console's pages, in English or Japanese. They work without
+// pageWriter writes the console's pages, in English or Japanese. They work without
 // scripts, but for a button that copies a link. What Amazon or a buyer wrote is
 // shown as text, within its own direction.
-type pages struct {
+type pageWriter struct {
 	base      string // the path of the console, as browsers see it
 	location  *time.Location
 	now       func() time.Time
@@ -29,8 +29,8 @@ type pages struct {
 	failed    func(q *http.Request, err error) // logs that a page could not be written
 }
 
-func newPages(o Options) (*pages, error) {
-	p := &pages{base: o.Prefix + home, location: o.Location, now: o.Now, failed: func(q *http.Request, err error) {
+func newPageWriter(o Options) (*pageWriter, error) {
+	p := &pageWriter{base: o.Prefix + home, location: o.Location, now: o.Now, failed: func(q *http.Request, err error) {
 		zerolog.Ctx(q.Context()).Error().Err(err).Msg("page could not be written")
 	}}
 	var err error
@@ -70,7 +70,7 @@ type recordPage struct {
 const languageCookie = "walletsync_language"
 
 // show writes the page of a model: one of package view's, recordPage or problem.
-func (p *pages) show(w http.ResponseWriter, q *http.Request, status int, v any) {
+func (p *pageWriter) show(w http.ResponseWriter, q *http.Request, status int, v any) {
 	s := p.shown(w, q)
 	s.V = v
 	page := ""
@@ -110,7 +110,7 @@ func (p *pages) show(w http.ResponseWriter, q *http.Request, status int, v any) 
 }
 
 // shown returns what a page shows to the user, but for its model.
-func (p *pages) shown(w http.ResponseWriter, q *http.Request) *shown {
+func (p *pageWriter) shown(w http.ResponseWriter, q *http.Request) *shown {
 	wanted := q.URL.Query().Get("language")
 	if wanted == "" {
 		if c, err := q.Cookie(languageCookie); err == nil {

@@ -28,9 +28,9 @@ func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 // shownAt is the time at which these tests look at pages.
 var shownAt = time.Date(2026, 11, 24, 20, 15, 0, 0, time.UTC)
 
-func testPages(t testing.TB) *pages {
+func testPages(t testing.TB) *pageWriter {
 	t.Helper()
-	p, err := newPages(Options{Location: time.UTC, Now: func() time.Time { return shownAt }, Random: zeros{}})
+	p, err := newPageWriter(Options{Location: time.UTC, Now: func() time.Time { return shownAt }, Random: zeros{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func every() map[string]sight {
 }
 
 // show writes a page as somebody sees it.
-func show(p *pages, language string, s sight) *httptest.ResponseRecorder {
+func show(p *pageWriter, language string, s sight) *httptest.ResponseRecorder {
 	w, q := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/lists/stale", nil)
 	q.Header.Set("Accept-Language", language)
 	if s.who.Role > 0 {

@@ -12,6 +12,7 @@ import (
 	"walletsync/internal/html"
 	"walletsync/internal/person"
 	"walletsync/internal/update"
+	"walletsync/internal/update/pages"
 	"walletsync/internal/wallet"
 )
 
@@ -46,7 +47,7 @@ func (c *console) record(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	for i, h := range v.Timeline {
-		v.Timeline[i].Differences = append([]view.Difference{}, view.Differences(h.Facet, h.Before, h.After)...) // never null
+		v.Timeline[i].Differences = view.Differences(h.Facet, h.Before, h.After)
 	}
 	if WantsJSON(q) {
 		WriteJSON(w, http.StatusOK, v)
@@ -105,17 +106,12 @@ func refreshed(got wallet.Refreshed) view.Refreshed {
 	return v
 }
 
-// requirePermission reads the form and returns the charge permission in the URL.
-// If the console does not show it, requirePermission answers the request and
-// returns false.
+// requirePermission returns the charge permission in the URL. If the console does
+// not show it, requirePermission answers the request and returns false.
 func (c *console) requirePermission(w http.ResponseWriter, q *http.Request) (wallet.AccountID, wallet.ChargePermissionID, bool) {
 	account, id, ok := permissionOf(q)
 	if !ok {
 		c.problem(w, q, notFound)
-		return "", "", false
-	}
-	if err := readForm(q); err != nil {
-		c.problem(w, q, badRequest)
 		return "", "", false
 	}
 	_, found, err := c.Store.Record(q.Context(), true, account, id, 0)
@@ -146,21 +142,27 @@ func (c *console) accesses(w http.ResponseWriter, q *http.Request) {
 	c.show(w, q, http.StatusOK, view.Accesses{Account: string(account), ChargePermissionID: string(id), Accesses: all})
 }
 
+// updates are what a buyer can be asked to change.
+var updates = []string{pages.PaymentMethod, pages.Address, pages.Both}
+
 // link creates an update link for the buyer.
 func (c *console) link(w http.ResponseWriter, q *http.Request) {
 	account, id, ok := c.requirePermission(w, q)
 	if !ok {
 		return
 	}
-	change := q.PostFormValue("update")
-	if !slices.Contains([]string{"address", "payment_method", "both"}, change) {
+	var form linkRequest
+	if !c.readForm(w, q, &form) {
+		return
+	}
+	if !slices.Contains(updates, form.Update) {
 		c.problem(w, q, badRequest)
 		return
 	}
 	if !c.logRecord(w, q, "linked", account, id) {
 		return
 	}
-	issued, err := c.Updates.NewLink(q.Context(), account, id, change)
+	issued, err := c.Updates.NewLink(q.Context(), account, id, form.Update)
 	if refused, ok := errors.AsType[update.RefusedError](err); ok {
 		if p, known := refusals[refused.Code]; known {
 			c.problem(w, q, p)
@@ -172,7 +174,7 @@ func (c *console) link(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	c.show(w, q, http.StatusCreated, view.Link{
-		Account: string(account), ChargePermissionID: string(id), UpdateID: issued.ID.String(), AskedFor: change, URL: issued.URL, ExpiresAt: issued.Expires,
+		Account: string(account), ChargePermissionID: string(id), UpdateID: issued.ID.String(), AskedFor: form.Update, URL: issued.URL, ExpiresAt: issued.Expires,
 	})
 }
 
@@ -191,10 +193,11 @@ func (c *console) confirm(action string) http.HandlerFunc {
 // of the same person. If it fails it answers the request and returns false.
 func (c *console) personOf(w http.ResponseWriter, q *http.Request, action, logged string) (permissions []person.Permission, at time.Time, ok bool) {
 	account, id, ok := c.requirePermission(w, q)
-	if !ok {
+	var form confirmRequest
+	if !ok || !c.readForm(w, q, &form) {
 		return nil, at, false
 	}
-	if _, given := term(q.PostFormValue("confirm")); given != string(id) {
+	if _, given := term(form.Confirm); given != string(id) {
 		c.show(w, q, http.StatusUnprocessableEntity, view.Confirm{What: action, Account: string(account), ChargePermissionID: string(id), Wrong: true})
 		return nil, at, false
 	}

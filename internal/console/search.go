@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -64,18 +63,18 @@ func (c *console) search(w http.ResponseWriter, q *http.Request) {
 		c.show(w, q, http.StatusOK, v)
 		return
 	}
-	if err := readForm(q); err != nil {
-		c.problem(w, q, badRequest)
+	var form searchRequest
+	if !c.readForm(w, q, &form) {
 		return
 	}
-	v.Query, v.State = strings.TrimSpace(q.PostFormValue("q")), q.PostFormValue("state")
+	v.Query, v.State = strings.TrimSpace(form.Query), form.State
 	state, known := states[v.State]
-	if !known || len(v.Query) > maxTerm || !utf8.ValidString(v.Query) || strings.ContainsRune(v.Query, 0) {
+	if !known || len(v.Query) > maxTerm || strings.ContainsRune(v.Query, 0) {
 		c.problem(w, q, badRequest)
 		return
 	}
 	scope := cursorScope(q, "search", v.Query, v.State)
-	after, ok := c.cursor(w, q, scope, q.PostFormValue("after"))
+	after, ok := c.cursor(w, q, scope, form.After)
 	if !ok {
 		return
 	}

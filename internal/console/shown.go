@@ -49,6 +49,9 @@ func (s *shown) Languages() []struct{ Tag, Name string } {
 func (s *shown) Act() bool  { return s.Who.Role >= view.RoleAct }
 func (s *shown) Read() bool { return s.Who.Role >= view.RoleRead }
 
+// Updates are what a buyer can be asked to change.
+func (s *shown) Updates() []string { return updates }
+
 // Filters are all lists.
 func (s *shown) Filters() []view.Filter { return view.Filters() }
 

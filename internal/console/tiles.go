@@ -10,9 +10,6 @@ import (
 // StateWords are those of the search form.
 func (s *shown) StateWords() []string { return []string{"chargeable", "not_chargeable", "closed"} }
 
-// UpdateWords are what a buyer can be asked to change.
-func (s *shown) UpdateWords() []string { return []string{"payment_method", "address", "both"} }
-
 // SpanWords are how far back the overview looks.
 func (s *shown) SpanWords() []string { return []string{"24h", "7d"} }
 

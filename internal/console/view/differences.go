@@ -7,24 +7,23 @@ import (
 	"strings"
 )
 
-// order is that of the fields of a facet, as people read them; others follow by
-// name.
+// order is the order of a facet's fields; others follow by name.
 var order = []string{
 	"name", "line1", "line2", "line3", "postal_code", "city", "county", "district", "state_or_region", "country_code", "phone",
 	"descriptors", "state", "reasons", "id", "email", "amount", "currency", "expires_at",
 }
 
-// facetOrder is that of the facets within a first read.
+// facetOrder is the order of the facets of a first read.
 var facetOrder = []string{"address", "payment_method", "state", "buyer", "billing_address", "limit", "expiry"}
 
-// Differences tells field by field what differs between the two sides of a
-// change. It knows no field: one that is new is told under its own name.
+// Differences returns the fields that differ between the two sides of a change,
+// never nil. A field that it does not know is returned under its own name.
 func Differences(facet string, before, after json.RawMessage) []Difference {
 	if facet != "first_read" {
 		return fields(facet, object(before), object(after))
 	}
 	was, is := object(before), object(after)
-	var all []Difference
+	all := []Difference{}
 	for _, f := range sorted(facetOrder, was, is) {
 		all = append(all, fields(f, object(was[f]), object(is[f]))...)
 	}
@@ -32,7 +31,7 @@ func Differences(facet string, before, after json.RawMessage) []Difference {
 }
 
 func fields(facet string, was, is map[string]json.RawMessage) []Difference {
-	var all []Difference
+	all := []Difference{}
 	for _, field := range sorted(order, was, is) {
 		b, a := text(was[field]), text(is[field])
 		if b == nil && a == nil || b != nil && a != nil && *b == *a {
@@ -50,7 +49,7 @@ func object(raw json.RawMessage) map[string]json.RawMessage {
 	return m
 }
 
-// sorted are the members of both, in the given order, then by name.
+// sorted returns the members of both objects in the given order, then by name.
 func sorted(order []string, was, is map[string]json.RawMessage) []string {
 	seen := map[string]bool{}
 	var all []string
@@ -77,8 +76,8 @@ func sorted(order []string, was, is map[string]json.RawMessage) []string {
 	return all
 }
 
-// text is a member as people read it: a string as it is, a list with commas,
-// anything else as JSON. Null and nothing are nil.
+// text returns a member as text: a string as it is, a list with commas, anything
+// else as JSON. It returns nil for null and for a missing member.
 func text(raw json.RawMessage) *string {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || string(raw) == "null" {

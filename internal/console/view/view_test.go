@@ -74,8 +74,8 @@ func TestDifferencesAreToldFieldByField(t *testing.T) {
 		{"a field of tomorrow", "state", `{"zone":1}`, `{"zone":{"a":[true]}}`, []Difference{{"state", "zone", p("1"), p(`{"a":[true]}`)}}},
 		{"a first read", "first_read", ``, `{"state":{"state":"Chargeable"},"address":{"city":"x"},"later":{"k":"v"}}`,
 			[]Difference{{"address", "city", nil, p("x")}, {"state", "state", nil, p("Chargeable")}, {"later", "k", nil, p("v")}}},
-		{"erased", "erased", `null`, `null`, nil},
-		{"no object", "address", `"x"`, `[1]`, nil},
+		{"erased", "erased", `null`, `null`, []Difference{}},
+		{"no object", "address", `"x"`, `[1]`, []Difference{}},
 	} {
 		if diff := cmp.Diff(c.want, Differences(c.facet, json.RawMessage(c.before), json.RawMessage(c.after))); diff != "" {
 			t.Errorf("%s: %s", c.name, diff)
