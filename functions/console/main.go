@@ -60,17 +60,13 @@ func main() {
 		Eraser:      &person.Eraser{Store: store, Log: person.NewFunctionLog(log, os.Stdout)},
 	})
 	exitOn(err)
-	pages, err := oidc.NewPages(oidc.PagesOptions{PublicURL: c.PublicURL})
+	gate, err := oidc.New(oidc.Options{
+		PublicURL: c.PublicURL, Issuer: c.Issuer, ClientID: c.ClientID, Audience: c.Audience, Hosts: c.Hosts, Scopes: c.Scopes, CognitoLogoutURL: c.CognitoLogoutURL,
+		Roles: oidc.Roles{Claim: c.RoleClaim, Values: c.Roles}, Lifetime: c.Session, Client: client, Now: time.Now, Metrics: metrics,
+		ClientSecrets: secrets.ClientSecrets(c.ConsoleSecret), CookieKeys: secrets.CookieKeys(c.ConsoleSecret),
+	}, handler)
 	exitOn(err)
-	gate := &oidc.Gate{
-		PublicURL: c.PublicURL, CookieKeys: secrets.CookieKeys(c.ConsoleSecret), Lifetime: c.Session,
-		Roles: oidc.Roles{Claim: c.RoleClaim, Values: c.Roles}, Pages: pages, Now: time.Now, Metrics: metrics,
-		Issuer: oidc.NewIssuer(oidc.IssuerOptions{
-			URL: c.Issuer, ClientID: c.ClientID, Audience: c.Audience, Hosts: c.Hosts, Scopes: c.Scopes, RedirectURL: oidc.RedirectURL(c.PublicURL), CognitoLogoutURL: c.CognitoLogoutURL,
-			ClientSecrets: secrets.ClientSecrets(c.ConsoleSecret), Client: client, Now: time.Now,
-		}),
-	}
-	awslambda.Start(log, metrics, awslambda.HTTP(gate.Handler(handler)))
+	awslambda.Start(log, metrics, awslambda.HTTP(gate))
 }
 
 func exitOn(err error) {

@@ -1,13 +1,12 @@
-// Package signin lets people and programs in to the console, and nobody else.
-// People sign in at the merchant's OpenID Connect issuer, by the code flow with
-// PKCE, state and nonce (OpenID Connect Core 1.0, section 3.1; RFC 7636), and
-// carry a sealed cookie from then on. Programs show an access token of the same
-// issuer (RFC 6750). What either may do is told by a claim; who is given no role
-// is refused.
+// Package oidc signs users and programs in to the console. Users sign in at the
+// merchant's OpenID Connect issuer, by the code flow with PKCE, state and nonce
+// (OpenID Connect Core 1.0, section 3.1; RFC 7636), and keep a sealed cookie.
+// Programs send an access token of the same issuer (RFC 6750). A claim decides on
+// the role; without one, access is denied.
 //
-// Nothing of a session is kept on the server: the cookie is all there is of it,
-// and ends soon. What is kept, in the process alone, is how many sign-ins have
-// failed lately. No token, no name and no subject is logged.
+// The server stores no session: the cookie holds it, and expires soon. It only
+// counts failed sign-ins, in the process. Tokens, names and subjects are never
+// logged.
 package oidc
 
 import (
@@ -30,24 +29,61 @@ import (
 	"walletsync/internal/telemetry"
 )
 
-// Gate stands before the console.
-type Gate struct {
-	// PublicURL is what /console stands below, without a slash at the end. Where
-	// it is https, cookies are for this host alone.
+// Options are the settings of the sign-in. All are required but Audience, Hosts,
+// CognitoLogoutURL, Client's time-out and Metrics.
+type Options struct {
+	// PublicURL precedes /console, and has no slash at the end. Where it is https,
+	// cookies are for this host alone.
 	PublicURL string
-	Issuer    *Issuer
-	Roles     Roles
-	// CookieKeys are the valid secrets that seal cookies, the one that seals
-	// first. Again says that the ones told before did not match.
-	CookieKeys func(ctx context.Context, again bool) ([]string, error)
-	// Lifetime is how long a session lasts: so long does a role that was taken
-	// away at the issuer still serve.
+	Issuer    string // its URL, as in its tokens
+	ClientID  string
+	// Audience is the audience of access tokens; if it is empty, they are refused.
+	// It must differ from ClientID, or id tokens would be accepted.
+	Audience string
+	// Hosts are hosts besides the issuer's own that its metadata may name.
+	Hosts  []string
+	Scopes []string // openid among them
+	// CognitoLogoutURL is the logout endpoint of Amazon Cognito, which takes
+	// logout_uri. Without it the end_session_endpoint of the metadata is used
+	// (OpenID Connect RP-Initiated Logout 1.0).
+	CognitoLogoutURL string
+	Roles            Roles
+	// Lifetime is how long a session lasts. A role that was taken away at the issuer
+	// stays usable for so long.
 	Lifetime time.Duration
-	Pages    *Pages
-	Now      func() time.Time
-	Metrics  *telemetry.Metrics
+	// ClientSecrets returns the valid ones, in the order in which to try them. With
+	// refetch the ones returned before were refused.
+	ClientSecrets func(ctx context.Context, refetch bool) ([]string, error)
+	// CookieKeys returns the valid secrets that seal cookies; the first one seals.
+	// With refetch the ones returned before did not match.
+	CookieKeys func(ctx context.Context, refetch bool) ([]string, error)
+	Client     *http.Client
+	Now        func() time.Time
+	Metrics    *telemetry.Metrics
+}
 
+// gate protects the console.
+type gate struct {
+	Options
+	issuer      *issuerClient
+	pages       *pageWriter
 	redemptions redemptions
+}
+
+func newGate(o Options) (*gate, error) {
+	pages, err := newPageWriter(o.PublicURL, nil)
+	return &gate{Options: o, issuer: newIssuerClient(o), pages: pages}, err
+}
+
+// New returns the handler of all paths below /console. It passes requests of
+// signed-in users and programs to the console, with their view.Identity in the
+// context. It makes no call before the first request.
+func New(o Options, console http.Handler) (http.Handler, error) {
+	g, err := newGate(o)
+	if err != nil {
+		return nil, err
+	}
+	return g.handler(console), nil
 }
 
 const (
@@ -78,8 +114,7 @@ const (
 	signAnew  = "/console/sign-in"
 )
 
-// RedirectURL is where the issuer sends people back to; the client must be
-// registered with it. PublicURL has no slash at the end.
+// RedirectURL is the redirect URI that must be registered for the client.
 func RedirectURL(publicURL string) string { return publicURL + callback }
 
 // session is who is signed in, as the cookie has it.
@@ -97,14 +132,12 @@ type underWay struct {
 	Next     string `json:"p,omitempty"` // path and query below PublicURL
 }
 
-// Handler answers everything below /console: what is its own, and the console
-// for those who are signed in, who stand in the request's context.
-func (g *Gate) Handler(console http.Handler) http.Handler {
+func (g *gate) handler(console http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+callback, g.callback)
 	mux.HandleFunc("GET "+signAnew, func(w http.ResponseWriter, q *http.Request) { g.begin(w, q, "", true) })
 	mux.HandleFunc("GET "+signedOut, func(w http.ResponseWriter, q *http.Request) {
-		g.Pages.signedOut(w, q, g.Issuer.signOutURL(q.Context(), g.PublicURL+signedOut, g.idToken(q)))
+		g.pages.signedOut(w, q, g.issuer.signOutURL(q.Context(), g.PublicURL+signedOut, g.idToken(q)))
 	})
 	mux.Handle("GET "+you, g.guard(http.HandlerFunc(g.you)))
 	mux.Handle("POST "+signOut, g.guard(http.HandlerFunc(g.signOut)))
@@ -128,7 +161,7 @@ func (g *Gate) Handler(console http.Handler) http.Handler {
 }
 
 // guard lets a request through with the identity of who makes it.
-func (g *Gate) guard(next http.Handler) http.Handler {
+func (g *gate) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		// What the page does not set itself is the strictest there is, whatever
 		// happens: no answer may be kept, framed or run.
@@ -142,13 +175,13 @@ func (g *Gate) guard(next http.Handler) http.Handler {
 	})
 }
 
-func (g *Gate) byToken(w http.ResponseWriter, q *http.Request, values []string, next http.Handler) {
+func (g *gate) byToken(w http.ResponseWriter, q *http.Request, values []string, next http.Handler) {
 	scheme, token, _ := strings.Cut(values[0], " ")
 	if len(values) != 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
 		g.refuse(w, q, TokenRefused, errors.New("the header Authorization is no one bearer token"))
 		return
 	}
-	claims, err := g.Issuer.bearer(q.Context(), token)
+	claims, err := g.issuer.bearer(q.Context(), token)
 	if _, away := errors.AsType[unavailableError](err); away {
 		g.refuse(w, q, Unavailable, err)
 		return
@@ -165,7 +198,7 @@ func (g *Gate) byToken(w http.ResponseWriter, q *http.Request, values []string, 
 	next.ServeHTTP(w, q.WithContext(view.WithIdentity(q.Context(), id)))
 }
 
-func (g *Gate) byCookie(w http.ResponseWriter, q *http.Request, next http.Handler) {
+func (g *gate) byCookie(w http.ResponseWriter, q *http.Request, next http.Handler) {
 	id, err := g.signedIn(q)
 	reads := q.Method == http.MethodGet || q.Method == http.MethodHead
 	switch {
@@ -203,7 +236,7 @@ func navigates(q *http.Request) bool {
 
 // signedIn returns who the cookie says is signed in. The error is errForged,
 // errExpired, or one of reading the secrets.
-func (g *Gate) signedIn(q *http.Request) (view.Identity, error) {
+func (g *gate) signedIn(q *http.Request) (view.Identity, error) {
 	text := g.cookie(q, "session")
 	if text == "" {
 		return view.Identity{}, errForged
@@ -221,7 +254,7 @@ func (g *Gate) signedIn(q *http.Request) (view.Identity, error) {
 
 // begin sends the browser to the issuer. Next is where it shall come back to;
 // anew has it asked who is signing in.
-func (g *Gate) begin(w http.ResponseWriter, q *http.Request, next string, anew bool) {
+func (g *gate) begin(w http.ResponseWriter, q *http.Request, next string, anew bool) {
 	ctx := q.Context()
 	// The state counts with this cookie alone, so that nobody can be signed in by
 	// a link that somebody else began. It is the same for all of a browser's
@@ -237,7 +270,7 @@ func (g *Gate) begin(w http.ResponseWriter, q *http.Request, next string, anew b
 	state, err := g.seals().seal(ctx, statePurpose, browser, u, g.Now().Add(signInWithin))
 	var to string
 	if err == nil {
-		to, err = g.Issuer.signInURL(ctx, state, u.Nonce, u.Verifier, anew)
+		to, err = g.issuer.signInURL(ctx, state, u.Nonce, u.Verifier, anew)
 	}
 	if err != nil {
 		g.refuse(w, q, Unavailable, err)
@@ -253,7 +286,7 @@ func browserForm(s string) bool {
 }
 
 // callback takes the browser back from the issuer.
-func (g *Gate) callback(w http.ResponseWriter, q *http.Request) {
+func (g *gate) callback(w http.ResponseWriter, q *http.Request) {
 	ctx := q.Context()
 	html.Guard(w.Header(), html.Strict())
 	query, err := url.ParseQuery(q.URL.RawQuery)
@@ -273,7 +306,7 @@ func (g *Gate) callback(w http.ResponseWriter, q *http.Request) {
 	}
 	code, refusal := query.Get("code"), query.Get("error")
 	switch {
-	case !g.Issuer.named(ctx, query.Get("iss")):
+	case !g.issuer.named(ctx, query.Get("iss")):
 		g.refuse(w, q, SignInRefused, errors.New("the answer is of another issuer"))
 		return
 	case refusal == "access_denied":
@@ -300,7 +333,7 @@ func (g *Gate) callback(w http.ResponseWriter, q *http.Request) {
 		g.refuse(w, q, SignInLimited, err)
 		return
 	}
-	raw, claims, err := g.Issuer.redeem(ctx, code, u.Verifier, u.Nonce)
+	raw, claims, err := g.issuer.redeem(ctx, code, u.Verifier, u.Nonce)
 	if err == nil {
 		done()
 	}
@@ -319,7 +352,7 @@ func (g *Gate) callback(w http.ResponseWriter, q *http.Request) {
 	if role == 0 {
 		// The way to sign in as somebody else, where the issuer asks nobody who they
 		// are while its own session lasts.
-		g.refuseWith(w, q, NoRole, g.Roles.leftOut(claims), g.Issuer.signOutURL(ctx, g.PublicURL+signedOut, raw))
+		g.refuseWith(w, q, NoRole, g.Roles.leftOut(claims), g.issuer.signOutURL(ctx, g.PublicURL+signedOut, raw))
 		return
 	}
 	s := session{Subject: text(claims, "sub"), Name: nameOf(claims), Role: role.String(), CSRF: rand.Text()}
@@ -351,7 +384,7 @@ func (g *Gate) callback(w http.ResponseWriter, q *http.Request) {
 
 // stale answers a sign-in that cannot go on. It may have gone on already, by
 // another tab or before the back button.
-func (g *Gate) stale(w http.ResponseWriter, q *http.Request, cause error) {
+func (g *gate) stale(w http.ResponseWriter, q *http.Request, cause error) {
 	if _, err := g.signedIn(q); err == nil {
 		redirect(w, g.PublicURL+home)
 		return
@@ -361,7 +394,7 @@ func (g *Gate) stale(w http.ResponseWriter, q *http.Request, cause error) {
 
 // lane returns what a browser's failed sign-ins are counted by: for a known one,
 // in which somebody has signed in before, what we sealed then.
-func (g *Gate) lane(q *http.Request) (browser string, known bool) {
+func (g *gate) lane(q *http.Request) (browser string, known bool) {
 	if g.seals().open(q.Context(), knownPurpose, "", g.cookie(q, "known"), &browser) == nil {
 		return browser, true
 	}
@@ -369,7 +402,7 @@ func (g *Gate) lane(q *http.Request) (browser string, known bool) {
 }
 
 // idToken returns the id token of the sign-in, empty if it is not kept.
-func (g *Gate) idToken(q *http.Request) (raw string) {
+func (g *gate) idToken(q *http.Request) (raw string) {
 	if g.seals().open(q.Context(), idTokenPurpose, "", g.cookie(q, idTokenCookie), &raw) != nil {
 		return "" // some issuers do without
 	}
@@ -379,36 +412,36 @@ func (g *Gate) idToken(q *http.Request) (raw string) {
 // next is where a sign-in leads back to, the console's home if it is nowhere.
 // It was sealed by us; a path that a browser takes for another host must not
 // come of it all the same.
-func (g *Gate) next(path string) string {
+func (g *gate) next(path string) string {
 	if path != "/console" && !strings.HasPrefix(path, home) {
 		return home
 	}
 	return path
 }
 
-func (g *Gate) you(w http.ResponseWriter, q *http.Request) {
+func (g *gate) you(w http.ResponseWriter, q *http.Request) {
 	id, _ := view.IdentityOf(q.Context())
 	if console.WantsJSON(q) {
 		console.WriteJSON(w, http.StatusOK, view.You{Subject: id.Subject, Name: id.Name, Role: id.Role.String()})
 		return
 	}
-	g.Pages.you(w, q, id)
+	g.pages.you(w, q, id)
 }
 
-func (g *Gate) signOut(w http.ResponseWriter, q *http.Request) {
+func (g *gate) signOut(w http.ResponseWriter, q *http.Request) {
 	g.setCookie(w, "session", "", -time.Second)
 	zerolog.Ctx(q.Context()).Info().Msg("signed out")
 	redirect(w, g.PublicURL+signedOut)
 }
 
 // refuse shows what stands in the way.
-func (g *Gate) refuse(w http.ResponseWriter, q *http.Request, p Problem, cause error) {
+func (g *gate) refuse(w http.ResponseWriter, q *http.Request, p Problem, cause error) {
 	g.refuseWith(w, q, p, cause, "")
 }
 
 // refuseWith is refuse with the way to the issuer's sign-out, if that is not
 // empty.
-func (g *Gate) refuseWith(w http.ResponseWriter, q *http.Request, p Problem, cause error, signOut string) {
+func (g *gate) refuseWith(w http.ResponseWriter, q *http.Request, p Problem, cause error, signOut string) {
 	event := zerolog.Ctx(q.Context()).Warn()
 	if p == Unavailable {
 		event = zerolog.Ctx(q.Context()).Error()
@@ -416,11 +449,11 @@ func (g *Gate) refuseWith(w http.ResponseWriter, q *http.Request, p Problem, cau
 	}
 	event.AnErr("cause", cause).Str("problem", string(p)).Msg("the console let nobody in")
 	g.Metrics.Count(telemetry.ConsoleRefused, 1, telemetry.Labels{Reason: string(p)})
-	g.Pages.refuse(w, q, p, signOut)
+	g.pages.refuse(w, q, p, signOut)
 }
 
-func (g *Gate) seals() seals {
-	return seals{secrets: g.CookieKeys, party: g.Issuer.o.URL + " " + g.Issuer.o.ClientID, now: g.Now}
+func (g *gate) seals() seals {
+	return seals{secrets: g.CookieKeys, party: g.Issuer + " " + g.ClientID, now: g.Now}
 }
 
 // idTokenCookie holds the sealed id token. It is large, so it is sent to the page
@@ -429,7 +462,7 @@ const idTokenCookie = "id-token"
 
 // cookieName is for this host alone where the browser can be made to see to it
 // (RFC 6265bis, section 4.1.3.2), which takes the path /.
-func (g *Gate) cookieName(what string) string {
+func (g *gate) cookieName(what string) string {
 	switch {
 	case !g.secure():
 		return "console-" + what
@@ -439,17 +472,17 @@ func (g *Gate) cookieName(what string) string {
 	return "__Host-console-" + what
 }
 
-func (g *Gate) cookiePath(what string) string {
+func (g *gate) cookiePath(what string) string {
 	if what == idTokenCookie {
 		return html.Path(g.PublicURL) + signedOut
 	}
 	return "/"
 }
 
-func (g *Gate) secure() bool { return strings.HasPrefix(g.PublicURL, "https://") }
+func (g *gate) secure() bool { return strings.HasPrefix(g.PublicURL, "https://") }
 
 // cookie returns a cookie's value, and nothing if it is there twice.
-func (g *Gate) cookie(q *http.Request, what string) string {
+func (g *gate) cookie(q *http.Request, what string) string {
 	all := q.CookiesNamed(g.cookieName(what))
 	if len(all) != 1 {
 		return ""
@@ -457,7 +490,7 @@ func (g *Gate) cookie(q *http.Request, what string) string {
 	return all[0].Value
 }
 
-func (g *Gate) setCookie(w http.ResponseWriter, what, value string, life time.Duration) {
+func (g *gate) setCookie(w http.ResponseWriter, what, value string, life time.Duration) {
 	http.SetCookie(w, &http.Cookie{ // #nosec G124 -- Secure wherever the console is not on this machine
 		Name: g.cookieName(what), Value: value, Path: g.cookiePath(what), MaxAge: int(life.Seconds()), HttpOnly: true, Secure: g.secure(),
 		SameSite: http.SameSiteLaxMode, // Strict would not survive the way back from the issuer

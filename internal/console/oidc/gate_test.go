@@ -75,7 +75,7 @@ func TestASessionsCookieIsForThisHostAndNoScript(t *testing.T) {
 
 // http is for this machine alone, and browsers keep the prefix for https.
 func TestOverHTTPTheCookieHasAnotherName(t *testing.T) {
-	g := Gate{PublicURL: "http://127.0.0.1:8080"}
+	g := gate{Options: Options{PublicURL: "http://127.0.0.1:8080"}}
 	if got := g.cookieName("session"); got != "console-session" {
 		t.Error(got)
 	}
@@ -211,18 +211,6 @@ func TestARotationOfTheCookiesKeySignsNobodyOut(t *testing.T) {
 	w.cookieKeys.set(nil, "the-newest-cookie-key", "the-new-cookie-key")
 	if a := b.get("/console/"); a.StatusCode != http.StatusSeeOther {
 		t.Errorf("after two: %d", a.StatusCode)
-	}
-}
-
-func TestARoleThatIsTooSmallIsRefused(t *testing.T) {
-	w := newWorld(t)
-	for who, want := range map[*issuer.Person]int{&masked: http.StatusForbidden, &clerk: http.StatusForbidden, &engineer: http.StatusOK} {
-		b := w.browser()
-		b.signIn(*who)
-		a := b.do(http.MethodPost, "/console/act", url.Values{"csrf": {b.csrf()}})
-		if a.StatusCode != want || (a.body == "done") != (want == http.StatusOK) {
-			t.Errorf("%s: %d %s", who.Name, a.StatusCode, a.body)
-		}
 	}
 }
 
@@ -546,7 +534,7 @@ func TestAProgramShowsAnAccessToken(t *testing.T) {
 		"a role of another type": {sign(w.issuer, map[string]any{"roles": map[string]any{"console-act": true}}), 403, "no_role"},
 		"no token":               {"Bearer ", 401, "token_refused"},
 		"garbage":                {"Bearer a.b.c", 401, "token_refused"},
-		"without end":            {"Bearer " + strings.Repeat("a", maxToken+1), 401, "token_refused"},
+		"without end":            {"Bearer " + strings.Repeat("a", 16<<10), 401, "token_refused"},
 		"another scheme":         {"Basic YTpi", 401, "token_refused"},
 		"empty":                  {"", 401, "token_refused"},
 	} {
@@ -573,7 +561,7 @@ func TestAProgramShowsAnAccessToken(t *testing.T) {
 }
 
 func TestWithoutAnAudienceNoAccessTokenIsTaken(t *testing.T) {
-	w := newWorld(t, func(o *IssuerOptions) { o.Audience = "" })
+	w := newWorld(t, func(o *Options) { o.Audience = "" })
 	token, err := w.issuer.AccessToken(engineer)
 	if err != nil {
 		t.Fatal(err)
@@ -598,7 +586,7 @@ func TestTheIssuersKeysRotate(t *testing.T) {
 	if err := w.issuer.Rotate(); err != nil {
 		t.Fatal(err)
 	}
-	w.clock.pass(againAfter)
+	w.clock.pass(fetchInterval)
 	renewed, err := w.issuer.Sign(map[string]any{"sub": "x", "roles": "console-read", "aud": audience, "exp": w.clock.Now().Add(time.Hour).Unix()})
 	if err != nil {
 		t.Fatal(err)
@@ -687,9 +675,9 @@ func TestWhileTheIssuerIsAwayThereIsAWayOn(t *testing.T) {
 		t.Errorf("a program: %d %s", a.StatusCode, a.body)
 	}
 	if n := w.issuer.Calls("/.well-known/openid-configuration"); n != 1 {
-		t.Errorf("asked %d times within %v", n, againAfter)
+		t.Errorf("asked %d times within %v", n, fetchInterval)
 	}
-	w.clock.pass(againAfter)
+	w.clock.pass(fetchInterval)
 	if a := w.browser().signIn(clerk); a.StatusCode != http.StatusOK {
 		t.Errorf("when it is back: %d %s", a.StatusCode, a.body)
 	}
@@ -781,7 +769,7 @@ func TestNobodyIsAskedButTheIssuer(t *testing.T) {
 	})
 	t.Run("a host that is allowed", func(t *testing.T) {
 		other, _ := url.Parse("https://keys.example:8443/")
-		w := newWorld(t, func(o *IssuerOptions) { o.Hosts = []string{other.Host} })
+		w := newWorld(t, func(o *Options) { o.Hosts = []string{other.Host} })
 		w.atIssuer = describe(w, map[string]any{"jwks_uri": "https://keys.example:8443/keys", "end_session_endpoint": nil})
 		if a := w.browser().get("/console/"); a.StatusCode != http.StatusSeeOther {
 			t.Errorf("%d %s", a.StatusCode, a.body)
@@ -793,7 +781,7 @@ func TestNobodyIsAskedButTheIssuer(t *testing.T) {
 }
 
 func TestASignInLeadsBackToNoOtherSite(t *testing.T) {
-	g := Gate{PublicURL: "https://console.example/base"}
+	g := gate{Options: Options{PublicURL: "https://console.example/base"}}
 	for path, want := range map[string]string{
 		"":                        "/console/",
 		"/console":                "/console",

@@ -48,11 +48,11 @@ func newIndependentWorld(t *testing.T) *world {
 	t.Cleanup(func() { slog.SetDefault(logger) }) // the example sets it for the whole process
 	provider := httptest.NewUnstartedServer(nil)
 	issuerURL := "http://" + provider.Listener.Addr().String()
-	w := newWorld(t, func(o *IssuerOptions) {
-		o.URL, o.Now, o.Scopes = issuerURL, time.Now, []string{"openid", "profile", storage.CustomScope}
+	w := newWorld(t, func(o *Options) {
+		o.Issuer, o.Now, o.Scopes = issuerURL, time.Now, []string{"openid", "profile", storage.CustomScope}
 		// The registry of the example's clients is one for all storages.
-		storage.RegisterClients(storage.WebClient(clientID, "client-secret", o.RedirectURL))
-		store := registered{storage.NewStorage(storage.NewUserStore(issuerURL)), strings.TrimSuffix(o.RedirectURL, callback) + signedOut}
+		storage.RegisterClients(storage.WebClient(clientID, "client-secret", RedirectURL(o.PublicURL)))
+		store := registered{storage.NewStorage(storage.NewUserStore(issuerURL)), o.PublicURL + signedOut}
 		provider.Config.Handler = exampleop.SetupServer(issuerURL, store, slog.New(slog.DiscardHandler), false)
 	})
 	provider.Start()

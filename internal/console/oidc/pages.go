@@ -26,7 +26,6 @@ const (
 	SignInRefused   Problem = "sign_in_refused"   // what the issuer sent does not hold
 	SignInLimited   Problem = "sign_in_limited"   // too many have failed just now
 	NoRole          Problem = "no_role"
-	RoleTooSmall    Problem = "role_too_small"
 	FormRefused     Problem = "form_refused" // without the session's token
 	CrossOrigin     Problem = "cross_origin" // sent by another site
 	TokenRefused    Problem = "token_refused"
@@ -45,43 +44,30 @@ var statuses = map[Problem]struct {
 	SignInRefused:   {http.StatusForbidden, "What the issuer sent cannot be accepted. The log says why."},
 	SignInLimited:   {http.StatusTooManyRequests, "Too many sign-ins have failed just now. Try again in a few minutes."},
 	NoRole:          {http.StatusForbidden, "No value of the claim that tells roles gives one here."},
-	RoleTooSmall:    {http.StatusForbidden, "Your role does not include this."},
 	FormRefused:     {http.StatusForbidden, "A form needs its session's token."},
 	CrossOrigin:     {http.StatusForbidden, "The request was sent by another site."},
 	TokenRefused:    {http.StatusUnauthorized, "The access token cannot be accepted. The log says why."},
 	Unavailable:     {http.StatusServiceUnavailable, "Nobody can be let in just now. Try again in a few seconds."},
 }
 
-// Pages writes what is seen before the console: what keeps somebody out, and
-// who is signed in.
-type Pages struct {
+// pageWriter writes the pages of the sign-in.
+type pageWriter struct {
 	site      *html.Site
 	languages *html.Languages
 	base      string
-	failed    func(*http.Request, error)
+	failed    func(*http.Request, error) // logs that a page could not be written
 }
 
-// PagesOptions are the settings of the pages.
-type PagesOptions struct {
-	PublicURL string    // what /console stands below
-	Random    io.Reader // makes the nonces: crypto/rand if nil
-	// Failed is told of a page that could not be written; nil: the log is.
-	Failed func(r *http.Request, err error)
-}
-
-// NewPages returns the pages.
-func NewPages(o PagesOptions) (*Pages, error) {
-	p := &Pages{base: html.Path(o.PublicURL), failed: o.Failed}
-	if p.failed == nil {
-		p.failed = func(q *http.Request, err error) {
-			zerolog.Ctx(q.Context()).Error().Err(err).Msg("a page could not be written")
-		}
-	}
+// newPageWriter makes nonces from random, or from crypto/rand if it is nil.
+func newPageWriter(publicURL string, random io.Reader) (*pageWriter, error) {
+	p := &pageWriter{base: html.Path(publicURL), failed: func(q *http.Request, err error) {
+		zerolog.Ctx(q.Context()).Error().Err(err).Msg("page could not be written")
+	}}
 	var err error
 	if p.languages, err = html.NewLanguages(languages...); err != nil {
 		return nil, err
 	}
-	p.site, err = html.New(o.Random, nil, files, "sign-in.html", "you.html")
+	p.site, err = html.New(random, nil, files, "sign-in.html", "you.html")
 	return p, err
 }
 
@@ -96,7 +82,7 @@ type card struct {
 
 // refuse says what stands in the way: in JSON to who asks for it. SignOut, if it
 // is not empty, is where the session at the issuer ends.
-func (p *Pages) refuse(w http.ResponseWriter, q *http.Request, why Problem, signOut string) {
+func (p *pageWriter) refuse(w http.ResponseWriter, q *http.Request, why Problem, signOut string) {
 	s := statuses[why]
 	switch why {
 	case SignedOut:
@@ -123,20 +109,9 @@ func (p *Pages) refuse(w http.ResponseWriter, q *http.Request, why Problem, sign
 	p.write(w, q, s.code, "sign-in.html", html.View{Language: language, Title: c.Title, Data: c}, html.Strict())
 }
 
-// Require lets through to next whose role includes the one that is needed.
-func (p *Pages) Require(role view.Role, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if id, ok := view.IdentityOf(q.Context()); !ok || id.Role < role {
-			p.refuse(w, q, RoleTooSmall, "")
-			return
-		}
-		next.ServeHTTP(w, q)
-	})
-}
-
 // signedOut is the page after signing out; issuer, if it is known, is where the
 // session at the issuer ends too.
-func (p *Pages) signedOut(w http.ResponseWriter, q *http.Request, issuer string) {
+func (p *pageWriter) signedOut(w http.ResponseWriter, q *http.Request, issuer string) {
 	language, t := p.texts(q)
 	p.write(w, q, http.StatusOK, "sign-in.html", html.View{Language: language, Title: t.SignedOut.Title, Data: card{
 		Text: t, Kind: "signed_out_now", passage: t.SignedOut, On: p.base + signAnew, OnText: t.SignIn, Issuer: issuer,
@@ -144,7 +119,7 @@ func (p *Pages) signedOut(w http.ResponseWriter, q *http.Request, issuer string)
 }
 
 // you is the page of who is signed in.
-func (p *Pages) you(w http.ResponseWriter, q *http.Request, id view.Identity) {
+func (p *pageWriter) you(w http.ResponseWriter, q *http.Request, id view.Identity) {
 	language, t := p.texts(q)
 	p.write(w, q, http.StatusOK, "you.html", html.View{Language: language, Title: t.You, Data: struct {
 		Text     *texts
@@ -154,12 +129,12 @@ func (p *Pages) you(w http.ResponseWriter, q *http.Request, id view.Identity) {
 	}{t, id, t.Roles[id.Role], p.base}}, html.Strict().With(html.Policy{"form-action": {"'self'"}}))
 }
 
-func (p *Pages) texts(q *http.Request) (string, *texts) {
+func (p *pageWriter) texts(q *http.Request) (string, *texts) {
 	chosen := p.languages.Choose("", q.Header.Get("Accept-Language"))
 	return chosen, translations[chosen]
 }
 
-func (p *Pages) write(w http.ResponseWriter, q *http.Request, status int, page string, v html.View, policy html.Policy) {
+func (p *pageWriter) write(w http.ResponseWriter, q *http.Request, status int, page string, v html.View, policy html.Policy) {
 	w.Header().Add("Vary", "Accept")
 	if err := p.site.Write(w, status, page, v, policy); err != nil {
 		p.failed(q, err)

@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"bytes"
-	"context"
 	"flag"
 	"net/http"
 	"net/http/httptest"
@@ -22,17 +21,18 @@ type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
-func newPages(t *testing.T) *Pages {
+func newPages(t *testing.T) *pageWriter {
 	t.Helper()
-	p, err := NewPages(PagesOptions{PublicURL: "https://console.example/base", Random: zeros{}, Failed: func(_ *http.Request, err error) { t.Error(err) }})
+	p, err := newPageWriter("https://console.example/base", zeros{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.failed = func(_ *http.Request, err error) { t.Error(err) }
 	return p
 }
 
 // every is each page in each of its forms.
-func every(p *Pages) map[string]func(http.ResponseWriter, *http.Request) {
+func every(p *pageWriter) map[string]func(http.ResponseWriter, *http.Request) {
 	all := map[string]func(http.ResponseWriter, *http.Request){
 		"signed-out":      func(w http.ResponseWriter, q *http.Request) { p.signedOut(w, q, "https://issuer.example/out?a=1&b=2") },
 		"signed-out-bare": func(w http.ResponseWriter, q *http.Request) { p.signedOut(w, q, "") },
@@ -122,18 +122,6 @@ func TestProblemsAreInJSONForPrograms(t *testing.T) {
 			if w.Code != s.code || w.Header().Get("Content-Type") != "application/problem+json" || !strings.Contains(w.Body.String(), `"code":"`+string(why)+`"`) {
 				t.Errorf("%s, %s: %d %s", name, why, w.Code, w.Body)
 			}
-		}
-	}
-}
-
-func TestWithoutAnIdentityNoRoleIsThere(t *testing.T) {
-	p := newPages(t)
-	for name, ctx := range map[string]context.Context{"nobody": t.Context(), "no role": view.WithIdentity(t.Context(), view.Identity{Subject: "u"})} {
-		w := httptest.NewRecorder()
-		p.Require(view.RoleMasked, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Errorf("%s came through", name) })).
-			ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil).WithContext(ctx))
-		if w.Code != http.StatusForbidden {
-			t.Errorf("%s: %d", name, w.Code)
 		}
 	}
 }

@@ -35,14 +35,14 @@ func (a answered) issuerLink() string {
 }
 
 func TestTheSessionAtTheIssuerEndsAsTheIssuerAsksForIt(t *testing.T) {
-	cognito := func(o *IssuerOptions) { o.CognitoLogoutURL = o.URL + "/sign-out" }
+	cognito := func(o *Options) { o.CognitoLogoutURL = o.Issuer + "/sign-out" }
 	for name, c := range map[string]struct {
 		kind   issuer.SignOut
-		change []func(*IssuerOptions)
+		change []func(*Options)
 	}{
 		"by the client":            {issuer.SignOutByClient, nil},
 		"by the id token, as Okta": {issuer.SignOutByHint, nil},
-		"by logout_uri, Cognito":   {issuer.SignOutByLogoutURI, []func(*IssuerOptions){cognito}},
+		"by logout_uri, Cognito":   {issuer.SignOutByLogoutURI, []func(*Options){cognito}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStrictWorld(t, func(o *issuer.Options) { o.SignOut = c.kind }, c.change...)
@@ -124,7 +124,7 @@ func TestWhoHasNoRoleCanEndTheSessionAtTheIssuer(t *testing.T) {
 
 func TestCognitosAccessTokensAreTakenByTheirClient(t *testing.T) {
 	const app = "program-client"
-	w := newStrictWorld(t, func(o *issuer.Options) { o.CognitoTokens, o.Audience = true, app }, func(o *IssuerOptions) { o.Audience = app })
+	w := newStrictWorld(t, func(o *issuer.Options) { o.CognitoTokens, o.Audience = true, app }, func(o *Options) { o.Audience = app })
 	good, err := w.issuer.AccessToken(engineer)
 	if err != nil {
 		t.Fatal(err)

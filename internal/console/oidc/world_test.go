@@ -76,7 +76,7 @@ type world struct {
 	// atIssuer is asked before the issuer answers a request; true: it has.
 	atIssuer   func(w http.ResponseWriter, q *http.Request) bool
 	issuerURL  string
-	gate       *Gate
+	gate       *gate
 	console    *httptest.Server
 	cookieKeys *secrets
 	clientKeys *secrets
@@ -86,14 +86,14 @@ type world struct {
 // prefix is where the console stands below its host, as by an API mapping.
 const prefix = "/base"
 
-func newWorld(t *testing.T, change ...func(*IssuerOptions)) *world {
+func newWorld(t *testing.T, change ...func(*Options)) *world {
 	t.Helper()
 	return newStrictWorld(t, nil, change...)
 }
 
 // newStrictWorld is newWorld with an issuer that is strict, or does otherwise, in
 // some way.
-func newStrictWorld(t *testing.T, strict func(*issuer.Options), change ...func(*IssuerOptions)) *world {
+func newStrictWorld(t *testing.T, strict func(*issuer.Options), change ...func(*Options)) *world {
 	t.Helper()
 	w := &world{t: t, clock: &clock{at: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)},
 		strict: strict, cookieKeys: &secrets{all: []string{"a-cookie-key-of-the-tests"}}, clientKeys: &secrets{all: []string{"client-secret"}}}
@@ -109,17 +109,17 @@ func newStrictWorld(t *testing.T, strict func(*issuer.Options), change ...func(*
 	w.issuerURL = at.URL
 	w.issuer = w.newIssuer(at.URL, publicURL)
 
-	o := IssuerOptions{URL: at.URL, ClientID: clientID, Audience: audience, Scopes: []string{"openid", "profile"},
-		RedirectURL: RedirectURL(publicURL), ClientSecrets: w.clientKeys.get, Client: &http.Client{}, Now: w.clock.Now}
+	o := Options{PublicURL: publicURL, Issuer: at.URL, ClientID: clientID, Audience: audience, Scopes: []string{"openid", "profile"},
+		ClientSecrets: w.clientKeys.get, CookieKeys: w.cookieKeys.get, Lifetime: time.Hour, Client: &http.Client{}, Now: w.clock.Now,
+		Roles: Roles{Claim: "roles", Values: map[string]view.Role{"console-masked": view.RoleMasked, "console-read": view.RoleRead, "console-act": view.RoleAct}}}
 	for _, c := range change {
 		c(&o)
 	}
-	pages, err := NewPages(PagesOptions{PublicURL: publicURL, Failed: func(_ *http.Request, err error) { t.Error(err) }})
-	if err != nil {
+	var err error
+	if w.gate, err = newGate(o); err != nil {
 		t.Fatal(err)
 	}
-	w.gate = &Gate{PublicURL: publicURL, Issuer: NewIssuer(o), CookieKeys: w.cookieKeys.get, Lifetime: time.Hour, Pages: pages, Now: w.clock.Now,
-		Roles: Roles{Claim: "roles", Values: map[string]view.Role{"console-masked": view.RoleMasked, "console-read": view.RoleRead, "console-act": view.RoleAct}}}
+	w.gate.pages.failed = func(_ *http.Request, err error) { t.Error(err) }
 	mux := http.NewServeMux()
 	mux.HandleFunc("/console/", func(rw http.ResponseWriter, q *http.Request) {
 		id, ok := view.IdentityOf(q.Context())
@@ -128,8 +128,8 @@ func newStrictWorld(t *testing.T, strict func(*issuer.Options), change ...func(*
 		}
 		_, _ = io.WriteString(rw, q.Method+" "+q.URL.RequestURI()+" by "+id.Subject+" as "+id.Role.String())
 	})
-	mux.Handle("POST /console/act", pages.Require(view.RoleAct, http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "done") })))
-	console.Config.Handler = w.gate.Handler(mux)
+	mux.HandleFunc("POST /console/act", func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "done") })
+	console.Config.Handler = w.gate.handler(mux)
 	console.StartTLS()
 	t.Cleanup(console.Close)
 	w.console = console
