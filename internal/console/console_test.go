@@ -296,7 +296,7 @@ func TestASearch(t *testing.T) {
 		{"but programs are told", url.Values{"q": {"anna"}}, view.RoleRead, true, parts{rows: map[string][]view.Row{view.ByName: two[:1]}}, 200, []string{`search name "anna" "" masked false after ""`}, `"searched_as":"name"`},
 		{"one hit on a second page does not", url.Values{"q": {"anna"}, "after": {sealed(t, view.RoleRead, cursor, "search", "anna", "")}}, view.RoleRead, false, parts{rows: map[string][]view.Row{view.ByName: two[:1]}}, 200, []string{`search name "anna" "" masked false after "` + id + `"`}, "Found: 1"},
 		{"by state alone", url.Values{"state": {"closed"}}, view.RoleMasked, false, parts{rows: map[string][]view.Row{view.ByState: two}}, 200, []string{`search state "" "Closed" masked true after ""`}, "Found: 2"},
-		{"digits that are a name's", url.Values{"q": {"area 51"}}, view.RoleRead, false, parts{rows: map[string][]view.Row{view.ByName: two}}, 200, []string{`search postal_code "AREA51" "" masked false after ""`, `search name "area 51" "" masked false after ""`}, "Searched for as a name"},
+		{"digits that are a name's", url.Values{"q": {"area 51"}}, view.RoleRead, false, parts{rows: map[string][]view.Row{view.ByName: two}}, 200, []string{`search postal_code "AREA51" "" masked false after ""`, `search name "area 51" "" masked false after ""`}, "Searched as a name"},
 		{"and their next page", url.Values{"q": {"area 51"}, "after": {sealed(t, view.RoleRead, view.Cursor{Account: "main", Place: id, Part: 1}, "search", "area 51", "")}}, view.RoleRead, false, parts{}, 200, []string{`search name "area 51" "" masked false after "` + id + `"`}, "Found: 0"},
 		{"a short postcode", url.Values{"q": {"15"}}, view.RoleRead, false, parts{}, 422, nil, "at least three characters"},
 		{"a name without the right to names", url.Values{"q": {"anna"}}, view.RoleMasked, false, parts{}, 422, nil, "without personal data"},
@@ -307,7 +307,7 @@ func TestASearch(t *testing.T) {
 		{"no UTF-8", url.Values{"q": {"\xff"}}, view.RoleRead, false, parts{}, 400, nil, "That did not work"},
 		{"too much", url.Values{"q": {strings.Repeat("a", 321)}}, view.RoleRead, false, parts{}, 400, nil, "That did not work"},
 		{"far too much", url.Values{"q": {strings.Repeat("a", maxBody)}}, view.RoleRead, false, parts{}, 400, nil, "That did not work"},
-		{"of a store that is down", url.Values{"q": {"secretname"}}, view.RoleRead, false, parts{broken: "search"}, 503, []string{`search name "secretname" "" masked false after ""`}, "on our side"},
+		{"of a store that is down", url.Values{"q": {"secretname"}}, view.RoleRead, false, parts{broken: "search"}, 503, []string{`search name "secretname" "" masked false after ""`}, "Something went wrong"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := c.parts.call(t, call{method: "POST", path: "/search", form: c.form, role: c.role, json: c.json})

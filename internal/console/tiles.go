@@ -98,12 +98,12 @@ func (s *shown) Tiles() []tile {
 		}
 		calls := tile{Name: t.Calls, More: of, Standing: "good", Value: s.Number(int(a.Tokens)) + " / " + s.Number(int(a.Burst))}
 		if a.ClosedUntil != nil && a.ClosedUntil.After(s.Now) {
-			calls.Value, calls.Standing = t.CallsRest+": "+s.ago(*a.ClosedUntil), "bad"
+			calls.Value, calls.Standing = t.CallsRest+t.Colon+s.ago(*a.ClosedUntil), "bad"
 			calls.More = strings.TrimSpace(of + " " + deref(a.ClosedWhy))
 		}
 		channel := tile{Name: t.Channel, Value: t.Channels[a.Channel], More: of, Standing: channels[a.Channel]}
 		if m := s.Time(a.MissingSince); m != nil {
-			channel.More = t.ChannelMissing + ": " + s.Number(a.MissingNotifications) + ", " + m.Ago + " · " + of
+			channel.More = t.ChannelMissing + t.Colon + s.Number(a.MissingNotifications) + t.Comma + m.Ago + " · " + of
 		}
 		notified := tile{Name: t.LastSeen, Value: t.Never, More: of}
 		if m := s.Time(a.LastNotificationAt); m != nil {

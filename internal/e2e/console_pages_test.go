@@ -346,7 +346,7 @@ func TestTheKeyboardAloneLeadsFromTheSearchToALink(t *testing.T) {
 		t.Errorf("at %s", url)
 	}
 	press(t, ctx, kb.Tab)
-	if at := focused(t, ctx); at != "Skip to the content" {
+	if at := focused(t, ctx); at != "Skip to main content" {
 		t.Errorf("Tab leads to %q first", at)
 	}
 	press(t, ctx, kb.Enter)
@@ -357,7 +357,7 @@ func TestTheKeyboardAloneLeadsFromTheSearchToALink(t *testing.T) {
 	press(t, ctx, kb.ArrowDown)
 	tabTo(t, ctx, "#create-link")
 	press(t, ctx, kb.Enter)
-	c.reads(t, ctx, "Send this link to the buyer", "Link for the buyer", "in 23 h", "Address")
+	c.reads(t, ctx, "Send this link to the buyer", "Link for the buyer", "in 23 h", "Shipping address")
 	tabTo(t, ctx, "#link")
 	tabTo(t, ctx, "#copy")
 	press(t, ctx, kb.Enter)
@@ -375,28 +375,28 @@ func TestAClerkRefreshesTriesAgainAndErases(t *testing.T) {
 	c.goes(t, ctx, "/charge-permissions/main/"+yamadas+"?language=en")
 	c.reads(t, ctx, "Can be charged", "〒150-0041", "Mastercard ****4444")
 	click("#refresh")
-	c.reads(t, ctx, "It was read from Amazon Pay just now. Nothing has changed.")
+	c.reads(t, ctx, "It was just fetched from Amazon Pay. Nothing has changed.")
 	if len(c.wants) != 1 || c.wants[0].ChargePermission != yamadas || c.wants[0].Priority != wallet.PriorityRefresh {
 		t.Errorf("asked for %+v", c.wants)
 	}
 
 	c.goes(t, ctx, "/failures")
-	c.reads(t, ctx, "Dead letters: 2", "foreign_topic", "received_too_often", "503 ServiceUnavailable")
+	c.reads(t, ctx, "Dead-letter messages: 2", "foreign_topic", "received_too_often", "503 ServiceUnavailable")
 	click(`.things li:first-child form button`)
-	c.reads(t, ctx, "Sent to the queue again: 1.", "Dead letters: 1")
+	c.reads(t, ctx, "Sent to the queue again: 1.", "Dead-letter messages: 1")
 	click(`form:has(input[name="all"]) button`)
 	c.reads(t, ctx, "Sent to the queue again: 1.", "There are none.")
 
 	c.goes(t, ctx, "/charge-permissions/main/"+yamadas)
 	click(`a[href$="/erase"]`)
-	c.reads(t, ctx, "It cannot be undone")
+	c.reads(t, ctx, "This cannot be undone")
 	do(t, ctx, chromedp.SendKeys("#confirm", "B01-0000000-0000001\r"))
-	c.reads(t, ctx, "That is not the id of this charge permission")
+	c.reads(t, ctx, "That is not the ID of this charge permission")
 	if len(c.erased) != 0 {
 		t.Fatalf("erased %v", c.erased)
 	}
 	do(t, ctx, chromedp.SendKeys("#confirm", yamadas+"\r"))
-	c.reads(t, ctx, "The personal data is erased")
+	c.reads(t, ctx, "The personal data has been erased")
 	if len(c.erased) != 1 || c.erased[0] != yamadas {
 		t.Errorf("erased %v", c.erased)
 	}

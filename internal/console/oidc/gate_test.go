@@ -242,7 +242,7 @@ func TestAFormWithoutItsSessionsTokenIsRefused(t *testing.T) {
 			path, form = path+"?csrf="+b.csrf(), url.Values{}
 		}
 		a := b.do(http.MethodPost, path, form)
-		if a.StatusCode != http.StatusForbidden || a.body == "done" || !strings.Contains(a.body, "This page was too old") {
+		if a.StatusCode != http.StatusForbidden || a.body == "done" || !strings.Contains(a.body, "This page has expired") {
 			t.Errorf("%s: %d %s", name, a.StatusCode, a.body)
 		}
 	}
@@ -348,14 +348,14 @@ func TestASignInThatCannotGoOn(t *testing.T) {
 		"cancelled at the issuer": {func(b *browser) answered { return b.get(b.choose(b.begin("/console/"), issuer.Person{})) }, http.StatusForbidden, "was cancelled"},
 		"begun in another browser": {func(b *browser) answered {
 			return b.get(b.choose(w.browser().begin("/console/"), engineer))
-		}, http.StatusForbidden, "begun in another browser"},
+		}, http.StatusForbidden, "started in another browser"},
 		"too late": {func(b *browser) answered {
 			at := b.choose(b.begin("/console/"), engineer)
 			w.clock.pass(signInWithin)
 			return b.get(at)
 		}, http.StatusForbidden, "took too long"},
-		"no state":  {func(b *browser) answered { return b.get("/console/callback?code=a") }, http.StatusForbidden, "cannot go on"},
-		"malformed": {func(b *browser) answered { return b.get("/console/callback?state=%zz") }, http.StatusForbidden, "cannot go on"},
+		"no state":  {func(b *browser) answered { return b.get("/console/callback?code=a") }, http.StatusForbidden, "cannot continue"},
+		"malformed": {func(b *browser) answered { return b.get("/console/callback?state=%zz") }, http.StatusForbidden, "cannot continue"},
 		"another's answer": {func(b *browser) answered {
 			return b.get(replace(b.choose(b.begin("/console/"), engineer), "iss", "https://issuer.example"))
 		}, http.StatusForbidden, "failed"},
@@ -372,7 +372,7 @@ func TestASignInThatCannotGoOn(t *testing.T) {
 		}, http.StatusForbidden, "failed"},
 		"the issuer cannot": {func(b *browser) answered {
 			return b.get(replace(b.choose(b.begin("/console/"), engineer), "error", "server_error"))
-		}, http.StatusServiceUnavailable, "just now"},
+		}, http.StatusServiceUnavailable, "right now"},
 		"another's code": {func(b *browser) answered {
 			other := w.browser()
 			stolen, _ := url.Parse(other.choose(other.begin("/console/"), engineer))
