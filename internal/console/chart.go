@@ -10,8 +10,8 @@ import (
 	"walletsync/internal/console/view"
 )
 
-// The charts' measures, in units of their view box. They are drawn narrow, so
-// that their letters can still be read on a phone.
+// The charts' dimensions, in units of their view box. They are narrow, so that
+// their labels can be read on a phone.
 const (
 	chartWidth  = 360
 	chartHeight = 170
@@ -39,7 +39,7 @@ type bar struct{ Class, X, Y, W, H string }
 
 type line struct{ Class, D string }
 
-// The measures, for the template.
+// The dimensions, for the template.
 func (chart) Width() int  { return chartWidth }
 func (chart) Height() int { return chartHeight }
 func (chart) Left() int   { return chartLeft }
@@ -47,13 +47,13 @@ func (chart) Right() int  { return chartRight }
 func (chart) LabelX() int { return chartLeft - 6 }
 func (chart) TickY() int  { return chartBottom + 17 }
 
-// series is what one chart draws: of each hour a value, or none.
+// series has a value for each hour, or none.
 type series struct {
 	class string
 	of    func(view.Hour) (float64, bool)
 }
 
-// Charts are those of the overview.
+// Charts returns the overview's charts.
 func (s *shown) Charts() []chart {
 	v := s.V.(view.Overview)
 	count := func(n int) (float64, bool) { return float64(n), true }
@@ -78,8 +78,8 @@ func (s *shown) Charts() []chart {
 	}
 }
 
-// chart draws series over the hours of an overview. The scale reaches at least
-// to least.
+// chart draws series over the hours of an overview. Its scale ends at least or
+// higher.
 func (s *shown) chart(v view.Overview, name string, label func(float64) string, least float64, lines bool, all ...series) chart {
 	text := s.Text.ChartNames[name]
 	c := chart{ID: "chart-" + name, Name: text.Title, About: text.Body}
@@ -111,7 +111,7 @@ func (s *shown) chart(v view.Overview, name string, label func(float64) string, 
 			if !ok || f <= 0 {
 				continue
 			}
-			high := math.Max(1, chartBottom-y(f)) // what is not nothing can be seen
+			high := math.Max(1, chartBottom-y(f)) // visible if it is not zero
 			c.Bars = append(c.Bars, bar{all[0].class, number(place(h.Hour) + gap/2), number(chartBottom - high), number(wide - gap), number(high)})
 		}
 		return c
@@ -122,8 +122,8 @@ func (s *shown) chart(v view.Overview, name string, label func(float64) string, 
 	return c
 }
 
-// path joins the values of hours that follow one another. An hour without one
-// leaves a gap, and a value between two gaps is a dot.
+// path connects the values of consecutive hours. An hour without a value leaves a
+// gap, and a value between two gaps is a dot.
 func path(hours []view.Hour, of func(view.Hour) (float64, bool), x func(time.Time) float64, y func(float64) float64) string {
 	var d strings.Builder
 	var before time.Time
@@ -151,24 +151,24 @@ func path(hours []view.Hour, of func(view.Hour) (float64, bool), x func(time.Tim
 	return d.String()
 }
 
-// ticks are the times along the bottom: of a day every six hours, of a week each
-// day, by the clock on the wall there.
+// ticks returns the times along the bottom: every six hours of a day, or each day
+// of a week, in the console's time zone.
 func (s *shown) ticks(v view.Overview, place func(time.Time) float64) []mark {
 	var all []mark
 	for h := v.From.Truncate(time.Hour); h.Before(v.To); h = h.Add(time.Hour) {
-		there := h.In(s.location)
+		local := h.In(s.location)
 		switch {
-		case v.Span == "7d" && there.Hour() == 0:
-			all = append(all, mark{number(place(h)), there.Format("2"), "start"})
-		case v.Span != "7d" && there.Hour()%6 == 0:
-			all = append(all, mark{number(place(h)), there.Format("15:04"), "middle"})
+		case v.Span == "7d" && local.Hour() == 0:
+			all = append(all, mark{number(place(h)), local.Format("2"), "start"})
+		case v.Span != "7d" && local.Hour()%6 == 0:
+			all = append(all, mark{number(place(h)), local.Format("15:04"), "middle"})
 		}
 	}
 	return all
 }
 
-// niceTop is the next of 1, 2, 4, 5 and 10 times a power of ten: half of each
-// is a round number too.
+// niceTop rounds up to 1, 2, 4, 5 or 10 times a power of ten, half of which is a
+// round number too.
 func niceTop(f float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(f)))
 	for _, step := range []float64{1, 2, 4, 5, 10} {
@@ -179,8 +179,8 @@ func niceTop(f float64) float64 {
 	return 10 * power
 }
 
-// niceSeconds is niceTop for lengths of time: whole seconds, minutes, hours or
-// days, with a half that is one too.
+// niceSeconds is niceTop for durations: whole seconds, minutes, hours or days, as
+// is half of it.
 func niceSeconds(f float64) float64 {
 	for _, top := range []float64{1, 2, 4, 10, 20, 40, 60, 120, 240, 600, 1200, 2400, 3600, 2 * 3600, 4 * 3600, 12 * 3600, 24 * 3600, 48 * 3600} {
 		if f <= top {
@@ -190,10 +190,10 @@ func niceSeconds(f float64) float64 {
 	return niceTop(f/(24*3600)) * 24 * 3600
 }
 
-// number is a place in a drawing, to a tenth.
+// number formats a coordinate, to a tenth.
 func number(f float64) string { return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64) }
 
-// seconds is a length of time in its largest unit.
+// seconds formats a duration in its largest unit.
 func (s *shown) seconds(f *float64) string {
 	if f == nil {
 		return "–"
@@ -201,7 +201,7 @@ func (s *shown) seconds(f *float64) string {
 	return s.duration(time.Duration(*f * float64(time.Second)))
 }
 
-// percent is a part of one.
+// percent formats a fraction of one.
 func percent(f *float64) string {
 	if f == nil {
 		return "–"

@@ -3,7 +3,7 @@
 // of the schema back_office, and those of back_office_masked to users without
 // the right to personal data.
 //
-// It signs nobody in: package oidc does, and puts the user's view.Identity into
+// Users are signed in by package oidc, which puts the user's view.Identity into
 // the request's context. Search terms and personal data are never part of a URL,
 // a log or an error.
 package console

@@ -37,11 +37,11 @@ func (c *console) failures(w http.ResponseWriter, q *http.Request) {
 func (c *console) readFailures(w http.ResponseWriter, q *http.Request) (v view.Failures, ok bool) {
 	var err error
 	if v.DeadLetters, err = c.DeadLetters.List(q.Context(), maxDeadLetters); err != nil {
-		c.failed(w, q, "dead letters", err)
+		c.failed(w, q, "dead-letter messages", err)
 		return v, false
 	}
 	if v.Total, err = c.DeadLetters.Count(q.Context()); err != nil {
-		c.failed(w, q, "dead letters", err)
+		c.failed(w, q, "dead-letter messages", err)
 		return v, false
 	}
 	v.Total = max(v.Total, len(v.DeadLetters)) // SQS's count is approximate
@@ -128,7 +128,7 @@ func (c *console) overview(w http.ResponseWriter, q *http.Request) {
 	if n, err := c.DeadLetters.Count(q.Context()); err == nil {
 		v.DeadLetters = &n
 	} else {
-		// The rest is shown: whoever is on call needs it all the more.
+		// The rest is shown: the engineer on call needs it all the more.
 		zerolog.Ctx(q.Context()).Error().Err(err).Msg("count dead-letter messages")
 	}
 	c.show(w, q, http.StatusOK, v)

@@ -9,31 +9,31 @@ import (
 	"walletsync/internal/console/view"
 )
 
-// shown is what the templates see: the model, the texts, and who looks.
+// shown is what templates see: the model, the texts and the user.
 type shown struct {
 	V        any
 	Text     *texts
 	Language string
 	Title    string
-	Nav      string // which of the main places this is
+	Nav      string // the entry of the navigation
 	Base     string
-	Here     string // this page again
+	Here     string // the address of this page
 	Who      view.Identity
 	SignedIn bool
 	Now      time.Time
 	location *time.Location
 }
 
-// item is one thing on a page, with all that the page knows.
+// item is a part of a page's model, with what the page knows.
 type item struct {
 	*shown
 	X any
 }
 
-// Of is for templates that show one thing.
+// Of returns the item for a template that shows a part of the model.
 func (s *shown) Of(x any) item { return item{s, x} }
 
-// Languages are those that one can change to.
+// Languages returns the other languages.
 func (s *shown) Languages() []struct{ Tag, Name string } {
 	var others []struct{ Tag, Name string }
 	for _, tag := range languages {
@@ -44,18 +44,18 @@ func (s *shown) Languages() []struct{ Tag, Name string } {
 	return others
 }
 
-// Act reports whether who looks may change what may be changed, Read whether
-// they may see personal data.
+// Act reports whether the user may make changes, and Read whether the user may see
+// personal data.
 func (s *shown) Act() bool  { return s.Who.Role >= view.RoleAct }
 func (s *shown) Read() bool { return s.Who.Role >= view.RoleRead }
 
-// Updates are what a buyer can be asked to change.
+// Updates returns what a buyer can be asked to change.
 func (s *shown) Updates() []string { return updates }
 
-// Filters are all lists.
+// Filters returns the lists.
 func (s *shown) Filters() []view.Filter { return view.Filters() }
 
-// Word is a word of ours or of Amazon's as people say it, or the word itself.
+// Word returns the text for a word of walletsync or Amazon Pay, or the word itself.
 func (s *shown) Word(in map[string]string, word any) string {
 	w := deref(word)
 	if text, ok := in[w]; ok {
@@ -64,7 +64,7 @@ func (s *shown) Word(in map[string]string, word any) string {
 	return w
 }
 
-// deref is a string, or what points to one; of nothing, nothing.
+// deref returns a string or the string that a pointer points to.
 func deref(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -79,10 +79,10 @@ func deref(v any) string {
 	return ""
 }
 
-// moment is a time in three forms.
+// moment is a time in three formats.
 type moment struct{ ISO, Date, Ago string }
 
-// Time is a time as the page shows it; false: there is none.
+// Time returns a time as pages show it, nil for none.
 func (s *shown) Time(v any) *moment {
 	var t time.Time
 	switch v := v.(type) {
@@ -110,7 +110,7 @@ func (s *shown) ago(t time.Time) string {
 	return strings.Replace(s.Text.Ago, "%s", s.duration(d), 1)
 }
 
-// duration is a length of time in its largest unit.
+// duration formats a duration in its largest unit.
 func (s *shown) duration(d time.Duration) string {
 	u := s.Text.Units
 	days := int(d / (24 * time.Hour))
@@ -131,10 +131,10 @@ func (s *shown) duration(d time.Duration) string {
 	return strconv.Itoa(days/365) + u.Year
 }
 
-// Zone names the times' zone.
+// Zone returns the name of the time zone.
 func (s *shown) Zone() string { return s.Now.In(s.location).Format("MST") }
 
-// Number is a count with its thousands apart.
+// Number formats a count with separated thousands.
 func (s *shown) Number(v any) string {
 	n, ok := v.(int)
 	if p, isPointer := v.(*int); isPointer && p != nil {
@@ -153,7 +153,7 @@ func (s *shown) Number(v any) string {
 // Fill puts a value into a text.
 func (s *shown) Fill(text string, v any) string { return strings.Replace(text, "%s", fmt.Sprint(v), 1) }
 
-// Standing is how a charge permission is looked upon: good, wait or bad.
+// Standing rates a charge permission: good, wait or bad.
 func (s *shown) Standing(chargeable *bool, buyerMust *string) string {
 	switch {
 	case chargeable == nil || *chargeable:
@@ -164,7 +164,7 @@ func (s *shown) Standing(chargeable *bool, buyerMust *string) string {
 	return "bad"
 }
 
-// Charge is whether a charge permission can be charged, in a word or two.
+// Charge returns a short text on whether a charge permission can be charged.
 func (s *shown) Charge(r view.Row) string {
 	switch {
 	case r.Chargeable == nil:
@@ -177,13 +177,13 @@ func (s *shown) Charge(r view.Row) string {
 	return s.Text.CannotCharge
 }
 
-// Path is where a charge permission's page is.
+// Path returns the address of a charge permission's page.
 func (s *shown) Path(account, id string) string {
 	return s.Base + "/charge-permissions/" + account + "/" + id
 }
 
-// Lines are an address as it stands on an envelope: first the person, then from
-// the street to the country.
+// Lines returns an address as on an envelope: the person first, then from the
+// street to the country.
 func (s *shown) Lines(a *view.Address) []string {
 	var lines []string
 	add := func(parts ...*string) {
@@ -225,7 +225,7 @@ func (s *shown) Lines(a *view.Address) []string {
 	return lines
 }
 
-// Label is a field's name as people say it.
+// Label returns the text for a field.
 func (s *shown) Label(d view.Difference) string {
 	if text, ok := s.Text.Fields[d.Facet+"."+d.Field]; ok {
 		return text
@@ -233,7 +233,7 @@ func (s *shown) Label(d view.Difference) string {
 	return s.Word(s.Text.Fields, d.Field)
 }
 
-// Value is a field's value as people read it.
+// Value returns a field's value as text.
 func (s *shown) Value(d view.Difference, v *string) string {
 	switch {
 	case v == nil:

@@ -7,13 +7,13 @@ import (
 	"walletsync/internal/console/view"
 )
 
-// StateWords are those of the search form.
+// StateWords are the states of the search form.
 func (s *shown) StateWords() []string { return []string{"chargeable", "not_chargeable", "closed"} }
 
-// SpanWords are how far back the overview looks.
+// SpanWords are the periods of the overview.
 func (s *shown) SpanWords() []string { return []string{"24h", "7d"} }
 
-// Count is how many a search has found, as far as is known.
+// Count is the number of rows, with a plus if there are more pages.
 func (s *shown) Count() string {
 	v := s.V.(view.Search)
 	n := s.Number(len(v.Rows))
@@ -23,8 +23,8 @@ func (s *shown) Count() string {
 	return n
 }
 
-// Last is the newest change after the first read, nil if there is none or if the
-// page does not show the newest.
+// Last returns the newest change after the first read. It is nil if there is none,
+// or if the page shows older changes only.
 func (s *shown) Last() *view.Change {
 	v := s.V.(recordPage)
 	if v.Older || len(v.Timeline) == 0 || v.Timeline[0].Facet == "first_read" {
@@ -33,39 +33,37 @@ func (s *shown) Last() *view.Change {
 	return &v.Timeline[0]
 }
 
-// StandingOf and ChargeOf say of a payment state what Standing and Charge say of
-// a row.
+// StandingOf and ChargeOf are Standing and Charge for a payment state.
 func (s *shown) StandingOf(p *view.PaymentState) string {
 	return s.Standing(&p.Chargeable, &p.BuyerMust)
 }
 
-// ChargeOf is whether it can be charged, in a word or two.
 func (s *shown) ChargeOf(p *view.PaymentState) string {
 	return s.Charge(view.Row{Chargeable: &p.Chargeable, State: p.State})
 }
 
-// FailingRows are those of the failures page, as a list.
+// FailingRows returns the rows of the failures page as a list.
 func (s *shown) FailingRows() view.List {
 	return view.List{Filter: view.Failing, Rows: s.V.(view.Failures).Failing}
 }
 
-// tile is one figure of how all stands at this moment.
+// tile is one figure of the current state.
 type tile struct {
 	Name, Value, More, URL string
 	Standing               string // good, wait, bad; empty: neither
 }
 
-// Since when the longest wanted may be before somebody should look: a confirmation
-// takes seconds, and a reconciler's run five minutes.
+// oldestWait and oldestBad are the ages of a pending read from which a tile warns: a
+// confirmation takes seconds, and the reconciler runs every five minutes.
 const (
 	oldestWait = 5 * time.Minute
 	oldestBad  = time.Hour
 )
 
-// channels are how good it is that an account's notifications come, or do not.
+// channels rates the health of an account's notifications.
 var channels = map[string]string{"alive": "good", "untested": "wait", "doubtful": "wait", "dead": "bad"}
 
-// Tiles are how all stands now. What needs somebody comes with a link.
+// Tiles returns the current state. What needs attention has a link.
 func (s *shown) Tiles() []tile {
 	v, t := s.V.(view.Overview), s.Text
 	dead := tile{Name: t.DeadNow, Value: t.Unknown, Standing: "wait", URL: s.Base + "/failures"}
@@ -124,10 +122,10 @@ type row struct {
 	Cells     []string
 }
 
-// columns are those of the table, each with what an hour has for it.
+// columns are the table's columns.
 var columns = []string{"notifications", "changes", "lag_p50", "lag_p95", "failing", "quota", "oldest"}
 
-// Columns are the table's heads.
+// Columns returns the table's headings.
 func (s *shown) Columns() []string {
 	out := make([]string, len(columns))
 	for i, c := range columns {
@@ -136,7 +134,7 @@ func (s *shown) Columns() []string {
 	return out
 }
 
-// Table is what the charts draw, in figures: the newest hour first.
+// Table returns the charts' values, the newest hour first.
 func (s *shown) Table() []row {
 	hours := s.V.(view.Overview).Hours
 	rows := make([]row, 0, len(hours))

@@ -87,37 +87,37 @@ func New(o Options, console http.Handler) (http.Handler, error) {
 }
 
 const (
-	// signInWithin is how long somebody may take at the issuer.
+	// signInWithin is how long a user may take at the issuer.
 	signInWithin = 15 * time.Minute
 	// maxForm bounds a form, in bytes.
 	maxForm = 64 << 10
-	// maxNext bounds the address that a sign-in leads back to, in bytes.
+	// maxNext bounds the address to which a sign-in returns, in bytes.
 	maxNext = 1000
-	// maxIDToken bounds an id token that is shown at the issuer's sign-out, in bytes:
-	// sealed it still fits into a cookie, and as it is into an address. A larger one
-	// is left out.
+	// maxIDToken bounds an id token that is sent to the issuer's sign-out, in bytes: it
+	// must fit into a cookie when sealed, and into an address. A larger one is left
+	// out.
 	maxIDToken = 2500
-	// knownFor is how long a browser counts as one in which somebody has signed in.
+	// knownFor is how long a browser is known after a sign-in.
 	knownFor = 30 * 24 * time.Hour
 	// maxCode bounds an authorization code, in bytes. Those of Microsoft Entra ID
 	// are the longest known, with more than a thousand.
 	maxCode = 4 << 10
 )
 
-// Where the console stands below PublicURL, and what of it is the gate's own.
+// The console's paths below PublicURL that the gate answers.
 const (
 	home      = "/console/"
 	callback  = "/console/callback"
 	you       = "/console/you"
 	signOut   = "/console/sign-out"
 	signedOut = "/console/signed-out"
-	signAnew  = "/console/sign-in"
+	signInNew = "/console/sign-in"
 )
 
 // RedirectURL is the redirect URI that must be registered for the client.
 func RedirectURL(publicURL string) string { return publicURL + callback }
 
-// session is who is signed in, as the cookie has it.
+// session is the content of the session cookie.
 type session struct {
 	Subject string `json:"s"`
 	Name    string `json:"n,omitempty"`
@@ -125,8 +125,8 @@ type session struct {
 	CSRF    string `json:"c"`
 }
 
-// underWay is a sign-in between its two halves.
-type underWay struct {
+// signInState is sealed into the state parameter while the user is at the issuer.
+type signInState struct {
 	Verifier string `json:"v"`
 	Nonce    string `json:"n"`
 	Next     string `json:"p,omitempty"` // path and query below PublicURL
@@ -135,39 +135,39 @@ type underWay struct {
 func (g *gate) handler(console http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+callback, g.callback)
-	mux.HandleFunc("GET "+signAnew, func(w http.ResponseWriter, q *http.Request) { g.begin(w, q, "", true) })
+	mux.HandleFunc("GET "+signInNew, func(w http.ResponseWriter, q *http.Request) { g.begin(w, q, "", true) })
 	mux.HandleFunc("GET "+signedOut, func(w http.ResponseWriter, q *http.Request) {
 		g.pages.signedOut(w, q, g.issuer.signOutURL(q.Context(), g.PublicURL+signedOut, g.idToken(q)))
 	})
 	mux.Handle("GET "+you, g.guard(http.HandlerFunc(g.you)))
 	mux.Handle("POST "+signOut, g.guard(http.HandlerFunc(g.signOut)))
 	mux.Handle(home, g.guard(console))
-	// The same page by both spellings: an HTTP API's /console/{proxy+} has no
-	// /console.
+	// Both spellings show the same page: /console/{proxy+} of an HTTP API does not
+	// include /console.
 	mux.Handle("/console", g.guard(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		q = q.Clone(q.Context())
 		q.URL.Path, q.URL.RawPath = home, ""
 		console.ServeHTTP(w, q)
 	})))
 
-	// A browser says where a request comes from; the token in forms is the
-	// second lock, for what an old browser does not say.
+	// Browsers send the origin of a request. The token in forms is for old ones that
+	// do not.
 	cross := http.NewCrossOriginProtection()
 	if u, err := url.Parse(g.PublicURL); err == nil {
-		_ = cross.AddTrustedOrigin(u.Scheme + "://" + u.Host) // one that is malformed is trusted by nothing
+		_ = cross.AddTrustedOrigin(u.Scheme + "://" + u.Host) // a malformed one is never trusted
 	}
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { g.refuse(w, q, CrossOrigin, nil) }))
 	return html.Below(g.PublicURL, cross.Handler(mux))
 }
 
-// guard lets a request through with the identity of who makes it.
+// guard passes on the requests of signed-in users, with their identity.
 func (g *gate) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		// What the page does not set itself is the strictest there is, whatever
-		// happens: no answer may be kept, framed or run.
+		// The strictest headers, unless a page sets its own: no answer may be cached,
+		// framed or run scripts.
 		html.Guard(w.Header(), html.Strict())
 		if values := q.Header.Values("Authorization"); len(values) > 0 {
-			// Then the cookie counts for nothing, so no form of it is needed either.
+			// The cookie is ignored then, so forms need no token.
 			g.byToken(w, q, values, next)
 			return
 		}
@@ -178,7 +178,7 @@ func (g *gate) guard(next http.Handler) http.Handler {
 func (g *gate) byToken(w http.ResponseWriter, q *http.Request, values []string, next http.Handler) {
 	scheme, token, _ := strings.Cut(values[0], " ")
 	if len(values) != 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		g.refuse(w, q, TokenRefused, errors.New("the header Authorization is no one bearer token"))
+		g.refuse(w, q, TokenRefused, errors.New("the header Authorization is not a single bearer token"))
 		return
 	}
 	claims, err := g.issuer.bearer(q.Context(), token)
@@ -227,14 +227,14 @@ func (g *gate) byCookie(w http.ResponseWriter, q *http.Request, next http.Handle
 	next.ServeHTTP(w, q.WithContext(view.WithIdentity(q.Context(), id)))
 }
 
-// navigates reports whether the answer is for the eyes of somebody: a script
-// that asks is better told that there is no session.
+// navigates reports whether a browser loads a page. A script gets an error instead of
+// the sign-in.
 func navigates(q *http.Request) bool {
 	mode := q.Header.Get("Sec-Fetch-Mode")
 	return mode == "" || mode == "navigate"
 }
 
-// signedIn returns who the cookie says is signed in. The error is errForged,
+// signedIn returns the user of the session cookie. The error is errForged,
 // errExpired, or one of reading the secrets.
 func (g *gate) signedIn(q *http.Request) (view.Identity, error) {
 	text := g.cookie(q, "session")
@@ -252,13 +252,12 @@ func (g *gate) signedIn(q *http.Request) (view.Identity, error) {
 	return view.Identity{Subject: s.Subject, Name: s.Name, Role: role, CSRF: s.CSRF}, nil
 }
 
-// begin sends the browser to the issuer. Next is where it shall come back to;
-// anew has it asked who is signing in.
-func (g *gate) begin(w http.ResponseWriter, q *http.Request, next string, anew bool) {
+// begin sends the browser to the issuer. The sign-in returns to next. With
+// selectAccount the issuer asks which user signs in.
+func (g *gate) begin(w http.ResponseWriter, q *http.Request, next string, selectAccount bool) {
 	ctx := q.Context()
-	// The state counts with this cookie alone, so that nobody can be signed in by
-	// a link that somebody else began. It is the same for all of a browser's
-	// tabs.
+	// The state is valid with this cookie only, so that a link of another user's
+	// sign-in signs in no one. All tabs of a browser share it.
 	browser := g.cookie(q, "browser")
 	if !browserForm(browser) {
 		browser = rand.Text()
@@ -266,11 +265,11 @@ func (g *gate) begin(w http.ResponseWriter, q *http.Request, next string, anew b
 	if len(next) > maxNext {
 		next = ""
 	}
-	u := underWay{Verifier: oauth2.GenerateVerifier(), Nonce: rand.Text(), Next: next}
+	u := signInState{Verifier: oauth2.GenerateVerifier(), Nonce: rand.Text(), Next: next}
 	state, err := g.seals().seal(ctx, statePurpose, browser, u, g.Now().Add(signInWithin))
 	var to string
 	if err == nil {
-		to, err = g.issuer.signInURL(ctx, state, u.Nonce, u.Verifier, anew)
+		to, err = g.issuer.signInURL(ctx, state, u.Nonce, u.Verifier, selectAccount)
 	}
 	if err != nil {
 		g.refuse(w, q, Unavailable, err)
@@ -280,17 +279,17 @@ func (g *gate) begin(w http.ResponseWriter, q *http.Request, next string, anew b
 	redirect(w, to)
 }
 
-// browserForm reports whether s may be a value that rand.Text made.
+// browserForm reports whether s has the form of rand.Text's values.
 func browserForm(s string) bool {
 	return len(s) == 26 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
 
-// callback takes the browser back from the issuer.
+// callback ends a sign-in when the browser returns from the issuer.
 func (g *gate) callback(w http.ResponseWriter, q *http.Request) {
 	ctx := q.Context()
 	html.Guard(w.Header(), html.Strict())
 	query, err := url.ParseQuery(q.URL.RawQuery)
-	var u underWay
+	var u signInState
 	if err == nil {
 		err = g.seals().open(ctx, statePurpose, g.cookie(q, "browser"), query.Get("state"), &u)
 	} else {
@@ -307,16 +306,16 @@ func (g *gate) callback(w http.ResponseWriter, q *http.Request) {
 	code, refusal := query.Get("code"), query.Get("error")
 	switch {
 	case !g.issuer.named(ctx, query.Get("iss")):
-		g.refuse(w, q, SignInRefused, errors.New("the answer is of another issuer"))
+		g.refuse(w, q, SignInRefused, errors.New("the answer is from another issuer"))
 		return
 	case refusal == "access_denied":
 		g.refuse(w, q, SignInCancelled, nil)
 		return
 	case refusal == "temporarily_unavailable" || refusal == "server_error":
-		g.refuse(w, q, Unavailable, errors.New("the issuer says "+refusal))
+		g.refuse(w, q, Unavailable, errors.New("issuer: "+refusal))
 		return
 	case refusal != "":
-		g.refuse(w, q, SignInRefused, errors.New("the issuer says "+word(refusal)))
+		g.refuse(w, q, SignInRefused, errors.New("issuer: "+word(refusal)))
 		return
 	case code == "" || len(code) > maxCode:
 		g.refuse(w, q, SignInRefused, errors.New("the issuer sent no code"))
@@ -350,8 +349,8 @@ func (g *gate) callback(w http.ResponseWriter, q *http.Request) {
 	}
 	role := g.Roles.of(claims)
 	if role == 0 {
-		// The way to sign in as somebody else, where the issuer asks nobody who they
-		// are while its own session lasts.
+		// Signing out at the issuer allows another user to sign in, where the issuer
+		// does not ask while its own session lasts.
 		g.refuseWith(w, q, NoRole, g.Roles.leftOut(claims), g.issuer.signOutURL(ctx, g.PublicURL+signedOut, raw))
 		return
 	}
@@ -374,7 +373,7 @@ func (g *gate) callback(w http.ResponseWriter, q *http.Request) {
 	if hint != "" {
 		g.setCookie(w, idTokenCookie, hint, g.Lifetime)
 	} else {
-		g.setCookie(w, idTokenCookie, "", -time.Second) // that of somebody before
+		g.setCookie(w, idTokenCookie, "", -time.Second) // of the user before
 	}
 	if seen != "" {
 		g.setCookie(w, "known", seen, knownFor)
@@ -382,7 +381,7 @@ func (g *gate) callback(w http.ResponseWriter, q *http.Request) {
 	redirect(w, g.PublicURL+g.next(u.Next))
 }
 
-// stale answers a sign-in that cannot go on. It may have gone on already, by
+// stale answers a sign-in that cannot continue. It may have succeeded already, in
 // another tab or before the back button.
 func (g *gate) stale(w http.ResponseWriter, q *http.Request, cause error) {
 	if _, err := g.signedIn(q); err == nil {
@@ -392,8 +391,8 @@ func (g *gate) stale(w http.ResponseWriter, q *http.Request, cause error) {
 	g.refuse(w, q, SignInStale, cause)
 }
 
-// lane returns what a browser's failed sign-ins are counted by: for a known one,
-// in which somebody has signed in before, what we sealed then.
+// lane returns the key by which a browser's failed sign-ins are counted. A known
+// browser is one in which a user has signed in before.
 func (g *gate) lane(q *http.Request) (browser string, known bool) {
 	if g.seals().open(q.Context(), knownPurpose, "", g.cookie(q, "known"), &browser) == nil {
 		return browser, true
@@ -404,14 +403,13 @@ func (g *gate) lane(q *http.Request) (browser string, known bool) {
 // idToken returns the id token of the sign-in, empty if it is not kept.
 func (g *gate) idToken(q *http.Request) (raw string) {
 	if g.seals().open(q.Context(), idTokenPurpose, "", g.cookie(q, idTokenCookie), &raw) != nil {
-		return "" // some issuers do without
+		return "" // some issuers need none
 	}
 	return raw
 }
 
-// next is where a sign-in leads back to, the console's home if it is nowhere.
-// It was sealed by us; a path that a browser takes for another host must not
-// come of it all the same.
+// next returns the page to which a sign-in returns, by default the console's home.
+// Although the path was sealed, one that browsers read as another host is refused.
 func (g *gate) next(path string) string {
 	if path != "/console" && !strings.HasPrefix(path, home) {
 		return home
@@ -434,20 +432,19 @@ func (g *gate) signOut(w http.ResponseWriter, q *http.Request) {
 	redirect(w, g.PublicURL+signedOut)
 }
 
-// refuse shows what stands in the way.
+// refuse answers why access is denied.
 func (g *gate) refuse(w http.ResponseWriter, q *http.Request, p Problem, cause error) {
 	g.refuseWith(w, q, p, cause, "")
 }
 
-// refuseWith is refuse with the way to the issuer's sign-out, if that is not
-// empty.
+// refuseWith is refuse with a link to the issuer's sign-out, unless it is empty.
 func (g *gate) refuseWith(w http.ResponseWriter, q *http.Request, p Problem, cause error, signOut string) {
 	event := zerolog.Ctx(q.Context()).Warn()
 	if p == Unavailable {
 		event = zerolog.Ctx(q.Context()).Error()
 		w.Header().Set("Retry-After", "10")
 	}
-	event.AnErr("cause", cause).Str("problem", string(p)).Msg("the console let nobody in")
+	event.AnErr("cause", cause).Str("problem", string(p)).Msg("console access denied")
 	g.Metrics.Count(telemetry.ConsoleRefused, 1, telemetry.Labels{Reason: string(p)})
 	g.pages.refuse(w, q, p, signOut)
 }
@@ -456,12 +453,12 @@ func (g *gate) seals() seals {
 	return seals{secrets: g.CookieKeys, party: g.Issuer + " " + g.ClientID, now: g.Now}
 }
 
-// idTokenCookie holds the sealed id token. It is large, so it is sent to the page
-// that needs it alone.
+// idTokenCookie contains the sealed id token. It is large, so browsers send it only
+// to the page that needs it.
 const idTokenCookie = "id-token"
 
-// cookieName is for this host alone where the browser can be made to see to it
-// (RFC 6265bis, section 4.1.3.2), which takes the path /.
+// cookieName has a prefix by which browsers keep the cookie to this host (RFC
+// 6265bis, section 4.1.3.2). The prefix __Host- needs the path /.
 func (g *gate) cookieName(what string) string {
 	switch {
 	case !g.secure():
@@ -481,7 +478,7 @@ func (g *gate) cookiePath(what string) string {
 
 func (g *gate) secure() bool { return strings.HasPrefix(g.PublicURL, "https://") }
 
-// cookie returns a cookie's value, and nothing if it is there twice.
+// cookie returns a cookie's value, or an empty text if it is missing or duplicate.
 func (g *gate) cookie(q *http.Request, what string) string {
 	all := q.CookiesNamed(g.cookieName(what))
 	if len(all) != 1 {
@@ -491,33 +488,33 @@ func (g *gate) cookie(q *http.Request, what string) string {
 }
 
 func (g *gate) setCookie(w http.ResponseWriter, what, value string, life time.Duration) {
-	http.SetCookie(w, &http.Cookie{ // #nosec G124 -- Secure wherever the console is not on this machine
+	http.SetCookie(w, &http.Cookie{ // #nosec G124 -- Secure unless the console is on this machine
 		Name: g.cookieName(what), Value: value, Path: g.cookiePath(what), MaxAge: int(life.Seconds()), HttpOnly: true, Secure: g.secure(),
 		SameSite: http.SameSiteLaxMode, // Strict would not survive the way back from the issuer
 	})
 }
 
-// redirect sends the browser on. What its address holds goes nowhere with it.
+// redirect sends the browser to another address, without a referrer.
 func redirect(w http.ResponseWriter, to string) {
 	html.Guard(w.Header(), html.Strict())
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// same compares in constant time, whatever the lengths.
+// same compares in constant time, for any lengths.
 func same(a, b string) bool {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// text returns a claim that is a text.
+// text returns a claim that is a string.
 func text(claims map[string]any, name string) string {
 	s, _ := claims[name].(string)
 	return s
 }
 
-// nameOf is how the issuer calls somebody, short enough for a cookie (OpenID
-// Connect Core 1.0, section 5.1).
+// nameOf returns the user's name, short enough for a cookie (OpenID Connect Core
+// 1.0, section 5.1).
 func nameOf(claims map[string]any) string {
 	for _, claim := range []string{"name", "preferred_username"} {
 		if s := strings.Join(strings.Fields(text(claims, claim)), " "); s != "" {

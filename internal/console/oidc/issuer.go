@@ -134,16 +134,16 @@ func (i *issuerClient) oauth(p *provider, secret string) *oauth2.Config {
 		Endpoint: oauth2.Endpoint{AuthURL: p.Authorize, TokenURL: p.Token, AuthStyle: style}}
 }
 
-// signInURL is where the browser goes to sign in.
-func (i *issuerClient) signInURL(ctx context.Context, state, nonce, verifier string, anew bool) (string, error) {
+// signInURL returns the address at which the user signs in.
+func (i *issuerClient) signInURL(ctx context.Context, state, nonce, verifier string, selectAccount bool) (string, error) {
 	p, err := i.provider(ctx)
 	if err != nil {
 		return "", err
 	}
 	options := []oauth2.AuthCodeOption{oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)}
-	if anew {
-		// Either asks who is signing in. Issuers refuse a value that they do not
-		// list: then nothing is sent.
+	if selectAccount {
+		// With either value the issuer asks which user signs in. Issuers refuse values
+		// that they do not list.
 		for _, prompt := range []string{"select_account", "login"} {
 			if slices.Contains(p.Prompts, prompt) {
 				options = append(options, oauth2.SetAuthURLParam("prompt", prompt))
@@ -154,8 +154,8 @@ func (i *issuerClient) signInURL(ctx context.Context, state, nonce, verifier str
 	return i.oauth(p, "").AuthCodeURL(state, options...), nil
 }
 
-// signOutURL is where the browser ends its session at the issuer itself, empty
-// if there is no such place. IDToken is the one of the sign-in, if it is known.
+// signOutURL returns the address at which the browser ends its session at the issuer,
+// or an empty text if the issuer has none. idToken may be empty.
 func (i *issuerClient) signOutURL(ctx context.Context, back, idToken string) string {
 	endpoint, parameters := i.o.CognitoLogoutURL, url.Values{"client_id": {i.o.ClientID}}
 	if endpoint != "" {
@@ -188,8 +188,8 @@ func (i *issuerClient) signOutURL(ctx context.Context, back, idToken string) str
 	return u.String()
 }
 
-// named reports whether an answer of the authorization endpoint that names its
-// issuer, or does not, may be this one's (RFC 9207).
+// named reports whether the parameter iss of an authorization response is that of
+// this issuer (RFC 9207).
 func (i *issuerClient) named(ctx context.Context, iss string) bool {
 	if iss != "" {
 		return iss == i.o.Issuer
@@ -198,8 +198,8 @@ func (i *issuerClient) named(ctx context.Context, iss string) bool {
 	return err != nil || !p.NamesSelf
 }
 
-// redeem returns the id token of who signed in, and its claims, for the code that
-// the browser brought. An unavailableError may pass; any other is a refusal.
+// redeem exchanges an authorization code for an id token, and returns the token and
+// its claims. Any error but an unavailableError is a refusal.
 func (i *issuerClient) redeem(ctx context.Context, code, verifier, nonce string) (raw string, all map[string]any, err error) {
 	p, err := i.provider(ctx)
 	if err != nil {
@@ -210,7 +210,7 @@ func (i *issuerClient) redeem(ctx context.Context, code, verifier, nonce string)
 		return "", nil, err
 	}
 	if raw, _ = token.Extra("id_token").(string); raw == "" {
-		return "", nil, errors.New("the issuer gave no id token")
+		return "", nil, errors.New("the issuer returned no id token")
 	}
 	id, err := i.verify(ctx, p, raw, i.o.ClientID)
 	if err != nil {
@@ -227,14 +227,14 @@ func (i *issuerClient) redeem(ctx context.Context, code, verifier, nonce string)
 	case len(id.Audience) > 1 && claims.AuthorizedParty == "", claims.AuthorizedParty != "" && claims.AuthorizedParty != i.o.ClientID:
 		return "", nil, errors.New("the id token was issued to another client")
 	case !same(id.Nonce, nonce):
-		return "", nil, errors.New("the id token is of another sign-in")
+		return "", nil, errors.New("the id token is for another sign-in")
 	}
 	all, err = claimsOf(id)
 	return raw, all, err
 }
 
-// exchange has the code exchanged. A secret that the issuer refuses may have
-// been rotated since it was read.
+// exchange exchanges the code. If the issuer refuses a secret, it may have been
+// rotated since it was read.
 func (i *issuerClient) exchange(ctx context.Context, p *provider, code, verifier string) (*oauth2.Token, error) {
 	tried := map[string]bool{}
 	var last error
@@ -264,8 +264,8 @@ func (i *issuerClient) exchange(ctx context.Context, p *provider, code, verifier
 	return nil, unavailableError{fmt.Errorf("%w: check clientSecret in CONSOLE_SECRET and OIDC_CLIENT_ID", last)}
 }
 
-// describe leaves out of an error what the issuer's answer says: it may hold a
-// token, or somebody's data.
+// describe leaves the issuer's answer out of an error, since it may contain a token
+// or personal data.
 func describe(err error) error {
 	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
 	if !ok {
@@ -275,11 +275,11 @@ func describe(err error) error {
 	if refused.Response != nil {
 		status = refused.Response.StatusCode
 	}
-	return fmt.Errorf("the issuer answered the code with %d %s", status, word(refused.ErrorCode))
+	return fmt.Errorf("exchange code: the issuer answered %d %s", status, word(refused.ErrorCode))
 }
 
-// word returns an error code as RFC 6749 has them, and "error" for anything
-// else, which may say more than a log should.
+// word returns an error code of the form of RFC 6749, and "error" for anything else,
+// which may not be fit for a log.
 func word(code string) string {
 	for _, c := range code {
 		if (c < 'a' || c > 'z') && c != '_' {
@@ -292,11 +292,11 @@ func word(code string) string {
 	return code
 }
 
-// bearer returns the claims of who shows an access token. An unavailableError
-// may pass; any other is a refusal.
+// bearer returns the claims of an access token. Any error but an unavailableError is
+// a refusal.
 func (i *issuerClient) bearer(ctx context.Context, raw string) (map[string]any, error) {
 	if i.o.Audience == "" {
-		return nil, errors.New("no access tokens are taken: API_AUDIENCE is not set")
+		return nil, errors.New("access tokens are refused: API_AUDIENCE is not set")
 	}
 	p, err := i.provider(ctx)
 	if err != nil {
@@ -313,10 +313,10 @@ func (i *issuerClient) bearer(ctx context.Context, raw string) (map[string]any, 
 	return claims, accessTokenFor(i.o.Audience, token.Audience, claims)
 }
 
-// accessTokenFor says why a token does not open the API to its bearer. It must
+// accessTokenFor returns why a token is not an access token for the API. It must
 // name the audience (RFC 9068, section 4). Amazon Cognito's access tokens have no
 // aud: then token_use must be access, and client_id the audience. A token whose
-// token_use is another word, such as an id token's, is refused whomever it is for
+// token_use is another word, such as an id token's, is refused for any audience
 // ("Verifying JSON web tokens", Amazon Cognito Developer Guide).
 func accessTokenFor(audience string, named []string, claims map[string]any) error {
 	use, hasUse := claims["token_use"]
@@ -327,7 +327,7 @@ func accessTokenFor(audience string, named []string, claims map[string]any) erro
 	case hasAudience && !slices.Contains(named, audience):
 		return errors.New("its audience is not API_AUDIENCE")
 	case !hasAudience && (!hasUse || text(claims, "client_id") != audience):
-		return errors.New("it has no audience, nor token_use and API_AUDIENCE as its client_id")
+		return errors.New("it has neither an audience nor token_use with API_AUDIENCE as its client_id")
 	}
 	return nil
 }

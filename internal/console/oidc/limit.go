@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// failedByAll is how many codes of strangers may fail in failedWithin, by all
-	// browsers together. Issuers limit calls of their token endpoint, and would
-	// then refuse everybody.
+	// failedByAll is how many codes of unknown browsers may fail in failedWithin, all
+	// together. Issuers limit calls of their token endpoint, and would then refuse
+	// all users.
 	failedByAll  = 20
 	failedWithin = time.Minute
 	// failedByOne is how many codes of one browser may fail in oneWithin.
@@ -18,21 +18,20 @@ const (
 )
 
 var (
-	// errRedeemed means that the code of this sign-in was shown to the issuer
-	// before.
+	// errRedeemed means that a code of this sign-in was sent to the issuer before.
 	errRedeemed = errors.New("this sign-in has ended already")
-	// errLimited means that the issuer is not asked, as too many codes have failed.
-	errLimited = errors.New("too many codes of sign-ins have failed just now: the issuer is not asked")
+	// errLimited means that too many codes have failed to send another to the issuer.
+	errLimited = errors.New("too many sign-in codes have failed recently: the issuer is not called")
 )
 
-// redemptions bounds how often the issuer is shown a code in vain: a stranger can
-// begin as many sign-ins as they like, and make up the codes. Each sign-in may
-// show one code. What fails is counted for each browser, and for all strangers
-// together. A browser in which somebody has signed in before is counted alone, so
-// that strangers cannot keep out those who work here.
+// redemptions bounds how many invalid codes are sent to the issuer: an attacker can
+// start any number of sign-ins and make up the codes. Each sign-in may send one code.
+// Failures are counted by browser, and for all unknown browsers together. A browser
+// in which a user has signed in before is counted on its own, so that an attacker
+// cannot lock out users.
 //
-// It counts in this process. The zero value has counted nothing. It is safe for
-// concurrent use.
+// The counts are those of this process. The zero value is ready to use. It is safe
+// for concurrent use.
 type redemptions struct {
 	mu        sync.Mutex
 	redeemed  map[string]time.Time // nonces of sign-ins, and when they are forgotten
@@ -41,13 +40,13 @@ type redemptions struct {
 	pruned    time.Time
 }
 
-// failures are counted in a window that begins with the first.
+// failures counts failures in a window that begins with the first one.
 type failures struct {
 	n     int
 	since time.Time
 }
 
-// over reports whether there is no room for one more.
+// over reports whether the limit is reached.
 func (f *failures) over(now time.Time, limit int, within time.Duration) bool {
 	if now.Sub(f.since) >= within {
 		*f = failures{since: now}
@@ -55,7 +54,7 @@ func (f *failures) over(now time.Time, limit int, within time.Duration) bool {
 	return f.n >= limit
 }
 
-// begin counts a code as failed. Done takes that back. The error is errRedeemed or
+// begin counts a code as failed; done reverts that. The error is errRedeemed or
 // errLimited.
 func (r *redemptions) begin(now time.Time, nonce, browser string, known bool) (done func(), err error) {
 	r.mu.Lock()
@@ -90,8 +89,8 @@ func (r *redemptions) begin(now time.Time, nonce, browser string, known bool) (d
 	}, nil
 }
 
-// prune forgets what no longer counts. What is left is bounded: strangers add
-// failedByAll in failedWithin, and known browsers failedByOne in oneWithin.
+// prune drops what no longer counts. The rest is bounded: unknown browsers add
+// failedByAll in failedWithin, and each known one failedByOne in oneWithin.
 func (r *redemptions) prune(now time.Time) {
 	if r.redeemed == nil {
 		r.redeemed, r.browsers = map[string]time.Time{}, map[string]*failures{}

@@ -15,39 +15,38 @@ import (
 //go:embed sign-in.html you.html
 var files embed.FS
 
-// Problem is what keeps somebody out.
+// Problem is why access is denied.
 type Problem string
 
 // The problems.
 const (
-	SignedOut       Problem = "signed_out"        // no session, or it is over
+	SignedOut       Problem = "signed_out"        // no session, or it has ended
 	SignInCancelled Problem = "sign_in_cancelled" // at the issuer
-	SignInStale     Problem = "sign_in_stale"     // too late, or begun in another browser
-	SignInRefused   Problem = "sign_in_refused"   // what the issuer sent does not hold
-	SignInLimited   Problem = "sign_in_limited"   // too many have failed just now
+	SignInStale     Problem = "sign_in_stale"     // too late, or started in another browser
+	SignInRefused   Problem = "sign_in_refused"   // the issuer's answer is invalid
+	SignInLimited   Problem = "sign_in_limited"   // too many have failed recently
 	NoRole          Problem = "no_role"
 	FormRefused     Problem = "form_refused" // without the session's token
 	CrossOrigin     Problem = "cross_origin" // sent by another site
 	TokenRefused    Problem = "token_refused"
-	Unavailable     Problem = "unavailable" // worth another try
+	Unavailable     Problem = "unavailable" // may pass
 )
 
-// statuses are the HTTP status codes of the problems, and what programs are
-// told of them.
+// statuses are the HTTP status codes and details of the problems.
 var statuses = map[Problem]struct {
 	code   int
 	detail string
 }{
-	SignedOut:       {http.StatusUnauthorized, "Show an access token in the header Authorization: Bearer …."},
+	SignedOut:       {http.StatusUnauthorized, "Send an access token in the header Authorization: Bearer …."},
 	SignInCancelled: {http.StatusForbidden, "The sign-in was cancelled at the issuer."},
-	SignInStale:     {http.StatusForbidden, "The sign-in took too long, or was begun in another browser."},
-	SignInRefused:   {http.StatusForbidden, "What the issuer sent cannot be accepted. The log says why."},
-	SignInLimited:   {http.StatusTooManyRequests, "Too many sign-ins have failed just now. Try again in a few minutes."},
-	NoRole:          {http.StatusForbidden, "No value of the claim that tells roles gives one here."},
+	SignInStale:     {http.StatusForbidden, "The sign-in took too long, or was started in another browser."},
+	SignInRefused:   {http.StatusForbidden, "The issuer's answer cannot be accepted. The log has the reason."},
+	SignInLimited:   {http.StatusTooManyRequests, "Too many sign-ins have failed recently. Try again in a few minutes."},
+	NoRole:          {http.StatusForbidden, "No value of the role claim gives a role here."},
 	FormRefused:     {http.StatusForbidden, "A form needs its session's token."},
 	CrossOrigin:     {http.StatusForbidden, "The request was sent by another site."},
-	TokenRefused:    {http.StatusUnauthorized, "The access token cannot be accepted. The log says why."},
-	Unavailable:     {http.StatusServiceUnavailable, "Nobody can be let in just now. Try again in a few seconds."},
+	TokenRefused:    {http.StatusUnauthorized, "The access token cannot be accepted. The log has the reason."},
+	Unavailable:     {http.StatusServiceUnavailable, "Sign-in is unavailable at the moment. Try again in a few seconds."},
 }
 
 // pageWriter writes the pages of the sign-in.
@@ -71,7 +70,7 @@ func newPageWriter(publicURL string, random io.Reader) (*pageWriter, error) {
 	return p, err
 }
 
-// card is what the templates see of a page that says one thing.
+// card is what templates see of a page with one message.
 type card struct {
 	Text *texts
 	Kind string
@@ -80,8 +79,8 @@ type card struct {
 	Issuer     string // where the session at the issuer ends
 }
 
-// refuse says what stands in the way: in JSON to who asks for it. SignOut, if it
-// is not empty, is where the session at the issuer ends.
+// refuse answers why access is denied, in JSON for clients that prefer it. signOut is
+// the issuer's sign-out, or empty.
 func (p *pageWriter) refuse(w http.ResponseWriter, q *http.Request, why Problem, signOut string) {
 	s := statuses[why]
 	switch why {
@@ -98,7 +97,7 @@ func (p *pageWriter) refuse(w http.ResponseWriter, q *http.Request, why Problem,
 	c := card{Text: t, Kind: string(why), passage: t.Problems[why], On: p.base + home, Issuer: signOut}
 	switch why {
 	case NoRole:
-		c.On, c.OnText = p.base+signAnew, t.SignInAnew
+		c.On, c.OnText = p.base+signInNew, t.SignInNew
 	case SignedOut, SignInCancelled, SignInStale, SignInRefused, SignInLimited:
 		c.OnText = t.SignIn
 	case Unavailable:
@@ -109,16 +108,16 @@ func (p *pageWriter) refuse(w http.ResponseWriter, q *http.Request, why Problem,
 	p.write(w, q, s.code, "sign-in.html", html.View{Language: language, Title: c.Title, Data: c}, html.Strict())
 }
 
-// signedOut is the page after signing out; issuer, if it is known, is where the
-// session at the issuer ends too.
+// signedOut writes the page after signing out. issuer is the issuer's sign-out, or
+// empty.
 func (p *pageWriter) signedOut(w http.ResponseWriter, q *http.Request, issuer string) {
 	language, t := p.texts(q)
 	p.write(w, q, http.StatusOK, "sign-in.html", html.View{Language: language, Title: t.SignedOut.Title, Data: card{
-		Text: t, Kind: "signed_out_now", passage: t.SignedOut, On: p.base + signAnew, OnText: t.SignIn, Issuer: issuer,
+		Text: t, Kind: "signed_out_now", passage: t.SignedOut, On: p.base + signInNew, OnText: t.SignIn, Issuer: issuer,
 	}}, html.Strict())
 }
 
-// you is the page of who is signed in.
+// you writes the page of the signed-in user.
 func (p *pageWriter) you(w http.ResponseWriter, q *http.Request, id view.Identity) {
 	language, t := p.texts(q)
 	p.write(w, q, http.StatusOK, "you.html", html.View{Language: language, Title: t.You, Data: struct {

@@ -92,7 +92,7 @@ func TestEveryLanguageHasEveryText(t *testing.T) {
 	seen := map[string]string{}
 	for _, language := range languages {
 		x := translations[language]
-		said := []string{x.SignedOut.Title, x.SignedOut.Body, x.SignIn, x.SignInAnew, x.SignOut, x.SignOutIssuer, x.Again, x.Console, x.You, x.Name, x.Role}
+		said := []string{x.SignedOut.Title, x.SignedOut.Body, x.SignIn, x.SignInNew, x.SignOut, x.SignOutIssuer, x.Again, x.Console, x.You, x.Name, x.Role}
 		for why := range statuses {
 			said = append(said, x.Problems[why].Title, x.Problems[why].Body)
 		}

@@ -8,18 +8,18 @@ import (
 	"walletsync/internal/console/view"
 )
 
-// Roles tells what somebody may do by a claim of their token. Who has none of
-// its values may do nothing.
+// Roles decides on a user's role by a claim of the token. Without one of its values
+// access is denied.
 type Roles struct {
 	// Claim is the claim's name, or where it starts with a slash the JSON
 	// pointer to it (RFC 6901), such as /realm_access/roles.
 	Claim string
-	// Values are those of the claim that give a role. One value gives one role;
-	// who has several gets the one that includes the others.
+	// Values are the roles by the claim's values. A user with several gets the one
+	// that includes the others.
 	Values map[string]view.Role
 }
 
-// of returns the role of who has these claims.
+// of returns the role of a user with these claims.
 func (r Roles) of(claims map[string]any) view.Role {
 	var best view.Role
 	switch v := r.find(claims).(type) {
@@ -35,8 +35,8 @@ func (r Roles) of(claims map[string]any) view.Role {
 	return best
 }
 
-// leftOut returns an error with the remedy if the claim is not there because
-// there was too much of it, nil otherwise. Such a token names the claim in
+// leftOut returns an error with the remedy if the claim is missing because it had too
+// many values, nil otherwise. Such a token names the claim in
 // _claim_names (OpenID Connect Core 1.0, section 5.6.2). Microsoft Entra ID does
 // so for people in more than 200 groups, and sets hasgroups in the implicit flow
 // ("Configure group claims for applications", Microsoft Entra documentation).
@@ -55,7 +55,7 @@ func (r Roles) leftOut(claims map[string]any) error {
 	return fmt.Errorf("the issuer left the claim %q out of the token because this person has too many values of it: have it send only the groups that are assigned to the application, or assign app roles and set ROLE_CLAIM to roles", r.Claim)
 }
 
-// find returns the claim, nil if it is not there.
+// find returns the claim, nil if it is missing.
 func (r Roles) find(claims map[string]any) any {
 	path, pointer := strings.CutPrefix(r.Claim, "/")
 	if !pointer {
@@ -72,7 +72,6 @@ func (r Roles) find(claims map[string]any) any {
 	return at
 }
 
-// decode reads claims as JSON has them.
 func decode(raw json.RawMessage) (map[string]any, error) {
 	var claims map[string]any
 	err := json.Unmarshal(raw, &claims)

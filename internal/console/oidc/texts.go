@@ -2,19 +2,17 @@ package oidc
 
 import "walletsync/internal/console/view"
 
-// languages are those that the console speaks; the first one is for everyone
-// else.
+// languages are the languages of the pages; the first one is the default.
 var languages = []string{"en", "ja"}
 
-// texts is all that these pages say in one language. A test holds every
-// language to every text.
+// texts are the texts of these pages in one language.
 type texts struct {
 	Problems  map[Problem]passage
 	SignedOut passage
 	Roles     map[view.Role]passage
 
 	SignIn        string
-	SignInAnew    string
+	SignInNew     string
 	SignOut       string
 	SignOutIssuer string
 	Again         string
@@ -24,8 +22,7 @@ type texts struct {
 	Role          string
 }
 
-// passage is a title with what follows from it. A zero-width space in a Japanese
-// title is where its line may break.
+// passage is a title and its text. Japanese titles may break at zero-width spaces.
 type passage struct{ Title, Body string }
 
 var translations = map[string]*texts{
@@ -48,7 +45,7 @@ var translations = map[string]*texts{
 			view.RoleRead:   {"Read", "You see everything, but cannot make changes."},
 			view.RoleAct:    {"Act", "You see everything, and can refresh, create update links, retry, export and erase."},
 		},
-		SignIn: "Sign in", SignInAnew: "Sign in as someone else", SignOut: "Sign out", SignOutIssuer: "Also sign out of your organisation’s sign-in",
+		SignIn: "Sign in", SignInNew: "Sign in as someone else", SignOut: "Sign out", SignOutIssuer: "Also sign out of your organisation’s sign-in",
 		Again: "Try again", Console: "Go to the console", You: "Your account", Name: "Name", Role: "Role",
 	},
 	"ja": {
@@ -70,7 +67,7 @@ var translations = map[string]*texts{
 			view.RoleRead:   {"閲覧", "すべてを閲覧できます。変更はできません。"},
 			view.RoleAct:    {"操作", "すべてを閲覧でき、最新状態の取得、更新リンクの作成、再試行、エクスポート、消去ができます。"},
 		},
-		SignIn: "サインイン", SignInAnew: "別のユーザーとしてサインイン", SignOut: "サインアウト", SignOutIssuer: "組織のサインインからもサインアウトする",
+		SignIn: "サインイン", SignInNew: "別のユーザーとしてサインイン", SignOut: "サインアウト", SignOutIssuer: "組織のサインインからもサインアウトする",
 		Again: "もう一度試す", Console: "コンソールへ", You: "アカウント情報", Name: "名前", Role: "権限",
 	},
 }

@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// Cursor is where a page of a list ends. It holds times and ids alone, as it
-// stands in URLs: what a search goes by is looked up again by the id. Its text
-// is not signed; the console does that before it gives one out.
+// Cursor is where a page of a list ends. It contains times and ids only, since it
+// appears in URLs: the value that a search is ordered by is looked up by the id. Its
+// text is not signed; the console signs it.
 type Cursor struct {
 	Account string `json:"a"`
 	Place   string `json:"p"`
@@ -18,7 +18,7 @@ type Cursor struct {
 	Part    int    `json:"n,omitempty"`
 }
 
-// ErrCursor means that a cursor is none that a page gave out.
+// ErrCursor means that no page has returned a cursor.
 var ErrCursor = errors.New("not a cursor of a page before this one")
 
 const (
@@ -26,7 +26,7 @@ const (
 	maxMicro  = int64(1) << 57 // the year 6537
 )
 
-// strict, so that one cursor has one spelling.
+// cursorEncoding is strict, so that a cursor has one spelling.
 var cursorEncoding = base64.RawURLEncoding.Strict()
 
 // CursorAfter returns the cursor of a page whose last row has this key.
@@ -38,7 +38,7 @@ func CursorAfter(k Key) Cursor {
 	return c
 }
 
-// String is the cursor as text; of none, nothing.
+// String returns the cursor as text, which is empty for the zero cursor.
 func (c Cursor) String() string {
 	if c == (Cursor{}) {
 		return ""
@@ -50,10 +50,10 @@ func (c Cursor) String() string {
 	return cursorEncoding.EncodeToString(b)
 }
 
-// At is the time in the cursor.
+// At returns the time in the cursor.
 func (c Cursor) At() time.Time { return time.UnixMicro(c.Micro).UTC() }
 
-// ParseCursor reads what String returned. Nothing is the cursor of the first page.
+// ParseCursor reads what String returned. An empty text is the zero cursor.
 func ParseCursor(s string) (Cursor, error) {
 	var c Cursor
 	if s == "" {

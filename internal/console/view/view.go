@@ -33,7 +33,7 @@ type Row struct {
 	At *time.Time `json:"at"`
 }
 
-// The kinds of terms that a search knows by their looks.
+// The kinds of search terms.
 const (
 	ByID         = "charge_permission_id"
 	ByName       = "name"
@@ -42,18 +42,18 @@ const (
 	ByState      = "state" // no term at all
 )
 
-// Personal reports whether a search by this finds, and orders what it finds, by
-// personal data. It is not for those who may not see any.
+// Personal reports whether a search goes by personal data. Users who may not see
+// any may not search so, since the order of the rows would reveal it.
 func Personal(by string) bool { return by != ByID && by != ByState }
 
-// Search is what a search found.
+// Search is the answer to a search.
 type Search struct {
 	Query      string `json:"q"`
-	State      string `json:"state"`       // that was asked for; empty: any
-	SearchedAs string `json:"searched_as"` // what the term was taken for; empty: nothing was searched for
+	State      string `json:"state"`       // empty: any
+	SearchedAs string `json:"searched_as"` // the kind of the term; empty: nothing was searched
 	Rows       []Row  `json:"rows"`
-	Next       string `json:"next"` // goes back as the field after; empty: that is all
-	// Problem is set where nothing could be searched for: too_short, masked.
+	Next       string `json:"next"` // the field after of the next page; empty: there is none
+	// Problem is why nothing could be searched: too_short, masked; empty: none.
 	Problem string `json:"problem"`
 }
 
@@ -65,12 +65,12 @@ const (
 	NotChargeable Filter = "not_chargeable" // the newest change first
 	UpdatedToday  Filter = "updated_today"  // the newest change first
 	UpdatePending Filter = "update_pending" // updates that buyers have not finished, the newest first
-	Waiting       Filter = "waiting"        // to be read, the longest wanted first
+	Waiting       Filter = "waiting"        // to be read, the longest wait first
 	Stale         Filter = "stale"          // not read for long, the longest first
-	Failing       Filter = "failing"        // reads that fail, the longest wanted first
+	Failing       Filter = "failing"        // failing reads, the longest wait first
 )
 
-// Filters are all lists, in the order in which they are offered.
+// Filters returns the lists in the order in which pages show them.
 func Filters() []Filter {
 	return []Filter{NotChargeable, UpdatedToday, UpdatePending, Waiting, Stale, Failing}
 }
@@ -79,7 +79,7 @@ func Filters() []Filter {
 type List struct {
 	Filter Filter `json:"filter"`
 	Rows   []Row  `json:"rows"`
-	Next   string `json:"next"` // goes back as the parameter after; empty: that is all
+	Next   string `json:"next"` // the parameter after of the next page; empty: there is none
 }
 
 // Address is one of back_office.shipping_addresses or billing_addresses.
@@ -99,12 +99,12 @@ type Address struct {
 	TrueAsOf      *time.Time `json:"true_as_of"`
 }
 
-// Known reports whether there is anything of an address to show.
+// Known reports whether there is anything to show of an address.
 func (a *Address) Known() bool {
 	return a != nil && (a.Name != nil || a.Line1 != nil || a.City != nil || a.PostalCode != nil || a.StateOrRegion != nil || a.CountryCode != nil)
 }
 
-// SameAs reports whether two addresses are one, whenever they were stored.
+// SameAs reports whether two addresses are equal, whenever they were stored.
 func (a *Address) SameAs(b *Address) bool {
 	if a == nil || b == nil {
 		return false
@@ -170,9 +170,9 @@ type Change struct {
 	Differences     []Difference    `json:"differences" db:"-"`
 }
 
-// Difference is one field that differs; null: there was, or is, nothing.
+// Difference is a field that differs; null stands for no value.
 type Difference struct {
-	Facet  string  `json:"facet"` // that of the change; of a first read, the field's own
+	Facet  string  `json:"facet"` // of the change; in a first read, of the field
 	Field  string  `json:"field"`
 	Before *string `json:"before"`
 	After  *string `json:"after"`
@@ -193,7 +193,7 @@ type Update struct {
 	ChangeStoredAt *time.Time `json:"change_stored_at"`
 }
 
-// Notification is one that came and named the charge permission.
+// Notification is a notification that named the charge permission.
 type Notification struct {
 	MessageID        string    `json:"message_id"`
 	NotificationID   string    `json:"notification_id"`
@@ -217,8 +217,7 @@ type MoneyNotice struct {
 	ArrivedAt        time.Time `json:"arrived_at"`
 }
 
-// Record is all of one charge permission. The newest of each list are shown:
-// at most as many as a page holds.
+// Record is everything about a charge permission. Its lists have at most a page.
 type Record struct {
 	Account            string         `json:"account"`
 	ChargePermissionID string         `json:"charge_permission_id"`
@@ -228,16 +227,16 @@ type Record struct {
 	PaymentState       *PaymentState  `json:"payment_state"`    // null: never read
 	Freshness          Freshness      `json:"freshness"`
 	Timeline           []Change       `json:"timeline"`      // the newest first
-	TimelineNext       int64          `json:"timeline_next"` // goes back as the parameter before; 0: that is all
+	TimelineNext       int64          `json:"timeline_next"` // the parameter before of the next page; 0: there is none
 	Updates            []Update       `json:"updates"`       // the newest first
 	Notifications      []Notification `json:"notifications"` // the newest first
 	MoneyNotices       []MoneyNotice  `json:"money_notices"` // the newest first
 }
 
-// Refreshed is what came of "refresh now".
+// Refreshed is the outcome of a refresh.
 type Refreshed struct {
 	// Outcome is read, unchanged, gone, not_followed, or waiting: it could not be
-	// read at once, and is read as soon as it can be.
+	// read at once and will be as soon as possible.
 	Outcome string   `json:"outcome"`
 	Changed []string `json:"changed"` // facets
 }
@@ -257,17 +256,17 @@ type Confirm struct {
 	What               string `json:"what"` // export, erase
 	Account            string `json:"account"`
 	ChargePermissionID string `json:"charge_permission_id"`
-	// Wrong: the charge permission was not confirmed by its id.
+	// Wrong means that the confirmation was not the charge permission's id.
 	Wrong bool `json:"wrong"`
 }
 
-// Erased says that the personal data of a charge permission is gone.
+// Erased means that the personal data of a charge permission is erased.
 type Erased struct {
 	Account            string `json:"account"`
 	ChargePermissionID string `json:"charge_permission_id"`
 }
 
-// DeadLetter is a message that could not be processed, and waits for somebody.
+// DeadLetter is a message of the dead-letter queue.
 type DeadLetter struct {
 	ID                 string     `json:"id"`     // the queue's
 	Reason             string     `json:"reason"` // the worker's word, or received_too_often
@@ -281,20 +280,20 @@ type DeadLetter struct {
 	Topic              *string    `json:"topic"`
 	PublishedAt        *time.Time `json:"published_at"`
 	SentAt             *time.Time `json:"sent_at"` // to the dead-letter queue
-	// Body is the message as it came. It may hold anything, so who may not see
-	// personal data is not shown it.
+	// Body is the message as it came. It may contain anything, so users who may not
+	// see personal data do not get it.
 	Body *string `json:"body"`
 }
 
-// Failures are what failed: messages in the dead-letter queue, and reads.
+// Failures are dead-letter messages and failing reads.
 type Failures struct {
-	DeadLetters []DeadLetter `json:"dead_letters"` // some of them, if there are many
-	Total       int          `json:"total"`        // of dead letters, as SQS reckons
-	Failing     []Row        `json:"failing"`      // the longest wanted first
+	DeadLetters []DeadLetter `json:"dead_letters"` // not all, if there are many
+	Total       int          `json:"total"`        // of dead-letter messages, approximately
+	Failing     []Row        `json:"failing"`      // the longest wait first
 	MoreFailing bool         `json:"more_failing"`
-	// Retried is how many were sent to the queue again by this request.
+	// Retried is how many messages this request sent to the queue.
 	Retried *int `json:"retried"`
-	// Missing: the dead letter that was to be tried again is not there any more.
+	// Missing means that the message to retry was gone.
 	Missing bool `json:"missing"`
 }
 
@@ -305,14 +304,14 @@ type Hour struct {
 	Changes       int       `json:"changes"`
 	LagP50        *float64  `json:"lag_p50"` // seconds from a notification's arrival to the commit of what it changed
 	LagP95        *float64  `json:"lag_p95"`
-	Failing       int       `json:"failing"`       // most charge permissions at once whose reads failed
-	Fetched       *int      `json:"fetched"`       // tokens of the quota that were spent on what waited
-	QuotaUsed     *float64  `json:"quota_used"`    // of the share, 0 to 1; of the account that used the most
-	OldestWanted  float64   `json:"oldest_wanted"` // seconds; the longest of all
+	Failing       int       `json:"failing"`       // highest number of charge permissions with failing reads
+	Fetched       *int      `json:"fetched"`       // tokens of the quota that pending reads used
+	QuotaUsed     *float64  `json:"quota_used"`    // fraction of the share, of the account that used the most
+	OldestWanted  float64   `json:"oldest_wanted"` // seconds
 	CountedUntil  time.Time `json:"counted_until"` // our clock
 }
 
-// AccountNow is how an account stands at this moment.
+// AccountNow is the current state of an account.
 type AccountNow struct {
 	Account            string     `json:"account"`
 	MerchantID         string     `json:"merchant_id"`
@@ -320,26 +319,26 @@ type AccountNow struct {
 	Tokens             float64    `json:"tokens"` // calls that may be made at once
 	Burst              float64    `json:"burst"`
 	PerSecond          float64    `json:"per_second"`
-	ClosedUntil        *time.Time `json:"closed_until"` // calls rest until then
+	ClosedUntil        *time.Time `json:"closed_until"` // calls are paused until then
 	ClosedWhy          *string    `json:"closed_why"`
 	OldestWantedSince  *time.Time `json:"oldest_wanted_since"` // null: nothing is due
 	Failing            int        `json:"failing"`             // 1001: more than a thousand
 	LastNotificationAt *time.Time `json:"last_notification_at"`
-	// Channel is whether notifications come: alive, doubtful, dead or untested.
+	// Channel is the health of notifications: alive, doubtful, dead or untested.
 	Channel              string     `json:"channel"`
-	MissingNotifications int        `json:"missing_notifications"` // that were due since the last one
+	MissingNotifications int        `json:"missing_notifications"` // since the last one
 	MissingSince         *time.Time `json:"missing_since"`
 }
 
-// Overview is how all stands.
+// Overview is the state of all accounts.
 type Overview struct {
 	Span         string       `json:"span"` // 24h or 7d
 	From         time.Time    `json:"from"`
 	To           time.Time    `json:"to"`
-	Hours        []Hour       `json:"hours"` // of which something was counted, in order
+	Hours        []Hour       `json:"hours"` // those in which something was counted, in order
 	Accounts     []AccountNow `json:"accounts"`
 	LastChangeAt *time.Time   `json:"last_change_at"`
-	DeadLetters  *int         `json:"dead_letters"` // null: the queue could not be asked
+	DeadLetters  *int         `json:"dead_letters"` // null: the queue is unreachable
 }
 
 // Query is a search for the store.
@@ -359,38 +358,37 @@ type ListQuery struct {
 	Most   int
 }
 
-// Key is a row as the store finds it, before it is shown.
+// Key is the key of a row in a list.
 type Key struct {
 	Account            wallet.AccountID
 	ChargePermissionID wallet.ChargePermissionID
 	At                 *time.Time
-	// Place tells apart what the list holds: the charge permission, or the
-	// update session.
+	// Place is the charge permission or update session that the row is about.
 	Place string
 	Part  int // of a search by name: 1 begins with it, 2 its last word does
 }
 
-// Access is something that somebody did, for the access log. Without charge
-// permissions it concerns no one record.
+// Access is an action for the access log. Actions without charge permissions do not
+// concern a single record.
 type Access struct {
 	What              string // opened, refreshed, linked, exported, erased; searched, listed, retried
 	Account           wallet.AccountID
 	ChargePermissions []wallet.ChargePermissionID // of the account
-	// Detail says what was searched by, which list it was, or which message was
-	// tried again; never a term.
+	// Detail is what was searched by, the list, or the message that was retried. It
+	// is never a search term.
 	Detail string
 }
 
 // Accessed is a line of the access log.
 type Accessed struct {
 	At      time.Time `json:"at"`
-	Subject string    `json:"subject"` // the issuer's name of them, the same for good
-	Name    string    `json:"name"`    // how the issuer called them then; empty: not at all
+	Subject string    `json:"subject"` // the issuer's identifier of the user, which never changes
+	Name    string    `json:"name"`    // the user's name then; empty: the issuer gave none
 	Role    string    `json:"role"`    // masked, read, act
 	What    string    `json:"what"`    // opened, refreshed, linked, exported, erased
 }
 
-// Accesses tell who opened a record.
+// Accesses lists who opened a record.
 type Accesses struct {
 	Account            string     `json:"account"`
 	ChargePermissionID string     `json:"charge_permission_id"`
