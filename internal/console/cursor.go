@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -16,18 +17,21 @@ import (
 // the position of a row in an order, and the order may be that of personal data. A
 // signed cursor is
 //
-//	the cursor, as view.Cursor writes it | "." | base64url of HMAC-SHA-256
+//	base64url of the cursor's JSON | "." | base64url of HMAC-SHA-256
 //
-// over a label, the scope and the cursor. The scope is the list, the user's role
-// and the filter; a cursor of another scope is refused.
+// over a label, the scope and the text before the dot. The scope is the list, the
+// user's role and the filter; a cursor of another scope is refused.
 type cursors struct {
 	// keys returns the valid secrets; the first one signs. With refetch the ones
 	// returned before did not match.
 	keys func(ctx context.Context, refetch bool) ([]string, error)
 }
 
-// signatureEncoding is strict, so that a signature has one spelling.
-var signatureEncoding = base64.RawURLEncoding.Strict()
+// errCursor means that no page returned the cursor for this scope.
+var errCursor = errors.New("not a cursor of this list")
+
+// cursorEncoding is strict, so that a cursor has one spelling.
+var cursorEncoding = base64.RawURLEncoding.Strict()
 
 // cursorScope returns the scope of the cursors of a request.
 func cursorScope(q *http.Request, list string, filter ...string) string {
@@ -39,39 +43,39 @@ func cursorScope(q *http.Request, list string, filter ...string) string {
 	return string(b)
 }
 
-func signCursor(key, scope, cursor string) []byte {
+func signCursor(key, scope, text string) []byte {
 	mac := hmac.New(sha256.New, []byte(key))
-	mac.Write([]byte("walletsync console cursor\n" + scope + "\n" + cursor)) // JSON has no line feed, and base64 none
+	mac.Write([]byte("walletsync console cursor\n" + scope + "\n" + text)) // neither JSON nor base64 has a line feed
 	return mac.Sum(nil)
 }
 
 // seal signs a cursor. It returns an empty text for the zero cursor.
 func (c cursors) seal(ctx context.Context, scope string, cursor view.Cursor) (string, error) {
-	text := cursor.String()
-	if text == "" {
+	if cursor == (view.Cursor{}) {
 		return "", nil
 	}
 	keys, err := c.keys(ctx, false)
 	if err != nil {
 		return "", err
 	}
-	return text + "." + signatureEncoding.EncodeToString(signCursor(keys[0], scope, text)), nil
+	b, err := json.Marshal(cursor)
+	if err != nil {
+		return "", err
+	}
+	text := cursorEncoding.EncodeToString(b)
+	return text + "." + cursorEncoding.EncodeToString(signCursor(keys[0], scope, text)), nil
 }
 
 // open reads what seal returned for the same scope. An empty text is the cursor of
-// the first page. The error is view.ErrCursor, or one of reading the keys.
-func (c cursors) open(ctx context.Context, scope, sealed string) (view.Cursor, error) {
+// the first page. The error is errCursor, or one of reading the keys.
+func (c cursors) open(ctx context.Context, scope, sealed string) (cursor view.Cursor, err error) {
 	if sealed == "" {
 		return view.Cursor{}, nil
 	}
 	text, signature, _ := strings.Cut(sealed, ".")
-	given, err := signatureEncoding.DecodeString(signature)
+	given, err := cursorEncoding.DecodeString(signature)
 	if err != nil || len(given) != sha256.Size {
-		return view.Cursor{}, view.ErrCursor
-	}
-	cursor, err := view.ParseCursor(text)
-	if err != nil || cursor == (view.Cursor{}) {
-		return view.Cursor{}, view.ErrCursor
+		return view.Cursor{}, errCursor
 	}
 	for _, refetch := range []bool{false, true} {
 		keys, err := c.keys(ctx, refetch)
@@ -79,10 +83,15 @@ func (c cursors) open(ctx context.Context, scope, sealed string) (view.Cursor, e
 			return view.Cursor{}, err
 		}
 		for _, key := range keys {
-			if hmac.Equal(given, signCursor(key, scope, text)) {
-				return cursor, nil
+			if !hmac.Equal(given, signCursor(key, scope, text)) {
+				continue
 			}
+			b, err := cursorEncoding.DecodeString(text)
+			if err != nil || json.Unmarshal(b, &cursor) != nil {
+				return view.Cursor{}, errCursor // of an old release
+			}
+			return cursor, nil
 		}
 	}
-	return view.Cursor{}, view.ErrCursor
+	return view.Cursor{}, errCursor
 }

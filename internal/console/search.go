@@ -174,7 +174,7 @@ func (c *console) list(w http.ResponseWriter, q *http.Request) {
 func (c *console) cursor(w http.ResponseWriter, q *http.Request, scope, sealed string) (view.Cursor, bool) {
 	after, err := c.cursors.open(q.Context(), scope, sealed)
 	switch {
-	case errors.Is(err, view.ErrCursor):
+	case errors.Is(err, errCursor):
 		c.problem(w, q, badRequest)
 	case err != nil:
 		c.failed(w, q, "cursor", err)

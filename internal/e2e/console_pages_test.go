@@ -357,7 +357,7 @@ func TestTheKeyboardAloneLeadsFromTheSearchToALink(t *testing.T) {
 	press(t, ctx, kb.ArrowDown)
 	tabTo(t, ctx, "#create-link")
 	press(t, ctx, kb.Enter)
-	c.reads(t, ctx, "Send this link to the buyer", "Link for the buyer", "in 23 h", "Shipping address")
+	c.reads(t, ctx, "Send this link only to the buyer", "Link for the buyer", "in 23 h", "Shipping address")
 	tabTo(t, ctx, "#link")
 	tabTo(t, ctx, "#copy")
 	press(t, ctx, kb.Enter)

@@ -8,6 +8,7 @@ package view
 
 import (
 	"encoding/json"
+	"reflect"
 	"time"
 
 	"walletsync/internal/wallet"
@@ -109,10 +110,9 @@ func (a *Address) SameAs(b *Address) bool {
 	if a == nil || b == nil {
 		return false
 	}
-	same := func(x, y *string) bool { return x == nil && y == nil || x != nil && y != nil && *x == *y }
-	return same(a.Name, b.Name) && same(a.Line1, b.Line1) && same(a.Line2, b.Line2) && same(a.Line3, b.Line3) && same(a.City, b.City) &&
-		same(a.County, b.County) && same(a.District, b.District) && same(a.StateOrRegion, b.StateOrRegion) &&
-		same(a.PostalCode, b.PostalCode) && same(a.CountryCode, b.CountryCode) && same(a.Phone, b.Phone)
+	x, y := *a, *b
+	x.Since, x.TrueAsOf, y.Since, y.TrueAsOf = nil, nil, nil, nil
+	return reflect.DeepEqual(x, y)
 }
 
 // Buyer is one of back_office.buyers.

@@ -2,63 +2,11 @@ package view
 
 import (
 	"encoding/json"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
-
-func TestACursorComesBackAsItWasGivenOut(t *testing.T) {
-	at := time.Date(2026, 11, 24, 12, 0, 0, 123456000, time.UTC)
-	for _, k := range []Key{
-		{Account: "main", ChargePermissionID: "B01-0000000-0000001", Place: "B01-0000000-0000001", At: &at},
-		{Account: "main", Place: "3f0e8b5e-0000-4000-8000-000000000001", Part: 2},
-	} {
-		c := CursorAfter(k)
-		got, err := ParseCursor(c.String())
-		if err != nil || got != c {
-			t.Errorf("%+v, %v", got, err)
-		}
-		if k.At != nil && !got.At().Equal(at) {
-			t.Errorf("%v", got.At())
-		}
-	}
-	if c, err := ParseCursor(""); c != (Cursor{}) || err != nil || c.String() != "" {
-		t.Errorf("%+v %v", c, err)
-	}
-}
-
-func TestWhatIsNoCursorIsRefused(t *testing.T) {
-	good := Cursor{Account: "main", Place: "B01"}.String()
-	for name, s := range map[string]string{
-		"no base64": "!", "no JSON": cursorEncoding.EncodeToString([]byte("x")), "another spelling": good + "=", "cut": good[:len(good)-2], "long": strings.Repeat("A", 2000),
-		"no place": cursorEncoding.EncodeToString([]byte(`{"a":"main","p":""}`)), "before time": cursorEncoding.EncodeToString([]byte(`{"a":"main","p":"B","t":-1}`)),
-		"after time": cursorEncoding.EncodeToString([]byte(`{"a":"main","p":"B","t":999999999999999999}`)), "control": cursorEncoding.EncodeToString([]byte(`{"a":"main","p":"B\u0000"}`)),
-		"members": cursorEncoding.EncodeToString([]byte(`{"a":"main","p":"B","x":1}`)), "part": cursorEncoding.EncodeToString([]byte(`{"a":"main","p":"B","n":3}`)),
-	} {
-		if c, err := ParseCursor(s); err == nil {
-			t.Errorf("%s: %+v", name, c)
-		}
-	}
-}
-
-func FuzzCursor(f *testing.F) {
-	f.Add(Cursor{Account: "main", Place: "B01", Micro: 1}.String())
-	f.Add("e30")
-	f.Fuzz(func(t *testing.T, s string) {
-		c, err := ParseCursor(s)
-		if err != nil {
-			return
-		}
-		if c.String() != s {
-			t.Errorf("%q came back as %q", s, c)
-		}
-		if y := c.At().Year(); y < 1970 || y > 6537 {
-			t.Errorf("in the year %d", y)
-		}
-	})
-}
 
 func TestDifferencesAreToldFieldByField(t *testing.T) {
 	p := func(s string) *string { return &s }
