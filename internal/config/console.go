@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"walletsync/internal/backoffice/identity"
+	"walletsync/internal/console/view"
 )
 
-// Console is the configuration of back-office.
+// Console is the configuration of functions/console.
 type Console struct {
 	Function
 	Accounts []Account
@@ -67,7 +67,7 @@ type SignIn struct {
 	// `{"act":["…"],"read":["…"],"masked":["…"]}`. `masked` sees no personal data,
 	// `read` sees everything, `act` also makes changes. People without any of the
 	// values are refused.
-	Roles map[string]identity.Role
+	Roles map[string]view.Role
 	// SESSION_LIFETIME: how long a session lasts before the browser is sent to the
 	// issuer again. A role that was taken away stays usable for this long.
 	Session time.Duration
@@ -84,12 +84,12 @@ const (
 	DefaultRoleClaim = "roles"
 )
 
-// LoadConsole reads the configuration of back-office; getenv is os.Getenv. Its
+// LoadConsole reads the configuration of functions/console; getenv is os.Getenv. Its
 // error is Problems.
 func LoadConsole(getenv func(string) string) (Console, error) {
 	r := reader{getenv: getenv}
 	c := Console{
-		Function:           r.function("back-office"),
+		Function:           r.function("console"),
 		Accounts:           r.accounts(keySecret),
 		Refreshing:         r.refreshing(),
 		Pages:              r.pages(),
@@ -156,7 +156,7 @@ func (r *reader) signIn() SignIn {
 }
 
 // roles reads which values of the claim give which role.
-func (r *reader) roles() map[string]identity.Role {
+func (r *reader) roles() map[string]view.Role {
 	const name = "ROLES"
 	const remedy = `set an object such as {"act":["payments"],"read":["support"],"masked":["interns"]}; who has none of these values gets in nowhere`
 	s := r.needed(name, strings.TrimPrefix(remedy, "set "))
@@ -168,9 +168,9 @@ func (r *reader) roles() map[string]identity.Role {
 		r.add(name, fmt.Sprintf("it cannot be read: %v", err), remedy)
 		return nil
 	}
-	out := map[string]identity.Role{}
+	out := map[string]view.Role{}
 	for _, word := range slices.Sorted(maps.Keys(in)) {
-		role, ok := identity.ParseRole(word)
+		role, ok := view.ParseRole(word)
 		if !ok {
 			r.add(name, "one of its members is not a role", remedy)
 			continue

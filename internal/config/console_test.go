@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"walletsync/internal/backoffice/identity"
+	"walletsync/internal/console/view"
 )
 
 func consoleEnv(changes map[string]string) func(string) string {
@@ -32,12 +32,12 @@ func TestLeastConfigurationOfAConsoleHasItsDefaults(t *testing.T) {
 	want := SignIn{
 		Issuer: "https://issuer.example/realms/shop", ClientID: "walletsync", Scopes: []string{"openid", "profile"},
 		ConsoleSecret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:console", RoleClaim: "roles", Session: 4 * time.Hour,
-		Roles: map[string]identity.Role{"payments": identity.Act, "on-call": identity.Act, "support": identity.Read, "interns": identity.Masked},
+		Roles: map[string]view.Role{"payments": view.RoleAct, "on-call": view.RoleAct, "support": view.RoleRead, "interns": view.RoleMasked},
 	}
 	if diff := cmp.Diff(want, got.SignIn); diff != "" {
 		t.Error(diff)
 	}
-	if got.Name != "back-office" || got.LinkLifetime != 24*time.Hour || got.Sweep != 7*24*time.Hour || got.Location != time.UTC || got.Margin != 5*time.Second {
+	if got.Name != "console" || got.LinkLifetime != 24*time.Hour || got.Sweep != 7*24*time.Hour || got.Location != time.UTC || got.Margin != 5*time.Second {
 		t.Errorf("%+v", got)
 	}
 }
@@ -54,7 +54,7 @@ func TestWhatIsSetForTheConsoleReplacesTheDefaults(t *testing.T) {
 	want := SignIn{
 		Issuer: "http://localhost:8080", ClientID: "walletsync", Hosts: []string{"oauth2.example.com", "keys.example.com:8443"}, Scopes: []string{"openid", "groups"},
 		Audience: "https://pay.example/console", ConsoleSecret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:console",
-		RoleClaim: "/realm_access/roles", Session: 30 * time.Minute, Roles: map[string]identity.Role{"support": identity.Read},
+		RoleClaim: "/realm_access/roles", Session: 30 * time.Minute, Roles: map[string]view.Role{"support": view.RoleRead},
 	}
 	if diff := cmp.Diff(want, got.SignIn); diff != "" {
 		t.Error(diff)

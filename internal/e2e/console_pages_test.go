@@ -14,17 +14,19 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"walletsync/internal/backoffice"
-	"walletsync/internal/backoffice/identity"
-	"walletsync/internal/backoffice/view"
+	"walletsync/internal/console"
 	consolepg "walletsync/internal/console/postgres"
+	"walletsync/internal/console/view"
 	"walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/migrate"
+	privacypg "walletsync/internal/privacy/postgres"
 	reconcilepg "walletsync/internal/reconcile/postgres"
+	"walletsync/internal/update"
 	"walletsync/internal/wallet"
 )
 
@@ -99,12 +101,12 @@ var seeds = []string{
 	from generate_series(0, 167) n, lateral (select date_trunc('hour', now(), 'UTC') - (n || ' hours')::interval as h) x where n not in (16, 17)`,
 }
 
-// console is the console's handler on a database of its own, with whoever the
+// consoleWorld is the console's handler on a database of its own, with whoever the
 // test says signed in.
-type console struct {
+type consoleWorld struct {
 	url string
 	db  *pgx.Conn
-	as  identity.Identity
+	as  view.Identity
 	// letters are dead, wants were asked for, erased was.
 	letters []view.DeadLetter
 	wants   []wallet.Want
@@ -112,21 +114,20 @@ type console struct {
 	opened  []view.Access
 }
 
-func (c *console) Now(_ context.Context, w wallet.Want) (wallet.Refreshed, error) {
+func (c *consoleWorld) Now(_ context.Context, w wallet.Want) (wallet.Refreshed, error) {
 	c.wants = append(c.wants, w)
 	return wallet.Refreshed{Settled: true, Kind: "read"}, nil
 }
 
-func (c *console) Link(_ context.Context, account wallet.AccountID, id wallet.ChargePermissionID, update string) (view.Link, error) {
-	return view.Link{Account: string(account), ChargePermissionID: string(id), UpdateID: "3f0e8b5e-0000-4000-8000-000000000009", AskedFor: update,
-		URL: "https://update.example.com/update?t=" + strings.Repeat("Ab0_", 24), ExpiresAt: time.Now().Add(24 * time.Hour)}, nil
+func (c *consoleWorld) NewLink(context.Context, wallet.AccountID, wallet.ChargePermissionID, string) (update.Issued, error) {
+	return update.Issued{ID: uuid.MustParse("3f0e8b5e-0000-4000-8000-000000000009"), URL: "https://update.example.com/update?t=" + strings.Repeat("Ab0_", 24), Expires: time.Now().Add(24 * time.Hour)}, nil
 }
 
-func (c *console) List(_ context.Context, most int) ([]view.DeadLetter, error) {
+func (c *consoleWorld) List(_ context.Context, most int) ([]view.DeadLetter, error) {
 	return append([]view.DeadLetter{}, c.letters[:min(most, len(c.letters))]...), nil
 }
-func (c *console) Count(context.Context) (int, error) { return len(c.letters), nil }
-func (c *console) Retry(_ context.Context, id string) (bool, error) {
+func (c *consoleWorld) Count(context.Context) (int, error) { return len(c.letters), nil }
+func (c *consoleWorld) Retry(_ context.Context, id string) (bool, error) {
 	for i, l := range c.letters {
 		if l.ID == id {
 			c.letters = append(c.letters[:i:i], c.letters[i+1:]...)
@@ -136,31 +137,21 @@ func (c *console) Retry(_ context.Context, id string) (bool, error) {
 	return false, nil
 }
 
-func (c *console) RetryAll(context.Context) (int, error) {
+func (c *consoleWorld) RetryAll(context.Context) (int, error) {
 	n := len(c.letters)
 	c.letters = nil
 	return n, nil
 }
 
-func (c *console) Export(_ context.Context, _ wallet.AccountID, id wallet.ChargePermissionID, record func([]wallet.ChargePermissionID) error) ([]byte, error) {
-	if err := record([]wallet.ChargePermissionID{id}); err != nil {
-		return nil, err
-	}
-	return []byte(`{"charge_permission_id":"` + string(id) + `"}`), nil
-}
-
-func (c *console) Erase(_ context.Context, _ wallet.AccountID, id wallet.ChargePermissionID, record func([]wallet.ChargePermissionID) error) error {
-	if err := record([]wallet.ChargePermissionID{id}); err != nil {
-		return err
-	}
-	c.erased = append(c.erased, id)
+func (c *consoleWorld) Erase(_ context.Context, _ wallet.AccountID, ids []wallet.ChargePermissionID, _ time.Time, _ wallet.Cause) error {
+	c.erased = append(c.erased, ids...)
 	return nil
 }
 
-func (c *console) Accesses(context.Context, wallet.AccountID, wallet.ChargePermissionID, int) ([]view.Accessed, error) {
+func (c *consoleWorld) Accesses(context.Context, wallet.AccountID, wallet.ChargePermissionID, int) ([]view.Accessed, error) {
 	return []view.Accessed{{At: time.Now(), Subject: "u-1", Name: "Carla Clerk", Role: "read", What: "opened"}}, nil
 }
-func (c *console) LogAccess(_ context.Context, by identity.Identity, a view.Access) error {
+func (c *consoleWorld) LogAccess(_ context.Context, by view.Identity, a view.Access) error {
 	if by.Subject == "" {
 		return errors.New("nobody")
 	}
@@ -168,16 +159,16 @@ func (c *console) LogAccess(_ context.Context, by identity.Identity, a view.Acce
 	return nil
 }
 
-var someone = identity.Identity{Subject: "subject", Name: "Kim Clerk", Role: identity.Act, CSRF: "token"}
+var someone = view.Identity{Subject: "subject", Name: "Kim Clerk", Role: view.RoleAct, CSRF: "token"}
 
-func newConsole(t *testing.T) *console {
+func newConsole(t *testing.T) *consoleWorld {
 	t.Helper()
 	url := pgtest.New(t, func(ctx context.Context, url string) error {
 		_, err := migrate.Run(ctx, url, "", []migrate.Account{{ID: "main", MerchantID: "M1", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
 			Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Live), Share: 0.5}})
 		return err
 	}, "console")
-	c := &console{as: someone}
+	c := &consoleWorld{as: someone}
 	var err error
 	if c.db, err = pgx.Connect(t.Context(), url); err != nil {
 		t.Fatal(err)
@@ -199,13 +190,13 @@ func newConsole(t *testing.T) *console {
 	db := pg.New(pg.URL(url), pg.Options{})
 	t.Cleanup(db.Close)
 	store := consolepg.New(db, reconcilepg.New(db))
-	h, err := backoffice.New(backoffice.Options{Store: store, Refresher: c, Linker: c, DeadLetters: c, People: c, Accesses: c, CursorKeys: func(context.Context, bool) ([]string, error) { return []string{"a-key-of-the-tests"}, nil },
-		StaleAfter: 30 * 24 * time.Hour, Patience: 5 * time.Minute, Now: time.Now, Location: time.UTC})
+	h, err := console.New(console.Options{Store: store, Refresher: c, Updates: c, DeadLetters: c, Persons: privacypg.New(db), Eraser: c, Accesses: c, CursorKeys: func(context.Context, bool) ([]string, error) { return []string{"a-key-of-the-tests"}, nil },
+		StaleAfter: 30 * 24 * time.Hour, GracePeriod: 5 * time.Minute, Now: time.Now, Location: time.UTC})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		h.ServeHTTP(w, q.WithContext(identity.With(q.Context(), c.as)))
+		h.ServeHTTP(w, q.WithContext(view.WithIdentity(q.Context(), c.as)))
 	}))
 	t.Cleanup(s.Close)
 	c.url = s.URL + "/console"
@@ -213,13 +204,13 @@ func newConsole(t *testing.T) *console {
 }
 
 // goes to a page of the console.
-func (c *console) goes(t *testing.T, ctx context.Context, path string) {
+func (c *consoleWorld) goes(t *testing.T, ctx context.Context, path string) {
 	t.Helper()
 	do(t, ctx, chromedp.Navigate(c.url+path))
 }
 
 // searches for a term by the form.
-func (c *console) searches(t *testing.T, ctx context.Context, term string) {
+func (c *consoleWorld) searches(t *testing.T, ctx context.Context, term string) {
 	t.Helper()
 	c.goes(t, ctx, "/")
 	do(t, ctx, chromedp.SendKeys("#q", term+"\r"))
@@ -232,35 +223,37 @@ func (c *console) searches(t *testing.T, ctx context.Context, term string) {
 // sights are what is looked at: how one gets to each page.
 var sights = []struct {
 	name string
-	go_  func(t *testing.T, ctx context.Context, c *console)
+	go_  func(t *testing.T, ctx context.Context, c *consoleWorld)
 }{
-	{"search", func(t *testing.T, ctx context.Context, c *console) { c.goes(t, ctx, "/") }},
-	{"search-found", func(t *testing.T, ctx context.Context, c *console) { c.searches(t, ctx, "müller") }},
-	{"search-none", func(t *testing.T, ctx context.Context, c *console) { c.searches(t, ctx, "nobody") }},
-	{"list", func(t *testing.T, ctx context.Context, c *console) { c.goes(t, ctx, "/lists/not_chargeable") }},
-	{"list-failing", func(t *testing.T, ctx context.Context, c *console) { c.goes(t, ctx, "/lists/failing") }},
-	{"record", func(t *testing.T, ctx context.Context, c *console) { c.goes(t, ctx, "/charge-permissions/main/"+annas) }},
-	{"record-japan", func(t *testing.T, ctx context.Context, c *console) {
+	{"search", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.goes(t, ctx, "/") }},
+	{"search-found", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.searches(t, ctx, "müller") }},
+	{"search-none", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.searches(t, ctx, "nobody") }},
+	{"list", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.goes(t, ctx, "/lists/not_chargeable") }},
+	{"list-failing", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.goes(t, ctx, "/lists/failing") }},
+	{"record", func(t *testing.T, ctx context.Context, c *consoleWorld) {
+		c.goes(t, ctx, "/charge-permissions/main/"+annas)
+	}},
+	{"record-japan", func(t *testing.T, ctx context.Context, c *consoleWorld) {
 		c.goes(t, ctx, "/charge-permissions/main/"+yamadas+"?refreshed=unchanged")
 	}},
-	{"record-hostile", func(t *testing.T, ctx context.Context, c *console) {
+	{"record-hostile", func(t *testing.T, ctx context.Context, c *consoleWorld) {
 		c.goes(t, ctx, "/charge-permissions/main/"+hostiles)
 	}},
-	{"record-unread", func(t *testing.T, ctx context.Context, c *console) {
+	{"record-unread", func(t *testing.T, ctx context.Context, c *consoleWorld) {
 		c.goes(t, ctx, "/charge-permissions/main/"+unread)
 	}},
-	{"link", func(t *testing.T, ctx context.Context, c *console) {
+	{"link", func(t *testing.T, ctx context.Context, c *consoleWorld) {
 		c.goes(t, ctx, "/charge-permissions/main/"+annas)
 		do(t, ctx, chromedp.Click(`form[action$="/update-links"] button`))
 		do(t, ctx, chromedp.WaitVisible("#link"))
 	}},
-	{"erase", func(t *testing.T, ctx context.Context, c *console) {
+	{"erase", func(t *testing.T, ctx context.Context, c *consoleWorld) {
 		c.goes(t, ctx, "/charge-permissions/main/"+annas+"/erase")
 	}},
-	{"failures", func(t *testing.T, ctx context.Context, c *console) { c.goes(t, ctx, "/failures") }},
-	{"overview", func(t *testing.T, ctx context.Context, c *console) { c.goes(t, ctx, "/overview") }},
-	{"overview-week", func(t *testing.T, ctx context.Context, c *console) { c.goes(t, ctx, "/overview?span=7d") }},
-	{"problem", func(t *testing.T, ctx context.Context, c *console) { c.goes(t, ctx, "/nowhere") }},
+	{"failures", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.goes(t, ctx, "/failures") }},
+	{"overview", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.goes(t, ctx, "/overview") }},
+	{"overview-week", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.goes(t, ctx, "/overview?span=7d") }},
+	{"problem", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.goes(t, ctx, "/nowhere") }},
 }
 
 // TestConsolesPagesAreAccessible has axe-core look at each page, sees that none
@@ -320,7 +313,7 @@ func tabTo(t *testing.T, ctx context.Context, there string) {
 }
 
 // reads waits until the page shows all of the texts.
-func (c *console) reads(t *testing.T, ctx context.Context, parts ...string) {
+func (c *consoleWorld) reads(t *testing.T, ctx context.Context, parts ...string) {
 	t.Helper()
 	text := ""
 	if err := stack.Until(t.Context(), patience, "the page to change", func() (bool, error) {
@@ -357,7 +350,7 @@ func TestTheKeyboardAloneLeadsFromTheSearchToALink(t *testing.T) {
 		t.Errorf("at %s", url)
 	}
 	press(t, ctx, kb.Tab)
-	if at := focused(t, ctx); at != "Skip to the content" {
+	if at := focused(t, ctx); at != "Skip to main content" {
 		t.Errorf("Tab leads to %q first", at)
 	}
 	press(t, ctx, kb.Enter)
@@ -368,7 +361,7 @@ func TestTheKeyboardAloneLeadsFromTheSearchToALink(t *testing.T) {
 	press(t, ctx, kb.ArrowDown)
 	tabTo(t, ctx, "#create-link")
 	press(t, ctx, kb.Enter)
-	c.reads(t, ctx, "Send this link to the buyer", "Link for the buyer", "in 23 h", "Address")
+	c.reads(t, ctx, "Send this link only to the buyer", "Link for the buyer", "in 23 h", "Shipping address")
 	tabTo(t, ctx, "#link")
 	tabTo(t, ctx, "#copy")
 	press(t, ctx, kb.Enter)
@@ -386,28 +379,28 @@ func TestAClerkRefreshesTriesAgainAndErases(t *testing.T) {
 	c.goes(t, ctx, "/charge-permissions/main/"+yamadas+"?language=en")
 	c.reads(t, ctx, "Can be charged", "〒150-0041", "Mastercard ****4444")
 	click("#refresh")
-	c.reads(t, ctx, "It was read from Amazon Pay just now. Nothing has changed.")
+	c.reads(t, ctx, "It was just fetched from Amazon Pay. Nothing has changed.")
 	if len(c.wants) != 1 || c.wants[0].ChargePermission != yamadas || c.wants[0].Priority != wallet.PriorityRefresh {
 		t.Errorf("asked for %+v", c.wants)
 	}
 
 	c.goes(t, ctx, "/failures")
-	c.reads(t, ctx, "Dead letters: 2", "foreign_topic", "received_too_often", "503 ServiceUnavailable")
+	c.reads(t, ctx, "Dead-letter messages: 2", "foreign_topic", "received_too_often", "503 ServiceUnavailable")
 	click(`.things li:first-child form button`)
-	c.reads(t, ctx, "Sent to the queue again: 1.", "Dead letters: 1")
+	c.reads(t, ctx, "Sent to the queue again: 1.", "Dead-letter messages: 1")
 	click(`form:has(input[name="all"]) button`)
 	c.reads(t, ctx, "Sent to the queue again: 1.", "There are none.")
 
 	c.goes(t, ctx, "/charge-permissions/main/"+yamadas)
 	click(`a[href$="/erase"]`)
-	c.reads(t, ctx, "It cannot be undone")
+	c.reads(t, ctx, "This cannot be undone")
 	do(t, ctx, chromedp.SendKeys("#confirm", "B01-0000000-0000001\r"))
-	c.reads(t, ctx, "That is not the id of this charge permission")
+	c.reads(t, ctx, "That is not the ID of this charge permission")
 	if len(c.erased) != 0 {
 		t.Fatalf("erased %v", c.erased)
 	}
 	do(t, ctx, chromedp.SendKeys("#confirm", yamadas+"\r"))
-	c.reads(t, ctx, "The personal data is erased")
+	c.reads(t, ctx, "The personal data has been erased")
 	if len(c.erased) != 1 || c.erased[0] != yamadas {
 		t.Errorf("erased %v", c.erased)
 	}

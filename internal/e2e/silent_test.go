@@ -254,12 +254,12 @@ func silentRequests(t *testing.T, w *trial) []request {
 		{"checkout-return", "GET /return", func(t *testing.T) string { return sent(t, http.MethodGet, returns[silentTrip], "") }, map[string]string{silentTrip: page}},
 		{"checkout-return", "GET /return", func(t *testing.T) string { return sent(t, http.MethodGet, returns[silentAmazon], "") }, map[string]string{silentAmazon: `^200 text/html .*<html`}},
 		{"checkout-return", "GET /return", func(t *testing.T) string { return sent(t, http.MethodGet, returns[silentQueue], "") }, map[string]string{silentQueue: `^200 text/html .*<html`}},
-		{"back-office", "a record", console(http.MethodGet, ofKnown, ""), map[string]string{
+		{"console", "a record", console(http.MethodGet, ofKnown, ""), map[string]string{
 			silentSecrets: problem, silentPostgres: problem, silentTrip: problem}},
-		{"back-office", "a refresh", console(http.MethodPost, ofKnown+"/refresh", ""), map[string]string{
+		{"console", "a refresh", console(http.MethodPost, ofKnown+"/refresh", ""), map[string]string{
 			silentSecrets: problem, silentPostgres: problem, silentAmazon: `^200 application/json`}},
-		{"back-office", "the failures", console(http.MethodGet, "/console/failures", ""), map[string]string{silentQueue: `^(503 application/problem\+json|200 application/json) `}},
-		{"back-office", "the sign-in page", func(t *testing.T) string { return sent(t, http.MethodGet, w.ConsoleURL, "", "Accept", "text/html") }, map[string]string{silentSecrets: page}},
+		{"console", "the failures", console(http.MethodGet, "/console/failures", ""), map[string]string{silentQueue: `^(503 application/problem\+json|200 application/json) `}},
+		{"console", "the sign-in page", func(t *testing.T) string { return sent(t, http.MethodGet, w.ConsoleURL, "", "Accept", "text/html") }, map[string]string{silentSecrets: page}},
 		{"reconciler", "its schedule", invoke(w.Reconciler, map[string]string{}), map[string]string{
 			silentSecrets: `^error .*account main`, silentPostgres: `^error .*account main`, silentTrip: `^error .*account main`, silentAmazon: `^null$`, silentWakeUp: `^error .*wake-up of account main`}},
 		{"feed-push", "its schedule", invoke(w.Push, map[string]string{}), map[string]string{

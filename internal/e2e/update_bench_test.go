@@ -28,7 +28,7 @@ func BenchmarkUpdateFunctions(b *testing.B) {
 		}
 	}
 	var lines []budget
-	for name, f := range map[string]*lambda.Function{"update-start": w.Start, "checkout-return": w.Return, "back-office": w.Console} {
+	for name, f := range map[string]*lambda.Function{"update-start": w.Start, "checkout-return": w.Return, "console": w.Console} {
 		inits := f.Stats().Inits
 		slices.Sort(inits)
 		info, err := os.Stat(w.Binary(name))
@@ -45,5 +45,5 @@ func BenchmarkUpdateFunctions(b *testing.B) {
 		}
 		return 1
 	})
-	report(b, "update-start, checkout-return and back-office", lines...)
+	report(b, "update-start, checkout-return and console", lines...)
 }

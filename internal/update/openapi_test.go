@@ -31,23 +31,6 @@ func longest(characters uint64) func(*openapi3.Schema) {
 	return func(s *openapi3.Schema) { s.MaxLength = &characters }
 }
 
-// oneOf lists a text's values.
-func oneOf[T ~string](values ...T) func(*openapi3.Schema) {
-	return func(s *openapi3.Schema) {
-		for _, v := range values {
-			s.Enum = append(s.Enum, string(v))
-		}
-	}
-}
-
-func pattern(p string) func(*openapi3.Schema) {
-	return func(s *openapi3.Schema) { s.Pattern = p }
-}
-
-func format(f string) func(*openapi3.Schema) {
-	return func(s *openapi3.Schema) { s.Format = f }
-}
-
 // each limits the items of a list.
 func each(limit func(*openapi3.Schema), more ...func(*openapi3.Schema)) func(*openapi3.Schema) {
 	return func(s *openapi3.Schema) {
@@ -149,30 +132,30 @@ func description() apidoc.Description {
 }
 
 func members() map[string]apidoc.Member {
-	id := pattern(wallet.ChargePermissionIDPattern)
-	account := pattern(wallet.AccountIDPattern)
+	id := apidoc.Pattern(wallet.ChargePermissionIDPattern)
+	account := apidoc.Pattern(wallet.AccountIDPattern)
 	return map[string]apidoc.Member{
 		"SessionRequest":                        {Says: "What is to be updated, and how."},
 		"SessionRequest.chargePermissionId":     {Says: "The Saved Wallet.", Limit: id},
-		"SessionRequest.update":                 {Says: "What the buyer changes.", Limit: oneOf(pages.Address, pages.PaymentMethod, pages.Both)},
+		"SessionRequest.update":                 {Says: "What the buyer changes.", Limit: apidoc.OneOf(pages.Address, pages.PaymentMethod, pages.Both)},
 		"SessionRequest.account":                {Says: "Its account, as the configuration names it. Needed where there are several, and the charge permission was never read or is stored for several.", Limit: account},
-		"SessionRequest.locale":                 {Says: "The buyer's language, such as de, de_DE or de-DE. Without one the browser's languages decide.", Limit: pattern(localeForm.String())},
-		"SessionRequest.productType":            {Says: "Overrides Amazon's product type, which follows from update and from whether a shipping address is stored. PayOnly only with update payment_method, and not where the charge permission has a shipping address.", Limit: oneOf(payAndShip, payOnly)},
+		"SessionRequest.locale":                 {Says: "The buyer's language, such as de, de_DE or de-DE. Without one the browser's languages decide.", Limit: apidoc.Pattern(localeForm.String())},
+		"SessionRequest.productType":            {Says: "Overrides Amazon's product type, which follows from update and from whether a shipping address is stored. PayOnly only with update payment_method, and not where the charge permission has a shipping address.", Limit: apidoc.OneOf(payAndShip, payOnly)},
 		"SessionRequest.startUrl":               {Says: "Your page from which the buyer can begin again after a failure. Its origin must be in RETURN_ORIGINS, and it must not hold the charge permission's id.", Limit: ownPage},
 		"SessionRequest.returnTo":               {Says: "Your page to which the buyer comes back, with status (success, failed or pending) and updateSessionId appended to its query. Its origin must be in RETURN_ORIGINS, and it must not hold the charge permission's id.", Limit: ownPage},
 		"SessionRequest.deliverySpecifications": {Says: "Which addresses the buyer may choose."},
-		"SessionRequest.scopes":                 {Says: "The details of the buyer that are asked for, each once. Without it Amazon's default for the product type.", Limit: each(oneOf(knownScopes...), distinct)},
+		"SessionRequest.scopes":                 {Says: "The details of the buyer that are asked for, each once. Without it Amazon's default for the product type.", Limit: each(apidoc.OneOf(knownScopes...), distinct)},
 		"SessionRequest.merchantMetadata":       {Says: "What you attach to the update."},
 
 		"DeliverySpecifications":                     {Says: "Amazon Pay's deliverySpecifications."},
-		"DeliverySpecifications.specialRestrictions": {Says: "Kinds of addresses that are excluded, each once.", Limit: each(oneOf(knownSpecial...), distinct)},
+		"DeliverySpecifications.specialRestrictions": {Says: "Kinds of addresses that are excluded, each once.", Limit: each(apidoc.OneOf(knownSpecial...), distinct)},
 		"DeliverySpecifications.addressRestrictions": {Says: "Places that are allowed or excluded."},
 		"AddressRestrictions":                        {Says: "Places by country."},
-		"AddressRestrictions.type":                   {Says: "Whether the places are allowed or excluded.", Limit: oneOf("Allowed", "NotAllowed")},
+		"AddressRestrictions.type":                   {Says: "Whether the places are allowed or excluded.", Limit: apidoc.OneOf("Allowed", "NotAllowed")},
 		"AddressRestrictions.restrictions":           {Says: "The places, by the country's code of ISO 3166-1 alpha-2, such as DE or GB.", Limit: func(s *openapi3.Schema) { s.MinProps = 1 }},
 		"Restriction":                                {Says: "A part of a country; empty, all of it."},
 		"Restriction.statesOrRegions":                {Says: "States or regions; in the US states of two letters, such as WA. " + plainText, Limit: each(nonEmpty)},
-		"Restriction.zipCodes":                       {Says: "Zip codes; a * at the end stands for any ending.", Limit: each(pattern(zipCode.String()))},
+		"Restriction.zipCodes":                       {Says: "Zip codes; a * at the end stands for any ending.", Limit: each(apidoc.Pattern(zipCode.String()))},
 
 		"MerchantMetadata":                     {Says: "Amazon Pay's merchantMetadata. " + plainText},
 		"MerchantMetadata.merchantReferenceId": {Says: "Your reference.", Limit: longest(maxReferenceID)},
@@ -181,18 +164,18 @@ func members() map[string]apidoc.Member {
 		"MerchantMetadata.customInformation":   {Says: "For yourself.", Limit: longest(maxCustomInformation)},
 
 		"SessionAnswer":                 {Says: "An update session."},
-		"SessionAnswer.updateSessionId": {Says: "Names the update session; the buyer comes back with it.", Limit: format("uuid")},
-		"SessionAnswer.url":             {Says: "The update page: lead the buyer there.", Limit: format("uri")},
+		"SessionAnswer.updateSessionId": {Says: "Names the update session; the buyer comes back with it.", Limit: apidoc.Format("uuid")},
+		"SessionAnswer.url":             {Says: "The update page: lead the buyer there.", Limit: apidoc.Format("uri")},
 		"SessionAnswer.expiresAt":       {Says: "Until when url can be opened."},
 		"SessionAnswer.checkout":        {Says: "For a button on a page of your own, in place of url."},
 
 		"Checkout":                  {Says: "What a page passes to amazon.Pay.initCheckout."},
-		"Checkout.scriptUrl":        {Says: "Amazon's script of the account's region.", Limit: format("uri")},
+		"Checkout.scriptUrl":        {Says: "Amazon's script of the account's region.", Limit: apidoc.Format("uri")},
 		"Checkout.merchantId":       {Says: "The merchant's id."},
 		"Checkout.publicKeyId":      {Says: "The id of the key that signed."},
 		"Checkout.ledgerCurrency":   {Says: "The account's currency, of ISO 4217."},
 		"Checkout.checkoutLanguage": {Says: "The region's language that is nearest to locale."},
-		"Checkout.productType":      {Says: "Amazon's product type.", Limit: oneOf(payAndShip, payOnly)},
+		"Checkout.productType":      {Says: "Amazon's product type.", Limit: apidoc.OneOf(payAndShip, payOnly)},
 		"Checkout.placement":        {Says: "Where the button stands, for Amazon."},
 		"Checkout.sandbox":          {Says: "Whether it is Amazon Pay's sandbox."},
 		"Checkout.payloadJSON":      {Says: "What was signed: pass it on byte for byte."},
@@ -212,7 +195,7 @@ func members() map[string]apidoc.Member {
 		"AnnouncedPermission.chargePermissionId": {Says: "The charge permission.", Limit: id},
 		"AnnouncedPermission.status": {Says: "requested: not known until now, and read soon. pending: known, and not read yet. stored: read, and kept in step. " +
 			"not_followed: of a type that is not kept in step. not_found: Amazon Pay does not know it. erased: its personal data was erased, and none is stored until the buyer's next update. " +
-			"other_account: it is stored for another account of the configuration.", Limit: oneOf(wallet.AnnouncementStatuses()...)},
+			"other_account: it is stored for another account of the configuration.", Limit: apidoc.OneOf(wallet.AnnouncementStatuses()...)},
 
 		"Problem":        {Says: "Why a request came to nothing (RFC 9457)."},
 		"Problem.title":  {Says: "The HTTP status in words."},

@@ -248,10 +248,13 @@ type Issued struct {
 }
 
 // NewLink starts an update of a charge permission, of what buyers change (see
-// package pages), and returns the link for the buyer. An error that Refusal
-// knows will be the same next time.
+// package pages), and returns the link for the buyer. A RefusedError will be the
+// same next time.
 func (s *Start) NewLink(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, update string) (Issued, error) {
 	_, u, linkEnds, err := s.session(ctx, request{account: account, chargePermission: id, update: update})
+	if p, ok := errors.AsType[*problem](err); ok && p.Status < http.StatusInternalServerError {
+		return Issued{}, RefusedError{Code: p.Code}
+	}
 	if err != nil {
 		return Issued{}, err
 	}
@@ -263,15 +266,11 @@ func (s *Start) NewLink(ctx context.Context, account wallet.AccountID, id wallet
 	return Issued{u.ID, url, linkEnds.UTC()}, nil
 }
 
-// Refusal returns the code of why an update cannot be started, as POST
-// /update-sessions answers it, and false for trouble that passes.
-func Refusal(err error) (code string, refused bool) {
-	p, ok := errors.AsType[*problem](err)
-	if !ok || p.Status >= http.StatusInternalServerError {
-		return "", false
-	}
-	return p.Code, true
-}
+// RefusedError means that a charge permission cannot be updated. Its code is the
+// one that POST /update-sessions answers with.
+type RefusedError struct{ Code string }
+
+func (e RefusedError) Error() string { return "update refused: " + e.Code }
 
 // authenticate lets the merchant's server in, and nobody else.
 func (s *Start) authenticate(q *http.Request) error {

@@ -241,18 +241,15 @@ func TestWhyThereIsNoLinkIsTold(t *testing.T) {
 	w := newWorld()
 	w.store.permissions = []session.Permission{stored}
 	_, err := w.start.NewLink(t.Context(), "main", one, pages.Both)
-	if code, refused := Refusal(err); !refused || code != "closed" || len(w.store.sessions) != 0 {
-		t.Errorf("%s, %v: %v", code, refused, err)
+	if refused, ok := errors.AsType[RefusedError](err); !ok || refused.Code != "closed" || len(w.store.sessions) != 0 {
+		t.Error(err)
 	}
 	w.store.down = errors.New("no database")
-	if _, err = w.start.NewLink(t.Context(), "main", one, pages.Both); err == nil {
-		t.Error("no error")
+	if _, err = w.start.NewLink(t.Context(), "main", one, pages.Both); !errors.Is(err, w.store.down) {
+		t.Errorf("no error of the database: %v", err)
 	}
-	if code, refused := Refusal(err); refused {
-		t.Errorf("trouble that passes is a refusal: %s", code)
-	}
-	if _, refused := Refusal(unavailable(w.store.down)); refused {
-		t.Error("what is unavailable is a refusal")
+	if refused, ok := errors.AsType[RefusedError](err); ok {
+		t.Errorf("trouble that passes is a refusal: %s", refused.Code)
 	}
 }
 

@@ -8,8 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"walletsync/internal/backoffice/identity"
-	"walletsync/internal/backoffice/view"
+	"walletsync/internal/console/view"
 	"walletsync/internal/pg"
 	"walletsync/internal/wallet"
 )
@@ -22,7 +21,7 @@ var (
 
 // LogAccess writes into the access log what somebody did: a line for each charge
 // permission, one if there are none.
-func (s *Store) LogAccess(ctx context.Context, by identity.Identity, a view.Access) error {
+func (s *Store) LogAccess(ctx context.Context, by view.Identity, a view.Access) error {
 	n := max(len(a.ChargePermissions), 1)
 	lines, ids := make([]string, n), make([]*string, n)
 	for i := range lines {

@@ -10,15 +10,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"walletsync/internal/backoffice"
-	"walletsync/internal/backoffice/identity"
-	"walletsync/internal/backoffice/view"
+	"walletsync/internal/console"
 	"walletsync/internal/console/postgres"
+	"walletsync/internal/console/view"
 	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/wallet"
 )
 
-var _ backoffice.AccessLog = (*postgres.Store)(nil)
+var _ console.AccessLog = (*postgres.Store)(nil)
 
 func opened(account wallet.AccountID, id wallet.ChargePermissionID) view.Access {
 	return view.Access{Account: account, ChargePermissions: []wallet.ChargePermissionID{id}, What: "opened"}
@@ -26,11 +25,11 @@ func opened(account wallet.AccountID, id wallet.ChargePermissionID) view.Access 
 
 func TestTheAccessLogTellsWhoOpenedARecord(t *testing.T) {
 	u := pgtest.New(t)
-	clerk := identity.Identity{Subject: "u-1", Name: "Carla Clerk", Role: identity.Read, CSRF: "token"}
-	program := identity.Identity{Subject: "reports", Role: identity.Act}
+	clerk := view.Identity{Subject: "u-1", Name: "Carla Clerk", Role: view.RoleRead, CSRF: "token"}
+	program := view.Identity{Subject: "reports", Role: view.RoleAct}
 	start := u.Now
 	for _, line := range []struct {
-		by identity.Identity
+		by view.Identity
 		a  view.Access
 	}{
 		{clerk, opened("main", pgtest.PermissionTwo)},
@@ -63,7 +62,7 @@ func TestTheAccessLogTellsWhoOpenedARecord(t *testing.T) {
 
 func TestAnExportIsLoggedForEachChargePermissionAndASearchForNone(t *testing.T) {
 	u := pgtest.New(t)
-	by := identity.Identity{Subject: "u-1", Name: "Carla Clerk", Role: identity.Act}
+	by := view.Identity{Subject: "u-1", Name: "Carla Clerk", Role: view.RoleAct}
 	for _, a := range []view.Access{
 		{What: "exported", Account: "main", ChargePermissions: []wallet.ChargePermissionID{"S01-0000000-0000007", pgtest.PermissionTwo}},
 		{What: "searched", Detail: "name closed"},
@@ -97,7 +96,7 @@ func TestAnExportIsLoggedForEachChargePermissionAndASearchForNone(t *testing.T) 
 // Whoever cannot be told is let in nowhere: the page is refused.
 func TestALineOfNobodyIsAnError(t *testing.T) {
 	u := pgtest.New(t)
-	for name, by := range map[string]identity.Identity{"no subject": {Role: identity.Act}, "no role": {Subject: "u-1"}} {
+	for name, by := range map[string]view.Identity{"no subject": {Role: view.RoleAct}, "no role": {Subject: "u-1"}} {
 		if err := u.LogAccess(t.Context(), by, opened("main", pgtest.PermissionTwo)); err == nil {
 			t.Errorf("%s: no error", name)
 		}
@@ -106,7 +105,7 @@ func TestALineOfNobodyIsAnError(t *testing.T) {
 
 func TestTheAccessLogForgetsWhatIsOld(t *testing.T) {
 	u := pgtest.New(t)
-	by := identity.Identity{Subject: "u-1", Role: identity.Act}
+	by := view.Identity{Subject: "u-1", Role: view.RoleAct}
 	for range 5 {
 		if err := u.LogAccess(t.Context(), by, opened("main", pgtest.PermissionTwo)); err != nil {
 			t.Fatal(err)

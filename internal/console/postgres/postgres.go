@@ -12,7 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"walletsync/internal/backoffice/view"
+	"walletsync/internal/console/view"
 	"walletsync/internal/pg"
 	"walletsync/internal/reconcile"
 	"walletsync/internal/wallet"

@@ -11,9 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"walletsync/internal/backoffice"
-	"walletsync/internal/backoffice/view"
+	"walletsync/internal/console"
 	"walletsync/internal/console/postgres"
+	"walletsync/internal/console/view"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/reconcile"
@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	_ backoffice.Store     = (*postgres.Store)(nil)
+	_ console.Store        = (*postgres.Store)(nil)
 	_ reconcile.HoursStore = (*postgres.Store)(nil)
 )
 
@@ -86,10 +86,7 @@ func (s *shop) pages(ask func(after view.Cursor) ([]view.Row, view.Cursor, error
 		if next == (view.Cursor{}) || pages > 100 {
 			return all, pages
 		}
-		// As it comes back from a URL.
-		if after, err = view.ParseCursor(next.String()); err != nil {
-			s.t.Fatal(err)
-		}
+		after = next
 	}
 }
 

@@ -18,9 +18,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"walletsync/internal/backoffice"
-	"walletsync/internal/backoffice/identity"
-	"walletsync/internal/backoffice/view"
+	"walletsync/internal/console"
+	"walletsync/internal/console/view"
 	local "walletsync/internal/local/pg"
 	"walletsync/internal/local/scale"
 	"walletsync/internal/pg"
@@ -336,27 +335,27 @@ func searchFor(term string) *http.Request {
 
 // bystanders are the parts of the console that stand elsewhere than in Postgres,
 // and take no time.
-type bystanders struct{ backoffice.DeadLetters }
+type bystanders struct{ console.DeadLetters }
 
 func (bystanders) List(context.Context, int) ([]view.DeadLetter, error) { return nil, nil }
 func (bystanders) Count(context.Context) (int, error)                   { return 0, nil }
 func (bystanders) Accesses(context.Context, wallet.AccountID, wallet.ChargePermissionID, int) ([]view.Accessed, error) {
 	return nil, nil
 }
-func (bystanders) LogAccess(context.Context, identity.Identity, view.Access) error { return nil }
+func (bystanders) LogAccess(context.Context, view.Identity, view.Access) error { return nil }
 
 // consoleOn is the console on a database.
 func consoleOn(t testing.TB, db *pgx.Conn) func(*http.Request) *httptest.ResponseRecorder {
 	t.Helper()
 	var none bystanders
-	h, err := backoffice.New(backoffice.Options{Store: pgtest.Open(t, db.Config().ConnString(), pg.Options{}), DeadLetters: none, Accesses: none, CursorKeys: func(context.Context, bool) ([]string, error) { return []string{"a-key-of-the-tests"}, nil },
-		StaleAfter: time.Minute, Patience: 5 * time.Minute, Now: time.Now})
+	h, err := console.New(console.Options{Store: pgtest.Open(t, db.Config().ConnString(), pg.Options{}), DeadLetters: none, Accesses: none, CursorKeys: func(context.Context, bool) ([]string, error) { return []string{"a-key-of-the-tests"}, nil },
+		StaleAfter: time.Minute, GracePeriod: 5 * time.Minute, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return func(q *http.Request) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, q.WithContext(identity.With(q.Context(), identity.Identity{Subject: "s", Role: identity.Act})))
+		h.ServeHTTP(w, q.WithContext(view.WithIdentity(q.Context(), view.Identity{Subject: "s", Role: view.RoleAct})))
 		return w
 	}
 }

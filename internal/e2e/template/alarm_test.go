@@ -52,7 +52,7 @@ var seenOtherwise = map[string]string{
 // are not in its alarm.
 var leftOut = map[string]string{
 	"feed-push":                   "it is not always there, and has an alarm for its errors",
-	"back-office":                 "likewise",
+	"console":                     "likewise",
 	"migrator":                    "its failure fails the deploy",
 	"update-start SecurityEvents": "it completes no Checkout Session",
 	"ipn-worker SecurityEvents":   "it completes no Checkout Session",

@@ -183,7 +183,7 @@ func TestEveryRouteIsOneThatTheCodeHandlesAndTheOtherWayRound(t *testing.T) {
 			inCode = append(inCode, m[1])
 		}
 	}
-	gate := source(t, root+"internal/backoffice/signin")
+	gate := source(t, root+"internal/console/oidc")
 	if !strings.Contains(gate, `home      = "/console/"`) || !strings.Contains(gate, `mux.Handle(home, `) || !strings.Contains(gate, `mux.Handle("/console", `) {
 		t.Error("the console does not stand at /console and below")
 	}
@@ -439,7 +439,7 @@ func (s *stack) named(id string, packages map[string]string, p parameters) map[s
 		switch {
 		case strings.HasSuffix(name, "_SECRET"):
 			out["secretsmanager:GetSecretValue"] = append(out["secretsmanager:GetSecretValue"], v.(string))
-		case id == "BackOffice" && name == "DEAD_LETTER_QUEUE_URL": // it shows them, and takes them off
+		case id == "Console" && name == "DEAD_LETTER_QUEUE_URL": // it shows them, and takes them off
 			for _, a := range calls(packages) {
 				if strings.HasPrefix(a, "sqs:") && a != "sqs:SendMessage" {
 					out[a] = []string{strings.Replace(arn(v), "/", ":", 1)}

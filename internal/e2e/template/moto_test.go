@@ -112,7 +112,7 @@ func TestMotoMakesWhatItKnowsOfTheStack(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
-	want := []string{"shop-back-office", "shop-checkout-return", "shop-feed-push", "shop-ipn-receiver", "shop-ipn-worker", "shop-migrator", "shop-reconciler", "shop-update-start"}
+	want := []string{"shop-checkout-return", "shop-console", "shop-feed-push", "shop-ipn-receiver", "shop-ipn-worker", "shop-migrator", "shop-reconciler", "shop-update-start"}
 	if !slices.Equal(names, want) {
 		t.Errorf("the functions are %v", names)
 	}

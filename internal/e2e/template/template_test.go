@@ -371,7 +371,7 @@ func TestTimesBelongTogether(t *testing.T) {
 		queue := s.Resources["Queue"].Properties
 		visibility := time.Duration(number(queue["VisibilityTimeout"])) * time.Second
 		receives := number(at(queue, "RedrivePolicy", "maxReceiveCount"))
-		for _, id := range []string{"IpnWorker", "UpdateStart", "CheckoutReturn", "Reconciler", "BackOffice"} {
+		for _, id := range []string{"IpnWorker", "UpdateStart", "CheckoutReturn", "Reconciler", "Console"} {
 			if _, there := s.Resources[id]; !there {
 				continue
 			}
@@ -409,7 +409,7 @@ func TestTimesBelongTogether(t *testing.T) {
 		}
 		// An HTTP API waits for 30 s, the cold start included (API Gateway
 		// Developer Guide, "Quotas for configuring and running an HTTP API").
-		for _, id := range []string{"IpnReceiver", "UpdateStart", "CheckoutReturn", "BackOffice"} {
+		for _, id := range []string{"IpnReceiver", "UpdateStart", "CheckoutReturn", "Console"} {
 			if f, there := s.Resources[id]; there && number(f.Properties["Timeout"]) > 28 {
 				t.Errorf("%s has %v s; behind an HTTP API it is 28 at most", id, f.Properties["Timeout"])
 			}

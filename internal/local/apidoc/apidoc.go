@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"path"
 	"reflect"
 	"slices"
 	"strconv"
@@ -54,7 +55,7 @@ type Answer struct {
 	Status      int // 0: any other
 	Says        string
 	Codes       []string // those that an answer of the model Problem may have
-	Model       any      // nil: what it holds is not described
+	Model       any      // nil: what it holds is not described, but that it is an object where ContentType is set
 	ContentType string   // empty: application/json
 	Headers     map[string]string
 }
@@ -74,7 +75,7 @@ func (d Description) Document() (*openapi3.T, error) {
 		doc.Components.SecuritySchemes[name] = &openapi3.SecuritySchemeRef{Value: d.Security[name]}
 		doc.Security = append(doc.Security, openapi3.SecurityRequirement{name: {}})
 	}
-	asked := map[reflect.Type]bool{}
+	asked, answered := map[reflect.Type]bool{}, map[reflect.Type]bool{}
 	for _, o := range d.Operations {
 		op, err := g.operation(o)
 		if err != nil {
@@ -84,7 +85,13 @@ func (d Description) Document() (*openapi3.T, error) {
 		if o.Request != nil {
 			structs(reflect.TypeOf(o.Request), asked)
 		}
+		for _, a := range o.Answers {
+			if a.Model != nil {
+				structs(reflect.TypeOf(a.Model), answered)
+			}
+		}
 	}
+	g.allowNull(answered)
 	if err := d.describe(g.schemas); err != nil {
 		return nil, err
 	}
@@ -120,7 +127,7 @@ func (d Description) describe(schemas openapi3.Schemas) error {
 		for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 			m, member := take(of+"."+name), s.Properties[name]
 			if member.Ref != "" { // OpenAPI 3.0 reads nothing beside a reference
-				member = openapi3.NewSchemaRef("", &openapi3.Schema{AllOf: openapi3.SchemaRefs{member}})
+				member = openapi3.NewSchemaRef("", &openapi3.Schema{AllOf: openapi3.SchemaRefs{member}, Nullable: schemas[path.Base(member.Ref)].Value.Nullable})
 				s.Properties[name] = member
 			}
 			add(m, member.Value)
@@ -175,6 +182,19 @@ func required(t reflect.Type) (names []string) {
 		}
 	}
 	return names
+}
+
+// allowNull makes those structs nullable that a member of types points to, unless
+// it is left out then. In OpenAPI 3.0 a reference has no place for it.
+func (g generator) allowNull(types map[reflect.Type]bool) {
+	for t := range types {
+		for _, f := range reflect.VisibleFields(t) {
+			_, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if e := f.Type; e.Kind() == reflect.Pointer && e.Elem().Kind() == reflect.Struct && e.Elem().PkgPath() != "time" && options == "" {
+				g.schemas[typeName(e.Elem())].Value.Nullable = true
+			}
+		}
+	}
 }
 
 // structs adds the struct types that a type is made of.
@@ -247,7 +267,7 @@ func (g generator) answer(a Answer) (*openapi3.Response, error) {
 		r.Headers[name] = &openapi3.HeaderRef{Value: &openapi3.Header{Parameter: openapi3.Parameter{
 			Description: text, Required: true, Schema: openapi3.NewStringSchema().NewRef()}}}
 	}
-	if a.Model == nil {
+	if a.Model == nil && a.ContentType == "" {
 		return r, nil
 	}
 	ref, err := g.ref(a.Model)

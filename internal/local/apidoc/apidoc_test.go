@@ -18,6 +18,14 @@ type order struct {
 	Place *place    `json:"place,omitempty"`
 }
 
+type receipt struct {
+	Total *total `json:"total"` // null until it is paid
+}
+
+type total struct {
+	Cents int `json:"cents"`
+}
+
 type place struct {
 	City string `json:"city"`
 }
@@ -33,10 +41,13 @@ func described() Description {
 		Operations: []Operation{{Method: http.MethodPost, Path: "/orders", ID: "order", Request: order{}, Answers: []Answer{
 			{Status: http.StatusCreated, Model: order{}},
 			{Status: http.StatusConflict, Model: problem{}, Codes: []string{"sold_out"}, ContentType: "application/problem+json"},
+			{Status: http.StatusAccepted, Model: receipt{}},
+			{Status: http.StatusMultiStatus, ContentType: "application/json"},
 		}}},
 		Members: map[string]Member{
 			"Order": {Says: "o"}, "Order.name": {Says: "n", Limit: func(s *openapi3.Schema) { s.MaxLength = &most }}, "Order.note": {Says: "n"},
 			"Order.at": {Says: "a"}, "Order.place": {Says: "p"}, "Place": {Says: "p"}, "Place.city": {Says: "c"},
+			"Receipt": {Says: "r"}, "Receipt.total": {Says: "t"}, "Total": {Says: "t"}, "Total.cents": {Says: "c"},
 			"Problem": {Says: "p"}, "Problem.code": {Says: "c"},
 		},
 	}
@@ -106,6 +117,13 @@ func TestRequestsAndAnswersAreHeldToTheDescription(t *testing.T) {
 		{http.StatusCreated, "text/html", good, false},
 		{http.StatusCreated, "application/json", `{"name":1}`, false},
 		{http.StatusOK, "application/json", good, false},
+		{http.StatusAccepted, "application/json", `{"total":null}`, true},
+		{http.StatusAccepted, "application/json", `{"total":{"cents":1}}`, true},
+		{http.StatusAccepted, "application/json", `{"total":{}}`, false},
+		{http.StatusAccepted, "application/json", `{}`, false},
+		{http.StatusCreated, "application/json", `{"name":"Ada","at":"2026-02-03T04:05:06Z","place":null}`, false},
+		{http.StatusMultiStatus, "application/json", `{"any":"object"}`, true},
+		{http.StatusMultiStatus, "application/json", `[]`, false},
 		{http.StatusConflict, "application/problem+json", `{"code":"sold_out"}`, true},
 		{http.StatusConflict, "application/problem+json", `{"code":"other"}`, false},
 	} {

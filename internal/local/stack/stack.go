@@ -25,7 +25,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/rs/zerolog"
 
-	"walletsync/internal/backoffice/signin"
+	"walletsync/internal/console/oidc"
 	"walletsync/internal/local/bus"
 	"walletsync/internal/local/issuer"
 	"walletsync/internal/local/lambda"
@@ -495,7 +495,7 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 		{&s.Receiver, "ipn-receiver", 10 * time.Second}, {&s.Worker, "ipn-worker", 30 * time.Second},
 		{&s.Migrator, "migrator", 5 * time.Minute}, {&s.Reconciler, "reconciler", time.Minute}, {&s.Push, "feed-push", time.Minute},
 		{&s.Start, "update-start", 15 * time.Second}, {&s.Return, "checkout-return", 28 * time.Second},
-		{&s.Console, "back-office", 28 * time.Second},
+		{&s.Console, "console", 28 * time.Second},
 	} {
 		*f.to, err = lambda.Start(ctx, lambda.Config{Name: f.name, Binary: filepath.Join(bin, f.name), Environment: environment,
 			Timeout: f.timeout, Wait: 5 * time.Second, Output: s.options.Output})
@@ -541,7 +541,7 @@ func (s *Stack) startIssuer(ctx context.Context) (clientSecret string, err error
 	s.IssuerURL, s.ConsoleClientID, clientSecret = "http://localhost:"+port, "walletsync-console", rand.Text()
 	s.Issuer, err = issuer.New(issuer.Options{
 		URL: s.IssuerURL, ClientID: s.ConsoleClientID, ClientSecret: clientSecret, Audience: consoleAudience,
-		RedirectURL: signin.RedirectURL(s.PublicURL), SignedOutURL: s.PublicURL + "/console/signed-out",
+		RedirectURL: oidc.RedirectURL(s.PublicURL), SignedOutURL: s.PublicURL + "/console/signed-out",
 		People:  []issuer.Person{Engineer, Clerk, Trainee, Stranger},
 		Program: issuer.Person{Subject: s.ConsoleClientID, Roles: Engineer.Roles},
 	})

@@ -21,7 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"golang.org/x/sync/errgroup"
 
-	"walletsync/internal/backoffice/view"
+	"walletsync/internal/console/view"
 	"walletsync/internal/deadline"
 	"walletsync/internal/ipn"
 )

@@ -15,15 +15,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
 
-	"walletsync/internal/backoffice"
-	"walletsync/internal/backoffice/view"
+	"walletsync/internal/console"
+	"walletsync/internal/console/view"
 	"walletsync/internal/ipn"
 	local "walletsync/internal/local/sqs"
 	"walletsync/internal/queue"
 	"walletsync/internal/wallet"
 )
 
-var _ backoffice.DeadLetters = (*Letters)(nil)
+var _ console.DeadLetters = (*Letters)(nil)
 
 // box is a queue and its dead-letter queue.
 type box struct {
