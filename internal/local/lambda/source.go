@@ -75,7 +75,7 @@ func (s QueueSource) gather(ctx context.Context) []sqs.Message {
 				break
 			}
 		}
-		got, err := s.Queue.Receive(ctx, sqs.ReceiveInput{Max: min(10, s.BatchSize-len(batch)), Wait: &wait})
+		got, err := s.Queue.Receive(ctx, sqs.ReceiveInput{Max: min(10, s.BatchSize-len(batch)), Wait: wait})
 		if err != nil || len(got) == 0 {
 			break
 		}
@@ -154,14 +154,10 @@ func record(m sqs.Message, q *sqs.Queue) events.SQSMessage {
 	r := events.SQSMessage{
 		MessageId: m.ID, ReceiptHandle: m.ReceiptHandle, Body: m.Body, Md5OfBody: m.BodyMD5(),
 		Attributes: m.SystemAttributes(), MessageAttributes: map[string]events.SQSMessageAttribute{},
-		EventSource: "aws:sqs", EventSourceARN: q.ARN(), AWSRegion: q.Region(),
+		EventSource: "aws:sqs", EventSourceARN: q.ARN(), AWSRegion: sqs.Region,
 	}
 	for name, a := range m.Attributes {
-		value := events.SQSMessageAttribute{DataType: a.DataType, BinaryValue: a.BinaryValue}
-		if a.BinaryValue == nil {
-			value.StringValue = &a.StringValue
-		}
-		r.MessageAttributes[name] = value
+		r.MessageAttributes[name] = events.SQSMessageAttribute{DataType: a.DataType, StringValue: &a.StringValue}
 	}
 	return r
 }

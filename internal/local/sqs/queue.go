@@ -3,58 +3,42 @@ package sqs
 import (
 	"cmp"
 	"container/heap"
-	"container/list"
 	"context"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Queue is one standard queue. It is safe for concurrent use.
 type Queue struct {
-	server            *Server
-	name              string
-	created, modified time.Time
+	server *Server
+	name   string
 
 	// All below is guarded by server.mu.
 	settings Settings
-	inert    map[string]string // attributes that are kept and not acted upon
-	entries  map[string]*entry // by message id
-	ready    list.List         // of *entry, by the time when they became visible
-	hidden   hiddenHeap        // delayed or in flight
-	inFlight int               // of hidden, those that were received
-	expiry   time.Time         // no message expires before; zero: unknown
-	changed  chan struct{}     // closed when a receive may find more
-	purged   time.Time
+	byID     map[string]*entry
+	order    entries
+	added    int           // entries ever
+	expiry   time.Time     // no message expires before; zero: unknown
+	changed  chan struct{} // closed when a receive may find more
 	held     bool
-	twice    int // messages still to be delivered in duplicate
+	purged   time.Time
 	totals   Totals
 }
 
 // entry is a message in a queue.
 type entry struct {
 	Message
-	receives int // from this queue
-	// oldest is the serial of the oldest receipt handle that still works; a
-	// duplicate delivery leaves the first one's working.
-	oldest   int
-	twice    bool
-	received time.Time // last
-
-	element *list.Element // in ready; nil: hidden
-	index   int           // in hidden
-	until   time.Time     // hidden until
-	flying  bool          // received and not visible again
+	receives int       // from this queue: the serial of its last receipt handle
+	visible  time.Time // hidden until then
+	number   int       // of those that become visible together, the lower is first
+	index    int       // in order
 }
 
 // Totals count what happened in a queue since it was created.
-type Totals struct {
-	Sent, Received, Deleted int
-	// DeadLettered left for the dead-letter queue, Expired were older than
-	// the retention, StaleDeletes were asked for with a receipt handle that
-	// no longer worked, and so did nothing.
-	DeadLettered, Expired, StaleDeletes int
-}
+type Totals struct{ Sent, Received int }
 
 // Stats are a queue's counts.
 type Stats struct {
@@ -66,18 +50,11 @@ type Stats struct {
 func (q *Queue) Name() string { return q.name }
 
 // ARN is the queue's Amazon Resource Name.
-func (q *Queue) ARN() string {
-	return fmt.Sprintf("arn:aws:sqs:%s:%s:%s", q.server.region, q.server.account, q.name)
-}
-
-// Region is the region of the queue's service.
-func (q *Queue) Region() string { return q.server.region }
+func (q *Queue) ARN() string { return fmt.Sprintf("arn:aws:sqs:%s:%s:%s", Region, account, q.name) }
 
 // URL is the queue's URL at a server that is reached under base, such as
 // http://127.0.0.1:9324.
-func (q *Queue) URL(base string) string {
-	return fmt.Sprintf("%s/%s/%s", base, q.server.account, q.name)
-}
+func (q *Queue) URL(base string) string { return fmt.Sprintf("%s/%s/%s", base, account, q.name) }
 
 // Settings returns the queue's settings.
 func (q *Queue) Settings() Settings {
@@ -94,7 +71,6 @@ func (q *Queue) SetSettings(settings Settings) error {
 	q.server.mu.Lock()
 	defer q.server.mu.Unlock()
 	q.settings = settings
-	q.modified = q.server.now()
 	q.expiry = time.Time{} // the retention may have changed
 	q.notify()
 	return nil
@@ -104,8 +80,23 @@ func (q *Queue) SetSettings(settings Settings) error {
 func (q *Queue) Stats() Stats {
 	q.server.mu.Lock()
 	defer q.server.mu.Unlock()
-	q.settle()
-	return Stats{Visible: q.ready.Len(), InFlight: q.inFlight, Delayed: len(q.hidden) - q.inFlight, Totals: q.totals}
+	return q.stats()
+}
+
+func (q *Queue) stats() Stats {
+	now := q.expire()
+	s := Stats{Totals: q.totals}
+	for _, e := range q.order {
+		switch {
+		case !e.visible.After(now):
+			s.Visible++
+		case e.receives > 0:
+			s.InFlight++
+		default:
+			s.Delayed++
+		}
+	}
+	return s
 }
 
 // Messages returns all messages in the queue, whatever their state, by the
@@ -113,9 +104,9 @@ func (q *Queue) Stats() Stats {
 func (q *Queue) Messages() []Message {
 	q.server.mu.Lock()
 	defer q.server.mu.Unlock()
-	q.settle()
-	all := make([]Message, 0, len(q.entries))
-	for _, e := range q.entries {
+	q.expire()
+	all := make([]Message, 0, len(q.order))
+	for _, e := range q.order {
 		all = append(all, e.Message)
 	}
 	slices.SortFunc(all, func(a, b Message) int {
@@ -126,145 +117,98 @@ func (q *Queue) Messages() []Message {
 
 // Send puts a message on the queue and returns it.
 func (q *Queue) Send(in SendInput) (Message, error) {
-	q.server.mu.Lock()
-	defer q.server.mu.Unlock()
-	return q.send(in)
-}
-
-func (q *Queue) send(in SendInput) (Message, error) {
-	if err := in.check(q.settings.MaximumSize); err != nil {
+	if err := in.check(); err != nil {
 		return Message{}, err
 	}
-	delay := q.settings.Delay
-	if in.Delay != nil {
-		delay = *in.Delay
-	}
-	now := q.server.now()
-	e := &entry{Message: Message{
-		ID: q.server.newID(), Body: in.Body, Attributes: in.Attributes,
-		TraceHeader: in.TraceHeader, GroupID: in.GroupID, Sent: now,
-	}}
-	q.totals.Sent++
-	q.add(e, now.Add(delay))
-	return e.Message, nil
+	q.server.mu.Lock()
+	defer q.server.mu.Unlock()
+	return q.add(in.Body, in.Attributes, in.Delay), nil
 }
 
-// add puts an entry in, visible at the given time.
-func (q *Queue) add(e *entry, visible time.Time) {
-	q.entries[e.ID] = e
+// add puts a new message in.
+func (q *Queue) add(body string, attributes map[string]Attribute, delay time.Duration) Message {
+	now := q.server.now()
+	m := Message{ID: uuid.NewString(), Body: body, Attributes: attributes, Sent: now}
+	q.totals.Sent++
+	q.insert(&entry{Message: m, visible: now.Add(delay)})
+	return m
+}
+
+func (q *Queue) insert(e *entry) {
+	q.added++
+	e.number = q.added
+	q.byID[e.ID] = e
+	heap.Push(&q.order, e)
 	if expires := e.Sent.Add(q.settings.Retention); expires.Before(q.expiry) {
 		q.expiry = expires
-	}
-	if visible.After(q.server.now()) {
-		q.hide(e, visible)
-	} else {
-		e.element = q.ready.PushBack(e)
 	}
 	q.notify()
 }
 
-// hide takes an entry out of sight until a time.
-func (q *Queue) hide(e *entry, until time.Time) {
-	if e.element != nil {
-		q.ready.Remove(e.element)
-		e.element = nil
-	}
-	e.until = until
-	heap.Push(&q.hidden, e)
-	if e.flying {
-		q.inFlight++
-	}
-}
-
-// unhide takes an entry out of hidden.
-func (q *Queue) unhide(e *entry) {
-	heap.Remove(&q.hidden, e.index)
-	if e.flying {
-		q.inFlight--
-	}
-	e.flying = false
-}
-
-// remove takes an entry out of the queue.
 func (q *Queue) remove(e *entry) {
-	if e.element != nil {
-		q.ready.Remove(e.element)
-		e.element = nil
-	} else {
-		q.unhide(e)
-	}
-	delete(q.entries, e.ID)
+	heap.Remove(&q.order, e.index)
+	delete(q.byID, e.ID)
 }
 
-// notify wakes everybody who waits for messages.
+// hide makes an entry visible from a time on.
+func (q *Queue) hide(e *entry, until time.Time) {
+	e.visible = until
+	heap.Fix(&q.order, e.index)
+}
+
+// notify wakes every receive that waits.
 func (q *Queue) notify() {
 	close(q.changed)
 	q.changed = make(chan struct{})
 }
 
-// settle does what time has brought: retention, and hidden messages that
-// became visible.
-func (q *Queue) settle() {
+// expire removes what is older than the retention, and returns the time.
+func (q *Queue) expire() time.Time {
 	now := q.server.now()
-	if !q.expiry.After(now) {
-		q.expiry = now.Add(q.settings.Retention)
-		for _, e := range q.entries {
-			expires := e.Sent.Add(q.settings.Retention)
-			switch {
-			case !expires.After(now):
-				q.remove(e)
-				q.totals.Expired++
-			case expires.Before(q.expiry):
-				q.expiry = expires
-			}
+	if q.expiry.After(now) {
+		return now
+	}
+	q.expiry = now.Add(q.settings.Retention)
+	for _, e := range q.byID {
+		expires := e.Sent.Add(q.settings.Retention)
+		switch {
+		case !expires.After(now):
+			q.remove(e)
+		case expires.Before(q.expiry):
+			q.expiry = expires
 		}
 	}
-	for len(q.hidden) > 0 && !q.hidden[0].until.After(now) {
-		e := q.hidden[0]
-		q.unhide(e)
-		e.element = q.ready.PushBack(e)
-	}
+	return now
 }
 
 // ReceiveInput says how to receive.
 type ReceiveInput struct {
-	// Max is how many messages at most, 1 to 10.
-	Max int
-	// Visibility is for how long they are then in flight; nil means the
-	// queue's setting.
-	Visibility *time.Duration
-	// Wait is how long to wait for a first message, up to 20 s; nil means the
-	// queue's setting.
-	Wait *time.Duration
+	Max        int            // messages at most, 1 to 10
+	Visibility *time.Duration // for how long they are then in flight; nil: the queue's
+	Wait       time.Duration  // for a first message, up to 20 s
 }
 
 // Receive takes visible messages. It returns none when the wait is over, and
 // ctx's error when that ends first.
 func (q *Queue) Receive(ctx context.Context, in ReceiveInput) ([]Message, error) {
-	if in.Max < 1 || in.Max > 10 {
+	switch v := in.Visibility; {
+	case in.Max < 1 || in.Max > 10:
 		return nil, invalidParameter("Value %d for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.", in.Max)
+	case in.Wait < 0 || in.Wait > maximumWait:
+		return nil, invalidParameter("Value %v for parameter WaitTimeSeconds is invalid. Reason: Must be >= 0 and <= 20, if provided.", in.Wait.Seconds())
+	case v != nil && (*v < 0 || *v > maximumVisibility):
+		return nil, invalidParameter("Value %v for parameter VisibilityTimeout is invalid. Reason: Must be >= 0 and <= 43200, if provided.", v.Seconds())
 	}
-	if w := in.Wait; w != nil && (*w < 0 || *w > maximumWait) {
-		return nil, invalidParameter("Value %s for parameter WaitTimeSeconds is invalid. Reason: Must be >= 0 and <= 20, if provided.", inSeconds(*w))
-	}
-	if v := in.Visibility; v != nil && (*v < 0 || *v > maximumVisibility) {
-		return nil, invalidParameter("Value %s for parameter VisibilityTimeout is invalid. Reason: Must be >= 0 and <= 43200, if provided.", inSeconds(*v))
-	}
-	settings := q.Settings()
-	wait := settings.ReceiveWait
-	if in.Wait != nil {
-		wait = *in.Wait
-	}
-	end := q.server.now().Add(wait)
+	end := q.server.now().Add(in.Wait)
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		messages, again, changed, err := q.take(in, end)
-		if err != nil || len(messages) > 0 || again <= 0 {
-			return messages, err
+		messages, next, changed := q.take(in, end)
+		if len(messages) > 0 || next <= 0 {
+			return messages, nil
 		}
-		timer := time.NewTimer(again)
+		timer := time.NewTimer(next)
 		select {
 		case <-ctx.Done():
 		case <-changed:
@@ -274,66 +218,47 @@ func (q *Queue) Receive(ctx context.Context, in ReceiveInput) ([]Message, error)
 	}
 }
 
-// take receives what is visible now. If that is nothing, it tells when to try
-// again, at the latest at end, and what to watch until then.
-func (q *Queue) take(in ReceiveInput, end time.Time) (messages []Message, again time.Duration, changed <-chan struct{}, err error) {
+// take receives what is visible now. If that is nothing, it says how long to
+// wait before the next try, at the latest at end, and what to watch until then.
+func (q *Queue) take(in ReceiveInput, end time.Time) (messages []Message, next time.Duration, changed <-chan struct{}) {
 	q.server.mu.Lock()
 	defer q.server.mu.Unlock()
-	q.settle()
-	now := q.server.now()
+	now := q.expire()
+	next = end.Sub(now)
+	if q.held {
+		return nil, next, q.changed
+	}
 	visibility := q.settings.VisibilityTimeout
 	if in.Visibility != nil {
 		visibility = *in.Visibility
 	}
-	if !q.held {
-		for len(messages) < in.Max && q.ready.Len() > 0 {
-			e := q.ready.Front().Value.(*entry)
-			if d := q.settings.DeadLetters; d != nil && e.receives >= q.settings.MaxReceives {
-				q.bury(e, d)
-				continue
-			}
-			if q.inFlight >= maximumInFlight {
-				if len(messages) == 0 {
-					return nil, 0, nil, &Error{Status: 403, Type: "OverLimit", QueryCode: "OverLimit", Message: "Too many messages in flight."}
-				}
-				break
-			}
-			messages = append(messages, q.deliver(e, now, visibility))
+	var taken []*entry
+	for len(taken) < in.Max && len(q.order) > 0 && !q.order[0].visible.After(now) {
+		e := q.order[0]
+		if d := q.settings.DeadLetters; d != nil && e.receives >= q.settings.MaxReceives {
+			q.bury(e, d)
+			continue
 		}
+		heap.Pop(&q.order)
+		taken = append(taken, e)
 	}
-	again = end.Sub(now)
-	if again > 0 && len(q.hidden) > 0 && !q.held {
-		again = min(again, q.hidden[0].until.Sub(now))
+	for _, e := range taken { // pushed after all are popped: the time-out may be 0
+		e.visible = now.Add(visibility)
+		heap.Push(&q.order, e)
+		e.Receives++
+		e.receives++
+		if e.FirstReceived.IsZero() {
+			e.FirstReceived = now
+		}
+		m := e.Message
+		m.ReceiptHandle = handle(q.name, e.ID, e.receives)
+		messages = append(messages, m)
 	}
-	return messages, again, q.changed, nil
-}
-
-// maximumInFlight of a standard queue (API reference, ReceiveMessage and
-// ChangeMessageVisibility: approximately).
-const maximumInFlight = 120_000
-
-// deliver receives one entry.
-func (q *Queue) deliver(e *entry, now time.Time, visibility time.Duration) Message {
-	e.Receives++
-	e.receives++
-	e.received = now
-	if e.FirstReceived.IsZero() {
-		e.FirstReceived = now
+	q.totals.Received += len(messages)
+	if next > 0 && len(q.order) > 0 {
+		next = min(next, q.order[0].visible.Sub(now))
 	}
-	if !e.twice {
-		e.oldest = e.receives
-	}
-	e.twice = q.twice > 0
-	if e.twice {
-		q.twice--
-		visibility = 0
-	}
-	q.totals.Received++
-	e.flying = true
-	q.hide(e, now.Add(visibility))
-	m := e.Message
-	m.ReceiptHandle = handle{q.name, e.ID, e.receives}.String()
-	return m
+	return messages, next, q.changed
 }
 
 // bury moves an entry to the dead-letter queue, where it keeps its id, its
@@ -341,10 +266,33 @@ func (q *Queue) deliver(e *entry, now time.Time, visibility time.Duration) Messa
 // (Developer Guide, "Setting-up dead-letter queue retention").
 func (q *Queue) bury(e *entry, to *Queue) {
 	q.remove(e)
-	q.totals.DeadLettered++
-	e.DeadLetterSource = q.ARN()
-	e.receives, e.oldest = 0, 0
-	to.add(e, q.server.now())
+	e.DeadLetterSource, e.receives, e.visible = q.ARN(), 0, q.server.now()
+	to.insert(e)
+}
+
+// Redrive moves the visible messages of a dead-letter queue to a queue, and
+// returns how many. They become new messages with new ids (Developer Guide,
+// "Configure a dead-letter queue redrive").
+func (q *Queue) Redrive(to *Queue) (int, error) {
+	q.server.mu.Lock()
+	defer q.server.mu.Unlock()
+	return q.redrive(to)
+}
+
+func (q *Queue) redrive(to *Queue) (moved int, err error) {
+	isDeadLetters := false
+	for _, source := range q.server.queues {
+		isDeadLetters = isDeadLetters || source.settings.DeadLetters == q
+	}
+	if !isDeadLetters || q == to {
+		return 0, invalidParameter("Source queue must be configured as a Dead Letter Queue, and another than the destination.")
+	}
+	for now := q.expire(); len(q.order) > 0 && !q.order[0].visible.After(now); moved++ {
+		e := q.order[0]
+		q.remove(e)
+		to.add(e.Body, e.Attributes, 0)
+	}
+	return moved, nil
 }
 
 // Delete removes a received message. As at Amazon it is no error if the
@@ -352,65 +300,56 @@ func (q *Queue) bury(e *entry, to *Queue) {
 func (q *Queue) Delete(receiptHandle string) error {
 	q.server.mu.Lock()
 	defer q.server.mu.Unlock()
-	h, err := parseHandle(q.name, receiptHandle)
+	id, serial, err := parseHandle(q.name, receiptHandle)
 	if err != nil {
 		return err
 	}
-	q.settle()
-	e := q.entries[h.id]
-	switch {
-	case e == nil:
-	case h.serial < e.oldest || h.serial > e.receives:
-		q.totals.StaleDeletes++
-	default:
+	if e := q.byID[id]; e != nil && serial == e.receives {
 		q.remove(e)
-		q.totals.Deleted++
 	}
 	return nil
 }
 
 // ChangeVisibility makes a message in flight visible after the given time from
-// now, in whole seconds; 12 hours after it was received at the latest.
+// now.
 func (q *Queue) ChangeVisibility(receiptHandle string, visibility time.Duration) error {
 	q.server.mu.Lock()
 	defer q.server.mu.Unlock()
-	h, err := parseHandle(q.name, receiptHandle)
+	id, serial, err := parseHandle(q.name, receiptHandle)
 	if err != nil {
 		return err
 	}
 	if visibility < 0 || visibility > maximumVisibility {
-		return invalidParameter("Value %s for parameter VisibilityTimeout is invalid. Reason: VisibilityTimeout must be >= 0 and <= 43200.", inSeconds(visibility))
+		return invalidParameter("Value %v for parameter VisibilityTimeout is invalid. Reason: VisibilityTimeout must be >= 0 and <= 43200.", visibility.Seconds())
 	}
-	q.settle()
-	now := q.server.now()
-	e := q.entries[h.id]
+	now := q.expire()
+	e := q.byID[id]
 	switch {
-	case e == nil || h.serial < e.oldest || h.serial > e.receives:
+	case e == nil || serial != e.receives:
 		return invalidParameter("Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.", receiptHandle)
-	case !e.flying:
-		return &Error{Status: 400, Type: "MessageNotInflight", QueryCode: "AWS.SimpleQueueService.MessageNotInflight", Message: "The specified message isn't in flight."}
-	case now.Add(visibility).After(e.received.Add(maximumVisibility)):
-		return invalidParameter("Value %s for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds]", inSeconds(visibility))
+	case !e.visible.After(now):
+		e := refuse("MessageNotInflight", "The specified message isn't in flight.")
+		e.QueryCode = "AWS.SimpleQueueService.MessageNotInflight"
+		return e
 	}
-	q.unhide(e)
-	e.flying = true
 	q.hide(e, now.Add(visibility))
 	q.notify()
 	return nil
 }
 
-// Purge deletes all messages; once a minute at most, as at Amazon.
-func (q *Queue) Purge() error {
+// purge deletes all messages; once a minute at most, as at Amazon.
+func (q *Queue) purge() error {
 	q.server.mu.Lock()
 	defer q.server.mu.Unlock()
 	now := q.server.now()
 	if !q.purged.IsZero() && now.Sub(q.purged) < time.Minute {
-		return &Error{Status: 403, Type: "PurgeQueueInProgress", QueryCode: "AWS.SimpleQueueService.PurgeQueueInProgress", Message: fmt.Sprintf("Only one PurgeQueue operation on %s is allowed every 60 seconds.", q.name)}
+		e := refuse("PurgeQueueInProgress", "Only one PurgeQueue operation on %s is allowed every 60 seconds.", q.name)
+		e.Status = 403
+		return e
 	}
 	q.purged = now
-	for _, e := range q.entries {
-		q.remove(e)
-	}
+	q.order = nil
+	clear(q.byID)
 	return nil
 }
 
@@ -428,32 +367,25 @@ func (q *Queue) hold(held bool) {
 	q.notify()
 }
 
-// DeliverTwice makes each of the next n messages that are received visible
-// again at once, so that it is delivered a second time while the first
-// consumer still has it. Either receipt handle deletes it.
-func (q *Queue) DeliverTwice(n int) {
-	q.server.mu.Lock()
-	defer q.server.mu.Unlock()
-	q.twice = n
+// entries is a heap by the time at which they become, or became, visible.
+type entries []*entry
+
+func (h entries) Len() int { return len(h) }
+func (h entries) Less(i, j int) bool {
+	return cmp.Or(h[i].visible.Compare(h[j].visible), cmp.Compare(h[i].number, h[j].number)) < 0
 }
-
-// hiddenHeap orders entries by the time when they become visible.
-type hiddenHeap []*entry
-
-func (h hiddenHeap) Len() int           { return len(h) }
-func (h hiddenHeap) Less(i, j int) bool { return h[i].until.Before(h[j].until) }
-func (h hiddenHeap) Swap(i, j int) {
+func (h entries) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].index, h[j].index = i, j
 }
 
-func (h *hiddenHeap) Push(x any) {
+func (h *entries) Push(x any) {
 	e := x.(*entry)
 	e.index = len(*h)
 	*h = append(*h, e)
 }
 
-func (h *hiddenHeap) Pop() any {
+func (h *entries) Pop() any {
 	old := *h
 	e := old[len(old)-1]
 	old[len(old)-1] = nil

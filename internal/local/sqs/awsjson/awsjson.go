@@ -21,7 +21,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/google/uuid"
 )
@@ -48,9 +47,6 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s", cmp.Or(e.QueryCode, e.Type), e.Message)
 }
 
-// Cut as a Fault's status closes the connection without an answer.
-const Cut = -1
-
 // Fault is a chosen misbehaviour of the next calls.
 type Fault struct {
 	// Operation is the operation that it strikes, such as SendMessage; empty
@@ -58,10 +54,7 @@ type Fault struct {
 	Operation string
 	// Calls is how many calls it strikes; 0 means all until ClearFaults.
 	Calls int
-	// Delay is waited before the call takes effect.
-	Delay time.Duration
-	// Status is answered instead of the result: 500, 503, or Cut. 0 leaves
-	// the answer alone, so that the fault is its Delay only.
+	// Status is answered instead of the result: 500 or 503.
 	Status int
 	// Applied tells the two forms of a failed call apart: the call took
 	// effect and its answer is lost, or (false) it never happened.
@@ -160,13 +153,6 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 
 	fault := s.strike(name)
-	if fault.Delay > 0 {
-		select {
-		case <-r.Context().Done():
-			return
-		case <-time.After(fault.Delay):
-		}
-	}
 	if fault.Status != 0 && !fault.Applied {
 		s.refuse(w, fault.Status)
 		return
@@ -176,7 +162,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case fault.Status != 0:
 		s.refuse(w, fault.Status)
 	case r.Context().Err() != nil:
-		// Nobody waits for the answer.
+		// The caller has gone.
 	case err != nil:
 		s.fail(w, err)
 	default:
@@ -187,8 +173,6 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // refuse answers as AWS does when it is itself in trouble.
 func (s *Service) refuse(w http.ResponseWriter, status int) {
 	switch status {
-	case Cut:
-		panic(http.ErrAbortHandler)
 	case http.StatusServiceUnavailable:
 		s.fail(w, &Error{Status: status, Type: "ServiceUnavailable", QueryCode: "ServiceUnavailable", Message: "The service is temporarily unavailable."})
 	default:
