@@ -76,7 +76,7 @@ func getQueueAttributes(_ *http.Request, q *Queue, in attributesInput) (attribut
 		"VisibilityTimeout":                     inSeconds(settings.VisibilityTimeout),
 		"MessageRetentionPeriod":                inSeconds(settings.Retention),
 		"MaximumMessageSize":                    strconv.Itoa(maximumSize),
-		"SqsManagedSseEnabled":                  "true",
+		"SqsManagedSseEnabled":                  strconv.FormatBool(!settings.Unencrypted),
 	}
 	if d := settings.DeadLetters; d != nil {
 		all["RedrivePolicy"] = fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, d.ARN(), settings.MaxReceives)

@@ -70,6 +70,8 @@ type Settings struct {
 	// (1 to 1,000) from this queue and not deleted; nil means none.
 	DeadLetters *Queue
 	MaxReceives int
+
+	Unencrypted bool // reported by SqsManagedSseEnabled, and no more
 }
 
 // DefaultSettings are those of a queue created without attributes.

@@ -94,8 +94,8 @@ func (t *Twin) serveAPI(w http.ResponseWriter, r *http.Request) {
 	owner, refused := t.authenticate(&a)
 	if refused != nil {
 		t.count(func(s *Stats) { s.Refused++ })
-		t.log.Warn().Str("reason", refused.reason).Strs("differs", refused.differs).Strs("canonical", numbered(refused.arrived)).Msg("request refused")
-		t.send(w, r, outcome{call: Unknown, answer: jsonAnswer(refused.status, t.refusalBody(refused, a.auth.publicKeyID))})
+		t.log.Warn().Str("reason", refused.reason).Strs("differs", refused.differs).Strs("canonical", refused.arrived.numbered()).Msg("request refused")
+		t.send(w, r, outcome{call: Unknown, answer: jsonAnswer(refused.status, refused.body())})
 		return
 	}
 	op, id, refusal := t.route(a)
@@ -111,20 +111,10 @@ func (t *Twin) serveAPI(w http.ResponseWriter, r *http.Request) {
 			}
 			return do()
 		})
-		if a.method == http.MethodPost {
-			t.rememberFailure(owner, a, o)
-		}
 	}
 	t.log.Info().Str("call", string(o.call)).Str("account", owner.name()).Str("id", id).Int("status", o.answer.status).
 		Bool("lost", o.lost != "").Dur("took", time.Since(start)).Msg("API call")
 	t.send(w, r, o)
-}
-
-func numbered(c *canonical) []string {
-	if c == nil {
-		return nil
-	}
-	return c.numbered()
 }
 
 // route returns the operation that a request asks for and the id in its path,

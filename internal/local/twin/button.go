@@ -5,7 +5,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -201,75 +200,12 @@ func (t *Twin) verifyButton(b Button, pub *rsa.PublicKey) *ButtonError {
 	if err == nil && rsa.VerifyPSS(pub, crypto.SHA256, digest[:], signature, &rsa.PSSOptions{SaltLength: algorithms()[i].salt, Hash: crypto.SHA256}) == nil {
 		return nil
 	}
+	if err != nil {
+		signature = nil
+	}
 	refused := &ButtonError{Status: http.StatusForbidden, StringToSign: strings.Split(text, "\n")}
-	for _, line := range t.explainButton(b, algorithms()[i], pub, signature, err) {
+	for _, line := range t.explain(b.PublicKeyID, algorithms()[i], signature, buttonDocument(b.PayloadJSON)) {
 		refused.Problems = append(refused.Problems, problem{"signature", "InvalidRequestSignature", line})
 	}
 	return refused
-}
-
-// explainButton says which line of the string to sign differs, and which byte
-// of the payload, as explain does for requests.
-func (t *Twin) explainButton(b Button, alg algorithm, pub *rsa.PublicKey, signature []byte, notBase64 error) []string {
-	if notBase64 != nil {
-		return []string{fmt.Sprintf("the signature: it is not base64 (%d characters)", len(b.Signature))}
-	}
-	if s, ok := openPSS(pub, signature); ok {
-		return searchPayload(b.PayloadJSON, alg, s)
-	}
-	for _, other := range t.accounts {
-		if s, ok := openPSS(other.PublicKey, signature); ok {
-			return append([]string{fmt.Sprintf("the key id: the signature was made with the key of %s", other.PublicKeyID)}, searchPayload(b.PayloadJSON, alg, s)...)
-		}
-	}
-	return []string{signatureItself(arrival{auth: authorization{signature: signature}}, pub)}
-}
-
-// searchPayload finds the payload that a genuine signature covers.
-func searchPayload(arrived string, alg algorithm, s seal) []string {
-	const hashLine = "line 2 (SHA-256 of payloadJSON): the payload that arrived is not the signed one"
-	for _, other := range algorithms() {
-		if !s.covers([]byte(stringToSign(other.name, arrived))) {
-			continue
-		}
-		switch {
-		case other.name != alg.name:
-			return []string{fmt.Sprintf("line 1 (algorithm): signed as %s, read as %s, which it is when createCheckoutSessionConfig has no algorithm; line 2 agrees", other.name, alg.name)}
-		case len(s.salt) != alg.salt:
-			return []string{fmt.Sprintf("the salt: the signature's has %d bytes, %s has %d; both lines agree", len(s.salt), alg.name, alg.salt)}
-		}
-		return []string{"the lines agree"} // under another key
-	}
-	covers := func(p []byte) bool { return s.covers([]byte(stringToSign(alg.name, string(p)))) }
-	for _, g := range payloadGuesses(arrived) {
-		if covers([]byte(g.value)) {
-			return []string{hashLine + ": " + g.why + atByte(g.value, arrived)}
-		}
-	}
-	left := maxGuesses
-	withHash := func(p []byte) bool {
-		digest := sha256.Sum256(p)
-		return s.covers(hex.AppendEncode([]byte(alg.name+"\n"), digest[:]))
-	}
-	if signed, ok := edit(arrived, &left, withHash); ok {
-		return []string{hashLine + atByte(signed, arrived)}
-	}
-	return []string{hashLine + "; no change of a byte, and none of the usual mistakes, explains it"}
-}
-
-// payloadGuesses are what may have been signed in place of the payload that
-// arrived: what templates and encoders are known to make of it on the way.
-func payloadGuesses(arrived string) []valueGuess {
-	html := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;")
-	return []valueGuess{
-		{strings.TrimSpace(arrived), "white space was added around it"},
-		{arrived + "\n", "it was signed with a line feed at its end"},
-		{strings.ReplaceAll(arrived, "/", `\/`), `it was signed with \/ for /`},
-		{strings.NewReplacer("&", `\u0026`, "<", `\u003c`, ">", `\u003e`).Replace(arrived), `it was signed with \u0026 for & (SetEscapeHTML)`},
-		{strings.ReplaceAll(arrived, `\`, ""), "it was signed without its backslashes, as Amazon's SDK for PHP does"},
-		{html.Replace(arrived), "it was signed as the HTML source has it"},
-		{strings.ReplaceAll(html.Replace(arrived), "&#34;", "&quot;"), "it was signed as the HTML source has it"},
-		{base64.StdEncoding.EncodeToString([]byte(arrived)), "it was signed as base64"},
-		{"", "an empty payload was signed"},
-	}
 }

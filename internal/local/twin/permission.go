@@ -269,7 +269,7 @@ func (t *Twin) Change(id string, patch []byte, n Notify) (Changed, error) {
 		return c, nil
 	}
 	if n.Type == "" {
-		n.Type = t.options.SNS.typeOf(stateChanged)
+		n.Type = map[bool]string{true: "STATE_CHANGE", false: "ATTRIBUTE_CHANGE"}[stateChanged]
 	}
 	c.MessageIDs, err = t.notify(id, n)
 	return c, err

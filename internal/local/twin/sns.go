@@ -31,18 +31,10 @@ import (
 type SNS struct {
 	// SignatureVersion is "1" or "2"; empty: the two in turn.
 	SignatureVersion string
-	// ContentType of deliveries; empty: text/plain; charset=UTF-8.
-	ContentType string
 	// Retries after the first attempt and the time between them. 0: 3 and
 	// 20 s, SNS's default policy ("Amazon SNS message delivery retries").
 	Retries    int
 	RetryAfter time.Duration
-	// LowerCaseKeys writes the message's members as the parameter tables of
-	// Amazon Pay's documentation do (merchantID); else as its samples (MerchantID).
-	LowerCaseKeys bool
-	// Type of the notifications: STATE_CHANGE or ATTRIBUTE_CHANGE. Empty:
-	// STATE_CHANGE when the state changed, else ATTRIBUTE_CHANGE.
-	Type string
 	// Client delivers; nil: one that waits 15 s for an answer, as SNS does.
 	Client *http.Client
 }
@@ -63,16 +55,6 @@ func (s SNS) client() *http.Client {
 		Transport:     &http.Transport{MaxIdleConnsPerHost: maxDeliveries},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-}
-
-func (s SNS) typeOf(stateChanged bool) string {
-	if s.Type != "" {
-		return s.Type
-	}
-	if stateChanged {
-		return "STATE_CHANGE"
-	}
-	return "ATTRIBUTE_CHANGE"
 }
 
 // Notify says how a notification is sent; the zero value is the usual way.
@@ -137,16 +119,8 @@ func (t *Twin) notify(id string, n Notify) ([]string, error) {
 	var sent []string
 	published := t.now().Add(-n.Age)
 	for range n.Times {
-		names := []string{"MerchantID", "ObjectType", "ObjectId", "ChargePermissionId", "NotificationType", "NotificationId", "NotificationVersion"}
-		values := []string{owner.MerchantID, n.ObjectType, n.ObjectID, id, n.Type, t.uuid(), "V2"}
-		body := map[string]string{}
-		for i, name := range names {
-			if t.options.SNS.LowerCaseKeys {
-				name = strings.ToLower(name[:1]) + name[1:]
-			}
-			body[name] = values[i]
-		}
-		message, err := json.Marshal(body)
+		message, err := json.Marshal(map[string]string{"MerchantID": owner.MerchantID, "ObjectType": n.ObjectType, "ObjectId": n.ObjectID,
+			"ChargePermissionId": id, "NotificationType": n.Type, "NotificationId": t.uuid(), "NotificationVersion": "V2"})
 		if err != nil {
 			return sent, err
 		}
@@ -284,9 +258,6 @@ func (t *Twin) post(ctx context.Context, endpoint string, e envelope, subscripti
 		return 0
 	}
 	q.Header.Set("Content-Type", "text/plain; charset=UTF-8")
-	if c := t.options.SNS.ContentType; c != "" {
-		q.Header.Set("Content-Type", c)
-	}
 	q.Header.Set("User-Agent", "Amazon Simple Notification Service Agent")
 	q.Header.Set("x-amz-sns-message-type", e.Type)
 	q.Header.Set("x-amz-sns-message-id", e.MessageID)

@@ -43,26 +43,8 @@ type Options struct {
 	// SNS says how notifications are signed and delivered.
 	SNS SNS
 
-	// RememberFailures makes the idempotency memory keep answers of 429 and
-	// 5xx too: the same key fails again, only a new one helps. Which of the
-	// two Amazon does is not documented.
-	RememberFailures bool
-
-	// EffectOnConfirm makes an update take effect when its buyer confirms on
-	// the hosted page, not only by Complete Checkout Session. Whether Amazon
-	// waits for Complete is not documented.
-	EffectOnConfirm bool
-
-	// CancelURLWithSession appends the checkout session's id to the payload's
-	// checkoutCancelUrl too. Whether Amazon does is not documented.
-	CancelURLWithSession bool
-
-	// APIAddr, ProxyAddr, ControlAddr and CheckoutAddr are loopback addresses
-	// to listen on. Empty: 127.0.0.1 with a free port.
-	APIAddr, ProxyAddr, ControlAddr, CheckoutAddr string
-
 	// CAFile is where Start writes the CA's certificate as PEM; Close removes
-	// it. Empty: nowhere, see Twin.CAPEM.
+	// it. Empty: nowhere.
 	CAFile string
 }
 
@@ -139,7 +121,6 @@ type Twin struct {
 	sessions      map[string]*session
 	buckets       map[bucketKey]*bucket
 	answered      map[idempotencyKey]rememberedAnswer
-	verified      map[string]canonical // last verified request, by key id
 	subscriptions map[string]*subscription
 	faults        *faultState
 	held          []*notification // by a reorder fault
@@ -186,7 +167,6 @@ func New(o Options) (*Twin, error) {
 		sessions:      map[string]*session{},
 		buckets:       map[bucketKey]*bucket{},
 		answered:      map[idempotencyKey]rememberedAnswer{},
-		verified:      map[string]canonical{},
 		subscriptions: map[string]*subscription{},
 		faults:        newFaultState(Faults{}),
 		slots:         make(chan struct{}, maxDeliveries),
