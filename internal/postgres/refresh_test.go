@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -81,13 +80,9 @@ var ways = []struct {
 // pooled returns the URL that leads to the database by way of PgBouncer.
 func pooled(t testing.TB, url string) string {
 	t.Helper()
-	o, err := pg.FromEnvironment(os.Getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := pg.StartBouncer(t.Context(), url, o)
+	b, err := pg.StartBouncer(t.Context(), url)
 	if pg.Unavailable(err) {
-		t.Skipf("%v — install pgbouncer", err)
+		t.Skip(err)
 	}
 	if err != nil {
 		t.Fatal(err)

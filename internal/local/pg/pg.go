@@ -253,7 +253,7 @@ func (s *Server) Command(ctx context.Context, program string, args ...string) (*
 		return nil, fmt.Errorf("PostgreSQL %s came without %s (apt-get install postgresql has it)", s.Version(), program)
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Env = s.inst.environment()
+	cmd.Env = environment
 	return cmd, nil
 }
 
@@ -328,7 +328,7 @@ func (s *Server) launch(ctx context.Context) error {
 	}
 	defer log.Close()
 	cmd := exec.Command(s.inst.tool("postgres"), s.arguments()...)
-	cmd.Env, cmd.Dir = s.inst.environment(), "/"
+	cmd.Env, cmd.Dir = environment, "/"
 	cmd.Stdout, cmd.Stderr = log, log
 	p, err := startProcess(cmd, s.who)
 	if err != nil {
@@ -402,7 +402,7 @@ func (s *Server) shellCommand() string {
 		words = append(words, "setpriv", "--reuid="+s.who.name, fmt.Sprintf("--regid=%d", s.who.gid), "--clear-groups")
 	}
 	words = append(words, "env")
-	words = append(words, s.inst.environment()...)
+	words = append(words, environment...)
 	words = append(words, s.inst.tool("postgres"))
 	for _, a := range s.arguments() {
 		if strings.ContainsFunc(a, func(r rune) bool { return strings.ContainsRune(" '\"$\\;&|<>()*?`", r) }) || a == "" {

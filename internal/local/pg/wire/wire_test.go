@@ -746,13 +746,9 @@ func TestPgBouncerMayStandOnEitherSide(t *testing.T) {
 
 func startBouncer(t *testing.T, databaseURL string) (url string) {
 	t.Helper()
-	o, err := pg.FromEnvironment(os.Getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := pg.StartBouncer(t.Context(), databaseURL, o)
+	b, err := pg.StartBouncer(t.Context(), databaseURL)
 	if pg.Unavailable(err) {
-		t.Skipf("%v — install pgbouncer", err)
+		t.Skip(err)
 	}
 	if err != nil {
 		t.Fatal(err)
