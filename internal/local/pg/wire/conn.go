@@ -14,7 +14,6 @@ import (
 type conn struct {
 	proxy  *Proxy
 	number int
-	app    string
 	client net.Conn
 	in     *pgproto3.Backend // what the client sends
 	dark   atomic.Bool       // a BlackHole
@@ -60,13 +59,6 @@ func (c *conn) close() {
 	}
 }
 
-func (c *conn) count(messages, size *int64, n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	*messages++
-	*size += int64(n)
-}
-
 // clientToServer passes the client's messages on, trip by trip, until a side
 // closes or a rule cuts.
 func (c *conn) clientToServer() {
@@ -79,11 +71,9 @@ func (c *conn) clientToServer() {
 		if c.dark.Load() {
 			continue
 		}
-		before := len(held)
 		if held, err = m.Encode(held); err != nil {
 			return
 		}
-		c.count(&c.stats.MessagesToServer, &c.stats.BytesToServer, len(held)-before)
 		c.noteSQL(m)
 		switch m.(type) {
 		case *pgproto3.Sync, *pgproto3.Query, *pgproto3.FunctionCall:
@@ -122,7 +112,7 @@ func (c *conn) speak(flush bool) {
 func (c *conn) request(m pgproto3.FrontendMessage) Action {
 	c.speak(false)
 	c.trips++
-	t := Trip{Conn: c.number, Number: c.trips, SQL: c.sql, Application: c.app}
+	t := Trip{Conn: c.number, Number: c.trips, SQL: c.sql}
 	c.sql = nil
 	c.mu.Lock()
 	if _, ok := m.(*pgproto3.Sync); ok {
@@ -176,11 +166,9 @@ func (c *conn) serverToClient(in *pgproto3.Frontend) {
 		if c.dark.Load() {
 			continue
 		}
-		before := len(kept)
 		if kept, err = m.Encode(kept); err != nil {
 			return
 		}
-		c.count(&c.stats.MessagesToClient, &c.stats.BytesToClient, len(kept)-before)
 		switch m := m.(type) {
 		case *pgproto3.ErrorResponse:
 			sqlState = m.Code

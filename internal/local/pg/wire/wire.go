@@ -24,7 +24,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -37,8 +36,6 @@ type Trip struct {
 	// SQL has the texts of the trip's statements, also of those that were
 	// prepared by an earlier trip of the connection.
 	SQL []string
-	// Application is the connection's application_name.
-	Application string
 	// SQLState is the code of the error that the server answered, at
 	// Answered; empty if it answered none.
 	SQLState string
@@ -102,21 +99,7 @@ func DoNth(n int, a Action) Handler {
 	}
 }
 
-// Delay lets every trip pass after that time.
-func Delay(d time.Duration) Handler {
-	return func(ctx context.Context, _ Trip) Action {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		return Pass
-	}
-}
-
-// Stats are counts since the proxy, or the connection, began. Starting a
-// connection is in its messages and bytes alone.
+// Stats are counts since the proxy, or the connection, began.
 type Stats struct {
 	Connections int64
 	// RoundTrips are the times the client spoke after it had its answer:
@@ -128,20 +111,6 @@ type Stats struct {
 	// Syncs and Queries are the Sync messages and the simple queries
 	// (function calls too), each answered by one ReadyForQuery.
 	Syncs, Queries int64
-
-	MessagesToServer, MessagesToClient int64
-	BytesToServer, BytesToClient       int64
-}
-
-func (s *Stats) add(o Stats) {
-	s.Connections += o.Connections
-	s.RoundTrips += o.RoundTrips
-	s.Syncs += o.Syncs
-	s.Queries += o.Queries
-	s.MessagesToServer += o.MessagesToServer
-	s.MessagesToClient += o.MessagesToClient
-	s.BytesToServer += o.BytesToServer
-	s.BytesToClient += o.BytesToClient
 }
 
 // Proxy listens on loopback in front of one server. Its methods may be called
@@ -213,7 +182,10 @@ func (p *Proxy) CutAll() {
 func (p *Proxy) Stats() Stats {
 	var sum Stats
 	for _, s := range p.ConnStats() {
-		sum.add(s)
+		sum.Connections += s.Connections
+		sum.RoundTrips += s.RoundTrips
+		sum.Syncs += s.Syncs
+		sum.Queries += s.Queries
 	}
 	return sum
 }
@@ -376,13 +348,12 @@ func (p *Proxy) dial() (net.Conn, error) {
 }
 
 // open registers a connection.
-func (p *Proxy) open(client net.Conn, in *pgproto3.Backend, app string) *conn {
+func (p *Proxy) open(client net.Conn, in *pgproto3.Backend) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := &conn{
 		proxy:    p,
 		number:   len(p.conns) + 1,
-		app:      app,
 		client:   client,
 		in:       in,
 		prepared: make(map[string]string),
@@ -397,9 +368,9 @@ func (p *Proxy) serveSession(client net.Conn, in *pgproto3.Backend, m *pgproto3.
 	if err != nil {
 		return
 	}
-	c := p.open(client, in, m.Parameters["application_name"])
+	c := p.open(client, in)
 	defer c.close()
-	opened := Trip{Conn: c.number, Application: c.app}
+	opened := Trip{Conn: c.number}
 	switch p.ask(p.matching(Opened, opened), opened) {
 	case Cut:
 		return
@@ -414,7 +385,6 @@ func (p *Proxy) serveSession(client net.Conn, in *pgproto3.Backend, m *pgproto3.
 	if !c.attach(server) {
 		return
 	}
-	c.count(&c.stats.MessagesToServer, &c.stats.BytesToServer, len(startup))
 	if _, err := server.Write(startup); err != nil {
 		return
 	}

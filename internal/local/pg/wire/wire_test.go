@@ -185,10 +185,6 @@ func TestRoundTripsAreCounted(t *testing.T) {
 	if len(all) != 2 || all[1].RoundTrips != 3 {
 		t.Errorf("by connection: %+v", all)
 	}
-	sum := p.Stats()
-	if sum.BytesToServer < 5e6 || sum.BytesToClient < 5e6 || sum.MessagesToServer < 3000 || sum.MessagesToClient < 3000 {
-		t.Errorf("all: %+v", sum)
-	}
 }
 
 func TestFlushedAndPipelinedTripsAreCountedAsTheClientWaits(t *testing.T) {
@@ -256,8 +252,7 @@ func TestTripsAreToldByTheirSQL(t *testing.T) {
 			return wire.Pass
 		})
 	}
-	u := p.URL() + "&application_name=worker"
-	conn := connectMode(t, u, pgx.QueryExecModeCacheStatement)
+	conn := connectMode(t, p.URL(), pgx.QueryExecModeCacheStatement)
 	for range 2 {
 		must(t, conn, "SELECT $1::int /* known */", 1)
 	}
@@ -265,7 +260,7 @@ func TestTripsAreToldByTheirSQL(t *testing.T) {
 		t.Fatal("no error")
 	}
 	trip := func(n int, state string, sql ...string) wire.Trip {
-		return wire.Trip{Conn: 1, Number: n, SQL: sql, Application: "worker", SQLState: state}
+		return wire.Trip{Conn: 1, Number: n, SQL: sql, SQLState: state}
 	}
 	known := "SELECT $1::int /* known */"
 	want := []event{
@@ -456,19 +451,6 @@ func TestRuleEndsAndNthIsChosen(t *testing.T) {
 	always := p.On(wire.Requested, nil, wire.Do(wire.Cut))
 	always()
 	must(t, conn, "SELECT 4 -- chosen")
-}
-
-func TestDelayedTripIsLate(t *testing.T) {
-	t.Parallel()
-	p, _ := listen(t)
-	conn := connect(t, p.URL())
-	const delay = 50 * time.Millisecond
-	p.On(wire.Answered, wire.SQL("slow"), wire.Delay(delay))
-	began := time.Now()
-	must(t, conn, "SELECT 'slow'")
-	if took := time.Since(began); took < delay {
-		t.Errorf("took %s", took)
-	}
 }
 
 func TestConnectionIsRefusedAndCounted(t *testing.T) {
