@@ -141,10 +141,10 @@ func (t *Twin) ownerOf(b Button, holders []*account) (*account, *ButtonError) {
 
 // checkSurroundings says what is wrong around the payload.
 func checkSurroundings(b Button, owner *account) []problem {
-	var c checker
+	var found problems
 	known := func(field, value string, all ...string) {
 		if !slices.Contains(all, value) {
-			c.wrong(field, "InvalidParameterValue", "%q is none of %s", clip(value, 40), strings.Join(all, ", "))
+			found.add(field, "InvalidParameterValue", "%q is none of %s", clip(value, 40), strings.Join(all, ", "))
 		}
 	}
 	of := regions()[owner.Region]
@@ -157,31 +157,31 @@ func checkSurroundings(b Button, owner *account) []problem {
 	}
 	known("placement", b.Placement, "Home", "Product", "Cart", "Checkout", "Other")
 	if owner.Environment == "live" && len(owner.Origins) > 0 && !slices.Contains(owner.Origins, b.Origin) {
-		c.wrong("origin", "InvalidParameterValue", "%q is not among the account's JavaScript Origins in Seller Central", clip(b.Origin, 100))
+		found.add("origin", "InvalidParameterValue", "%q is not among the account's JavaScript Origins in Seller Central", clip(b.Origin, 100))
 	}
-	return c.problems
+	return found
 }
 
 // checkPayload says what is wrong with a well-formed payload for this account.
 func (t *Twin) checkPayload(b Button, owner *account, p payload) []problem {
-	var c checker
+	var found problems
 	if owner.StoreID != "" && p.StoreID != owner.StoreID {
-		c.wrong("storeId", "InvalidParameterValue", "it is not the account's")
+		found.add("storeId", "InvalidParameterValue", "it is not the account's")
 	}
 	is, err := t.permissionOf(owner, p.ChargePermissionID)
 	switch {
 	case errors.Is(err, ErrUnknown):
-		c.wrong("chargePermissionId", "ResourceNotFound", "the account has no charge permission %s", p.ChargePermissionID)
+		found.add("chargePermissionId", "ResourceNotFound", "the account has no charge permission %s", p.ChargePermissionID)
 	case err != nil:
-		c.wrong("chargePermissionId", "InternalServerError", "%v", err)
+		found.add("chargePermissionId", "InternalServerError", "%v", err)
 	case is.StatusDetails.State == closed:
-		c.wrong("chargePermissionId", "InvalidChargePermissionStatus", "the charge permission is Closed: its buyer sets up a new one")
+		found.add("chargePermissionId", "InvalidChargePermissionStatus", "the charge permission is Closed: its buyer sets up a new one")
 	case string(is.ChargePermissionType) != p.ChargePermissionType:
-		c.wrong("chargePermissionType", "InvalidParameterValue", "the charge permission is of the type %s", is.ChargePermissionType)
+		found.add("chargePermissionType", "InvalidParameterValue", "the charge permission is of the type %s", is.ChargePermissionType)
 	case b.ProductType == payOnly && is.ShippingAddress != nil:
-		c.wrong("productType", "InvalidParameterValue", "the charge permission has an address: PayAndShip, also where the payment method alone changes")
+		found.add("productType", "InvalidParameterValue", "the charge permission has an address: PayAndShip, also where the payment method alone changes")
 	}
-	return c.problems
+	return found
 }
 
 // verifyButton checks the signature over the payload, byte for byte. The string

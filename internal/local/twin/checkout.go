@@ -361,23 +361,17 @@ func (t *Twin) completeCheckoutSession(r apiRequest) answer {
 }
 
 func checkCompletion(payload []byte) answer {
-	_, names, err := objectOf(payload)
-	switch {
-	case err != nil:
+	object, err := decodeObject(payload)
+	if err != nil {
 		return errorAnswer(http.StatusBadRequest, "InvalidRequestFormat", "The payload is not a JSON object; an update's is {}.")
-	case slices.Contains([]string{"chargeAmount", "totalOrderAmount"}, first(names)):
-		return errorAnswer(http.StatusBadRequest, "InvalidParameterCombination", "An update has no "+names[0]+".")
-	case len(names) > 0:
-		return errorAnswer(http.StatusBadRequest, "UnrecognizedField", "The field '"+clip(names[0], 60)+"' is invalid for this API.")
+	}
+	for _, name := range sorted(object) {
+		if name == "chargeAmount" || name == "totalOrderAmount" {
+			return errorAnswer(http.StatusBadRequest, "InvalidParameterCombination", "An update has no "+name+".")
+		}
+		return errorAnswer(http.StatusBadRequest, "UnrecognizedField", "The field '"+clip(name, 60)+"' is invalid for this API.")
 	}
 	return answer{}
-}
-
-func first(names []string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	return names[0]
 }
 
 // sessionView is a checkout session in Amazon's own form and order.

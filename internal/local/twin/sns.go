@@ -357,21 +357,9 @@ func (t *Twin) confirm(topic string) error {
 	t.mu.Lock()
 	s := t.subscriptions[topic]
 	t.mu.Unlock()
-	e, err := t.signer.envelope("SubscriptionConfirmation", topic, t.uuid(),
-		"You have chosen to subscribe to the topic "+topic+".\nTo confirm the subscription, visit the SubscribeURL included in this message.",
-		s.token, t.now(), "")
-	if err != nil {
-		return err
-	}
 	t.count(func(s *Stats) { s.SubscriptionConfirmations++ })
-	t.task(func(ctx context.Context) {
-		for range 4 {
-			if status := t.post(ctx, s.endpoint, e, ""); status >= 200 && status < 500 || !t.wait(ctx, time.Second) {
-				return
-			}
-		}
-	})
-	return nil
+	return t.announce(s, "", topic, "SubscriptionConfirmation",
+		"You have chosen to subscribe to the topic "+topic+".\nTo confirm the subscription, visit the SubscribeURL included in this message.")
 }
 
 // Unsubscribe ends the topic's subscription, of which SNS tells the endpoint a
@@ -384,15 +372,20 @@ func (t *Twin) Unsubscribe(topic string) error {
 	if s == nil {
 		return errors.New("the topic has no subscription")
 	}
-	e, err := t.signer.envelope("UnsubscribeConfirmation", topic, t.uuid(),
-		"You have chosen to deactivate subscription "+s.arn+".\nTo cancel this operation and restore the subscription, visit the SubscribeURL included in this message.",
-		s.token, t.now(), "")
+	return t.announce(s, s.arn, topic, "UnsubscribeConfirmation",
+		"You have chosen to deactivate subscription "+s.arn+".\nTo cancel this operation and restore the subscription, visit the SubscribeURL included in this message.")
+}
+
+// announce sends a subscription's endpoint a message about the subscription.
+// One that is not confirmed has no ARN yet.
+func (t *Twin) announce(s *subscription, arn, topic, kind, message string) error {
+	e, err := t.signer.envelope(kind, topic, t.uuid(), message, s.token, t.now(), "")
 	if err != nil {
 		return err
 	}
 	t.task(func(ctx context.Context) {
 		for range 4 {
-			if status := t.post(ctx, s.endpoint, e, s.arn); status >= 200 && status < 500 || !t.wait(ctx, time.Second) {
+			if status := t.post(ctx, s.endpoint, e, arn); status >= 200 && status < 500 || !t.wait(ctx, time.Second) {
 				return
 			}
 		}
