@@ -64,6 +64,7 @@ const slowest = 10
 func report(in io.Reader, out io.Writer) bool {
 	output := map[string]*strings.Builder{}
 	var packages []pkg
+	var failures []string
 	passed, failed, skipped := 0, 0, 0
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 16<<20)
@@ -101,6 +102,8 @@ func report(in io.Reader, out io.Writer) bool {
 			fmt.Fprintf(out, "FAIL %s %s\n%s\n", e.Package, e.Test, said)
 			if e.Test != "" {
 				failed++
+				failures = append(failures, fmt.Sprintf("FAIL %s %s", e.Package, e.Test))
+				failures = append(failures, messages(said)...)
 			} else if failed == 0 {
 				failed++ // a package that did not build, or died
 			}
@@ -122,8 +125,21 @@ func report(in io.Reader, out io.Writer) bool {
 	for _, p := range packages[:min(slowest, len(packages))] {
 		fmt.Fprintf(out, "slow %s\n", p)
 	}
+	for _, f := range failures { // again in short, where a reader looks first
+		fmt.Fprintln(out, f)
+	}
 	fmt.Fprintf(out, "%d passed, %d failed, %d skipped\n", passed, failed, skipped)
 	return failed == 0 && passed > 0
+}
+
+// messages are the first lines that a test wrote with their place in the code.
+func messages(said string) (first []string) {
+	for line := range strings.Lines(said) {
+		if line = strings.TrimSpace(line); len(first) < 5 && strings.Contains(line, "_test.go:") {
+			first = append(first, "  "+line)
+		}
+	}
+	return first
 }
 
 // reason is what a skipped test said.

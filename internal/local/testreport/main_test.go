@@ -19,6 +19,9 @@ func TestReport(t *testing.T) {
 		{"a failure is told in full", `{"Action":"output","Package":"p","Test":"TestA","Output":"it broke\n"}
 {"Action":"fail","Package":"p","Test":"TestA"}
 {"Action":"fail","Package":"p"}`, false, []string{"it broke", "0 passed, 1 failed, 0 skipped"}},
+		{"a failure in short at the end", `{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:3: it broke\n"}
+{"Action":"fail","Package":"p","Test":"TestA"}
+{"Action":"fail","Package":"p","Elapsed":1}`, false, []string{"slow p 1.0s\nFAIL p TestA\n  a_test.go:3: it broke\n0 passed, 1 failed"}},
 		{"a package that does not build", `{"Action":"build-output","ImportPath":"p","Output":"undefined: x\n"}
 {"Action":"fail","Package":"p"}`, false, []string{"undefined: x", "1 failed"}},
 		{"a package's time and seed", `{"Action":"output","Package":"p","Output":"-test.shuffle 17\n"}
