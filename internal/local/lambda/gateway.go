@@ -20,9 +20,6 @@ import (
 // to functions.
 type Gateway struct {
 	Routes map[string]*Function
-	// Timeout is how long an integration may take; 0 means 30 s, the most that
-	// an HTTP API waits.
-	Timeout time.Duration
 }
 
 // Limits of HTTP APIs ("Quotas for configuring and running an HTTP API").
@@ -35,7 +32,7 @@ const (
 func (g *Gateway) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for key, f := range g.Routes {
-		mux.HandleFunc(patternOf(key), func(w http.ResponseWriter, q *http.Request) { g.serve(w, q, key, f) })
+		mux.HandleFunc(patternOf(key), func(w http.ResponseWriter, q *http.Request) { serve(w, q, key, f) })
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if _, pattern := mux.Handler(q); pattern == "" {
@@ -58,7 +55,7 @@ func sayJSON(w http.ResponseWriter, status int, message string) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"message": message})
 }
 
-func (g *Gateway) serve(w http.ResponseWriter, q *http.Request, key string, f *Function) {
+func serve(w http.ResponseWriter, q *http.Request, key string, f *Function) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, q.Body, gatewayBody))
 	if err != nil {
 		sayJSON(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
@@ -69,11 +66,7 @@ func (g *Gateway) serve(w http.ResponseWriter, q *http.Request, key string, f *F
 		sayJSON(w, http.StatusBadRequest, "Bad Request")
 		return
 	}
-	wait := g.Timeout
-	if wait == 0 {
-		wait = gatewayTimeout
-	}
-	ctx, cancel := context.WithTimeout(q.Context(), wait)
+	ctx, cancel := context.WithTimeout(q.Context(), gatewayTimeout)
 	defer cancel()
 	out, err := f.Invoke(ctx, payload)
 	switch {
@@ -95,7 +88,7 @@ func eventOf(q *http.Request, key string, body []byte) events.APIGatewayV2HTTPRe
 		Version: "2.0", RouteKey: key, RawPath: q.URL.Path, RawQueryString: q.URL.RawQuery,
 		Headers: map[string]string{"host": q.Host},
 		RequestContext: events.APIGatewayV2HTTPRequestContext{
-			RouteKey: key, AccountID: "000000000000", Stage: "$default", RequestID: uuid.NewString(), APIID: "local",
+			RouteKey: key, AccountID: account, Stage: "$default", RequestID: uuid.NewString(), APIID: "local",
 			DomainName: q.Host, Time: now.Format("02/Jan/2006:15:04:05 +0000"), TimeEpoch: now.UnixMilli(),
 			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{
 				Method: q.Method, Path: q.URL.Path, Protocol: q.Proto, SourceIP: hostOf(q.RemoteAddr), UserAgent: q.UserAgent(),

@@ -52,14 +52,16 @@ type Config struct {
 	// Wait is how long an invocation waits for an instance when all are busy;
 	// 0 is Lambda's way: it is throttled at once.
 	Wait time.Duration
-	// Region and Account appear in ARNs and in the function's environment;
-	// empty means eu-west-1 and 000000000000.
-	Region  string
-	Account string
 	// Output gets what the instances print, a whole line in each Write, one
 	// Write at a time; nil discards it.
 	Output io.Writer
 }
+
+// Region and account of every function, as ARNs and the environment have them.
+const (
+	region  = "eu-west-1"
+	account = "000000000000"
+)
 
 const (
 	// maximumPayload of a request and of a response, in bytes: Lambda quotas'
@@ -130,13 +132,6 @@ func TimedOut(err error) bool {
 	return ok && e.Type == "Sandbox.Timedout"
 }
 
-// Crashed reports whether err is an invocation whose process ended before it
-// had answered.
-func Crashed(err error) bool {
-	e, ok := errors.AsType[*FunctionError](err)
-	return ok && e.Type == "Runtime.ExitError"
-}
-
 var (
 	// ErrThrottled is an invocation for which no instance was free (Lambda's
 	// TooManyRequestsException).
@@ -155,8 +150,6 @@ func Start(ctx context.Context, c Config) (*Function, error) {
 	c.Timeout = cmp.Or(c.Timeout, 3*time.Second)
 	c.Memory = cmp.Or(c.Memory, 128)
 	c.MaxConcurrency = cmp.Or(c.MaxConcurrency, 10)
-	c.Region = cmp.Or(c.Region, "eu-west-1")
-	c.Account = cmp.Or(c.Account, "000000000000")
 	if err := c.check(); err != nil {
 		return nil, err
 	}
@@ -168,7 +161,7 @@ func Start(ctx context.Context, c Config) (*Function, error) {
 
 	f := &Function{
 		config:    c,
-		arn:       fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", c.Region, c.Account, c.Name),
+		arn:       "arn:aws:lambda:" + region + ":" + account + ":function:" + c.Name,
 		env:       c.environment(),
 		starts:    make(chan start),
 		done:      make(chan struct{}),
@@ -232,8 +225,8 @@ func reserved(name string) bool {
 func (c Config) environment() []string {
 	env := map[string]string{
 		"_HANDLER":                        "bootstrap",
-		"AWS_REGION":                      c.Region,
-		"AWS_DEFAULT_REGION":              c.Region,
+		"AWS_REGION":                      region,
+		"AWS_DEFAULT_REGION":              region,
 		"AWS_LAMBDA_FUNCTION_NAME":        c.Name,
 		"AWS_LAMBDA_FUNCTION_VERSION":     "$LATEST",
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": fmt.Sprint(c.Memory),

@@ -38,8 +38,8 @@ func (s Schedule) Run(ctx context.Context) {
 func (s Schedule) event(now time.Time) []byte {
 	b, _ := json.Marshal(map[string]any{ // strings marshal
 		"version": "0", "id": uuid.NewString(), "detail-type": "Scheduled Event", "source": "aws.events",
-		"account": s.Function.config.Account, "time": now.UTC().Format(time.RFC3339), "region": s.Function.config.Region,
-		"resources": []string{"arn:aws:events:" + s.Function.config.Region + ":" + s.Function.config.Account + ":rule/walletsync"},
+		"account": account, "time": now.UTC().Format(time.RFC3339), "region": region,
+		"resources": []string{"arn:aws:events:" + region + ":" + account + ":rule/walletsync"},
 		"detail":    map[string]any{},
 	})
 	return b
