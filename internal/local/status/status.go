@@ -40,7 +40,7 @@ type Page struct {
 // Vital is one figure with its name.
 type Vital struct {
 	Name  string `json:"name"`
-	Value string `json:"value"`
+	Value int    `json:"value"`
 	Bad   bool   `json:"bad"`
 }
 

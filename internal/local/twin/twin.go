@@ -1,6 +1,7 @@
 package twin
 
 import (
+	"cmp"
 	"context"
 	crand "crypto/rand"
 	"crypto/rsa"
@@ -149,13 +150,7 @@ func New(o Options) (*Twin, error) {
 	if len(o.Accounts) == 0 {
 		o.Accounts = []Account{{}}
 	}
-	if o.Seed == 0 {
-		var b [8]byte
-		if _, err := crand.Read(b[:]); err != nil {
-			return nil, fmt.Errorf("twin: choose a seed: %w", err)
-		}
-		o.Seed = binary.LittleEndian.Uint64(b[:])
-	}
+	o.Seed = cmp.Or(o.Seed, rand.Uint64())
 	idle := make(chan struct{})
 	close(idle)
 	t := &Twin{
@@ -176,7 +171,7 @@ func New(o Options) (*Twin, error) {
 	if err := t.openAccounts(o.Accounts); err != nil {
 		return nil, fmt.Errorf("twin: %w", err)
 	}
-	signer, err := newSNSSigner(o.SNS, o.Now())
+	signer, err := newSNSSigner(o.Now())
 	if err != nil {
 		return nil, fmt.Errorf("twin: %w", err)
 	}
@@ -218,36 +213,24 @@ var merchantID = regexp.MustCompile(`^[A-Z0-9]{5,20}$`)
 
 func (t *Twin) openAccount(given Account) (*account, error) {
 	a := &account{Account: given}
-	if a.MerchantID == "" {
-		a.MerchantID = DefaultMerchantID
-	}
+	a.MerchantID = cmp.Or(a.MerchantID, DefaultMerchantID)
 	if !merchantID.MatchString(a.MerchantID) {
 		return nil, errors.New("a merchant id is 5 to 20 of A-Z and 0-9")
 	}
-	a.Environment = strings.ToLower(a.Environment)
-	if a.Environment == "" {
-		a.Environment = "sandbox"
-	}
+	a.Environment = cmp.Or(strings.ToLower(a.Environment), "sandbox")
 	if a.Environment != "live" && a.Environment != "sandbox" {
 		return nil, fmt.Errorf("environment %q is neither live nor sandbox", a.Environment)
 	}
-	if a.Region == "" {
-		a.Region = "eu"
-	}
-	region, ok := regionOf(a.Region)
+	region, ok := regionOf(cmp.Or(a.Region, "eu"))
 	if !ok {
 		return nil, fmt.Errorf("region %q is none of na, eu, jp", a.Region)
 	}
 	a.Region = region
-	if a.PublicKeyID == "" {
-		a.PublicKeyID = strings.ToUpper(a.Environment) + "-" + a.MerchantID
-	}
+	a.PublicKeyID = cmp.Or(a.PublicKeyID, strings.ToUpper(a.Environment)+"-"+a.MerchantID)
 	if e := keyEnvironment(a.PublicKeyID); e != "" && e != a.Environment {
 		return nil, fmt.Errorf("key id %s is for %s", a.PublicKeyID, e)
 	}
-	if a.TopicARN == "" {
-		a.TopicARN = "arn:aws:sns:" + topicRegions[a.Region] + ":123456789012:" + a.MerchantID + "-" + a.Environment
-	}
+	a.TopicARN = cmp.Or(a.TopicARN, "arn:aws:sns:"+topicRegions[a.Region]+":123456789012:"+a.MerchantID+"-"+a.Environment)
 	if _, err := parseTopic(a.TopicARN); err != nil {
 		return nil, err
 	}
