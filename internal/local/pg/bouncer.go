@@ -48,14 +48,10 @@ func StartBouncer(ctx context.Context, databaseURL string) (*Bouncer, error) {
 	if b.dir, b.lock, err = newRunDir(who, ""); err != nil {
 		return nil, err
 	}
-	for range portRetries {
-		if b.port, err = freePort(); err != nil {
-			break
-		}
-		if err = b.launch(ctx, program, who); !errors.Is(err, errPortTaken) {
-			break
-		}
-	}
+	err = onFreePort(func(port int) error {
+		b.port = port
+		return b.launch(ctx, program, who)
+	})
 	if err != nil {
 		return nil, errors.Join(err, b.remove())
 	}
