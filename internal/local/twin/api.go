@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -30,17 +31,15 @@ const (
 type operation struct {
 	call   Call
 	method string
-	path   []string // the segments after /v2; "*" is an object's id
+	path   *regexp.Regexp // with the object's id as its group
 	do     func(t *Twin, r apiRequest) answer
 }
 
-// operations returns the calls that the twin models.
-func operations() []operation {
-	return []operation{
-		{GetChargePermission, http.MethodGet, []string{"chargePermissions", "*"}, (*Twin).getChargePermission},
-		{GetCheckoutSession, http.MethodGet, []string{"checkoutSessions", "*"}, (*Twin).getCheckoutSession},
-		{CompleteCheckoutSession, http.MethodPost, []string{"checkoutSessions", "*", "complete"}, (*Twin).completeCheckoutSession},
-	}
+// operations are the calls that the twin models.
+var operations = []operation{
+	{GetChargePermission, http.MethodGet, regexp.MustCompile(`^v2/chargePermissions/([^/]*)$`), (*Twin).getChargePermission},
+	{GetCheckoutSession, http.MethodGet, regexp.MustCompile(`^v2/checkoutSessions/([^/]*)$`), (*Twin).getCheckoutSession},
+	{CompleteCheckoutSession, http.MethodPost, regexp.MustCompile(`^v2/checkoutSessions/([^/]*)/complete$`), (*Twin).completeCheckoutSession},
 }
 
 // apiRequest is a verified request of an account.
@@ -62,15 +61,22 @@ const (
 	idempotencyHeader = "x-amz-pay-idempotency-key"
 )
 
-// jsonAnswer returns an answer with v as its body.
-func jsonAnswer(status int, v any) answer {
+// encodeJSON encodes v as Amazon does: markup characters as they are.
+func encodeJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
+	err := e.Encode(v)
+	return bytes.TrimSpace(b.Bytes()), err
+}
+
+// jsonAnswer returns an answer with v as its body.
+func jsonAnswer(status int, v any) answer {
+	b, err := encodeJSON(v)
+	if err != nil {
 		return errorAnswer(http.StatusInternalServerError, "InternalServerError", "The twin could not write its answer: "+err.Error())
 	}
-	return answer{status: status, body: bytes.TrimSpace(b.Bytes())}
+	return answer{status: status, body: b}
 }
 
 // errorAnswer returns an error as the API words it.
@@ -122,30 +128,17 @@ func (t *Twin) serveAPI(w http.ResponseWriter, r *http.Request) {
 func (t *Twin) route(a arrival) (op operation, id string, refusal answer) {
 	path := decode(strings.Trim(collapse(a.path), "/"))
 	path = strings.TrimPrefix(strings.TrimPrefix(path, "live/"), "sandbox/")
-	segments := strings.Split(path, "/")
 	op.call = Unknown
-	if segments[0] != "v2" {
-		return op, "", errorAnswer(http.StatusBadRequest, "InvalidAPIVersion", "The API version "+clip(segments[0], 20)+" is not supported.")
+	if version, _, _ := strings.Cut(path, "/"); version != "v2" {
+		return op, "", errorAnswer(http.StatusBadRequest, "InvalidAPIVersion", "The API version "+clip(version, 20)+" is not supported.")
 	}
 	known := false
-	for _, o := range t.operations {
-		if len(o.path) != len(segments)-1 {
-			continue
+	for _, o := range operations {
+		m := o.path.FindStringSubmatch(path)
+		if m != nil && o.method == a.method {
+			return o, m[1], answer{}
 		}
-		id := ""
-		fits := true
-		for i, s := range o.path {
-			switch {
-			case s == "*":
-				id = segments[i+1]
-			case s != segments[i+1]:
-				fits = false
-			}
-		}
-		if fits && o.method == a.method {
-			return o, id, answer{}
-		}
-		known = known || fits
+		known = known || m != nil
 	}
 	if known {
 		return op, "", errorAnswer(http.StatusMethodNotAllowed, "UnsupportedOperation", "The method "+a.method+" is not supported for this resource.")

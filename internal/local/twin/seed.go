@@ -38,7 +38,7 @@ func (t *Twin) Seed() ([]string, error) {
 	var ids []string
 	for _, s := range buyers() {
 		id := letter + s.Number
-		doc, err := encodePermission(s.permission(id, owner, t.now()))
+		doc, err := encodeJSON(s.permission(id, owner, t.now()))
 		if err != nil {
 			return nil, err
 		}

@@ -100,11 +100,10 @@ type Twin struct {
 	now     func() time.Time
 	log     zerolog.Logger
 
-	accounts   []*account
-	operations []operation
-	hosts      map[string]http.Handler // by host name, for the TLS listener
-	signer     *snsSigner
-	client     *http.Client
+	accounts []*account
+	hosts    map[string]http.Handler // by host name, for the TLS listener
+	signer   *snsSigner
+	client   *http.Client
 
 	// ctx ends with Close: everything in flight ends with it.
 	ctx    context.Context
@@ -166,7 +165,6 @@ func New(o Options) (*Twin, error) {
 		faults:        newFaultState(Faults{}),
 		slots:         make(chan struct{}, maxDeliveries),
 		idle:          idle,
-		operations:    operations(),
 	}
 	if err := t.openAccounts(o.Accounts); err != nil {
 		return nil, fmt.Errorf("twin: %w", err)
