@@ -425,7 +425,6 @@ func (t *Twin) viewOf(s *session) sessionView {
 // view returns the session as Amazon shows it: what it was made of is null once
 // it is completed.
 func (s *session) view(of *permission) sessionView {
-	stamp := func(at time.Time) text { return text(at.UTC().Format(amazonTime)) }
 	v := sessionView{
 		CheckoutSessionID:    text(s.id),
 		ChargePermissionType: text(s.payload.ChargePermissionType),

@@ -294,8 +294,8 @@ func blankPermission(id string, owner *account, now time.Time) (json.RawMessage,
 		ChargePermissionID:   text(id),
 		ChargePermissionType: "PaymentMethodOnFile",
 		ReleaseEnvironment:   releaseEnvironment(owner),
-		StatusDetails:        statusDetails{State: chargeable, LastUpdatedTimestamp: text(now.UTC().Format(amazonTime))},
-		CreationTimestamp:    text(now.UTC().Format(amazonTime)),
+		StatusDetails:        statusDetails{State: chargeable, LastUpdatedTimestamp: stamp(now)},
+		CreationTimestamp:    stamp(now),
 	}
 	return encodeJSON(p)
 }
@@ -351,7 +351,7 @@ func tidyStatus(doc json.RawMessage, patch map[string]json.RawMessage, was, is s
 	}
 	changed := was.State != is.State || !slices.Equal(was.Reasons, is.Reasons)
 	if _, given := patched["lastUpdatedTimestamp"]; !given && changed {
-		follow["lastUpdatedTimestamp"] = now.UTC().Format(amazonTime)
+		follow["lastUpdatedTimestamp"] = stamp(now)
 	}
 	if len(follow) == 0 {
 		return doc, changed, nil

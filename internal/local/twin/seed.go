@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -17,12 +18,8 @@ type preset struct {
 // e-mail domains (RFC 2606), places and telephone numbers set aside for
 // fiction or plainly invented.
 type seeded struct {
-	Number        string // the id without its letter
-	Type          text
-	Buyer         buyer
-	Currency      text
-	StatusDetails statusDetails
-	Blank         bool // with null wherever Amazon may write it
+	Number           string // the id without its letter
+	ChargePermission permission
 	preset
 }
 
@@ -38,7 +35,13 @@ func (t *Twin) Seed() ([]string, error) {
 	var ids []string
 	for _, s := range buyers() {
 		id := letter + s.Number
-		doc, err := encodeJSON(s.permission(id, owner, t.now()))
+		created, p := t.now().UTC().AddDate(0, -3, 0), s.ChargePermission
+		p.ChargePermissionID, p.ReleaseEnvironment = text(id), releaseEnvironment(owner)
+		p.CreationTimestamp, p.StatusDetails.LastUpdatedTimestamp = stamp(created), stamp(t.now())
+		if p.ChargePermissionType == "OneTime" {
+			p.ExpirationTimestamp = stamp(created.AddDate(0, 6, 0))
+		}
+		doc, err := encodeJSON(p)
 		if err != nil {
 			return nil, err
 		}
@@ -56,65 +59,25 @@ func (t *Twin) Seed() ([]string, error) {
 	return ids, nil
 }
 
-// permission returns the charge permission that the buyer has.
-func (s seeded) permission(id string, owner *account, now time.Time) permission {
-	created := now.UTC().AddDate(0, -3, 0)
-	stamp := func(t time.Time) text { return text(t.Format(amazonTime)) }
-	p := permission{
-		ChargePermissionID:          text(id),
-		ChargePermissionType:        s.Type,
-		ReleaseEnvironment:          releaseEnvironment(owner),
-		Buyer:                       &s.Buyer,
-		StatusDetails:               s.StatusDetails,
-		CreationTimestamp:           stamp(created),
-		MerchantMetadata:            &merchantMetadata{},
-		RecurringMetadata:           &recurringMetadata{},
-		PaymentMethodOnFileMetadata: &onFileMetadata{},
-		Limits:                      &limits{},
-		PaymentPreferences:          []paymentPreference{{}},
-	}
-	p.StatusDetails.LastUpdatedTimestamp = stamp(now.UTC())
-	if s.Blank {
-		return p
-	}
-	setupOnly := true
-	p.PaymentMethodOnFileMetadata.SetupOnly = &setupOnly
-	p.MerchantMetadata = &merchantMetadata{MerchantReferenceID: "ref-" + s.Buyer.BuyerID[len(s.Buyer.BuyerID)-4:], MerchantStoreName: "Example Store"}
-	p.Limits = &limits{AmountLimit: &price{"500.00", s.Currency}, AmountBalance: &price{"500.00", s.Currency}}
-	p.PresentmentCurrency = s.Currency
-	p.PaymentPreferences = []paymentPreference{{text(s.Cards[0])}}
-	p.ShippingAddress = &s.Addresses[0]
-	billing := s.Addresses[len(s.Addresses)-1]
-	p.BillingAddress = &billing
-	if s.Type == "Recurring" {
-		p.RecurringMetadata = &recurringMetadata{&frequency{"Month", "1"}, &price{"19.90", s.Currency}}
-	}
-	if s.Type != "PaymentMethodOnFile" {
-		p.PaymentMethodOnFileMetadata = nil
-	}
-	if s.Type == "OneTime" {
-		p.ExpirationTimestamp = stamp(created.AddDate(0, 6, 0))
-	}
-	return p
-}
+// stamp is a time as Amazon Pay writes it.
+func stamp(t time.Time) text { return text(t.UTC().Format(amazonTime)) }
 
 //go:embed buyers.json
 var buyersJSON []byte
 
 // buyers are those of buyers.json. One hardly has a wallet to show, and one has
 // a name that tries everything: markup, quotes, right to left, emoji.
-func buyers() []seeded {
-	var all []seeded
+var buyers = sync.OnceValue(func() (all []seeded) {
 	if err := json.Unmarshal(buyersJSON, &all); err != nil {
 		panic(err) // it is part of the program
 	}
 	return all
-}
+})
 
 // anyonesPreset is for a buyer of whom nothing is known: that of the blank one.
 func anyonesPreset() *preset {
 	for _, s := range buyers() {
-		if s.Blank {
+		if s.ChargePermission.ShippingAddress == nil {
 			return &s.preset
 		}
 	}
