@@ -101,7 +101,7 @@ func (i *instance) run() {
 		f.stats.Errors++
 		e := i.reported
 		if e == nil {
-			e = newError(inv.id, "Runtime.ExitError", fmt.Sprintf("RequestId: %s Error: Runtime exited %v", inv.id, describe(err)))
+			e = &FunctionError{"Runtime.ExitError", fmt.Sprintf("RequestId: %s Error: Runtime exited %v", inv.id, describe(err))}
 		}
 		inv.answer <- answer{err: e}
 	}
@@ -287,7 +287,7 @@ func (i *instance) expire(inv *invocation, polls int, timeout time.Duration) {
 		i.current, i.delivered = nil, false
 		f.stats.Errors++
 		f.stats.Timeouts++
-		inv.answer <- answer{err: newError(inv.id, "Sandbox.Timedout", fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.id, timeout.Seconds()))}
+		inv.answer <- answer{err: &FunctionError{"Sandbox.Timedout", fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.id, timeout.Seconds())}}
 	}
 	i.signal(syscall.SIGKILL)
 }
@@ -304,10 +304,10 @@ func (i *instance) response(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case len(body) > maximumPayload:
 		_, _ = io.Copy(io.Discard, r.Body)
-		a = answer{err: newError(id, "Function.ResponseSizeTooLarge", fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", maximumPayload))}
+		a = answer{err: &FunctionError{"Function.ResponseSizeTooLarge", fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", maximumPayload)}}
 	case r.Trailer.Get("Lambda-Runtime-Function-Error-Type") != "":
 		// The handler's reader failed half-way.
-		a = answer{err: newError(id, r.Trailer.Get("Lambda-Runtime-Function-Error-Type"), "the response broke off")}
+		a = answer{err: &FunctionError{r.Trailer.Get("Lambda-Runtime-Function-Error-Type"), "the response broke off"}}
 	}
 	if !i.finish(id, a) {
 		refuse(w, http.StatusBadRequest, "InvalidRequestID", "no such invocation")
@@ -322,7 +322,7 @@ func (i *instance) response(w http.ResponseWriter, r *http.Request) {
 
 // invocationError takes the function's error.
 func (i *instance) invocationError(w http.ResponseWriter, r *http.Request) {
-	if !i.finish(r.PathValue("id"), answer{err: readError(r, r.PathValue("id"))}) {
+	if !i.finish(r.PathValue("id"), answer{err: readError(r)}) {
 		refuse(w, http.StatusBadRequest, "InvalidRequestID", "no such invocation")
 		return
 	}
@@ -332,7 +332,7 @@ func (i *instance) invocationError(w http.ResponseWriter, r *http.Request) {
 // initError takes the error with which the function could not start. It exits
 // then.
 func (i *instance) initError(w http.ResponseWriter, r *http.Request) {
-	e := readError(r, "")
+	e := readError(r)
 	i.f.mu.Lock()
 	i.reported = e
 	i.f.mu.Unlock()
@@ -364,24 +364,16 @@ func (i *instance) finish(id string, a answer) bool {
 const maximumError = 1 << 20
 
 // readError reads an error object: errorMessage, errorType, stackTrace.
-func readError(r *http.Request, id string) *FunctionError {
+func readError(r *http.Request) *FunctionError {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maximumError))
 	var object struct {
 		ErrorType    string `json:"errorType"`
 		ErrorMessage string `json:"errorMessage"`
 	}
 	if err != nil || json.Unmarshal(body, &object) != nil {
-		return newError(id, cmp.Or(r.Header.Get("Lambda-Runtime-Function-Error-Type"), "Runtime.Unknown"), "the error could not be read")
+		return &FunctionError{cmp.Or(r.Header.Get("Lambda-Runtime-Function-Error-Type"), "Runtime.Unknown"), "the error could not be read"}
 	}
-	return &FunctionError{RequestID: id, Type: cmp.Or(object.ErrorType, r.Header.Get("Lambda-Runtime-Function-Error-Type"), "Runtime.Unknown"), Message: object.ErrorMessage, Payload: body}
-}
-
-func newError(id, kind, message string) *FunctionError {
-	payload, err := json.Marshal(map[string]string{"errorType": kind, "errorMessage": message})
-	if err != nil {
-		panic(err) // strings always marshal
-	}
-	return &FunctionError{RequestID: id, Type: kind, Message: message, Payload: payload}
+	return &FunctionError{cmp.Or(object.ErrorType, r.Header.Get("Lambda-Runtime-Function-Error-Type"), "Runtime.Unknown"), object.ErrorMessage}
 }
 
 func accept(w http.ResponseWriter) {

@@ -115,13 +115,10 @@ type answer struct {
 // FunctionError is an invocation that failed in the function: it returned an
 // error, crashed, or ran out of time.
 type FunctionError struct {
-	RequestID string
 	// Type is the function's errorType, or Lambda's own: Runtime.ExitError,
 	// Sandbox.Timedout, Function.ResponseSizeTooLarge, Runtime.Unknown.
 	Type    string
 	Message string
-	// Payload is the error object, as a caller of Lambda gets it.
-	Payload []byte
 }
 
 func (e *FunctionError) Error() string { return e.Type + ": " + e.Message }

@@ -6,6 +6,7 @@
 package secrets
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"sync"
@@ -79,21 +80,17 @@ func (s *Server) get(_ *http.Request, in getInput) (getOutput, error) {
 		if in.SecretID != name && in.SecretID != k.arn {
 			continue
 		}
-		out := getOutput{ARN: k.arn, Name: name}
-		version := k.version
-		switch {
-		case in.VersionID != "":
-			return out, &awsjson.Error{Status: http.StatusBadRequest, Type: "InvalidParameterException", Message: "versions by id are not modelled"}
-		case in.VersionStage == "" || in.VersionStage == "AWSCURRENT":
-			out.SecretString, out.VersionStages = k.current, []string{"AWSCURRENT"}
-		case in.VersionStage == "AWSPREVIOUS" && k.previous != nil:
-			out.SecretString, out.VersionStages = *k.previous, []string{"AWSPREVIOUS"}
-			version--
-		default:
-			return out, notFound("Secrets Manager can't find the specified secret value for staging label: " + in.VersionStage)
+		if in.VersionID != "" {
+			return getOutput{}, &awsjson.Error{Status: http.StatusBadRequest, Type: "InvalidParameterException", Message: "versions by id are not modelled"}
 		}
-		out.VersionID = fmt.Sprintf("00000000-0000-4000-8000-%012d", version)
-		return out, nil
+		stage, text, version := cmp.Or(in.VersionStage, "AWSCURRENT"), &k.current, k.version
+		if stage == "AWSPREVIOUS" {
+			text, version = k.previous, version-1
+		}
+		if text == nil || stage != "AWSCURRENT" && stage != "AWSPREVIOUS" {
+			return getOutput{}, notFound("Secrets Manager can't find the specified secret value for staging label: " + stage)
+		}
+		return getOutput{ARN: k.arn, Name: name, SecretString: *text, VersionID: fmt.Sprintf("00000000-0000-4000-8000-%012d", version), VersionStages: []string{stage}}, nil
 	}
 	return getOutput{}, notFound("Secrets Manager can't find the specified secret.")
 }

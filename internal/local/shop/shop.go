@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 //go:embed page.html own.html style.css app.js own.js
@@ -30,21 +31,14 @@ type Shop struct {
 	// URL is where the shop is, ending in a slash; its path is the shop's.
 	URL string
 	// DB is the database that walletsync writes.
-	DB Querier
+	DB *pgxpool.Pool
 	// UpdateSessions is where update-start takes POST /update-sessions, and
 	// Key is the bearer key for it.
 	UpdateSessions, Key string
-	// Client calls it; nil: one that waits 15 s.
-	Client *http.Client
 	// StatusURL is the stack's status page, to link to; may be empty.
 	StatusURL string
 	// Poll is how often the database is looked at while a page is open.
 	Poll time.Duration
-}
-
-// Querier is what the shop needs of a database; a pool of pgx is one.
-type Querier interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
 // Handler returns the shop's routes, all below the path of its URL.
@@ -168,11 +162,7 @@ func (s *Shop) start(r *http.Request) (started, error) {
 	}
 	q.Header.Set("Authorization", "Bearer "+s.Key)
 	q.Header.Set("Content-Type", "application/json")
-	client := s.Client
-	if client == nil {
-		client = &http.Client{Timeout: 15 * time.Second}
-	}
-	got, err := client.Do(q)
+	got, err := (&http.Client{Timeout: 15 * time.Second}).Do(q)
 	if err != nil {
 		return started{}, errors.New("update-start does not answer")
 	}

@@ -83,7 +83,7 @@ func open(t *testing.T, u *updateStart) string {
 	return opened(t, u, database(t))
 }
 
-func opened(t *testing.T, u *updateStart, db shop.Querier) string {
+func opened(t *testing.T, u *updateStart, db *pgxpool.Pool) string {
 	t.Helper()
 	functions := httptest.NewServer(u)
 	t.Cleanup(functions.Close)

@@ -624,7 +624,7 @@ func (s *Stack) startStatus(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	page := &status.Page{DB: s.DB, Poll: 100 * time.Millisecond, Vitals: s.vitals,
+	page := &status.Page{DB: s.DB, ShopURL: s.ShopURL, Poll: 100 * time.Millisecond, Vitals: s.vitals,
 		Act: func(_ context.Context, id, do string) error {
 			_, err := s.Twin.Act(id, do, twin.Notify{})
 			return err

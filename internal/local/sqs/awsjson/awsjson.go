@@ -9,7 +9,6 @@
 package awsjson
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -166,7 +165,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.fail(w, err)
 	default:
-		s.answer(w, out)
+		s.write(w, http.StatusOK, out)
 	}
 }
 
@@ -178,17 +177,6 @@ func (s *Service) refuse(w http.ResponseWriter, status int) {
 	default:
 		s.fail(w, &Error{Status: status, Type: "InternalFailure", QueryCode: "InternalError", Message: "We encountered an internal error. Please try again."})
 	}
-}
-
-func (s *Service) answer(w http.ResponseWriter, out any) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(out); err != nil {
-		s.fail(w, err)
-		return
-	}
-	s.write(w, http.StatusOK, bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
 func (s *Service) fail(w http.ResponseWriter, err error) {
@@ -206,14 +194,14 @@ func (s *Service) fail(w http.ResponseWriter, err error) {
 		}
 		w.Header().Set("X-Amzn-Query-Error", e.QueryCode+";"+side)
 	}
-	body, err := json.Marshal(map[string]string{"__type": e.Type, "message": e.Message})
-	if err != nil {
-		panic(err) // two strings always marshal
-	}
-	s.write(w, e.Status, body)
+	s.write(w, e.Status, map[string]string{"__type": e.Type, "message": e.Message})
 }
 
-func (s *Service) write(w http.ResponseWriter, status int, body []byte) {
+func (s *Service) write(w http.ResponseWriter, status int, out any) {
+	body, err := json.Marshal(out)
+	if err != nil {
+		panic(err) // what operations answer always marshals
+	}
 	w.Header().Set("Content-Type", "application/x-amz-json-"+s.version)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.Header().Set("X-Amzn-Requestid", uuid.NewString())
