@@ -120,7 +120,7 @@ func (f finder) machine(ctx context.Context) (installation, error) {
 		if err != nil {
 			return installation{}, err
 		}
-		slices.SortFunc(found, func(a, b string) int { return lastNumber(b) - lastNumber(a) })
+		slices.Reverse(found) // the newest first: all that serve have two digits
 		folders = append(folders, found...)
 	}
 	if len(folders) == 0 {
@@ -135,17 +135,6 @@ func (f finder) machine(ctx context.Context) (installation, error) {
 		errs = append(errs, err)
 	}
 	return installation{}, errors.Join(errs...)
-}
-
-var numbers = regexp.MustCompile(`\d+`)
-
-func lastNumber(s string) int {
-	all := numbers.FindAllString(s, -1)
-	if len(all) == 0 {
-		return 0
-	}
-	n, _ := strconv.Atoi(all[len(all)-1])
-	return n
 }
 
 var versionText = regexp.MustCompile(`^postgres \(PostgreSQL\) (\d+)(\.\d+)?`)

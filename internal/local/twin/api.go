@@ -160,31 +160,28 @@ type outcome struct {
 func (t *Twin) perform(r *http.Request, call Call, id string, do func() answer) outcome {
 	o := outcome{call: call, id: id}
 	fault, faulty := t.callFault(call, id)
-	if faulty {
-		o.date, o.script = fault.Date, fault.Script
-	}
-	if faulty && !fault.Applied {
-		if !t.wait(r.Context(), time.Duration(fault.Delay)) {
+	o.date, o.script = fault.Date, fault.Script
+	// strikes reports whether the fault took the place of the answer.
+	strikes := func(applied bool) bool {
+		switch {
+		case !faulty || fault.Applied != applied:
+			return false
+		case !t.wait(r.Context(), time.Duration(fault.Delay)):
 			o.lost = "reset"
-			return o
-		}
-		if fault.fails() {
+			return true
+		case fault.fails():
 			o.answer, o.lost = fault.answer(), fault.Connection
-			return o
+			return true
 		}
+		return false
+	}
+	if strikes(false) {
+		return o
 	}
 	t.holdCall(r.Context(), call, id, false)
 	o.answer = fault.patched(do())
 	t.holdCall(r.Context(), call, id, true)
-	if faulty && fault.Applied {
-		if !t.wait(r.Context(), time.Duration(fault.Delay)) {
-			o.lost = "reset"
-			return o
-		}
-		if fault.fails() {
-			o.answer, o.lost = fault.answer(), fault.Connection
-		}
-	}
+	strikes(true)
 	return o
 }
 
