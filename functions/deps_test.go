@@ -103,21 +103,21 @@ var mayImport = map[string][]string{
 	"internal/local/twin":          {},                                                                                                    // what it shares with what it tests are the facts alone
 	"internal/backoffice/signin":   {"internal/backoffice/identity", "internal/backoffice/answer", "internal/html", "internal/telemetry"}, // no store: a session is its cookie
 	"internal/local/issuer":        {},                                                                                                    // it knows what an issuer knows: the standards
-	"internal/local/sqs":           {"internal/local/sqs/awsjson"},
-	"internal/local/bus":           {"internal/local/sqs/awsjson"},
-	"internal/local/lambda":        {"internal/local/sqs", "internal/local/sqs/awsjson"},
+	"internal/local/aws/sqs":       {"internal/local/aws/awsjson"},
+	"internal/local/aws/bus":       {"internal/local/aws/awsjson"},
+	"internal/local/aws/lambda":    {"internal/local/aws/sqs", "internal/local/aws/awsjson"},
 	"internal/local/pg":            {},
 	"internal/local/apidoc":        {},
 	"internal/local/scale":         {},
-	"internal/local/shop":          {}, // it knows what a merchant knows: update-start's HTTP interface
-	"internal/local/status":        {},
+	"internal/local/demo/shop":     {}, // it knows what a merchant knows: update-start's HTTP interface
+	"internal/local/demo/status":   {},
 	"internal/refresh/storetest":   {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/amazonpay", "internal/telemetry", "internal/person"},
-	"internal/local/sqs/awsjson":   {},
-	"internal/local/sqs/mototest":  {},
+	"internal/local/aws/awsjson":   {},
+	"internal/local/aws/mototest":  {},
 	"internal/local/testreport":    {},
-	"internal/local/pg/wire":       {},
+	"internal/local/fault/wire":    {},
 	"internal/local/pg/pgtest":     {"internal/local/pg"},
-	"internal/local/secrets":       {"internal/local/sqs/awsjson"},
+	"internal/local/aws/secrets":   {"internal/local/aws/awsjson"},
 	"internal/person":              {"internal/wallet"},
 	"internal/export":              {"internal/wallet"},
 	"internal/restore":             {"internal/wallet", "internal/person"},
@@ -146,6 +146,14 @@ var mayImport = map[string][]string{
 
 // leaves import nothing of ours at all.
 var leaves = map[string]bool{"internal/wallet": true, "internal/sns": true, "internal/amazonpay": true, "internal/telemetry": true, "migrations": true}
+
+// testSupport are the packages that only tests link: who counts what walletsync
+// is made of counts them with the tests.
+var testSupport = map[string]bool{
+	"internal/local/apidoc": true, "internal/local/aws/mototest": true, "internal/local/fault/link": true, "internal/local/fault/wire": true,
+	"internal/local/pg/pgtest": true, "internal/local/scale": true,
+	"internal/refresh/storetest": true, "internal/refresh/simtest": true, "internal/refresh/simtest/mutants": true,
+}
 
 type pkg struct {
 	ImportPath string
@@ -209,6 +217,19 @@ func TestPackagesImportOnlyInwards(t *testing.T) {
 			}
 			if own && !slices.Contains(allowed, dep) {
 				t.Errorf("%s depends on %s", path, dep)
+			}
+		}
+	}
+}
+
+func TestTestSupportIsLinkedByTestsAlone(t *testing.T) {
+	for _, p := range list(t, "walletsync/...") {
+		if testSupport[strings.TrimPrefix(p.ImportPath, "walletsync/")] {
+			continue
+		}
+		for _, dep := range p.Deps {
+			if dep, own := strings.CutPrefix(dep, "walletsync/"); own && testSupport[dep] {
+				t.Errorf("%s links %s, which is for tests", p.ImportPath, dep)
 			}
 		}
 	}

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"walletsync/internal/local/pg/wire"
-	"walletsync/internal/local/sqs"
+	"walletsync/internal/local/aws/sqs"
+	"walletsync/internal/local/fault/wire"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
 )

@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"walletsync/internal/local/fault/wire"
 	"walletsync/internal/local/pg"
-	"walletsync/internal/local/pg/wire"
 	"walletsync/internal/postgres"
 	"walletsync/internal/telemetry"
 )

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"walletsync/internal/amazonpay"
-	"walletsync/internal/local/pg/wire"
+	"walletsync/internal/local/fault/wire"
 	"walletsync/internal/postgres"
 	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"

@@ -27,14 +27,14 @@ import (
 	"github.com/rs/zerolog"
 
 	"walletsync/internal/backoffice/signin"
-	"walletsync/internal/local/bus"
+	"walletsync/internal/local/aws/bus"
+	"walletsync/internal/local/aws/lambda"
+	"walletsync/internal/local/aws/secrets"
+	"walletsync/internal/local/aws/sqs"
+	"walletsync/internal/local/demo/shop"
+	"walletsync/internal/local/demo/status"
 	"walletsync/internal/local/issuer"
-	"walletsync/internal/local/lambda"
 	"walletsync/internal/local/pg"
-	"walletsync/internal/local/secrets"
-	"walletsync/internal/local/shop"
-	"walletsync/internal/local/sqs"
-	"walletsync/internal/local/status"
 	"walletsync/internal/local/twin"
 )
 

@@ -18,7 +18,7 @@ import (
 	"walletsync/internal/backoffice"
 	"walletsync/internal/backoffice/view"
 	"walletsync/internal/ipn"
-	local "walletsync/internal/local/sqs"
+	local "walletsync/internal/local/aws/sqs"
 	"walletsync/internal/queue"
 	"walletsync/internal/wallet"
 )

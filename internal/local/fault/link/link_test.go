@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"walletsync/internal/local/link"
+	"walletsync/internal/local/fault/link"
 )
 
 // echo is a server that says again what it hears.

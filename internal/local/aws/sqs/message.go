@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"walletsync/internal/local/sqs/awsjson"
+	"walletsync/internal/local/aws/awsjson"
 )
 
 // Message is a message as a consumer receives it.

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
-	"walletsync/internal/local/secrets"
+	"walletsync/internal/local/aws/secrets"
 )
 
 func TestTheSDKReadsBothStages(t *testing.T) {

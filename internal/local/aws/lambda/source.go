@@ -11,7 +11,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"walletsync/internal/local/sqs"
+	"walletsync/internal/local/aws/sqs"
 )
 
 // QueueSource is an SQS event source with partial batch responses: it receives

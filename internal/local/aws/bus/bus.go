@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"sync"
 
-	"walletsync/internal/local/sqs/awsjson"
+	"walletsync/internal/local/aws/awsjson"
 )
 
 // Event is an entry of PutEvents. The names are EventBridge's.

@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"walletsync/internal/local/fault/wire"
 	"walletsync/internal/local/pg"
 	"walletsync/internal/local/pg/pgtest"
-	"walletsync/internal/local/pg/wire"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"

@@ -25,7 +25,7 @@ import (
 	"sync"
 	"time"
 
-	"walletsync/internal/local/sqs/awsjson"
+	"walletsync/internal/local/aws/awsjson"
 )
 
 // Region and account of the service, as ARNs and URLs have them.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"walletsync/internal/local/sqs"
+	"walletsync/internal/local/aws/sqs"
 )
 
 func TestPartialBatchResponsesByLambdasRules(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"walletsync/internal/local/sqs/awsjson"
+	"walletsync/internal/local/aws/awsjson"
 )
 
 // operations are the calls that are served, in the API reference's words.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"walletsync/internal/local/demo/shop"
 	"walletsync/internal/local/pg/pgtest"
-	"walletsync/internal/local/shop"
 	"walletsync/internal/postgres/migrate"
 	"walletsync/internal/wallet"
 	"walletsync/migrations"

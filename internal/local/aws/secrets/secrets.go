@@ -11,7 +11,7 @@ import (
 	"net/http"
 	"sync"
 
-	"walletsync/internal/local/sqs/awsjson"
+	"walletsync/internal/local/aws/awsjson"
 )
 
 // Server is the service and its HTTP handler. It is safe for concurrent use.

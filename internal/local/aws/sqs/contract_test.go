@@ -21,8 +21,8 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
-	"walletsync/internal/local/sqs"
-	"walletsync/internal/local/sqs/mototest"
+	"walletsync/internal/local/aws/mototest"
+	"walletsync/internal/local/aws/sqs"
 )
 
 // TestContract holds our server to what Amazon documents, through the real
