@@ -67,7 +67,8 @@ var readSchema = sync.OnceValues(func() (*openapi3.Schema, error) {
 	for name := range strings.SplitSeq(restrictedCountries, ".") {
 		countries = countries.Properties[name].Value
 	}
-	for code := range strings.FieldsSeq(countryCodes) {
+	codes, _ := countries.Extensions["x-countries"].(string) // those of ISO 3166-1 alpha-2
+	for code := range strings.FieldsSeq(codes) {
 		if countries.Properties[code] == nil {
 			countries.Properties[code] = countries.AdditionalProperties.Schema
 		}
