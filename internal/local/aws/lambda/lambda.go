@@ -44,8 +44,6 @@ type Config struct {
 	// Timeout of an invocation, in whole seconds up to 15 minutes; 0 means
 	// Lambda's default of 3 s.
 	Timeout time.Duration
-	// Memory in MB; 0 means 128. The function is told; nothing enforces it.
-	Memory int
 	// MaxConcurrency is how many instances, and so invocations, there may be
 	// at once; 0 means 10.
 	MaxConcurrency int
@@ -145,7 +143,6 @@ var (
 // are needed; all are stopped when ctx ends or Close is called.
 func Start(ctx context.Context, c Config) (*Function, error) {
 	c.Timeout = cmp.Or(c.Timeout, 3*time.Second)
-	c.Memory = cmp.Or(c.Memory, 128)
 	c.MaxConcurrency = cmp.Or(c.MaxConcurrency, 10)
 	if err := c.check(); err != nil {
 		return nil, err
@@ -181,8 +178,6 @@ func (c Config) check() error {
 		return fmt.Errorf("function %s: no binary", c.Name)
 	case c.Timeout < time.Second || c.Timeout > maximumTimeout || c.Timeout%time.Second != 0:
 		return fmt.Errorf("function %s: time-out %v: whole seconds, 1 to 900", c.Name, c.Timeout)
-	case c.Memory < 128 || c.Memory > 10240:
-		return fmt.Errorf("function %s: memory %d MB: 128 to 10240", c.Name, c.Memory)
 	case c.MaxConcurrency < 1:
 		return fmt.Errorf("function %s: concurrency %d", c.Name, c.MaxConcurrency)
 	}
@@ -226,7 +221,7 @@ func (c Config) environment() []string {
 		"AWS_DEFAULT_REGION":              region,
 		"AWS_LAMBDA_FUNCTION_NAME":        c.Name,
 		"AWS_LAMBDA_FUNCTION_VERSION":     "$LATEST",
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": fmt.Sprint(c.Memory),
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128", // which nothing enforces
 		"AWS_LAMBDA_INITIALIZATION_TYPE":  "on-demand",
 		"AWS_LAMBDA_LOG_GROUP_NAME":       "/aws/lambda/" + c.Name,
 		"AWS_LAMBDA_LOG_STREAM_NAME":      "local",
