@@ -28,6 +28,7 @@ help: ## show this
 
 .PHONY: run
 run: ## the whole of walletsync on this machine (RUN_DIR, STATUS_ADDR, VERBOSE=1); Ctrl-C stops it
+	@command -v npm >/dev/null || .ci/tools pg_dump # Postgres comes from either
 	@go run -buildvcs=false ./internal/local
 
 .PHONY: cli

@@ -20,9 +20,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"walletsync/internal/local/lambda"
-	"walletsync/internal/local/pg/wire"
-	"walletsync/internal/local/sqs"
+	"walletsync/internal/local/aws/lambda"
+	"walletsync/internal/local/aws/sqs"
+	"walletsync/internal/local/fault/wire"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
 )

@@ -9,7 +9,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"walletsync/internal/local/lambda"
+	"walletsync/internal/local/aws/lambda"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
 )

@@ -25,9 +25,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"walletsync/internal/local/lambda"
-	"walletsync/internal/local/link"
-	"walletsync/internal/local/sqs/awsjson"
+	"walletsync/internal/local/aws/awsjson"
+	"walletsync/internal/local/aws/lambda"
+	"walletsync/internal/local/fault/link"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
 )

@@ -13,7 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"walletsync/internal/amazonpay"
-	"walletsync/internal/local/shop"
+	"walletsync/internal/local/demo/shop"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
 )

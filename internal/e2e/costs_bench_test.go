@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"walletsync/internal/local/lambda"
+	"walletsync/internal/local/aws/lambda"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
 )

@@ -274,8 +274,7 @@ var ills = []struct {
 		p.settle(t, func(p *patient) { s := p.DLQ.Settings(); s.Retention = 96 * time.Hour; _ = p.DLQ.SetSettings(s) })
 	}},
 	{"a queue is not encrypted", func(t *testing.T, p *patient) {
-		p.encrypt(t, "false")
-		t.Cleanup(func() { p.encrypt(t, "true") })
+		p.settle(t, func(p *patient) { s := p.Queue.Settings(); s.Unencrypted = true; _ = p.Queue.SetSettings(s) })
 	}},
 	{"PUBLIC_URL is in the clear", func(t *testing.T, p *patient) { p.set(t, "PUBLIC_URL", "http://wallet.example.com") }},
 	{"PUBLIC_URL leads nowhere", func(t *testing.T, p *patient) { p.set(t, "PUBLIC_URL", "http://127.0.0.1:1") }},
@@ -309,31 +308,6 @@ var ills = []struct {
 		}
 		until(t, "the dead letter", func() (bool, error) { return p.DLQ.Stats().Visible == 1, nil })
 	}},
-}
-
-func (p *patient) encrypt(t *testing.T, value string) {
-	t.Helper()
-	u, err := url.Parse(p.QueueURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Path = "/"
-	body := fmt.Sprintf(`{"QueueUrl":%q,"Attributes":{"SqsManagedSseEnabled":%q}}`, p.QueueURL, value)
-	q, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, u.String(), strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	q.Header.Set("Content-Type", "application/x-amz-json-1.0")
-	q.Header.Set("X-Amz-Target", "AmazonSQS.SetQueueAttributes")
-	q.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=ASIALOCALLOCALLOCAL0/20261124/eu-west-1/sqs/aws4_request, SignedHeaders=host, Signature=0")
-	got, err := http.DefaultClient.Do(q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer got.Body.Close()
-	if got.StatusCode != http.StatusOK {
-		t.Fatal(got.Status)
-	}
 }
 
 // ofThisRun are the words that differ from one run of a stack to another.

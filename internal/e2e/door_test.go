@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"walletsync/internal/local/pg/wire"
-	"walletsync/internal/local/sqs"
+	"walletsync/internal/local/aws/sqs"
+	"walletsync/internal/local/fault/wire"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
 )
@@ -267,7 +267,7 @@ func TestAMessageRedrivenAfterItsCertificateRanOutIsProcessed(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.at(t, 0)
-	if moved, err := o.DLQ.Redrive(nil); err != nil || moved != 1 {
+	if moved, err := o.DLQ.Redrive(o.Queue); err != nil || moved != 1 {
 		t.Fatalf("moved %d, %v", moved, err)
 	}
 	o.processed(t, id)

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"walletsync/internal/local/pg/wire"
+	"walletsync/internal/local/fault/wire"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
 )

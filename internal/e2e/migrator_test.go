@@ -25,8 +25,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"walletsync/internal/local/lambda"
-	"walletsync/internal/local/secrets"
+	"walletsync/internal/local/aws/lambda"
+	"walletsync/internal/local/aws/secrets"
 )
 
 // answers is CloudFormation's bucket in eu-west-1, at its own name behind a

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"walletsync/internal/local/sqs/awsjson"
+	"walletsync/internal/local/aws/awsjson"
 	"walletsync/internal/local/twin"
 )
 

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"walletsync/internal/local/pg/wire"
+	"walletsync/internal/local/fault/wire"
 	"walletsync/internal/local/twin"
 )
 

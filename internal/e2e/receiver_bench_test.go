@@ -22,9 +22,9 @@ import (
 	"testing"
 	"time"
 
-	"walletsync/internal/local/lambda"
-	"walletsync/internal/local/secrets"
-	"walletsync/internal/local/sqs"
+	"walletsync/internal/local/aws/lambda"
+	"walletsync/internal/local/aws/secrets"
+	"walletsync/internal/local/aws/sqs"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
 )

@@ -16,9 +16,9 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"walletsync/internal/local/lambda"
-	"walletsync/internal/local/link"
-	"walletsync/internal/local/pg/wire"
+	"walletsync/internal/local/aws/lambda"
+	"walletsync/internal/local/fault/link"
+	"walletsync/internal/local/fault/wire"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
 )

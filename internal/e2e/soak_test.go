@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"walletsync/internal/local/lambda"
+	"walletsync/internal/local/aws/lambda"
 	"walletsync/internal/local/twin"
 )
 

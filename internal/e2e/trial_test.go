@@ -14,8 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"walletsync/internal/local/lambda"
-	"walletsync/internal/local/pg/wire"
+	"walletsync/internal/local/aws/lambda"
+	"walletsync/internal/local/fault/wire"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/local/twin"
 )

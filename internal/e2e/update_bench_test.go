@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"walletsync/internal/local/lambda"
+	"walletsync/internal/local/aws/lambda"
 	"walletsync/internal/local/stack"
 )
 

@@ -17,9 +17,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"walletsync/internal/feedpush"
-	"walletsync/internal/local/bus"
-	"walletsync/internal/local/sqs/awsjson"
-	"walletsync/internal/local/sqs/mototest"
+	"walletsync/internal/local/aws/awsjson"
+	"walletsync/internal/local/aws/bus"
+	"walletsync/internal/local/aws/mototest"
 )
 
 // changes are n of them, from position 1.

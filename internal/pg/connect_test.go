@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"walletsync/internal/local/fault/wire"
 	local "walletsync/internal/local/pg"
-	"walletsync/internal/local/pg/wire"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/telemetry"

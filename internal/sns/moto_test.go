@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"walletsync/internal/local/sqs/mototest"
+	"walletsync/internal/local/aws/mototest"
 )
 
 // moto's SNS (github.com/getmoto/moto) is an implementation by others: it signs

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"walletsync/internal/local/sqs/mototest"
+	"walletsync/internal/local/aws/mototest"
 )
 
 // beyondMoto are the types that moto's CloudFormation (5.2) does not make, and

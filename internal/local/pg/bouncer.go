@@ -30,12 +30,8 @@ type Bouncer struct {
 }
 
 // StartBouncer starts a PgBouncer in front of the server of the database's
-// URL: the machine's own, or Debian's. Of the options CacheDir and Progress
-// count. It runs until Stop, or until this process dies.
-func StartBouncer(ctx context.Context, databaseURL string, o Options) (*Bouncer, error) {
-	if o.Progress == nil {
-		o.Progress = func(string) {}
-	}
+// URL. It runs until Stop, or until this process dies.
+func StartBouncer(ctx context.Context, databaseURL string) (*Bouncer, error) {
 	target, err := url.Parse(databaseURL)
 	if err != nil {
 		return nil, err
@@ -44,26 +40,18 @@ func StartBouncer(ctx context.Context, databaseURL string, o Options) (*Bouncer,
 	if err != nil {
 		return nil, err
 	}
-	c, err := openCache(o.CacheDir)
+	program, err := findBouncer(ctx, who)
 	if err != nil {
 		return nil, err
-	}
-	inst, err := finder{cache: c, who: who, progress: o.Progress}.bouncer(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("no PgBouncer could be had (`apt-get install pgbouncer`, `brew install pgbouncer`): %w", err)
 	}
 	b := &Bouncer{target: target}
 	if b.dir, b.lock, err = newRunDir(who, ""); err != nil {
 		return nil, err
 	}
-	for range portRetries {
-		if b.port, err = freePort(); err != nil {
-			break
-		}
-		if err = b.launch(ctx, inst, who); !errors.Is(err, errPortTaken) {
-			break
-		}
-	}
+	err = onFreePort(func(port int) error {
+		b.port = port
+		return b.launch(ctx, program, who)
+	})
 	if err != nil {
 		return nil, errors.Join(err, b.remove())
 	}
@@ -86,7 +74,7 @@ func (b *Bouncer) remove() error { return errors.Join(os.RemoveAll(b.dir), b.loc
 
 func (b *Bouncer) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(b.port)) }
 
-func (b *Bouncer) launch(ctx context.Context, inst installation, who account) error {
+func (b *Bouncer) launch(ctx context.Context, program string, who account) error {
 	// Any user is let in, as by PostgreSQL itself (see the package's doc).
 	config := fmt.Sprintf(`[databases]
 * = host=%s port=%s user=%s
@@ -111,8 +99,8 @@ ignore_startup_parameters = extra_float_digits
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(inst.tool("pgbouncer"), path)
-	cmd.Env, cmd.Dir = inst.environment(), "/"
+	cmd := exec.Command(program, path)
+	cmd.Env, cmd.Dir = environment, "/"
 	cmd.Stdout, cmd.Stderr = log, log
 	if b.proc, err = startProcess(cmd, who); err != nil {
 		return fmt.Errorf("start pgbouncer: %w", err)
@@ -138,28 +126,20 @@ ignore_startup_parameters = extra_float_digits
 	}
 }
 
-// bouncer finds PgBouncer on the machine, or unpacks Debian's.
-func (f finder) bouncer(ctx context.Context) (installation, error) {
-	identify := func(bin string, libs []string) (installation, error) {
-		inst := installation{bin: bin, libs: libs}
-		_, err := f.run(ctx, inst, "pgbouncer", "--version")
-		return inst, err
-	}
-	folders := []string{"/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin"}
+// findBouncer returns the PgBouncer of the machine.
+func findBouncer(ctx context.Context, who account) (string, error) {
+	paths := []string{"/usr/sbin/pgbouncer", "/usr/local/sbin/pgbouncer", "/usr/local/bin/pgbouncer", "/opt/homebrew/bin/pgbouncer"}
 	if path, err := exec.LookPath("pgbouncer"); err == nil {
-		folders = append([]string{filepath.Dir(path)}, folders...)
+		paths = append([]string{path}, paths...)
 	}
-	for _, bin := range folders {
-		if inst, err := identify(bin, nil); err == nil {
-			return inst, nil
+	for _, path := range paths {
+		cmd := exec.CommandContext(ctx, path, "--version")
+		cmd.Env, cmd.Dir, cmd.SysProcAttr = environment, "/", who.attributes()
+		if _, err := output(cmd); err == nil {
+			return path, nil
 		}
 	}
-	locate := func(dir string) (installation, error) {
-		return identify(filepath.Join(dir, "usr/sbin"), libraries(dir))
-	}
-	return f.fetched(ctx, "pgbouncer", locate, func(dir string) error {
-		return f.unpackDebian(ctx, dir, func(apt) ([]string, error) { return []string{"pgbouncer"}, nil })
-	})
+	return "", fmt.Errorf("%w: there is no PgBouncer here (`apt-get install pgbouncer`, `brew install pgbouncer`)", errUnavailable)
 }
 
 // Unavailable reports whether a start failed for want of a client or of the

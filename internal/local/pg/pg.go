@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/url"
@@ -40,10 +41,6 @@ type Options struct {
 	CacheDir string
 	// Sources are tried in this order. Empty: Sources().
 	Sources []Source
-	// Durable turns fsync and full-page writes on, as production has them.
-	// Without it a committed transaction survives the death of PostgreSQL
-	// (StopHard) but not the machine's. For benchmarks.
-	Durable bool
 	// Dir is the folder in which the server's own is made. Empty: the system's
 	// for temporary files.
 	Dir string
@@ -51,9 +48,9 @@ type Options struct {
 	// room, and no Dir: databases are made and dropped at an eighth of the
 	// processor time. For tests, whose databases are many and small.
 	InMemory bool
-	// Port is taken on 127.0.0.1. Zero: a free one.
-	Port int
-	// Settings are added to PostgreSQL's own, by name.
+	// Settings are added to PostgreSQL's own, by name. Without fsync=on a
+	// committed transaction survives the death of PostgreSQL (StopHard) but not
+	// the machine's.
 	Settings map[string]string
 	// Progress is told in a few words what takes long, as it begins.
 	Progress func(string)
@@ -137,20 +134,25 @@ func (s *Server) setUp(ctx context.Context, initialised string) error {
 	if _, err := output(copying); err != nil {
 		return fmt.Errorf("copy the initialised data directory: %w", err)
 	}
-	if s.opts.Port != 0 {
-		s.port = s.opts.Port
+	return onFreePort(func(port int) error {
+		s.port = port
 		return s.launch(ctx)
-	}
-	var err error
+	})
+}
+
+// onFreePort launches something on a free port, and again on another if that
+// was taken meanwhile.
+func onFreePort(launch func(port int) error) error {
 	for range portRetries {
-		if s.port, err = freePort(); err != nil {
+		port, err := freePort()
+		if err != nil {
 			return err
 		}
-		if err = s.launch(ctx); !errors.Is(err, errPortTaken) {
+		if err := launch(port); !errors.Is(err, errPortTaken) {
 			return err
 		}
 	}
-	return err
+	return errPortTaken
 }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
@@ -253,7 +255,7 @@ func (s *Server) Command(ctx context.Context, program string, args ...string) (*
 		return nil, fmt.Errorf("PostgreSQL %s came without %s (apt-get install postgresql has it)", s.Version(), program)
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Env = s.inst.environment()
+	cmd.Env = environment
 	return cmd, nil
 }
 
@@ -328,7 +330,7 @@ func (s *Server) launch(ctx context.Context) error {
 	}
 	defer log.Close()
 	cmd := exec.Command(s.inst.tool("postgres"), s.arguments()...)
-	cmd.Env, cmd.Dir = s.inst.environment(), "/"
+	cmd.Env, cmd.Dir = environment, "/"
 	cmd.Stdout, cmd.Stderr = log, log
 	p, err := startProcess(cmd, s.who)
 	if err != nil {
@@ -368,28 +370,20 @@ func (s *Server) ready(pid int) bool {
 }
 
 func (s *Server) arguments() []string {
-	onOff := map[bool]string{true: "on", false: "off"}
 	settings := map[string]string{
 		"listen_addresses":        "127.0.0.1",
 		"unix_socket_directories": "",
-		"fsync":                   onOff[s.opts.Durable],
-		"full_page_writes":        onOff[s.opts.Durable],
+		"fsync":                   "off",
+		"full_page_writes":        "off",
 		"max_connections":         "300",
 		// Warnings tells by the statement which warnings are a client's.
 		"log_min_error_statement": "warning",
 		// The same from every source: not all bring LLVM.
 		"jit": "off",
 	}
-	for k, v := range s.opts.Settings {
-		settings[k] = v
-	}
+	maps.Copy(settings, s.opts.Settings)
 	args := []string{"-D", s.data(), "-p", strconv.Itoa(s.port)}
-	names := make([]string, 0, len(settings))
-	for k := range settings {
-		names = append(names, k)
-	}
-	slices.Sort(names)
-	for _, k := range names {
+	for _, k := range slices.Sorted(maps.Keys(settings)) {
 		args = append(args, "-c", k+"="+settings[k])
 	}
 	return args
@@ -402,7 +396,7 @@ func (s *Server) shellCommand() string {
 		words = append(words, "setpriv", "--reuid="+s.who.name, fmt.Sprintf("--regid=%d", s.who.gid), "--clear-groups")
 	}
 	words = append(words, "env")
-	words = append(words, s.inst.environment()...)
+	words = append(words, environment...)
 	words = append(words, s.inst.tool("postgres"))
 	for _, a := range s.arguments() {
 		if strings.ContainsFunc(a, func(r rune) bool { return strings.ContainsRune(" '\"$\\;&|<>()*?`", r) }) || a == "" {

@@ -24,12 +24,11 @@ type Source string
 // The sources, in the order in which they are tried.
 const (
 	Machine Source = "machine" // installed already
-	Debian  Source = "debian"  // the distribution's packages, unpacked into the cache
 	NPM     Source = "npm"     // @embedded-postgres by its hash in npm/package-lock.json
 )
 
 // Sources returns all sources in their order.
-func Sources() []Source { return []Source{Machine, Debian, NPM} }
+func Sources() []Source { return []Source{Machine, NPM} }
 
 // minVersion is the oldest major version that serves.
 const minVersion = 15
@@ -37,30 +36,21 @@ const minVersion = 15
 // installation is a PostgreSQL that the account can run.
 type installation struct {
 	source  Source
-	bin     string   // folder of postgres and initdb
-	libs    []string // folders of libraries that the machine lacks
-	version string   // "15.18", "18.4"
+	bin     string // folder of postgres and initdb
+	version string // "15.18", "18.4"
 }
 
 func (i installation) tool(name string) string { return filepath.Join(i.bin, name) }
 
 // environment is all that the programs see: nothing of PGDATA, PGPORT and the
 // like may reach them.
-func (i installation) environment() []string {
-	env := []string{"PATH=/usr/bin:/bin", "LC_ALL=C", "TZ=UTC"}
-	if len(i.libs) > 0 {
-		env = append(env, "LD_LIBRARY_PATH="+strings.Join(i.libs, ":"))
-	}
-	return env
-}
+var environment = []string{"PATH=/usr/bin:/bin", "LC_ALL=C", "TZ=UTC"}
 
 // find returns the first source that serves, with a data directory that its
 // initdb made.
 func find(ctx context.Context, c cache, who account, o Options) (installation, string, error) {
 	f := finder{cache: c, who: who, progress: o.Progress}
-	ways := map[Source]func(context.Context) (installation, error){
-		Machine: f.machine, Debian: f.debian, NPM: f.npm,
-	}
+	ways := map[Source]func(context.Context) (installation, error){Machine: f.machine, NPM: f.npm}
 	sources := o.Sources
 	if len(sources) == 0 {
 		sources = Sources()
@@ -130,7 +120,7 @@ func (f finder) machine(ctx context.Context) (installation, error) {
 		if err != nil {
 			return installation{}, err
 		}
-		slices.SortFunc(found, func(a, b string) int { return lastNumber(b) - lastNumber(a) })
+		slices.Reverse(found) // the newest first: all that serve have two digits
 		folders = append(folders, found...)
 	}
 	if len(folders) == 0 {
@@ -138,7 +128,7 @@ func (f finder) machine(ctx context.Context) (installation, error) {
 	}
 	var errs []error
 	for _, bin := range folders {
-		inst, err := f.identify(ctx, bin, nil)
+		inst, err := f.identify(ctx, bin)
 		if err == nil {
 			return inst, nil
 		}
@@ -147,23 +137,12 @@ func (f finder) machine(ctx context.Context) (installation, error) {
 	return installation{}, errors.Join(errs...)
 }
 
-var numbers = regexp.MustCompile(`\d+`)
-
-func lastNumber(s string) int {
-	all := numbers.FindAllString(s, -1)
-	if len(all) == 0 {
-		return 0
-	}
-	n, _ := strconv.Atoi(all[len(all)-1])
-	return n
-}
-
 var versionText = regexp.MustCompile(`^postgres \(PostgreSQL\) (\d+)(\.\d+)?`)
 
 // identify returns the installation of a folder, if the account can run it and
 // it is not too old.
-func (f finder) identify(ctx context.Context, bin string, libs []string) (installation, error) {
-	inst := installation{bin: bin, libs: libs}
+func (f finder) identify(ctx context.Context, bin string) (installation, error) {
+	inst := installation{bin: bin}
 	if _, err := os.Stat(inst.tool("initdb")); err != nil {
 		return installation{}, err
 	}
@@ -185,7 +164,7 @@ func (f finder) identify(ctx context.Context, bin string, libs []string) (instal
 // run runs one of the installation's programs as the account.
 func (f finder) run(ctx context.Context, inst installation, tool string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, inst.tool(tool), args...)
-	cmd.Env, cmd.Dir, cmd.SysProcAttr = inst.environment(), "/", f.who.attributes()
+	cmd.Env, cmd.Dir, cmd.SysProcAttr = environment, "/", f.who.attributes()
 	return output(cmd)
 }
 

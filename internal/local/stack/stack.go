@@ -5,6 +5,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -26,14 +27,14 @@ import (
 	"github.com/rs/zerolog"
 
 	"walletsync/internal/console/oidc"
-	"walletsync/internal/local/bus"
+	"walletsync/internal/local/aws/bus"
+	"walletsync/internal/local/aws/lambda"
+	"walletsync/internal/local/aws/secrets"
+	"walletsync/internal/local/aws/sqs"
+	"walletsync/internal/local/demo/shop"
+	"walletsync/internal/local/demo/status"
 	"walletsync/internal/local/issuer"
-	"walletsync/internal/local/lambda"
 	"walletsync/internal/local/pg"
-	"walletsync/internal/local/secrets"
-	"walletsync/internal/local/shop"
-	"walletsync/internal/local/sqs"
-	"walletsync/internal/local/status"
 	"walletsync/internal/local/twin"
 )
 
@@ -164,18 +165,8 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-	if o.Output == nil {
-		o.Output = io.Discard
-	}
-	if o.Margin == 0 {
-		o.Margin = time.Second
-	}
-	if o.Visibility == 0 {
-		o.Visibility = visibility
-	}
-	if o.ReconcileEvery == 0 {
-		o.ReconcileEvery = 10 * time.Second
-	}
+	o.Output = cmp.Or[io.Writer](o.Output, io.Discard)
+	o.Margin, o.Visibility, o.ReconcileEvery = cmp.Or(o.Margin, time.Second), cmp.Or(o.Visibility, visibility), cmp.Or(o.ReconcileEvery, 10*time.Second)
 	s := &Stack{options: o}
 	defer func() {
 		if err != nil {
@@ -197,9 +188,9 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err := errors.Join(buildErr, pgErr); err != nil {
 		return nil, err
 	}
-	gateway, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	gateway, err := listenAt(ctx, "")
 	if err != nil {
-		return nil, fmt.Errorf("gateway: %w", err)
+		return nil, err
 	}
 	door, err := s.link(Door, gateway.Addr().String())
 	if err != nil {
@@ -208,9 +199,9 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	s.PublicURL = "http://" + door
 	s.IPNURL = s.PublicURL + "/ipn/" + account + "/" + ipnSecret
 	s.UpdateSessionsURL = s.PublicURL + "/update-sessions"
-	shopListener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	shopListener, err := listenAt(ctx, "")
 	if err != nil {
-		return nil, fmt.Errorf("shop: %w", err)
+		return nil, err
 	}
 	s.ShopURL = "http://" + shopListener.Addr().String() + "/"
 	s.ConsoleURL = s.PublicURL + "/console/"
@@ -361,15 +352,13 @@ func (s *Stack) startPostgres(ctx context.Context) error {
 
 func (s *Stack) startAmazon(ctx context.Context) error {
 	s.options.Progress("starting the twin of Amazon Pay")
-	quota := s.quota()
-	s.CAFile = filepath.Join(s.options.Dir, "ca.pem")
 	var err error
-	if s.CAFile, err = filepath.Abs(s.CAFile); err != nil {
+	if s.CAFile, err = filepath.Abs(filepath.Join(s.options.Dir, "ca.pem")); err != nil {
 		return err
 	}
 	s.Twin, err = twin.New(twin.Options{
 		Accounts: []twin.Account{{Endpoint: s.IPNURL, Quotas: map[twin.Call]twin.Quota{
-			twin.GetChargePermission: quota, twin.GetCheckoutSession: raised, twin.CompleteCheckoutSession: raised}}},
+			twin.GetChargePermission: s.quota(), twin.GetCheckoutSession: raised, twin.CompleteCheckoutSession: raised}}},
 		CAFile: s.CAFile,
 		Now:    s.options.Now,
 		Log:    zerolog.New(zerolog.SyncWriter(s.options.Output)).With().Timestamp().Str("function", "twin").Logger(),
@@ -381,8 +370,8 @@ func (s *Stack) startAmazon(ctx context.Context) error {
 	a := s.Twin.Accounts()[0]
 	s.MerchantID, s.PublicKeyID, s.TopicARN = a.MerchantID, a.PublicKeyID, a.TopicARN
 	key, _ := s.Twin.PrivateKeyPEM(a.PublicKeyID)
-	s.PrivateKeyFile = filepath.Join(filepath.Dir(s.CAFile), "amazon-pay-private-key.pem")
-	return os.WriteFile(s.PrivateKeyFile, key, 0o600)
+	s.PrivateKeyFile, err = s.keep("amazon-pay-private-key.pem", string(key))
+	return err
 }
 
 // quota is Amazon Pay's for the account, all of it walletsync's.
@@ -439,8 +428,7 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	keySecret := s.Secrets.Put("walletsync-key", encode(map[string]string{"privateKey": string(key)}))
 	doorSecret := s.Secrets.Put("walletsync-door", encode(map[string]string{"ipnSecret": ipnSecret}))
 	bearerKey := rand.Text()
-	s.BearerKeyFile = filepath.Join(filepath.Dir(s.CAFile), "bearer-key.txt")
-	if err := os.WriteFile(s.BearerKeyFile, []byte(bearerKey), 0o600); err != nil {
+	if s.BearerKeyFile, err = s.keep("bearer-key.txt", bearerKey); err != nil {
 		return err
 	}
 	bearerSecret := s.Secrets.Put("walletsync-bearer", encode(map[string]string{"bearerKey": bearerKey}))
@@ -483,9 +471,7 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 	if s.options.ReconcileEvery > 0 {
 		environment["RECONCILE_EVERY"] = s.options.ReconcileEvery.String()
 	}
-	for k, v := range s.options.Environment {
-		environment[k] = v
-	}
+	maps.Copy(environment, s.options.Environment)
 	s.environment = environment
 	for _, f := range []struct {
 		to      **lambda.Function
@@ -530,15 +516,11 @@ const consoleAudience = "https://walletsync.example/console"
 // startIssuer serves the issuer of the console's people and programs, by a name
 // of its own: to browsers it is another site than the console, as issuers are.
 func (s *Stack) startIssuer(ctx context.Context) (clientSecret string, err error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	l, err := listenAt(ctx, "")
 	if err != nil {
-		return "", fmt.Errorf("issuer: %w", err)
+		return "", err
 	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		return "", fmt.Errorf("issuer: %w", err)
-	}
-	s.IssuerURL, s.ConsoleClientID, clientSecret = "http://localhost:"+port, "walletsync-console", rand.Text()
+	s.IssuerURL, s.ConsoleClientID, clientSecret = strings.Replace("http://"+l.Addr().String(), "127.0.0.1", "localhost", 1), "walletsync-console", rand.Text()
 	s.Issuer, err = issuer.New(issuer.Options{
 		URL: s.IssuerURL, ClientID: s.ConsoleClientID, ClientSecret: clientSecret, Audience: consoleAudience,
 		RedirectURL: oidc.RedirectURL(s.PublicURL), SignedOutURL: s.PublicURL + "/console/signed-out",
@@ -549,8 +531,8 @@ func (s *Stack) startIssuer(ctx context.Context) (clientSecret string, err error
 		return "", fmt.Errorf("issuer: %w", err)
 	}
 	s.serve(l, s.Issuer.Handler())
-	s.ConsoleSecretFile = filepath.Join(filepath.Dir(s.CAFile), "console-client-secret.txt")
-	return clientSecret, os.WriteFile(s.ConsoleSecretFile, []byte(clientSecret), 0o600)
+	s.ConsoleSecretFile, err = s.keep("console-client-secret.txt", clientSecret)
+	return clientSecret, err
 }
 
 // schedule lets the reconciler and the push run as often as the options say.
@@ -574,9 +556,23 @@ func (s *Stack) link(part Part, address string) (string, error) {
 	return s.options.Link(part, address)
 }
 
+// listenAt listens at an address; empty: a free port of loopback.
+func listenAt(ctx context.Context, addr string) (net.Listener, error) {
+	return (&net.ListenConfig{}).Listen(ctx, "tcp", cmp.Or(addr, "127.0.0.1:0"))
+}
+
+// keep writes a file of the run folder and returns its absolute path.
+func (s *Stack) keep(name, content string) (string, error) {
+	path, err := filepath.Abs(filepath.Join(s.options.Dir, name))
+	if err != nil {
+		return "", err
+	}
+	return path, os.WriteFile(path, []byte(content), 0o600)
+}
+
 // listen serves h on a free port of loopback.
 func (s *Stack) listen(ctx context.Context, part Part, h http.Handler) (url string, err error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	l, err := listenAt(ctx, "")
 	if err != nil {
 		return "", err
 	}
@@ -624,15 +620,11 @@ func (s *Stack) seed(ctx context.Context) error {
 }
 
 func (s *Stack) startStatus(ctx context.Context) error {
-	addr := s.options.StatusAddr
-	if addr == "" {
-		addr = "127.0.0.1:0"
-	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	l, err := listenAt(ctx, s.options.StatusAddr)
 	if err != nil {
-		return fmt.Errorf("status page: %w", err)
+		return err
 	}
-	page := &status.Page{DB: s.DB, Poll: 100 * time.Millisecond, Vitals: s.vitals,
+	page := &status.Page{DB: s.DB, ShopURL: s.ShopURL, Poll: 100 * time.Millisecond, Vitals: s.vitals,
 		Act: func(_ context.Context, id, do string) error {
 			_, err := s.Twin.Act(id, do, twin.Notify{})
 			return err
@@ -664,14 +656,13 @@ func (s *Stack) vitals(context.Context) []status.Vital {
 	}
 	dead := s.DLQ.Stats().Visible
 	q := s.Queue.Stats()
-	number := func(n int) string { return fmt.Sprint(n) }
 	return []status.Vital{
-		{Name: "Notifications", Value: number(t.IPNs.Published)},
-		{Name: "Get Charge Permission", Value: number(calls)},
-		{Name: "Throttled", Value: number(t.Throttled), Bad: t.Throttled > 0},
-		{Name: "In the queue", Value: number(q.Visible + q.InFlight)},
-		{Name: "Wake-ups under way", Value: number(q.Delayed)},
-		{Name: "Dead letters", Value: number(dead), Bad: dead > 0},
+		{Name: "Notifications", Value: t.IPNs.Published},
+		{Name: "Get Charge Permission", Value: calls},
+		{Name: "Throttled", Value: t.Throttled, Bad: t.Throttled > 0},
+		{Name: "In the queue", Value: q.Visible + q.InFlight},
+		{Name: "Wake-ups under way", Value: q.Delayed},
+		{Name: "Dead-letter messages", Value: dead, Bad: dead > 0},
 	}
 }
 
@@ -692,7 +683,8 @@ func (s *Stack) describeEnvironment() error {
 		name, value, _ := strings.Cut(line, "=")
 		fmt.Fprintf(&b, "%s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
 	}
-	return os.WriteFile(filepath.Join(s.options.Dir, "cli.env"), []byte(b.String()), 0o600)
+	_, err := s.keep("cli.env", b.String())
+	return err
 }
 
 // describe writes stack.json, at once and whole.
@@ -701,11 +693,11 @@ func (s *Stack) describe() error {
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(s.options.Dir, "stack.json")
-	if err := os.WriteFile(name+".new", append(b, '\n'), 0o600); err != nil {
+	name, err := s.keep("stack.json.new", string(b)+"\n")
+	if err != nil {
 		return err
 	}
-	return os.Rename(name+".new", name)
+	return os.Rename(name, strings.TrimSuffix(name, ".new"))
 }
 
 // Until polls until done, for at most the given time.

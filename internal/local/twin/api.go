@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -30,17 +31,15 @@ const (
 type operation struct {
 	call   Call
 	method string
-	path   []string // the segments after /v2; "*" is an object's id
+	path   *regexp.Regexp // with the object's id as its group
 	do     func(t *Twin, r apiRequest) answer
 }
 
-// operations returns the calls that the twin models.
-func operations() []operation {
-	return []operation{
-		{GetChargePermission, http.MethodGet, []string{"chargePermissions", "*"}, (*Twin).getChargePermission},
-		{GetCheckoutSession, http.MethodGet, []string{"checkoutSessions", "*"}, (*Twin).getCheckoutSession},
-		{CompleteCheckoutSession, http.MethodPost, []string{"checkoutSessions", "*", "complete"}, (*Twin).completeCheckoutSession},
-	}
+// operations are the calls that the twin models.
+var operations = []operation{
+	{GetChargePermission, http.MethodGet, regexp.MustCompile(`^v2/chargePermissions/([^/]*)$`), (*Twin).getChargePermission},
+	{GetCheckoutSession, http.MethodGet, regexp.MustCompile(`^v2/checkoutSessions/([^/]*)$`), (*Twin).getCheckoutSession},
+	{CompleteCheckoutSession, http.MethodPost, regexp.MustCompile(`^v2/checkoutSessions/([^/]*)/complete$`), (*Twin).completeCheckoutSession},
 }
 
 // apiRequest is a verified request of an account.
@@ -62,15 +61,22 @@ const (
 	idempotencyHeader = "x-amz-pay-idempotency-key"
 )
 
-// jsonAnswer returns an answer with v as its body.
-func jsonAnswer(status int, v any) answer {
+// encodeJSON encodes v as Amazon does: markup characters as they are.
+func encodeJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
+	err := e.Encode(v)
+	return bytes.TrimSpace(b.Bytes()), err
+}
+
+// jsonAnswer returns an answer with v as its body.
+func jsonAnswer(status int, v any) answer {
+	b, err := encodeJSON(v)
+	if err != nil {
 		return errorAnswer(http.StatusInternalServerError, "InternalServerError", "The twin could not write its answer: "+err.Error())
 	}
-	return answer{status: status, body: bytes.TrimSpace(b.Bytes())}
+	return answer{status: status, body: b}
 }
 
 // errorAnswer returns an error as the API words it.
@@ -94,8 +100,8 @@ func (t *Twin) serveAPI(w http.ResponseWriter, r *http.Request) {
 	owner, refused := t.authenticate(&a)
 	if refused != nil {
 		t.count(func(s *Stats) { s.Refused++ })
-		t.log.Warn().Str("reason", refused.reason).Strs("differs", refused.differs).Strs("canonical", numbered(refused.arrived)).Msg("request refused")
-		t.send(w, r, outcome{call: Unknown, answer: jsonAnswer(refused.status, t.refusalBody(refused, a.auth.publicKeyID))})
+		t.log.Warn().Str("reason", refused.reason).Strs("differs", refused.differs).Strs("canonical", refused.arrived.numbered()).Msg("request refused")
+		t.send(w, r, outcome{call: Unknown, answer: jsonAnswer(refused.status, refused.body())})
 		return
 	}
 	op, id, refusal := t.route(a)
@@ -111,20 +117,10 @@ func (t *Twin) serveAPI(w http.ResponseWriter, r *http.Request) {
 			}
 			return do()
 		})
-		if a.method == http.MethodPost {
-			t.rememberFailure(owner, a, o)
-		}
 	}
 	t.log.Info().Str("call", string(o.call)).Str("account", owner.name()).Str("id", id).Int("status", o.answer.status).
 		Bool("lost", o.lost != "").Dur("took", time.Since(start)).Msg("API call")
 	t.send(w, r, o)
-}
-
-func numbered(c *canonical) []string {
-	if c == nil {
-		return nil
-	}
-	return c.numbered()
 }
 
 // route returns the operation that a request asks for and the id in its path,
@@ -132,30 +128,17 @@ func numbered(c *canonical) []string {
 func (t *Twin) route(a arrival) (op operation, id string, refusal answer) {
 	path := decode(strings.Trim(collapse(a.path), "/"))
 	path = strings.TrimPrefix(strings.TrimPrefix(path, "live/"), "sandbox/")
-	segments := strings.Split(path, "/")
 	op.call = Unknown
-	if segments[0] != "v2" {
-		return op, "", errorAnswer(http.StatusBadRequest, "InvalidAPIVersion", "The API version "+clip(segments[0], 20)+" is not supported.")
+	if version, _, _ := strings.Cut(path, "/"); version != "v2" {
+		return op, "", errorAnswer(http.StatusBadRequest, "InvalidAPIVersion", "The API version "+clip(version, 20)+" is not supported.")
 	}
 	known := false
-	for _, o := range t.operations {
-		if len(o.path) != len(segments)-1 {
-			continue
+	for _, o := range operations {
+		m := o.path.FindStringSubmatch(path)
+		if m != nil && o.method == a.method {
+			return o, m[1], answer{}
 		}
-		id := ""
-		fits := true
-		for i, s := range o.path {
-			switch {
-			case s == "*":
-				id = segments[i+1]
-			case s != segments[i+1]:
-				fits = false
-			}
-		}
-		if fits && o.method == a.method {
-			return o, id, answer{}
-		}
-		known = known || fits
+		known = known || m != nil
 	}
 	if known {
 		return op, "", errorAnswer(http.StatusMethodNotAllowed, "UnsupportedOperation", "The method "+a.method+" is not supported for this resource.")
@@ -177,31 +160,28 @@ type outcome struct {
 func (t *Twin) perform(r *http.Request, call Call, id string, do func() answer) outcome {
 	o := outcome{call: call, id: id}
 	fault, faulty := t.callFault(call, id)
-	if faulty {
-		o.date, o.script = fault.Date, fault.Script
-	}
-	if faulty && !fault.Applied {
-		if !t.wait(r.Context(), time.Duration(fault.Delay)) {
+	o.date, o.script = fault.Date, fault.Script
+	// strikes reports whether the fault took the place of the answer.
+	strikes := func(applied bool) bool {
+		switch {
+		case !faulty || fault.Applied != applied:
+			return false
+		case !t.wait(r.Context(), time.Duration(fault.Delay)):
 			o.lost = "reset"
-			return o
-		}
-		if fault.fails() {
+			return true
+		case fault.fails():
 			o.answer, o.lost = fault.answer(), fault.Connection
-			return o
+			return true
 		}
+		return false
+	}
+	if strikes(false) {
+		return o
 	}
 	t.holdCall(r.Context(), call, id, false)
 	o.answer = fault.patched(do())
 	t.holdCall(r.Context(), call, id, true)
-	if faulty && fault.Applied {
-		if !t.wait(r.Context(), time.Duration(fault.Delay)) {
-			o.lost = "reset"
-			return o
-		}
-		if fault.fails() {
-			o.answer, o.lost = fault.answer(), fault.Connection
-		}
-	}
+	strikes(true)
 	return o
 }
 

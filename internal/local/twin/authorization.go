@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -37,85 +39,41 @@ const (
 	maxSignedHeaders = 100
 )
 
-// parseAuthorization parses
-//
-//	{algorithm} PublicKeyId={id}, SignedHeaders={a;b;c}, Signature={base64}
-//
-// A signature that is not base64 is no error here: it is a wrong signature.
+// authorizationForm is how the documentation and every SDK write it. A header's
+// name has the characters of RFC 9110, section 5.6.2.
+var authorizationForm = regexp.MustCompile("^(\\S+) +PublicKeyId=([^,\\s]+), *SignedHeaders=([A-Za-z0-9!#$%&'*+.^_`|~;-]+), *Signature=([^,\\s]+)$")
+
+// parseAuthorization takes the header apart. A signature that is not base64 is
+// no error here: it is a wrong signature.
 func parseAuthorization(s string) (authorization, error) {
 	var a authorization
 	if len(s) > maxAuthorization {
 		return a, fmt.Errorf("it is longer than %d bytes", maxAuthorization)
 	}
-	name, rest, _ := strings.Cut(strings.TrimSpace(s), " ")
-	for _, known := range algorithms() {
-		if name == known.name {
-			a.algorithm = known
-		}
+	m := authorizationForm.FindStringSubmatch(strings.TrimSpace(s))
+	if m == nil {
+		return a, errors.New("it is not of the form {algorithm} PublicKeyId={id}, SignedHeaders={a;b;c}, Signature={base64}")
 	}
-	if a.algorithm.name == "" {
-		return a, fmt.Errorf("the algorithm %q is neither AMZN-PAY-RSASSA-PSS nor AMZN-PAY-RSASSA-PSS-V2", clip(name, 40))
+	i := slices.IndexFunc(algorithms(), func(known algorithm) bool { return known.name == m[1] })
+	if i < 0 {
+		return a, fmt.Errorf("the algorithm %q is neither AMZN-PAY-RSASSA-PSS nor AMZN-PAY-RSASSA-PSS-V2", clip(m[1], 40))
 	}
-	var names string
-	fields := map[string]*string{"PublicKeyId": &a.publicKeyID, "SignedHeaders": &names, "Signature": &a.signatureText}
-	for _, part := range strings.Split(rest, ",") {
-		key, value, found := strings.Cut(strings.TrimSpace(part), "=")
-		field := fields[key]
-		if !found || field == nil {
-			return a, fmt.Errorf("%q is none of PublicKeyId=…, SignedHeaders=…, Signature=…", clip(part, 40))
-		}
-		if *field != "" {
-			return a, fmt.Errorf("%s is given twice", key)
-		}
-		if value == "" {
-			return a, fmt.Errorf("%s is empty", key)
-		}
-		*field = value
+	a = authorization{algorithm: algorithms()[i], publicKeyID: m[2], signedHeaders: strings.Split(m[3], ";"), signatureText: m[4]}
+	if len(a.signedHeaders) > maxSignedHeaders {
+		return a, fmt.Errorf("SignedHeaders has more than %d names", maxSignedHeaders)
 	}
-	for key, field := range fields {
-		if *field == "" {
-			return a, fmt.Errorf("%s is missing", key)
+	seen := map[string]bool{"": true, "authorization": true} // which cannot sign itself
+	for _, name := range a.signedHeaders {
+		lower := strings.ToLower(name)
+		if seen[lower] {
+			return a, fmt.Errorf("SignedHeaders has %q, which is empty, authorization itself, or there twice", lower)
 		}
-	}
-	if err := a.parseSignedHeaders(names); err != nil {
-		return a, err
+		seen[lower] = true
 	}
 	if sig, err := base64.StdEncoding.DecodeString(a.signatureText); err == nil {
 		a.signature = sig
 	}
 	return a, nil
-}
-
-func (a *authorization) parseSignedHeaders(names string) error {
-	a.signedHeaders = strings.Split(names, ";")
-	if len(a.signedHeaders) > maxSignedHeaders {
-		return fmt.Errorf("SignedHeaders has more than %d names", maxSignedHeaders)
-	}
-	seen := map[string]bool{}
-	for _, name := range a.signedHeaders {
-		if name == "" || strings.IndexFunc(name, notHeaderName) >= 0 {
-			return fmt.Errorf("SignedHeaders has %q, which is no header's name", clip(name, 40))
-		}
-		lower := strings.ToLower(name)
-		if seen[lower] {
-			return fmt.Errorf("SignedHeaders has %s twice", lower)
-		}
-		seen[lower] = true
-	}
-	if seen["authorization"] {
-		return errors.New("SignedHeaders has authorization, which cannot sign itself")
-	}
-	return nil
-}
-
-// notHeaderName reports whether r cannot be in a header's name (RFC 9110,
-// section 5.6.2).
-func notHeaderName(r rune) bool {
-	switch {
-	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
-		return false
-	}
-	return !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
 // clip shortens s for a message.

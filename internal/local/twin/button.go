@@ -5,7 +5,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -142,10 +141,10 @@ func (t *Twin) ownerOf(b Button, holders []*account) (*account, *ButtonError) {
 
 // checkSurroundings says what is wrong around the payload.
 func checkSurroundings(b Button, owner *account) []problem {
-	var c checker
+	var found problems
 	known := func(field, value string, all ...string) {
 		if !slices.Contains(all, value) {
-			c.wrong(field, "InvalidParameterValue", "%q is none of %s", clip(value, 40), strings.Join(all, ", "))
+			found.add(field, "InvalidParameterValue", "%q is none of %s", clip(value, 40), strings.Join(all, ", "))
 		}
 	}
 	of := regions()[owner.Region]
@@ -158,31 +157,31 @@ func checkSurroundings(b Button, owner *account) []problem {
 	}
 	known("placement", b.Placement, "Home", "Product", "Cart", "Checkout", "Other")
 	if owner.Environment == "live" && len(owner.Origins) > 0 && !slices.Contains(owner.Origins, b.Origin) {
-		c.wrong("origin", "InvalidParameterValue", "%q is not among the account's JavaScript Origins in Seller Central", clip(b.Origin, 100))
+		found.add("origin", "InvalidParameterValue", "%q is not among the account's JavaScript Origins in Seller Central", clip(b.Origin, 100))
 	}
-	return c.problems
+	return found
 }
 
 // checkPayload says what is wrong with a well-formed payload for this account.
 func (t *Twin) checkPayload(b Button, owner *account, p payload) []problem {
-	var c checker
+	var found problems
 	if owner.StoreID != "" && p.StoreID != owner.StoreID {
-		c.wrong("storeId", "InvalidParameterValue", "it is not the account's")
+		found.add("storeId", "InvalidParameterValue", "it is not the account's")
 	}
 	is, err := t.permissionOf(owner, p.ChargePermissionID)
 	switch {
 	case errors.Is(err, ErrUnknown):
-		c.wrong("chargePermissionId", "ResourceNotFound", "the account has no charge permission %s", p.ChargePermissionID)
+		found.add("chargePermissionId", "ResourceNotFound", "the account has no charge permission %s", p.ChargePermissionID)
 	case err != nil:
-		c.wrong("chargePermissionId", "InternalServerError", "%v", err)
+		found.add("chargePermissionId", "InternalServerError", "%v", err)
 	case is.StatusDetails.State == closed:
-		c.wrong("chargePermissionId", "InvalidChargePermissionStatus", "the charge permission is Closed: its buyer sets up a new one")
+		found.add("chargePermissionId", "InvalidChargePermissionStatus", "the charge permission is Closed: its buyer sets up a new one")
 	case string(is.ChargePermissionType) != p.ChargePermissionType:
-		c.wrong("chargePermissionType", "InvalidParameterValue", "the charge permission is of the type %s", is.ChargePermissionType)
+		found.add("chargePermissionType", "InvalidParameterValue", "the charge permission is of the type %s", is.ChargePermissionType)
 	case b.ProductType == payOnly && is.ShippingAddress != nil:
-		c.wrong("productType", "InvalidParameterValue", "the charge permission has an address: PayAndShip, also where the payment method alone changes")
+		found.add("productType", "InvalidParameterValue", "the charge permission has an address: PayAndShip, also where the payment method alone changes")
 	}
-	return c.problems
+	return found
 }
 
 // verifyButton checks the signature over the payload, byte for byte. The string
@@ -201,75 +200,12 @@ func (t *Twin) verifyButton(b Button, pub *rsa.PublicKey) *ButtonError {
 	if err == nil && rsa.VerifyPSS(pub, crypto.SHA256, digest[:], signature, &rsa.PSSOptions{SaltLength: algorithms()[i].salt, Hash: crypto.SHA256}) == nil {
 		return nil
 	}
+	if err != nil {
+		signature = nil
+	}
 	refused := &ButtonError{Status: http.StatusForbidden, StringToSign: strings.Split(text, "\n")}
-	for _, line := range t.explainButton(b, algorithms()[i], pub, signature, err) {
+	for _, line := range t.explain(b.PublicKeyID, algorithms()[i], signature, buttonDocument(b.PayloadJSON)) {
 		refused.Problems = append(refused.Problems, problem{"signature", "InvalidRequestSignature", line})
 	}
 	return refused
-}
-
-// explainButton says which line of the string to sign differs, and which byte
-// of the payload, as explain does for requests.
-func (t *Twin) explainButton(b Button, alg algorithm, pub *rsa.PublicKey, signature []byte, notBase64 error) []string {
-	if notBase64 != nil {
-		return []string{fmt.Sprintf("the signature: it is not base64 (%d characters)", len(b.Signature))}
-	}
-	if s, ok := openPSS(pub, signature); ok {
-		return searchPayload(b.PayloadJSON, alg, s)
-	}
-	for _, other := range t.accounts {
-		if s, ok := openPSS(other.PublicKey, signature); ok {
-			return append([]string{fmt.Sprintf("the key id: the signature was made with the key of %s", other.PublicKeyID)}, searchPayload(b.PayloadJSON, alg, s)...)
-		}
-	}
-	return []string{signatureItself(arrival{auth: authorization{signature: signature}}, pub)}
-}
-
-// searchPayload finds the payload that a genuine signature covers.
-func searchPayload(arrived string, alg algorithm, s seal) []string {
-	const hashLine = "line 2 (SHA-256 of payloadJSON): the payload that arrived is not the signed one"
-	for _, other := range algorithms() {
-		if !s.covers([]byte(stringToSign(other.name, arrived))) {
-			continue
-		}
-		switch {
-		case other.name != alg.name:
-			return []string{fmt.Sprintf("line 1 (algorithm): signed as %s, read as %s, which it is when createCheckoutSessionConfig has no algorithm; line 2 agrees", other.name, alg.name)}
-		case len(s.salt) != alg.salt:
-			return []string{fmt.Sprintf("the salt: the signature's has %d bytes, %s has %d; both lines agree", len(s.salt), alg.name, alg.salt)}
-		}
-		return []string{"the lines agree"} // under another key
-	}
-	covers := func(p []byte) bool { return s.covers([]byte(stringToSign(alg.name, string(p)))) }
-	for _, g := range payloadGuesses(arrived) {
-		if covers([]byte(g.value)) {
-			return []string{hashLine + ": " + g.why + atByte(g.value, arrived)}
-		}
-	}
-	left := maxGuesses
-	withHash := func(p []byte) bool {
-		digest := sha256.Sum256(p)
-		return s.covers(hex.AppendEncode([]byte(alg.name+"\n"), digest[:]))
-	}
-	if signed, ok := edit(arrived, &left, withHash); ok {
-		return []string{hashLine + atByte(signed, arrived)}
-	}
-	return []string{hashLine + "; no change of a byte, and none of the usual mistakes, explains it"}
-}
-
-// payloadGuesses are what may have been signed in place of the payload that
-// arrived: what templates and encoders are known to make of it on the way.
-func payloadGuesses(arrived string) []valueGuess {
-	html := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;")
-	return []valueGuess{
-		{strings.TrimSpace(arrived), "white space was added around it"},
-		{arrived + "\n", "it was signed with a line feed at its end"},
-		{strings.ReplaceAll(arrived, "/", `\/`), `it was signed with \/ for /`},
-		{strings.NewReplacer("&", `\u0026`, "<", `\u003c`, ">", `\u003e`).Replace(arrived), `it was signed with \u0026 for & (SetEscapeHTML)`},
-		{strings.ReplaceAll(arrived, `\`, ""), "it was signed without its backslashes, as Amazon's SDK for PHP does"},
-		{html.Replace(arrived), "it was signed as the HTML source has it"},
-		{strings.ReplaceAll(html.Replace(arrived), "&#34;", "&quot;"), "it was signed as the HTML source has it"},
-		{base64.StdEncoding.EncodeToString([]byte(arrived)), "it was signed as base64"},
-		{"", "an empty payload was signed"},
-	}
 }

@@ -58,44 +58,26 @@ func (a arrival) values(name string) []string {
 
 // canonical is a canonical request: what both sides build, and whose hash the
 // signature is over.
-type canonical struct {
-	method  string
-	path    string
-	query   string
-	headers []headerLine
-	names   string
-	payload string // hex SHA-256
-}
-
-type headerLine struct{ name, value string }
+type canonical []line
 
 // line is one line of a canonical request. The name says what it is, for
 // people, and is the same in every canonical request.
 type line struct{ name, text string }
 
-func (c canonical) lines() []line {
-	all := []line{{"method", c.method}, {"path", c.path}, {"query", c.query}}
-	for _, h := range c.headers {
-		all = append(all, line{"header " + h.name, h.name + ":" + h.value})
-	}
-	return append(all, line{"empty line", ""}, line{"names of the signed headers", c.names}, line{"SHA-256 of the payload", c.payload})
-}
+const payloadLine = "SHA-256 of the payload"
 
 func (c canonical) text() string {
-	var b strings.Builder
-	for i, l := range c.lines() {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		b.WriteString(l.text)
+	texts := make([]string, len(c))
+	for i, l := range c {
+		texts[i] = l.text
 	}
-	return b.String()
+	return strings.Join(texts, "\n")
 }
 
 // numbered returns the lines as people read them.
 func (c canonical) numbered() []string {
 	var all []string
-	for i, l := range c.lines() {
+	for i, l := range c {
 		all = append(all, fmt.Sprintf("%d %s", i+1, l.text))
 	}
 	return all
@@ -148,10 +130,11 @@ func dialects() []dialect {
 // canonicalise builds the canonical request of what arrived, with exactly the
 // headers that the signer named.
 func canonicalise(a arrival, d dialect) canonical {
-	c := canonical{method: a.method, path: d.path(a.path), query: d.query(a.query), payload: hash(a.payload)}
-	if !strings.HasPrefix(c.path, "/") {
-		c.path = "/" + c.path
+	path := d.path(a.path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
 	}
+	c := canonical{{"method", a.method}, {"path", path}, {"query", d.query(a.query)}}
 	names := slices.Clone(a.auth.signedHeaders)
 	slices.SortStableFunc(names, func(x, y string) int { return d.order(strings.ToLower(x), strings.ToLower(y)) })
 	for i, name := range names {
@@ -163,10 +146,9 @@ func canonicalise(a arrival, d dialect) canonical {
 		for _, v := range a.values(name) {
 			values = append(values, d.value(v))
 		}
-		c.headers = append(c.headers, headerLine{lower, strings.Join(values, ",")})
+		c = append(c, line{"header " + lower, lower + ":" + strings.Join(values, ",")})
 	}
-	c.names = strings.Join(names, ";")
-	return c
+	return append(c, line{"empty line", ""}, line{"names of the signed headers", strings.Join(names, ";")}, line{payloadLine, hash(a.payload)})
 }
 
 // readings returns the canonical requests of all dialects, without repeats;

@@ -44,7 +44,6 @@ type session struct {
 	state      string
 	reason     string
 	confirmed  bool // by its buyer, on the hosted page
-	effective  bool // the charge permission has the change
 	address    *address
 	descriptor text
 }
@@ -125,7 +124,7 @@ func (s *session) offer(is permission, others *preset) {
 	if is.ShippingAddress != nil {
 		s.addresses = append(s.addresses, *is.ShippingAddress)
 	}
-	for _, a := range append(slices.Clone(others.addresses), collectionPoint(others.addresses[0])) {
+	for _, a := range append(slices.Clone(others.Addresses), collectionPoint(others.Addresses[0])) {
 		if !slices.Contains(s.addresses, a) {
 			s.addresses = append(s.addresses, a)
 		}
@@ -134,7 +133,7 @@ func (s *session) offer(is permission, others *preset) {
 	if len(is.PaymentPreferences) > 0 && is.PaymentPreferences[0].PaymentDescriptor != "" {
 		s.cards = append(s.cards, card{Descriptor: is.PaymentPreferences[0].PaymentDescriptor, Invalid: bad})
 	}
-	for _, d := range others.cards {
+	for _, d := range others.Cards {
 		if !slices.ContainsFunc(s.cards, func(c card) bool { return c.Descriptor == text(d) }) {
 			s.cards = append(s.cards, card{Descriptor: text(d)})
 		}
@@ -184,34 +183,19 @@ type Choice struct {
 // choose does on the hosted page what the buyer wants, and returns where the
 // buyer is sent.
 func (t *Twin) choose(id string, c Choice) (returnURL string, err error) {
-	t.posts.Lock() // after one another, as the API's
-	defer t.posts.Unlock()
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	s := t.session(id)
-	var effective bool
-	var state, reason string
-	if s != nil {
-		returnURL, err = s.choose(c, t.now(), t.options.CancelURLWithSession)
-		effective = err == nil && s.confirmed && s.state == open && t.options.EffectOnConfirm
-		state, reason = s.state, s.reason
-	}
-	t.mu.Unlock()
-	switch {
-	case s == nil:
+	if s == nil {
 		return "", fmt.Errorf("checkout session %s: %w", clip(id, 40), ErrUnknown)
-	case err != nil:
-		return "", err
-	case effective:
-		// One that was closed meanwhile is Complete's to tell.
-		if err := t.takeEffect(s); err != nil && !errors.Is(err, ErrFinal) {
-			return "", err
-		}
 	}
-	t.log.Info().Str("session", id).Str("state", state).Str("reason", reason).Msg("buyer chose")
-	return returnURL, nil
+	if returnURL, err = s.choose(c, t.now()); err == nil {
+		t.log.Info().Str("session", id).Str("state", s.state).Str("reason", s.reason).Msg("buyer chose")
+	}
+	return returnURL, err
 }
 
-func (s *session) choose(c Choice, now time.Time, cancelWithSession bool) (string, error) {
+func (s *session) choose(c Choice, now time.Time) (string, error) {
 	if s.state != open || s.confirmed {
 		return "", fmt.Errorf("checkout session %s: its buyer has chosen already, or waited too long: %w", s.id, ErrOver)
 	}
@@ -219,10 +203,7 @@ func (s *session) choose(c Choice, now time.Time, cancelWithSession bool) (strin
 	if c.Cancel {
 		s.cancel(buyerCanceled, now)
 		if to := s.payload.WebCheckoutDetails.CheckoutCancelURL; to != "" {
-			if !cancelWithSession {
-				return string(to), nil
-			}
-			back = string(to)
+			return string(to), nil // whether Amazon appends the session's id to it is not documented
 		}
 		return withSession(back, s.id), nil
 	}
@@ -325,13 +306,8 @@ func (t *Twin) takeEffect(s *session) error {
 	if err != nil {
 		return fmt.Errorf("checkout session %s: encode: %w", s.id, err)
 	}
-	if _, err := t.Change(s.payload.ChargePermissionID, patch, Notify{Account: s.account.name()}); err != nil {
-		return err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	s.effective = true
-	return nil
+	_, err = t.Change(s.payload.ChargePermissionID, patch, Notify{Account: s.account.name()})
+	return err
 }
 
 // getCheckoutSession is the API's Get Checkout Session.
@@ -372,13 +348,11 @@ func (t *Twin) completeCheckoutSession(r apiRequest) answer {
 	if refusal.status != 0 {
 		return refusal
 	}
-	if !s.effective {
-		switch err := t.takeEffect(s); {
-		case errors.Is(err, ErrFinal):
-			return errorAnswer(http.StatusUnprocessableEntity, "InvalidChargePermissionStatus", "The charge permission is Closed.")
-		case err != nil:
-			return errorAnswer(http.StatusInternalServerError, "InternalServerError", err.Error())
-		}
+	switch err := t.takeEffect(s); {
+	case errors.Is(err, ErrFinal):
+		return errorAnswer(http.StatusUnprocessableEntity, "InvalidChargePermissionStatus", "The charge permission is Closed.")
+	case err != nil:
+		return errorAnswer(http.StatusInternalServerError, "InternalServerError", err.Error())
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -387,23 +361,17 @@ func (t *Twin) completeCheckoutSession(r apiRequest) answer {
 }
 
 func checkCompletion(payload []byte) answer {
-	_, names, err := objectOf(payload)
-	switch {
-	case err != nil:
+	object, err := decodeObject(payload)
+	if err != nil {
 		return errorAnswer(http.StatusBadRequest, "InvalidRequestFormat", "The payload is not a JSON object; an update's is {}.")
-	case slices.Contains([]string{"chargeAmount", "totalOrderAmount"}, first(names)):
-		return errorAnswer(http.StatusBadRequest, "InvalidParameterCombination", "An update has no "+names[0]+".")
-	case len(names) > 0:
-		return errorAnswer(http.StatusBadRequest, "UnrecognizedField", "The field '"+clip(names[0], 60)+"' is invalid for this API.")
+	}
+	for _, name := range sorted(object) {
+		if name == "chargeAmount" || name == "totalOrderAmount" {
+			return errorAnswer(http.StatusBadRequest, "InvalidParameterCombination", "An update has no "+name+".")
+		}
+		return errorAnswer(http.StatusBadRequest, "UnrecognizedField", "The field '"+clip(name, 60)+"' is invalid for this API.")
 	}
 	return answer{}
-}
-
-func first(names []string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	return names[0]
 }
 
 // sessionView is a checkout session in Amazon's own form and order.
@@ -457,7 +425,6 @@ func (t *Twin) viewOf(s *session) sessionView {
 // view returns the session as Amazon shows it: what it was made of is null once
 // it is completed.
 func (s *session) view(of *permission) sessionView {
-	stamp := func(at time.Time) text { return text(at.UTC().Format(amazonTime)) }
 	v := sessionView{
 		CheckoutSessionID:    text(s.id),
 		ChargePermissionType: text(s.payload.ChargePermissionType),
@@ -566,7 +533,7 @@ func (t *Twin) CheckoutSession(id string) (CheckoutSession, error) {
 }
 
 func (t *Twin) told(s *session) CheckoutSession {
-	return CheckoutSession{t.viewOf(s), s.payload.ChargePermissionID, s.product, s.confirmed, s.effective}
+	return CheckoutSession{t.viewOf(s), s.payload.ChargePermissionID, s.product, s.confirmed, s.state == completed}
 }
 
 // AgeCheckoutSession makes a session older, as if the time had passed: one

@@ -451,20 +451,6 @@ func TestPayOnlyBecomesPayAndShip(t *testing.T) {
 	}
 }
 
-func TestEffectWithoutComplete(t *testing.T) {
-	s := newShop(t, func(o *Options) { o.EffectOnConfirm = true })
-	w := s.walk(s.button(payloadFor(known, nil)), Choice{Address: number(1)})
-	if is := s.permission(known); is.ShippingAddress.City != "Beispielhausen" {
-		t.Errorf("it has no effect yet: %+v", is.ShippingAddress)
-	}
-	if status, said := s.complete(w.CheckoutSessionID); status != 200 || said != "Completed" {
-		t.Errorf("%d %s", status, said)
-	}
-	if n := s.Stats().IPNs.Published; n != 1 {
-		t.Errorf("%d notifications", n)
-	}
-}
-
 func TestScopesSayWhatTheMerchantSees(t *testing.T) {
 	s := newShop(t, nil)
 	for _, c := range []struct {

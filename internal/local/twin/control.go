@@ -12,70 +12,69 @@ import (
 	"strconv"
 )
 
-const maxControlBody = 1 << 20
+// maxControlBody bounds a request's body, which may be a trace.
+const maxControlBody = maxTrace * maxTraceLine / 8
 
 // controlHandler is the control API; internal/local/README.md has its table.
 func (t *Twin) controlHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /charge-permissions", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, t.List()) })
-	mux.HandleFunc("GET /charge-permissions/{id}", func(w http.ResponseWriter, r *http.Request) {
-		p, err := t.Get(r.PathValue("id"))
-		reply(w, p, err)
-	})
-	mux.HandleFunc("POST /charge-permissions/{id}", func(w http.ResponseWriter, r *http.Request) {
+	handle := func(pattern string, f func(r *http.Request) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			r.Body = http.MaxBytesReader(w, r.Body, maxControlBody)
+			v, err := f(r)
+			reply(w, v, err)
+		})
+	}
+	handle("GET /charge-permissions", func(*http.Request) (any, error) { return t.List(), nil })
+	handle("GET /charge-permissions/{id}", func(r *http.Request) (any, error) { return t.Get(r.PathValue("id")) })
+	handle("POST /charge-permissions/{id}", func(r *http.Request) (any, error) {
 		n, err := notifyOf(r.URL.Query())
 		if err != nil {
-			reply(w, nil, err)
-			return
+			return nil, err
 		}
-		patch, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxControlBody))
+		patch, err := io.ReadAll(r.Body)
 		if err != nil {
-			reply(w, nil, err)
-			return
+			return nil, err
 		}
 		c, err := t.Change(r.PathValue("id"), patch, n)
-		reply(w, c.Now, err)
+		return c.Now, err
 	})
-	mux.HandleFunc("POST /charge-permissions/{id}/act", func(w http.ResponseWriter, r *http.Request) {
+	handle("POST /charge-permissions/{id}/act", func(r *http.Request) (any, error) {
 		n, err := notifyOf(r.URL.Query())
 		if err != nil {
-			reply(w, nil, err)
-			return
+			return nil, err
 		}
 		c, err := t.Act(r.PathValue("id"), r.URL.Query().Get("do"), n)
-		reply(w, c.Now, err)
+		return c.Now, err
 	})
-	mux.HandleFunc("POST /notifications", t.controlPublish)
-	mux.HandleFunc("POST /trace", t.controlTrace)
-	mux.HandleFunc("GET /checkout-sessions", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, t.CheckoutSessions()) })
-	mux.HandleFunc("GET /checkout-sessions/{id}", func(w http.ResponseWriter, r *http.Request) {
-		s, err := t.CheckoutSession(r.PathValue("id"))
-		reply(w, s, err)
-	})
-	mux.HandleFunc("POST /checkout-sessions", t.controlWalk)
-	mux.HandleFunc("POST /checkout-sessions/{id}/age", func(w http.ResponseWriter, r *http.Request) {
+	handle("POST /notifications", t.controlPublish)
+	handle("POST /trace", t.controlTrace)
+	handle("GET /checkout-sessions", func(*http.Request) (any, error) { return t.CheckoutSessions(), nil })
+	handle("GET /checkout-sessions/{id}", func(r *http.Request) (any, error) { return t.CheckoutSession(r.PathValue("id")) })
+	handle("POST /checkout-sessions", t.controlWalk)
+	handle("POST /checkout-sessions/{id}/age", func(r *http.Request) (any, error) {
 		by, err := parseDuration(r.URL.Query().Get("by"))
-		if err == nil {
-			err = t.AgeCheckoutSession(r.PathValue("id"), by)
+		if err != nil {
+			return nil, err
 		}
-		reply(w, struct{}{}, err)
+		return struct{}{}, t.AgeCheckoutSession(r.PathValue("id"), by)
 	})
-	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, t.Faults()) })
-	mux.HandleFunc("POST /faults", func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxControlBody))
-		var f Faults
-		if err == nil {
-			f, err = ParseFaults(body)
+	handle("GET /faults", func(*http.Request) (any, error) { return t.Faults(), nil })
+	handle("POST /faults", func(r *http.Request) (any, error) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
 		}
-		if err == nil {
-			err = t.SetFaults(f)
+		f, err := ParseFaults(body)
+		if err != nil {
+			return nil, err
 		}
-		reply(w, f, err)
+		return f, t.SetFaults(f)
 	})
-	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, t.Stats()) })
-	mux.HandleFunc("POST /reset-stats", func(w http.ResponseWriter, _ *http.Request) {
+	handle("GET /stats", func(*http.Request) (any, error) { return t.Stats(), nil })
+	handle("POST /reset-stats", func(*http.Request) (any, error) {
 		t.ResetStats()
-		writeJSON(w, http.StatusOK, t.Stats())
+		return t.Stats(), nil
 	})
 	return localOnly(http.NewCrossOriginProtection().Handler(mux))
 }
@@ -93,21 +92,21 @@ func localOnly(h http.Handler) http.Handler {
 	})
 }
 
+// accepted is answered with the status 202.
+type accepted map[string]any
+
 // controlPublish sends a given message signed: any JSON, or with raw=true any text.
-func (t *Twin) controlPublish(w http.ResponseWriter, r *http.Request) {
+func (t *Twin) controlPublish(r *http.Request) (any, error) {
 	n, err := notifyOf(r.URL.Query())
 	if err != nil {
-		reply(w, nil, err)
-		return
+		return nil, err
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxControlBody))
+	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		reply(w, nil, err)
-		return
+		return nil, err
 	}
 	if r.URL.Query().Get("raw") != "true" && !json.Valid(body) {
-		reply(w, nil, errors.New("the body is not JSON; add ?raw=true to send any text"))
-		return
+		return nil, errors.New("the body is not JSON; add ?raw=true to send any text")
 	}
 	var named struct{ ChargePermissionID string }
 	_ = json.Unmarshal(body, &named) // only tells faults which notification it is
@@ -115,36 +114,33 @@ func (t *Twin) controlPublish(w http.ResponseWriter, r *http.Request) {
 	for range max(1, n.Times) {
 		id, err := t.Publish(string(body), named.ChargePermissionID, n)
 		if err != nil {
-			reply(w, nil, err)
-			return
+			return nil, err
 		}
 		sent = append(sent, id)
 	}
-	writeJSON(w, http.StatusAccepted, map[string][]string{"messageIds": sent})
+	return accepted{"messageIds": sent}, nil
 }
 
 // controlTrace plays a trace, faster=10 times faster, and answers when it has
 // been read: it may take long.
-func (t *Twin) controlTrace(w http.ResponseWriter, r *http.Request) {
+func (t *Twin) controlTrace(r *http.Request) (any, error) {
 	faster := 1.0
 	if text := r.URL.Query().Get("faster"); text != "" {
 		var err error
 		if faster, err = strconv.ParseFloat(text, 64); err != nil || !(faster > 0) {
-			reply(w, nil, fmt.Errorf("%q is no number above 0", clip(text, 40)))
-			return
+			return nil, fmt.Errorf("%q is no number above 0", clip(text, 40))
 		}
 	}
-	trace, err := ReadTrace(http.MaxBytesReader(w, r.Body, maxTrace*maxTraceLine/8))
+	trace, err := ReadTrace(r.Body)
 	if err != nil {
-		reply(w, nil, err)
-		return
+		return nil, err
 	}
 	t.task(func(ctx context.Context) {
 		if err := t.Play(ctx, trace, faster); err != nil && ctx.Err() == nil {
 			t.log.Warn().Err(err).Msg("the trace was not played to its end")
 		}
 	})
-	writeJSON(w, http.StatusAccepted, map[string]int{"notifications": len(trace)})
+	return accepted{"notifications": len(trace)}, nil
 }
 
 // notifyOf reads the options of a notification from the query.
@@ -184,24 +180,33 @@ func notifyOf(q url.Values) (n Notify, err error) {
 }
 
 func reply(w http.ResponseWriter, v any, err error) {
+	refused, isButton := errors.AsType[*ButtonError](err)
+	_, later := v.(accepted)
+	status := http.StatusBadRequest
 	switch {
+	case isButton:
+		writeJSON(w, refused.Status, refused)
+		return
+	case err == nil && later:
+		status = http.StatusAccepted
 	case err == nil:
-		writeJSON(w, http.StatusOK, v)
+		status = http.StatusOK
 	case errors.Is(err, ErrUnknown):
-		writeJSON(w, http.StatusNotFound, map[string]string{"error": err.Error()})
+		status = http.StatusNotFound
 	case errors.Is(err, ErrFinal), errors.Is(err, ErrOver):
-		writeJSON(w, http.StatusConflict, map[string]string{"error": err.Error()})
-	default:
-		writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		status = http.StatusConflict
 	}
+	if err != nil {
+		v = map[string]string{"error": err.Error()}
+	}
+	writeJSON(w, status, v)
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(v)
+	b, _ := encodeJSON(v) // the answers of the API always marshal
+	_, _ = w.Write(append(b, '\n'))
 }
 
 // walk is the body of POST /checkout-sessions: what the button's page gives to
@@ -221,23 +226,16 @@ type walk struct {
 }
 
 // controlWalk walks the hosted page for a test.
-func (t *Twin) controlWalk(w http.ResponseWriter, r *http.Request) {
+func (t *Twin) controlWalk(r *http.Request) (any, error) {
 	var given walk
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlBody))
+	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(&given); err != nil {
-		reply(w, nil, fmt.Errorf("the body is not {checkout, choose}: %w", err))
-		return
+		return nil, fmt.Errorf("the body is not {checkout, choose}: %w", err)
 	}
 	b := given.Checkout.Button
 	if c := given.Checkout.Config; c != nil {
 		b.PayloadJSON, b.Signature, b.PublicKeyID, b.Algorithm = c.PayloadJSON, c.Signature, c.PublicKeyID, c.Algorithm
 	}
-	walked, err := t.Walk(b, given.Choose)
-	var refused *ButtonError
-	if errors.As(err, &refused) {
-		writeJSON(w, refused.Status, refused)
-		return
-	}
-	reply(w, walked, err)
+	return t.Walk(b, given.Choose)
 }

@@ -1,6 +1,7 @@
 package twin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -198,14 +199,7 @@ func (f CallFault) answer() answer {
 	if f.Status == 0 {
 		return answer{}
 	}
-	reason := f.ReasonCode
-	if reason == "" {
-		reason = reasonCodes[f.Status]
-	}
-	if reason == "" {
-		reason = "InternalServerError"
-	}
-	a := errorAnswer(f.Status, reason, "A fault that was asked for.")
+	a := errorAnswer(f.Status, cmp.Or(f.ReasonCode, reasonCodes[f.Status], "InternalServerError"), "A fault that was asked for.")
 	if f.RetryAfter != "" {
 		a.header = http.Header{"Retry-After": {f.RetryAfter}}
 	}
@@ -287,37 +281,42 @@ func (t *Twin) Faults() Faults {
 func (t *Twin) callFault(call Call, id string) (CallFault, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for i, f := range t.faults.Calls {
-		if f.Call != "" && f.Call != call || f.ID != "" && f.ID != id || !t.faults.draw(f.Probability) {
-			continue
-		}
-		if f.Next == 1 {
-			t.faults.Calls = slices.Delete(t.faults.Calls, i, i+1)
-		} else if f.Next > 1 {
-			t.faults.Calls[i].Next--
-		}
+	f, found := next(&t.faults.Calls, func(f *CallFault) (bool, *int) {
+		return (f.Call == "" || f.Call == call) && (f.ID == "" || f.ID == id) && t.faults.draw(f.Probability), &f.Next
+	})
+	if found {
 		t.stats.Faulted++
-		return f, true
 	}
-	return CallFault{}, false
+	return f, found
 }
 
 // ipnFault returns the fault that befalls a notification, and uses it up.
 func (t *Twin) ipnFault(id string) IPNFault {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for i, f := range t.faults.IPNs {
-		if f.ID != "" && f.ID != id || !t.faults.draw(f.Probability) {
+	f, _ := next(&t.faults.IPNs, func(f *IPNFault) (bool, *int) {
+		return (f.ID == "" || f.ID == id) && t.faults.draw(f.Probability), &f.Next
+	})
+	return f
+}
+
+// next returns the first fault that strikes, and counts down how many are left
+// of it; the last one is removed.
+func next[F any](faults *[]F, strikes func(*F) (strikes bool, left *int)) (f F, found bool) {
+	for i := range *faults {
+		ok, left := strikes(&(*faults)[i])
+		if !ok {
 			continue
 		}
-		if f.Next == 1 {
-			t.faults.IPNs = slices.Delete(t.faults.IPNs, i, i+1)
-		} else if f.Next > 1 {
-			t.faults.IPNs[i].Next--
+		f = (*faults)[i]
+		if *left == 1 {
+			*faults = slices.Delete(*faults, i, i+1)
+		} else if *left > 1 {
+			*left--
 		}
-		return f
+		return f, true
 	}
-	return IPNFault{}
+	return f, false
 }
 
 // readAt returns the time as of which the next read shows the world.

@@ -24,7 +24,6 @@ import (
 type network struct {
 	api, proxy, control, checkout net.Listener
 	servers                       []*http.Server
-	caPEM                         []byte
 	caFile                        string
 }
 
@@ -56,24 +55,18 @@ func (t *Twin) serve() map[string]http.Handler {
 
 func (t *Twin) listen(ctx context.Context) (*network, error) {
 	n := &network{caFile: t.options.CAFile}
-	certificate, err := n.certificates(t.hosts, t.now())
+	certificate, ca, err := certificates(t.hosts, t.now())
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range []struct {
-		to   *net.Listener
-		addr string
-	}{{&n.api, t.options.APIAddr}, {&n.proxy, t.options.ProxyAddr}, {&n.control, t.options.ControlAddr}, {&n.checkout, t.options.CheckoutAddr}} {
-		if l.addr == "" {
-			l.addr = "127.0.0.1:0"
-		}
+	for _, l := range []*net.Listener{&n.api, &n.proxy, &n.control, &n.checkout} {
 		var c net.ListenConfig
-		if *l.to, err = c.Listen(ctx, "tcp", l.addr); err != nil {
+		if *l, err = c.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
 			return nil, errors.Join(fmt.Errorf("listen: %w", err), n.close())
 		}
 	}
 	if n.caFile != "" {
-		if err := os.WriteFile(n.caFile, n.caPEM, 0o644); err != nil { // a certificate is public
+		if err := os.WriteFile(n.caFile, ca, 0o644); err != nil { // a certificate is public
 			return nil, errors.Join(fmt.Errorf("write the CA: %w", err), n.close())
 		}
 	}
@@ -109,25 +102,20 @@ func (n *network) close() error {
 	return nil
 }
 
-// certificates makes the CA and the certificate of all hosts.
-func (n *network) certificates(hosts map[string]http.Handler, now time.Time) (tls.Certificate, error) {
+// certificates makes the certificate of all hosts, and the CA's as PEM.
+func certificates(hosts map[string]http.Handler, now time.Time) (tls.Certificate, []byte, error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("make the CA: %w", err)
+		return tls.Certificate{}, nil, fmt.Errorf("make the CA: %w", err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
+	if err != nil {
+		return tls.Certificate{}, nil, fmt.Errorf("make the certificate: %w", err)
 	}
 	// Clients judge it by their own clock, whatever the twin's has become.
 	from, to := now.Add(-24*time.Hour), now.Add(10*365*24*time.Hour)
 	ca := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "walletsync local twin CA"},
 		NotBefore: from, NotAfter: to, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	caDER, err := x509.CreateCertificate(crand.Reader, ca, ca, &caKey.PublicKey, caKey)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("make the CA: %w", err)
-	}
-	n.caPEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER})
-	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("make the certificate: %w", err)
-	}
 	// The subject must not be the CA's: OpenSSL takes a certificate whose issuer
 	// is its own subject for self-signed, and refuses it.
 	leaf := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano() + 1), Subject: pkix.Name{CommonName: "walletsync local twin"},
@@ -138,11 +126,12 @@ func (n *network) certificates(hosts map[string]http.Handler, now time.Time) (tl
 			leaf.DNSNames = append(leaf.DNSNames, h)
 		}
 	}
+	caDER, caErr := x509.CreateCertificate(crand.Reader, ca, ca, &caKey.PublicKey, caKey)
 	der, err := x509.CreateCertificate(crand.Reader, leaf, ca, &key.PublicKey, caKey)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("make the certificate: %w", err)
+	if err := errors.Join(caErr, err); err != nil {
+		return tls.Certificate{}, nil, fmt.Errorf("make the certificate: %w", err)
 	}
-	return tls.Certificate{Certificate: [][]byte{der, caDER}, PrivateKey: key}, nil
+	return tls.Certificate{Certificate: [][]byte{der, caDER}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER}), nil
 }
 
 // byHost hands a request to the host that it addresses.
@@ -211,7 +200,3 @@ func (t *Twin) CheckoutURL() string { return "http://" + t.network.checkout.Addr
 // CheckoutScriptURL is checkout.js, of the first account's region; those of
 // Amazon's own hosts are reached through the proxy.
 func (t *Twin) CheckoutScriptURL() string { return t.CheckoutURL() + "/checkout.js" }
-
-// CAPEM is the certificate of the authority that the twin's hosts have theirs
-// from.
-func (t *Twin) CAPEM() []byte { return t.network.caPEM }

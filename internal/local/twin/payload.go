@@ -2,16 +2,20 @@ package twin
 
 import (
 	"bytes"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // problem is one thing that is wrong with what a button sent.
@@ -45,250 +49,193 @@ type paymentDetails struct {
 	CanHandlePendingAuthorization bool `json:"canHandlePendingAuthorization"`
 }
 
+// payloadSchema is the form of a payload, in OpenAPI's words.
+//
+//go:embed payload.schema.json
+var payloadSchema []byte
+
+// restrictedCountries is where the payload has a country for a name.
+const restrictedCountries = "deliverySpecifications.addressRestrictions.restrictions"
+
+// readSchema reads the schema, and adds the countries to it.
+var readSchema = sync.OnceValues(func() (*openapi3.Schema, error) {
+	s := &openapi3.Schema{}
+	if err := json.Unmarshal(payloadSchema, s); err != nil {
+		return nil, err
+	}
+	countries := s
+	for name := range strings.SplitSeq(restrictedCountries, ".") {
+		countries = countries.Properties[name].Value
+	}
+	codes, _ := countries.Extensions["x-countries"].(string) // those of ISO 3166-1 alpha-2
+	for code := range strings.FieldsSeq(codes) {
+		if countries.Properties[code] == nil {
+			countries.Properties[code] = countries.AdditionalProperties.Schema
+		}
+	}
+	countries.AdditionalProperties = openapi3.AdditionalProperties{Has: new(bool)}
+	return s, nil
+})
+
 // parsePayload reads a payload and says all that is wrong with it by itself;
 // what needs the twin's objects is checkPayload's.
-func parsePayload(s string) (payload, []problem) {
-	var p payload
-	var c checker
+func parsePayload(s string) (p payload, problems problems) {
 	if i := strings.IndexByte(s, '\\'); i >= 0 {
-		c.wrong("payloadJSON", "InvalidRequestFormat", "byte %d is a backslash: Amazon's SDK for PHP strips them before it hashes, templates treat them in their own ways, so no payload may need one", i+1)
+		problems.add("payloadJSON", "InvalidRequestFormat", "byte %d is a backslash: Amazon's SDK for PHP strips them before it hashes, templates treat them in their own ways, so no payload may need one", i+1)
 	}
 	if !utf8.ValidString(s) {
-		c.wrong("payloadJSON", "InvalidRequestFormat", "it is not UTF-8")
-		return p, c.problems
+		problems.add("payloadJSON", "InvalidRequestFormat", "it is not UTF-8")
+		return p, problems
 	}
-	setupOnly := false
-	p.PaymentMethodOnFileMetadata.SetupOnly = &setupOnly
-	c.object("", []byte(s), members{
-		"webCheckoutDetails": c.required(c.members(members{
-			"checkoutResultReturnUrl": c.required(c.url(&p.WebCheckoutDetails.CheckoutResultReturnURL)),
-			"checkoutCancelUrl":       c.optional(c.url(&p.WebCheckoutDetails.CheckoutCancelURL)),
-		})),
-		"storeId":              c.required(c.form(&p.StoreID, storeID, "of the form amzn1.application-oa2-client.…")),
-		"chargePermissionId":   c.required(c.form(&p.ChargePermissionID, permissionID, "of the form S01-0000000-0000000")),
-		"chargePermissionType": c.required(c.oneOf(&p.ChargePermissionType, "PaymentMethodOnFile")),
-		// The sources disagree which of the two an update takes: both do.
-		"paymentMethodOnFileMetadata": c.required(c.members(members{"setupOnly": c.required(c.boolean(&setupOnly))})),
-		"paymentDetails": c.required(c.members(members{
-			"paymentIntent": c.required(c.oneOf((*string)(&p.PaymentDetails.PaymentIntent), "Confirm")),
-			"canHandlePendingAuthorization": c.required(func(path string, raw json.RawMessage) {
-				c.boolean(&p.PaymentDetails.CanHandlePendingAuthorization)(path, raw)
-				if p.PaymentDetails.CanHandlePendingAuthorization {
-					c.wrong(path, "InvalidParameterCombination", "an update is confirmed at once: it is false")
-				}
-			}),
-		})),
-		"scopes":                 c.optional(c.list(&p.Scopes, scopes()...)),
-		"merchantMetadata":       c.optional(c.metadata(&p)),
-		"deliverySpecifications": c.optional(c.delivery(&p)),
-	})
-	return p, c.problems
-}
-
-var storeID = regexp.MustCompile(`^amzn1\.application-oa2-client\.[A-Za-z0-9]+$`)
-
-// scopes are what a session may tell of its buyer: the documentation's, and
-// those that only the SDKs name.
-func scopes() []string {
-	return []string{"name", "email", "phoneNumber", "billingAddress", "shippingAddress", "postalCode", "primeStatus"}
-}
-
-// checker walks a payload by its members and collects what is wrong.
-type checker struct{ problems []problem }
-
-func (c *checker) wrong(field, reasonCode, format string, args ...any) {
-	c.problems = append(c.problems, problem{field, reasonCode, fmt.Sprintf(format, args...)})
-}
-
-// read reads the member at a path.
-type read func(path string, raw json.RawMessage)
-
-type member struct {
-	required bool
-	read     read
-}
-
-type members map[string]member
-
-func (c *checker) required(r read) member { return member{true, r} }
-func (c *checker) optional(r read) member { return member{false, r} }
-
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
-}
-
-// object reads a JSON object with the members that it may have: names in their
-// own case, each once. Null is no value.
-func (c *checker) object(path string, raw json.RawMessage, may members) {
-	found, names, err := objectOf(raw)
+	object, err := decodeObject([]byte(s))
 	if err != nil {
-		field := path
-		if field == "" {
-			field = "payloadJSON"
-		}
-		c.wrong(field, "InvalidRequestFormat", "%v", err)
-		return
+		problems.add("payloadJSON", "InvalidRequestFormat", "%v", err)
+		return p, problems
 	}
-	for _, name := range names {
-		m, known := may[name]
-		switch value := found[name]; {
-		case !known:
-			c.wrong(join(path, clip(name, 60)), "UnrecognizedField", "the field '%s' is invalid for this API", clip(name, 60))
-		case string(value) == "null":
-			delete(found, name)
-		default:
-			m.read(join(path, name), value)
-		}
+	schema, err := readSchema()
+	if err != nil {
+		problems.add("payloadJSON", "InternalServerError", "%v", err)
+		return p, problems
 	}
-	for _, name := range sorted(may) {
-		if _, given := found[name]; !given && may[name].required {
-			c.wrong(join(path, name), "MissingParameterValue", "it is missing")
-		}
-	}
-}
-
-func sorted[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// objectOf takes a JSON object apart; a name that is there twice is an error,
-// as readers differ in which of the two they take.
-func objectOf(raw []byte) (found map[string]json.RawMessage, names []string, err error) {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, nil, errors.New("it is not a JSON object")
-	}
-	found = map[string]json.RawMessage{}
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return nil, nil, fmt.Errorf("it is not JSON: %w", err)
-		}
-		name, _ := t.(string) // the decoder takes nothing else for a name
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, nil, fmt.Errorf("it is not JSON: %w", err)
-		}
-		if _, twice := found[name]; twice {
-			return nil, nil, fmt.Errorf("it has %q twice", clip(name, 60))
-		}
-		found[name] = value
-		names = append(names, name)
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, nil, errors.New("it is not JSON: the object does not end")
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, nil, errors.New("something follows the JSON object")
-	}
-	return found, names, nil
-}
-
-func (c *checker) members(may members) read {
-	return func(path string, raw json.RawMessage) { c.object(path, raw, may) }
-}
-
-// value reads a value of a Go type; ok is false if it is of another.
-func value[V any](c *checker, path string, raw json.RawMessage, to *V, what string) (ok bool) {
-	if err := json.Unmarshal(raw, to); err != nil {
-		c.wrong(path, "InvalidParameterValue", "it is not %s", what)
-		return false
-	}
-	return true
-}
-
-func (c *checker) boolean(to *bool) read {
-	return func(path string, raw json.RawMessage) { value(c, path, raw, to, "true or false") }
-}
-
-func (c *checker) text(to *text) read {
-	return func(path string, raw json.RawMessage) { value(c, path, raw, (*string)(to), "a string") }
-}
-
-// upTo reads a string of at most limit characters ("MerchantMetadata" and
-// "WebCheckoutDetails" in the API reference).
-func (c *checker) upTo(limit int, to *text) read {
-	return func(path string, raw json.RawMessage) {
-		c.text(to)(path, raw)
-		if n := utf8.RuneCountInString(string(*to)); n > limit {
-			c.wrong(path, "InvalidParameterValue", "it has %d characters, and at most %d are allowed", n, limit)
-		}
-	}
-}
-
-func (c *checker) form(to *string, form *regexp.Regexp, what string) read {
-	return func(path string, raw json.RawMessage) {
-		if value(c, path, raw, to, "a string") && !form.MatchString(*to) {
-			c.wrong(path, "InvalidParameterValue", "%q is not %s", clip(*to, 80), what)
-		}
-	}
-}
-
-func (c *checker) oneOf(to *string, all ...string) read {
-	return func(path string, raw json.RawMessage) {
-		if value(c, path, raw, to, "a string") && !slices.Contains(all, *to) {
-			c.wrong(path, "InvalidParameterValue", "%q is not %s", clip(*to, 80), strings.Join(all, " or "))
-		}
-	}
-}
-
-// list reads a list of different strings, of the known ones if any are given.
-func (c *checker) list(to *[]string, known ...string) read {
-	return func(path string, raw json.RawMessage) {
-		if !value(c, path, raw, to, "a list of strings") {
-			return
-		}
-		for i, s := range *to {
-			switch {
-			case s == "":
-				c.wrong(fmt.Sprintf("%s[%d]", path, i), "InvalidParameterValue", "it is empty")
-			case len(known) > 0 && !slices.Contains(known, s):
-				c.wrong(fmt.Sprintf("%s[%d]", path, i), "InvalidParameterValue", "%q is none of %s", clip(s, 60), strings.Join(known, ", "))
-			case slices.Contains((*to)[:i], s):
-				c.wrong(fmt.Sprintf("%s[%d]", path, i), "InvalidParameterValue", "%q is there twice", clip(s, 60))
+	problems.ofSchema(schema.VisitJSON(object, openapi3.MultiErrors()))
+	web, _ := object["webCheckoutDetails"].(map[string]any)
+	for _, name := range []string{"checkoutResultReturnUrl", "checkoutCancelUrl"} {
+		if to, given := web[name].(string); given {
+			if err := checkURL(to); err != nil {
+				problems.add("webCheckoutDetails."+name, "InvalidParameterValue", "%v", err)
 			}
 		}
 	}
-}
-
-// url reads where a buyer is sent: HTTPS, or, which is the twin's own
-// exception, HTTP to a loopback host.
-func (c *checker) url(to *text) read {
-	return func(path string, raw json.RawMessage) {
-		c.upTo(512, to)(path, raw)
-		u, err := url.Parse(string(*to))
-		switch {
-		case err != nil || u.Host == "" || u.Opaque != "":
-			c.wrong(path, "InvalidParameterValue", "it is not an absolute URL")
-		case u.User != nil:
-			c.wrong(path, "InvalidParameterValue", "it has a user name in it")
-		case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-			c.wrong(path, "InvalidParameterValue", "it is not HTTPS (the twin lets http to a loopback host pass, Amazon does not)")
+	if len(problems) == 0 {
+		if err := json.Unmarshal([]byte(s), &p); err != nil {
+			problems.add("payloadJSON", "InvalidRequestFormat", "%v", err)
 		}
 	}
+	return p, problems
+}
+
+// problems are all that is wrong.
+type problems []problem
+
+func (p *problems) add(field, reasonCode, format string, args ...any) {
+	*p = append(*p, problem{field, reasonCode, fmt.Sprintf(format, args...)})
+}
+
+// ofSchema adds what a schema found.
+func (p *problems) ofSchema(err error) {
+	if all, ok := errors.AsType[openapi3.MultiError](err); ok {
+		for _, err := range all {
+			p.ofSchema(err)
+		}
+		return
+	}
+	e, ok := errors.AsType[*openapi3.SchemaError](err)
+	if !ok {
+		return
+	}
+	path := e.JSONPointer()
+	code := map[string]string{"required": "MissingParameterValue", "minProperties": "MissingParameterValue", "properties": "UnrecognizedField"}[e.SchemaField]
+	if code == "" {
+		code = "InvalidParameterValue"
+	}
+	if e.SchemaField == "properties" {
+		if strings.Join(path, ".") == restrictedCountries { // a country's code is a value
+			code = "InvalidParameterValue"
+		}
+		var name string
+		_, _ = fmt.Sscanf(e.Reason, "property %q", &name)
+		path = append(path, clip(name, 60))
+	}
+	var field strings.Builder
+	for i, name := range path {
+		switch {
+		case strings.Trim(name, "0123456789") == "" && i > 0:
+			field.WriteString("[" + name + "]")
+		case i > 0:
+			field.WriteString("." + name)
+		default:
+			field.WriteString(name)
+		}
+	}
+	if field.String() == "paymentDetails.canHandlePendingAuthorization" && e.SchemaField == "enum" { // an update is confirmed at once
+		code = "InvalidParameterCombination"
+	}
+	p.add(field.String(), code, "%s", clip(e.Reason, 300))
+}
+
+// decodeObject reads one JSON object, without members that are null: null is no
+// value. A name that is there twice is an error, as readers differ in which of
+// the two they take.
+func decodeObject(raw []byte) (map[string]any, error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	v, err := decodeValue(d)
+	if err != nil {
+		return nil, fmt.Errorf("it is not JSON: %w", err)
+	}
+	object, ok := v.(map[string]any)
+	if !ok {
+		return nil, errors.New("it is not a JSON object")
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the JSON object")
+	}
+	return object, nil
+}
+
+func decodeValue(d *json.Decoder) (any, error) {
+	t, err := d.Token()
+	switch {
+	case err == nil && t == json.Delim('['):
+		list := []any{}
+		for d.More() {
+			v, err := decodeValue(d)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		_, err = d.Token()
+		return list, err
+	case err != nil || t != json.Delim('{'):
+		return t, err
+	}
+	object := map[string]any{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		name, _ := t.(string) // the decoder takes nothing else for a name
+		if _, twice := object[name]; twice {
+			return nil, fmt.Errorf("it has %q twice", clip(name, 60))
+		}
+		if object[name], err = decodeValue(d); err != nil {
+			return nil, err
+		}
+	}
+	maps.DeleteFunc(object, func(_ string, v any) bool { return v == nil })
+	_, err = d.Token()
+	return object, err
+}
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// checkURL checks where a buyer is sent: HTTPS, or, which is the twin's own
+// exception, HTTP to a loopback host.
+func checkURL(to string) error {
+	u, err := url.Parse(to)
+	switch {
+	case err != nil || u.Host == "" || u.Opaque != "":
+		return errors.New("it is not an absolute URL")
+	case u.User != nil:
+		return errors.New("it has a user name in it")
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+		return errors.New("it is not HTTPS (the twin lets http to a loopback host pass, Amazon does not)")
+	}
+	return nil
 }
 
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-func (c *checker) metadata(p *payload) read {
-	return func(path string, raw json.RawMessage) {
-		p.MerchantMetadata = &merchantMetadata{}
-		c.object(path, raw, members{
-			"merchantReferenceId": c.optional(c.upTo(256, &p.MerchantMetadata.MerchantReferenceID)),
-			"merchantStoreName":   c.optional(c.upTo(50, &p.MerchantMetadata.MerchantStoreName)),
-			"noteToBuyer":         c.optional(c.upTo(255, &p.MerchantMetadata.NoteToBuyer)),
-			"customInformation":   c.optional(c.upTo(4096, &p.MerchantMetadata.CustomInformation)),
-		})
-	}
 }

@@ -1,7 +1,6 @@
 package twin
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,11 +21,7 @@ func (s text) MarshalJSON() ([]byte, error) {
 	if s == "" {
 		return []byte("null"), nil
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(string(s))
-	return bytes.TrimSpace(b.Bytes()), err
+	return encodeJSON(string(s))
 }
 
 // permission is a charge permission in Amazon's own form and order ("Charge
@@ -218,25 +213,13 @@ func (t *Twin) Get(id string) (json.RawMessage, error) {
 
 // List returns all charge permissions in the order of their ids.
 func (t *Twin) List() []json.RawMessage {
-	ids := t.ids()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	all := make([]json.RawMessage, 0, len(ids))
-	for _, id := range ids {
+	all := make([]json.RawMessage, 0, len(t.permissions))
+	for _, id := range sorted(t.permissions) {
 		all = append(all, t.view(t.permissions[id].latest()))
 	}
 	return all
-}
-
-func (t *Twin) ids() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	ids := make([]string, 0, len(t.permissions))
-	for id := range t.permissions {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
 }
 
 // Changed is a charge permission after a change.
@@ -269,7 +252,7 @@ func (t *Twin) Change(id string, patch []byte, n Notify) (Changed, error) {
 		return c, nil
 	}
 	if n.Type == "" {
-		n.Type = t.options.SNS.typeOf(stateChanged)
+		n.Type = map[bool]string{true: "STATE_CHANGE", false: "ATTRIBUTE_CHANGE"}[stateChanged]
 	}
 	c.MessageIDs, err = t.notify(id, n)
 	return c, err
@@ -311,10 +294,10 @@ func blankPermission(id string, owner *account, now time.Time) (json.RawMessage,
 		ChargePermissionID:   text(id),
 		ChargePermissionType: "PaymentMethodOnFile",
 		ReleaseEnvironment:   releaseEnvironment(owner),
-		StatusDetails:        statusDetails{State: chargeable, LastUpdatedTimestamp: text(now.UTC().Format(amazonTime))},
-		CreationTimestamp:    text(now.UTC().Format(amazonTime)),
+		StatusDetails:        statusDetails{State: chargeable, LastUpdatedTimestamp: stamp(now)},
+		CreationTimestamp:    stamp(now),
 	}
-	return encodePermission(p)
+	return encodeJSON(p)
 }
 
 func releaseEnvironment(a *account) text {
@@ -322,16 +305,6 @@ func releaseEnvironment(a *account) text {
 		return "Live"
 	}
 	return "Sandbox"
-}
-
-func encodePermission(p permission) (json.RawMessage, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(p); err != nil {
-		return nil, fmt.Errorf("encode the charge permission: %w", err)
-	}
-	return bytes.TrimSpace(b.Bytes()), nil
 }
 
 // merge applies a patch to a state and holds the result to Amazon's rules.
@@ -378,7 +351,7 @@ func tidyStatus(doc json.RawMessage, patch map[string]json.RawMessage, was, is s
 	}
 	changed := was.State != is.State || !slices.Equal(was.Reasons, is.Reasons)
 	if _, given := patched["lastUpdatedTimestamp"]; !given && changed {
-		follow["lastUpdatedTimestamp"] = now.UTC().Format(amazonTime)
+		follow["lastUpdatedTimestamp"] = stamp(now)
 	}
 	if len(follow) == 0 {
 		return doc, changed, nil
@@ -400,18 +373,12 @@ func (t *Twin) accountNamed(name string) (*account, error) {
 	if name == "" {
 		return t.accounts[0], nil
 	}
+	var names []string
 	for _, a := range t.accounts {
 		if name == a.name() || name == a.MerchantID {
 			return a, nil
 		}
-	}
-	return nil, fmt.Errorf("there is no account %q; there are %s", clip(name, 40), strings.Join(t.accountNames(), ", "))
-}
-
-func (t *Twin) accountNames() []string {
-	var names []string
-	for _, a := range t.accounts {
 		names = append(names, a.name())
 	}
-	return names
+	return nil, fmt.Errorf("there is no account %q; there are %s", clip(name, 40), strings.Join(names, ", "))
 }

@@ -2,6 +2,7 @@ package twin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	crand "crypto/rand"
@@ -23,31 +24,22 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // SNS says how notifications are signed and delivered. The zero value is SNS's
 // default.
 type SNS struct {
-	// SignatureVersion is "1" or "2"; empty: the two in turn.
-	SignatureVersion string
-	// ContentType of deliveries; empty: text/plain; charset=UTF-8.
-	ContentType string
-	// Retries after the first attempt and the time between them. 0: 3 and
-	// 20 s, SNS's default policy ("Amazon SNS message delivery retries").
-	Retries    int
+	// RetryAfter is the time between attempts. 0: 20 s, SNS's default policy
+	// ("Amazon SNS message delivery retries").
 	RetryAfter time.Duration
-	// LowerCaseKeys writes the message's members as the parameter tables of
-	// Amazon Pay's documentation do (merchantID); else as its samples (MerchantID).
-	LowerCaseKeys bool
-	// Type of the notifications: STATE_CHANGE or ATTRIBUTE_CHANGE. Empty:
-	// STATE_CHANGE when the state changed, else ATTRIBUTE_CHANGE.
-	Type string
 	// Client delivers; nil: one that waits 15 s for an answer, as SNS does.
 	Client *http.Client
 }
 
 const (
+	maxRetries      = 3  // SNS's default policy
 	maxDeliveries   = 64 // POSTs under way at once
 	deliveryTimeout = 15 * time.Second
 	certificatePath = "/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem"
@@ -65,16 +57,6 @@ func (s SNS) client() *http.Client {
 	}
 }
 
-func (s SNS) typeOf(stateChanged bool) string {
-	if s.Type != "" {
-		return s.Type
-	}
-	if stateChanged {
-		return "STATE_CHANGE"
-	}
-	return "ATTRIBUTE_CHANGE"
-}
-
 // Notify says how a notification is sent; the zero value is the usual way.
 type Notify struct {
 	Account    string        // merchant id, also with /environment; empty: the object's, or the first
@@ -86,7 +68,7 @@ type Notify struct {
 	Delay      time.Duration // before the first attempt
 	Age        time.Duration // how long ago it was published: its signed Timestamp is so much earlier
 	Topic      string        // ARN; empty: the account's
-	Version    string        // signature version; empty: as SNS says
+	Version    string        // signature version, 1 or 2; empty: the two in turn
 }
 
 const maxTimes = 10000
@@ -118,35 +100,18 @@ func (t *Twin) notify(id string, n Notify) ([]string, error) {
 		owner = p.account
 	}
 	t.mu.Unlock()
-	n.Times = max(1, n.Times)
-	if n.ObjectType == "" {
-		n.ObjectType = "CHARGE_PERMISSION"
-	}
+	n.ObjectType, n.Type, n.Topic = cmp.Or(n.ObjectType, "CHARGE_PERMISSION"), cmp.Or(n.Type, "STATE_CHANGE"), cmp.Or(n.Topic, owner.TopicARN)
 	if n.ObjectID == "" {
 		n.ObjectID = id
 		if n.ObjectType != "CHARGE_PERMISSION" {
 			n.ObjectID += "-C056351"
 		}
 	}
-	if n.Type == "" {
-		n.Type = "STATE_CHANGE"
-	}
-	if n.Topic == "" {
-		n.Topic = owner.TopicARN
-	}
 	var sent []string
 	published := t.now().Add(-n.Age)
-	for range n.Times {
-		names := []string{"MerchantID", "ObjectType", "ObjectId", "ChargePermissionId", "NotificationType", "NotificationId", "NotificationVersion"}
-		values := []string{owner.MerchantID, n.ObjectType, n.ObjectID, id, n.Type, t.uuid(), "V2"}
-		body := map[string]string{}
-		for i, name := range names {
-			if t.options.SNS.LowerCaseKeys {
-				name = strings.ToLower(name[:1]) + name[1:]
-			}
-			body[name] = values[i]
-		}
-		message, err := json.Marshal(body)
+	for range max(1, n.Times) {
+		message, err := json.Marshal(map[string]string{"MerchantID": owner.MerchantID, "ObjectType": n.ObjectType, "ObjectId": n.ObjectID,
+			"ChargePermissionId": id, "NotificationType": n.Type, "NotificationId": t.uuid(), "NotificationVersion": "V2"})
 		if err != nil {
 			return sent, err
 		}
@@ -173,10 +138,7 @@ func (t *Twin) publish(message, id string, n Notify, at time.Time) (messageID st
 	if err != nil {
 		return "", err
 	}
-	if n.Topic == "" {
-		n.Topic = owner.TopicARN
-	}
-	e, err := t.signer.envelope("Notification", n.Topic, t.uuid(), message, "", at, n.Version)
+	e, err := t.signer.envelope("Notification", cmp.Or(n.Topic, owner.TopicARN), t.uuid(), message, "", at, n.Version)
 	if err != nil {
 		return "", err
 	}
@@ -236,13 +198,7 @@ func (t *Twin) deliver(d *notification) {
 			t.finish(func(s *IPNStats) { s.Dropped++ })
 			return
 		}
-		retries, after := t.options.SNS.Retries, t.options.SNS.RetryAfter
-		if retries == 0 {
-			retries = 3
-		}
-		if after == 0 {
-			after = 20 * time.Second
-		}
+		after := cmp.Or(t.options.SNS.RetryAfter, 20*time.Second)
 		for attempt := 0; ; attempt++ {
 			t.count(func(s *Stats) { s.IPNs.Attempts++ })
 			status := t.post(ctx, d.endpoint, d.envelope, d.subscription)
@@ -255,7 +211,7 @@ func (t *Twin) deliver(d *notification) {
 				t.log.Warn().Int("status", status).Str("messageId", d.envelope.MessageID).Msg("notification refused")
 				t.finish(func(s *IPNStats) { s.Refused++ })
 				return
-			case attempt == retries:
+			case attempt == maxRetries:
 				t.finish(func(s *IPNStats) { s.GivenUp++ })
 				return
 			}
@@ -284,9 +240,6 @@ func (t *Twin) post(ctx context.Context, endpoint string, e envelope, subscripti
 		return 0
 	}
 	q.Header.Set("Content-Type", "text/plain; charset=UTF-8")
-	if c := t.options.SNS.ContentType; c != "" {
-		q.Header.Set("Content-Type", c)
-	}
 	q.Header.Set("User-Agent", "Amazon Simple Notification Service Agent")
 	q.Header.Set("x-amz-sns-message-type", e.Type)
 	q.Header.Set("x-amz-sns-message-id", e.MessageID)
@@ -386,21 +339,9 @@ func (t *Twin) confirm(topic string) error {
 	t.mu.Lock()
 	s := t.subscriptions[topic]
 	t.mu.Unlock()
-	e, err := t.signer.envelope("SubscriptionConfirmation", topic, t.uuid(),
-		"You have chosen to subscribe to the topic "+topic+".\nTo confirm the subscription, visit the SubscribeURL included in this message.",
-		s.token, t.now(), "")
-	if err != nil {
-		return err
-	}
 	t.count(func(s *Stats) { s.SubscriptionConfirmations++ })
-	t.task(func(ctx context.Context) {
-		for range 4 {
-			if status := t.post(ctx, s.endpoint, e, ""); status >= 200 && status < 500 || !t.wait(ctx, time.Second) {
-				return
-			}
-		}
-	})
-	return nil
+	return t.announce(s, "", topic, "SubscriptionConfirmation",
+		"You have chosen to subscribe to the topic "+topic+".\nTo confirm the subscription, visit the SubscribeURL included in this message.")
 }
 
 // Unsubscribe ends the topic's subscription, of which SNS tells the endpoint a
@@ -413,15 +354,20 @@ func (t *Twin) Unsubscribe(topic string) error {
 	if s == nil {
 		return errors.New("the topic has no subscription")
 	}
-	e, err := t.signer.envelope("UnsubscribeConfirmation", topic, t.uuid(),
-		"You have chosen to deactivate subscription "+s.arn+".\nTo cancel this operation and restore the subscription, visit the SubscribeURL included in this message.",
-		s.token, t.now(), "")
+	return t.announce(s, s.arn, topic, "UnsubscribeConfirmation",
+		"You have chosen to deactivate subscription "+s.arn+".\nTo cancel this operation and restore the subscription, visit the SubscribeURL included in this message.")
+}
+
+// announce sends a subscription's endpoint a message about the subscription.
+// One that is not confirmed has no ARN yet.
+func (t *Twin) announce(s *subscription, arn, topic, kind, message string) error {
+	e, err := t.signer.envelope(kind, topic, t.uuid(), message, s.token, t.now(), "")
 	if err != nil {
 		return err
 	}
 	t.task(func(ctx context.Context) {
 		for range 4 {
-			if status := t.post(ctx, s.endpoint, e, s.arn); status >= 200 && status < 500 || !t.wait(ctx, time.Second) {
+			if status := t.post(ctx, s.endpoint, e, arn); status >= 200 && status < 500 || !t.wait(ctx, time.Second) {
 				return
 			}
 		}
@@ -451,17 +397,11 @@ var snsKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.Genera
 // snsSigner signs as SNS does, with a certificate of its own.
 type snsSigner struct {
 	key         *rsa.PrivateKey
-	certificate []byte // PEM
-	version     string
-	count       chan int // the next message's number
+	certificate []byte       // PEM
+	signed      atomic.Int64 // messages whose version nobody chose
 }
 
-func newSNSSigner(s SNS, now time.Time) (*snsSigner, error) {
-	switch s.SignatureVersion {
-	case "", "1", "2":
-	default:
-		return nil, fmt.Errorf("signature version %q is neither 1 nor 2", s.SignatureVersion)
-	}
+func newSNSSigner(now time.Time) (*snsSigner, error) {
 	key, err := snsKey()
 	if err != nil {
 		return nil, fmt.Errorf("make the key of SNS: %w", err)
@@ -475,10 +415,7 @@ func newSNSSigner(s SNS, now time.Time) (*snsSigner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the certificate of SNS: %w", err)
 	}
-	count := make(chan int, 1)
-	count <- 0
-	return &snsSigner{key: key, version: s.SignatureVersion, count: count,
-		certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}, nil
+	return &snsSigner{key: key, certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}, nil
 }
 
 // envelope returns the signed message.
@@ -487,13 +424,8 @@ func (s *snsSigner) envelope(kind, topic, id, message, token string, now time.Ti
 	if err != nil {
 		return envelope{}, err
 	}
-	if version == "" {
-		version = s.version
-	}
 	if version == "" { // in turn
-		n := <-s.count
-		s.count <- n + 1
-		version = []string{"2", "1"}[n%2]
+		version = []string{"1", "2"}[s.signed.Add(1)%2]
 	}
 	host := "https://sns." + region + ".amazonaws.com"
 	e := envelope{Type: kind, MessageID: id, TopicARN: topic, Message: message, Timestamp: now.UTC().Format(snsTime),

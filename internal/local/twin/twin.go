@@ -1,6 +1,7 @@
 package twin
 
 import (
+	"cmp"
 	"context"
 	crand "crypto/rand"
 	"crypto/rsa"
@@ -43,26 +44,8 @@ type Options struct {
 	// SNS says how notifications are signed and delivered.
 	SNS SNS
 
-	// RememberFailures makes the idempotency memory keep answers of 429 and
-	// 5xx too: the same key fails again, only a new one helps. Which of the
-	// two Amazon does is not documented.
-	RememberFailures bool
-
-	// EffectOnConfirm makes an update take effect when its buyer confirms on
-	// the hosted page, not only by Complete Checkout Session. Whether Amazon
-	// waits for Complete is not documented.
-	EffectOnConfirm bool
-
-	// CancelURLWithSession appends the checkout session's id to the payload's
-	// checkoutCancelUrl too. Whether Amazon does is not documented.
-	CancelURLWithSession bool
-
-	// APIAddr, ProxyAddr, ControlAddr and CheckoutAddr are loopback addresses
-	// to listen on. Empty: 127.0.0.1 with a free port.
-	APIAddr, ProxyAddr, ControlAddr, CheckoutAddr string
-
 	// CAFile is where Start writes the CA's certificate as PEM; Close removes
-	// it. Empty: nowhere, see Twin.CAPEM.
+	// it. Empty: nowhere.
 	CAFile string
 }
 
@@ -117,11 +100,10 @@ type Twin struct {
 	now     func() time.Time
 	log     zerolog.Logger
 
-	accounts   []*account
-	operations []operation
-	hosts      map[string]http.Handler // by host name, for the TLS listener
-	signer     *snsSigner
-	client     *http.Client
+	accounts []*account
+	hosts    map[string]http.Handler // by host name, for the TLS listener
+	signer   *snsSigner
+	client   *http.Client
 
 	// ctx ends with Close: everything in flight ends with it.
 	ctx    context.Context
@@ -139,7 +121,6 @@ type Twin struct {
 	sessions      map[string]*session
 	buckets       map[bucketKey]*bucket
 	answered      map[idempotencyKey]rememberedAnswer
-	verified      map[string]canonical // last verified request, by key id
 	subscriptions map[string]*subscription
 	faults        *faultState
 	held          []*notification // by a reorder fault
@@ -168,13 +149,7 @@ func New(o Options) (*Twin, error) {
 	if len(o.Accounts) == 0 {
 		o.Accounts = []Account{{}}
 	}
-	if o.Seed == 0 {
-		var b [8]byte
-		if _, err := crand.Read(b[:]); err != nil {
-			return nil, fmt.Errorf("twin: choose a seed: %w", err)
-		}
-		o.Seed = binary.LittleEndian.Uint64(b[:])
-	}
+	o.Seed = cmp.Or(o.Seed, rand.Uint64())
 	idle := make(chan struct{})
 	close(idle)
 	t := &Twin{
@@ -186,17 +161,15 @@ func New(o Options) (*Twin, error) {
 		sessions:      map[string]*session{},
 		buckets:       map[bucketKey]*bucket{},
 		answered:      map[idempotencyKey]rememberedAnswer{},
-		verified:      map[string]canonical{},
 		subscriptions: map[string]*subscription{},
 		faults:        newFaultState(Faults{}),
 		slots:         make(chan struct{}, maxDeliveries),
 		idle:          idle,
-		operations:    operations(),
 	}
 	if err := t.openAccounts(o.Accounts); err != nil {
 		return nil, fmt.Errorf("twin: %w", err)
 	}
-	signer, err := newSNSSigner(o.SNS, o.Now())
+	signer, err := newSNSSigner(o.Now())
 	if err != nil {
 		return nil, fmt.Errorf("twin: %w", err)
 	}
@@ -238,36 +211,24 @@ var merchantID = regexp.MustCompile(`^[A-Z0-9]{5,20}$`)
 
 func (t *Twin) openAccount(given Account) (*account, error) {
 	a := &account{Account: given}
-	if a.MerchantID == "" {
-		a.MerchantID = DefaultMerchantID
-	}
+	a.MerchantID = cmp.Or(a.MerchantID, DefaultMerchantID)
 	if !merchantID.MatchString(a.MerchantID) {
 		return nil, errors.New("a merchant id is 5 to 20 of A-Z and 0-9")
 	}
-	a.Environment = strings.ToLower(a.Environment)
-	if a.Environment == "" {
-		a.Environment = "sandbox"
-	}
+	a.Environment = cmp.Or(strings.ToLower(a.Environment), "sandbox")
 	if a.Environment != "live" && a.Environment != "sandbox" {
 		return nil, fmt.Errorf("environment %q is neither live nor sandbox", a.Environment)
 	}
-	if a.Region == "" {
-		a.Region = "eu"
-	}
-	region, ok := regionOf(a.Region)
+	region, ok := regionOf(cmp.Or(a.Region, "eu"))
 	if !ok {
 		return nil, fmt.Errorf("region %q is none of na, eu, jp", a.Region)
 	}
 	a.Region = region
-	if a.PublicKeyID == "" {
-		a.PublicKeyID = strings.ToUpper(a.Environment) + "-" + a.MerchantID
-	}
+	a.PublicKeyID = cmp.Or(a.PublicKeyID, strings.ToUpper(a.Environment)+"-"+a.MerchantID)
 	if e := keyEnvironment(a.PublicKeyID); e != "" && e != a.Environment {
 		return nil, fmt.Errorf("key id %s is for %s", a.PublicKeyID, e)
 	}
-	if a.TopicARN == "" {
-		a.TopicARN = "arn:aws:sns:" + topicRegions[a.Region] + ":123456789012:" + a.MerchantID + "-" + a.Environment
-	}
+	a.TopicARN = cmp.Or(a.TopicARN, "arn:aws:sns:"+topicRegions[a.Region]+":123456789012:"+a.MerchantID+"-"+a.Environment)
 	if _, err := parseTopic(a.TopicARN); err != nil {
 		return nil, err
 	}

@@ -26,8 +26,8 @@ type refusal struct {
 	status  int
 	reason  string // reasonCode
 	message string
-	differs []string   // what differs, a sentence each; for people
-	arrived *canonical // the twin's canonical request, if it came so far
+	differs []string  // what differs, a sentence each; for people
+	arrived canonical // the twin's canonical request, if it came so far
 }
 
 func refuse(status int, reason, format string, args ...any) *refusal {
@@ -47,12 +47,13 @@ func (t *Twin) authenticate(a *arrival) (*account, *refusal) {
 	}
 	a.auth = auth
 	arrived := readings(*a)[0]
+	explained := func(r *refusal) *refusal {
+		r.arrived, r.differs = arrived, t.explain(auth.publicKeyID, auth.algorithm, auth.signature, requestDocument(*a, arrived))
+		return r
+	}
 	for _, name := range auth.signedHeaders {
 		if len(a.values(name)) == 0 {
-			r := refuse(400, "MissingHeader", "The header %s is missing: SignedHeaders names it, and it did not arrive.", strings.ToLower(name))
-			r.arrived = &arrived
-			r.differs = t.explain(*a)
-			return nil, r
+			return nil, explained(refuse(400, "MissingHeader", "The header %s is missing: SignedHeaders names it, and it did not arrive.", strings.ToLower(name)))
 		}
 	}
 	for _, name := range requiredHeaders() {
@@ -62,32 +63,21 @@ func (t *Twin) authenticate(a *arrival) (*account, *refusal) {
 	}
 	holders := t.holders(auth.publicKeyID)
 	if len(holders) == 0 {
-		r := refuse(403, "InvalidAuthentication", "The PublicKeyId %s is not known.", clip(auth.publicKeyID, 64))
-		r.arrived = &arrived
-		r.differs = t.explain(*a)
-		return nil, r
+		return nil, explained(refuse(403, "InvalidAuthentication", "The PublicKeyId %s is not known.", clip(auth.publicKeyID, 64)))
 	}
 	verified, ok := verify(*a, holders[0].PublicKey)
 	if !ok {
-		r := refuse(403, "InvalidRequestSignature", "Unable to verify signature, signing String [%s] , signature [%s].",
-			stringToSign(auth.algorithm.name, arrived.text()), clip(auth.signatureText, 1024))
-		r.arrived = &arrived
-		r.differs = t.explain(*a)
-		return nil, r
-	}
-	if r := t.checkSigned(*a); r != nil {
-		r.arrived = &verified
-		return nil, r
+		return nil, explained(refuse(403, "InvalidRequestSignature", "Unable to verify signature, signing String [%s] , signature [%s].",
+			stringToSign(auth.algorithm.name, arrived.text()), clip(auth.signatureText, 1024)))
 	}
 	owner, r := t.checkValues(*a, holders)
-	if r != nil {
-		r.arrived = &verified
-		return nil, r
+	if missing := checkSigned(*a); missing != nil {
+		owner, r = nil, missing
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.verified[auth.publicKeyID] = verified
-	return owner, nil
+	if r != nil {
+		r.arrived = verified
+	}
+	return owner, r
 }
 
 // present refuses a request without a header, or with an empty one.
@@ -124,11 +114,11 @@ func verify(a arrival, pub *rsa.PublicKey) (canonical, bool) {
 			return c, true
 		}
 	}
-	return canonical{}, false
+	return nil, false
 }
 
 // checkSigned refuses a genuine signature that leaves out what must be signed.
-func (t *Twin) checkSigned(a arrival) *refusal {
+func checkSigned(a arrival) *refusal {
 	must := requiredHeaders()
 	if a.header.Get(idempotencyHeader) != "" {
 		must = append(must, idempotencyHeader)
@@ -222,12 +212,10 @@ func hostname(host string) string {
 
 // body returns the error as the API words it. The member "twin" is the twin's
 // own: Amazon has none.
-func (t *Twin) refusalBody(r *refusal, publicKeyID string) any {
+func (r *refusal) body() any {
 	type own struct {
 		Differs          []string `json:"differs,omitempty"`
-		CanonicalRequest []string `json:"canonicalRequest,omitempty"`
-		StringToSign     string   `json:"stringToSign,omitempty"`
-		SinceVerified    []string `json:"sinceVerified,omitempty"`
+		CanonicalRequest []string `json:"canonicalRequest"`
 	}
 	body := struct {
 		ReasonCode string `json:"reasonCode"`
@@ -238,13 +226,7 @@ func (t *Twin) refusalBody(r *refusal, publicKeyID string) any {
 		body.Message += " What differs: " + strings.Join(r.differs, "; ") + "."
 	}
 	if r.arrived != nil {
-		body.Twin = &own{Differs: r.differs, CanonicalRequest: r.arrived.numbered()}
-		t.mu.Lock()
-		last, ok := t.verified[publicKeyID]
-		t.mu.Unlock()
-		if ok {
-			body.Twin.SinceVerified = compare(last, *r.arrived, "the last verified request")
-		}
+		body.Twin = &own{r.differs, r.arrived.numbered()}
 	}
 	return body
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/rand"
 	"net/url"
-	"os"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -104,13 +103,9 @@ var Ways = []struct {
 // pooled returns the URL that leads to the database by way of PgBouncer.
 func pooled(t testing.TB, url string) string {
 	t.Helper()
-	o, err := local.FromEnvironment(os.Getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := local.StartBouncer(t.Context(), url, o)
+	b, err := local.StartBouncer(t.Context(), url)
 	if local.Unavailable(err) {
-		t.Skipf("%v — install pgbouncer", err)
+		t.Skip(err)
 	}
 	if err != nil {
 		t.Fatal(err)

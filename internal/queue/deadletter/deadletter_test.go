@@ -18,7 +18,7 @@ import (
 	"walletsync/internal/console"
 	"walletsync/internal/console/view"
 	"walletsync/internal/ipn"
-	local "walletsync/internal/local/sqs"
+	local "walletsync/internal/local/aws/sqs"
 	"walletsync/internal/queue"
 	"walletsync/internal/wallet"
 )

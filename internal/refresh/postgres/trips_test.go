@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"walletsync/internal/amazonpay"
-	"walletsync/internal/local/pg/wire"
+	"walletsync/internal/local/fault/wire"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/refresh"
