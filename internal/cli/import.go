@@ -16,14 +16,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"walletsync/internal/reconcile"
+	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"
 )
 
 // ImportStore is what import needs of the database.
 type ImportStore interface {
-	reconcile.ImportStore
+	refresh.ImportStore
 	reconcile.WakeStore
-	ImportOf(context.Context, wallet.AccountID) (reconcile.Import, error)
+	ImportOf(context.Context, wallet.AccountID) (refresh.Import, error)
 	OtherCalls(context.Context, wallet.AccountID) (perSecond float64, err error)
 }
 
@@ -276,7 +277,7 @@ func (i *importing) forecast(ctx context.Context) error {
 }
 
 // outcome looks up the outcome of all ids that were read.
-func (i *importing) outcome(ctx context.Context) (of reconcile.Imported, err error) {
+func (i *importing) outcome(ctx context.Context) (of refresh.Imported, err error) {
 	err = i.spool.read(func(keys []key) error {
 		slices.SortFunc(keys, key.compare)
 		return each(keys, func(a wallet.AccountID, ids []wallet.ChargePermissionID) error {

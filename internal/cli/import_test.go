@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"walletsync/internal/reconcile"
 	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"
 )
@@ -58,9 +57,9 @@ func (s *importStore) waits(a wallet.AccountID) (waiting, stuck int) {
 	return max(len(s.fails), n-done), len(s.fails)
 }
 
-func (s *importStore) ImportOf(_ context.Context, a wallet.AccountID) (reconcile.Import, error) {
+func (s *importStore) ImportOf(_ context.Context, a wallet.AccountID) (refresh.Import, error) {
 	waiting, stuck := s.waits(a)
-	i := reconcile.Import{Waiting: waiting, Stuck: stuck, Ahead: 12, PerSecond: 4, Rest: s.rest}
+	i := refresh.Import{Waiting: waiting, Stuck: stuck, Ahead: 12, PerSecond: 4, Rest: s.rest}
 	if s.rest > 0 {
 		i.Why = "Amazon Pay throttles"
 	}
@@ -69,7 +68,7 @@ func (s *importStore) ImportOf(_ context.Context, a wallet.AccountID) (reconcile
 
 func (s *importStore) OtherCalls(context.Context, wallet.AccountID) (float64, error) { return 0.5, nil }
 
-func (s *importStore) Imported(_ context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID) (of reconcile.Imported, err error) {
+func (s *importStore) Imported(_ context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID) (of refresh.Imported, err error) {
 	for _, id := range ids {
 		switch {
 		case s.fails[id]:
@@ -179,16 +178,16 @@ func TestImportWakesTheWorkerAtOnceAndAtItsEnd(t *testing.T) {
 func TestTimeLeftOfAnImport(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		of     reconcile.Import
+		of     refresh.Import
 		others float64
 		want   time.Duration
 	}{
-		{"nothing waits", reconcile.Import{Ahead: 100, PerSecond: 2}, 0, 0},
-		{"a million at half of what is documented", reconcile.Import{Waiting: 1_000_000, PerSecond: 2}, 0, 500_000 * time.Second},
-		{"beside others", reconcile.Import{Waiting: 300, Ahead: 20, PerSecond: 2}, 0.5, 210 * time.Second},
-		{"others take all: one in ten is left", reconcile.Import{Waiting: 30, PerSecond: 2}, 3, 150 * time.Second},
-		{"the worker is slower", reconcile.Import{Waiting: 300, PerSecond: 50}, 0, 15 * time.Second},
-		{"calls rest", reconcile.Import{Waiting: 2, PerSecond: 2, Rest: time.Minute}, 0, 61 * time.Second},
+		{"nothing waits", refresh.Import{Ahead: 100, PerSecond: 2}, 0, 0},
+		{"a million at half of what is documented", refresh.Import{Waiting: 1_000_000, PerSecond: 2}, 0, 500_000 * time.Second},
+		{"beside others", refresh.Import{Waiting: 300, Ahead: 20, PerSecond: 2}, 0.5, 210 * time.Second},
+		{"others take all: one in ten is left", refresh.Import{Waiting: 30, PerSecond: 2}, 3, 150 * time.Second},
+		{"the worker is slower", refresh.Import{Waiting: 300, PerSecond: 50}, 0, 15 * time.Second},
+		{"calls rest", refresh.Import{Waiting: 2, PerSecond: 2, Rest: time.Minute}, 0, 61 * time.Second},
 	} {
 		if got := c.of.Left(c.others, 20); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"walletsync/internal/pg"
-	"walletsync/internal/reconcile"
+	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"
 )
 
@@ -20,7 +20,7 @@ var (
 	sqlImportOthers = pg.Statement(Statements, "import_others")
 )
 
-// Import is that of reconcile.ImportStore. Repeated after an unknown outcome it
+// Import is that of refresh.ImportStore. Repeated after an unknown outcome it
 // may count as known what the first trip marked.
 func (s *Store) Import(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) (int, error) {
 	var marked int
@@ -34,9 +34,9 @@ func (s *Store) Import(ctx context.Context, account wallet.AccountID, ids []wall
 	return marked, err
 }
 
-// Imported is that of reconcile.ImportStore.
-func (s *Store) Imported(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) (reconcile.Imported, error) {
-	var out reconcile.Imported
+// Imported is that of refresh.ImportStore.
+func (s *Store) Imported(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) (refresh.Imported, error) {
+	var out refresh.Imported
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		b.Queue(sqlImported, account, pg.Texts(ids)).QueryRow(func(row pgx.Row) error {
 			return row.Scan(&out.Read, &out.NotFollowed, &out.Gone, &out.Failing, &out.Waiting, &out.Erased, &out.Error)
@@ -46,10 +46,10 @@ func (s *Store) Imported(ctx context.Context, account wallet.AccountID, ids []wa
 }
 
 // ImportOf tells how the import of an account stands.
-func (s *Store) ImportOf(ctx context.Context, account wallet.AccountID) (reconcile.Import, error) {
-	var out reconcile.Import
+func (s *Store) ImportOf(ctx context.Context, account wallet.AccountID) (refresh.Import, error) {
+	var out refresh.Import
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlImportWaits, account, reconcile.StuckAfter, s.db.Now()).QueryRow(func(row pgx.Row) error {
+		b.Queue(sqlImportWaits, account, refresh.StuckAfter, s.db.Now()).QueryRow(func(row pgx.Row) error {
 			var rest float64
 			err := row.Scan(&out.Waiting, &out.Stuck, &out.Ahead, &out.PerSecond, &rest, &out.Why)
 			out.Rest = time.Duration(rest * float64(time.Second))

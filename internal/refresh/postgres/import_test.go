@@ -11,7 +11,7 @@ import (
 
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/pgtest"
-	"walletsync/internal/reconcile"
+	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"
 )
 
@@ -95,14 +95,14 @@ func TestHowAnImportStands(t *testing.T) {
 		t.Errorf("calls rest for %v", got.Rest)
 	}
 	got.Rest = 0
-	if want := (reconcile.Import{Waiting: 7, Stuck: 2, Ahead: 2, PerSecond: 4, Why: "a test"}); got != want {
+	if want := (refresh.Import{Waiting: 7, Stuck: 2, Ahead: 2, PerSecond: 4, Why: "a test"}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	others, err := store.OtherCalls(t.Context(), "main")
 	if want := 29.0 / 3600; err != nil || others < want || others > want+1.0/3600 { // 2, 4, … 58 minutes ago, and 60 or not
 		t.Errorf("others make %v calls a second, %v", others, err)
 	}
-	if got, err = store.ImportOf(t.Context(), "known"); err != nil || got != (reconcile.Import{PerSecond: 4}) {
+	if got, err = store.ImportOf(t.Context(), "known"); err != nil || got != (refresh.Import{PerSecond: 4}) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -652,7 +652,7 @@ func (m *Model) announced(k Key) wallet.AnnouncementStatus {
 }
 
 // Imported tells what has become of ids.
-func (m *Model) Imported(_ context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID) (out reconcile.Imported, err error) {
+func (m *Model) Imported(_ context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID) (out refresh.Imported, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, id := range ids {

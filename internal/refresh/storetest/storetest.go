@@ -26,7 +26,7 @@ type Store interface {
 	Erase(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID, cause wallet.Cause) error
 	reconcile.SweepStore
 	reconcile.WakeStore
-	reconcile.ImportStore
+	refresh.ImportStore
 	// Announce makes distinct ids, in key order, known, and requests those that
 	// were never read.
 	Announce(context.Context, wallet.AccountID, []wallet.ChargePermissionID) ([]wallet.Announcement, []refresh.Wake, error)
