@@ -1,166 +1,214 @@
-// Package functions_test holds the house to its plan: what each binary must not
-// link, and who may import whom.
+// Package functions_test holds the layout to its rules: what each binary must not
+// link, and which packages may import which.
 package functions_test
 
 import (
 	"encoding/json"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// mustNotLink says what a binary must not link, and why.
+const (
+	onlyMigratorMigrates = "only the migrator migrates"
+	deadCode             = "it switches the linker's dead code elimination off"
+	testCode             = "test code"
+)
+
+// mustNotLink says what a binary must not link, directly or not, and why.
 var mustNotLink = map[string]map[string]string{
 	"ipn-receiver": {
-		"walletsync/internal/publish":   "only the push publishes",
 		"github.com/jackc/pgx/v5":       "the receiver touches no database",
-		"walletsync/internal/postgres":  "the receiver touches no database",
+		"walletsync/internal/pg":        "the receiver touches no database",
 		"walletsync/internal/amazonpay": "the receiver calls no Amazon Pay",
 		"walletsync/internal/payclient": "the receiver must never hold the private key",
-		"html/template":                 "it switches the linker's dead code elimination off",
-		"net/http/httptest":             "test code",
+		"walletsync/internal/feedpush":  "only the push publishes",
+		"html/template":                 deadCode,
+		"net/http/httptest":             testCode,
 	},
 	"ipn-worker": {
-		"walletsync/internal/publish": "only the push publishes",
-		"html/template":               "it switches the linker's dead code elimination off",
-		"github.com/pressly/goose/v3": "only the migrator migrates",
-		"net/http/httptest":           "test code",
+		"walletsync/internal/feedpush": "only the push publishes",
+		"html/template":                deadCode,
+		"github.com/pressly/goose/v3":  onlyMigratorMigrates,
+		"net/http/httptest":            testCode,
 	},
 	"reconciler": {
-		"walletsync/internal/publish": "only the push publishes",
-		"html/template":               "it switches the linker's dead code elimination off",
-		"github.com/pressly/goose/v3": "only the migrator migrates",
-		"net/http/httptest":           "test code",
+		"walletsync/internal/feedpush": "only the push publishes",
+		"html/template":                deadCode,
+		"github.com/pressly/goose/v3":  onlyMigratorMigrates,
+		"net/http/httptest":            testCode,
 	},
 	"update-start": {
-		"walletsync/internal/publish": "only the push publishes",
-		"github.com/pressly/goose/v3": "only the migrator migrates",
-		"net/http/httptest":           "test code",
+		"walletsync/internal/feedpush": "only the push publishes",
+		"github.com/pressly/goose/v3":  onlyMigratorMigrates,
+		"net/http/httptest":            testCode,
 	},
 	"checkout-return": {
-		"walletsync/internal/publish": "only the push publishes",
-		"github.com/pressly/goose/v3": "only the migrator migrates",
-		"net/http/httptest":           "test code",
+		"walletsync/internal/feedpush": "only the push publishes",
+		"github.com/pressly/goose/v3":  onlyMigratorMigrates,
+		"net/http/httptest":            testCode,
 	},
 	"feed-push": {
 		"walletsync/internal/payclient": "the push calls no Amazon Pay",
-		"html/template":                 "it switches the linker's dead code elimination off",
-		"github.com/pressly/goose/v3":   "only the migrator migrates",
-		"net/http/httptest":             "test code",
+		"html/template":                 deadCode,
+		"github.com/pressly/goose/v3":   onlyMigratorMigrates,
+		"net/http/httptest":             testCode,
 	},
-	"back-office": {
-		"walletsync/internal/publish": "only the push publishes",
-		"github.com/pressly/goose/v3": "only the migrator migrates",
-		"net/http/httptest":           "test code",
+	"console": {
+		"walletsync/internal/feedpush": "only the push publishes",
+		"github.com/pressly/goose/v3":  onlyMigratorMigrates,
+		"net/http/httptest":            testCode,
 	},
 	"walletsync": {
-		"walletsync/internal/publish":         "only the push publishes",
-		"html/template":                       "it switches the linker's dead code elimination off",
-		"github.com/pressly/goose/v3":         "only the migrator migrates",
+		"html/template":                       deadCode,
+		"github.com/pressly/goose/v3":         onlyMigratorMigrates,
 		"github.com/aws/aws-lambda-go/lambda": "people run it, not Lambda",
-		"net/http/httptest":                   "test code",
+		"net/http/httptest":                   testCode,
 	},
 	"migrator": {
-		"walletsync/internal/publish":   "only the push publishes",
+		"walletsync/internal/feedpush":  "only the push publishes",
 		"walletsync/internal/amazonpay": "the migrator calls no Amazon Pay",
-		"html/template":                 "it switches the linker's dead code elimination off",
-		"net/http/httptest":             "test code",
+		"html/template":                 deadCode,
+		"net/http/httptest":             testCode,
 	},
 }
 
-// mayImport says whom of ours a package may import. Dependencies point inwards:
-// rooms declare the interfaces that they need, adapters fill them.
-var mayImport = map[string][]string{
-	"internal/wallet":              {},
-	"internal/sns":                 {},
-	"internal/amazonpay":           {},
-	"migrations":                   {},
-	"internal/telemetry":           {},
-	"internal/deadline":            {},
-	"internal/ipn":                 {"internal/wallet", "internal/sns", "internal/telemetry"},
-	"internal/refresh":             {"internal/wallet", "internal/amazonpay", "internal/telemetry"},
-	"internal/reconcile":           {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay", "internal/privacy"}, // refresh brings amazonpay
-	"internal/push":                {"internal/wallet", "internal/telemetry"},
-	"internal/publish":             {"internal/wallet", "internal/push", "internal/telemetry"}, // alone links the clients of SNS and EventBridge
-	"internal/postgres/migrate":    {"internal/wallet", "migrations", "internal/postgres/endpoint"},
-	"internal/postgres/endpoint":   {},
-	"internal/postgres":            {"internal/postgres/endpoint", "internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/privacy", "internal/export", "internal/backoffice/view", "internal/backoffice/identity"},
-	"internal/queue":               {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"},
-	"internal/awslambda":           {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
-	"internal/config":              {"internal/wallet", "internal/telemetry", "internal/backoffice/identity"}, // the names of the roles
-	"internal/payclient":           {"internal/refresh", "internal/wallet", "internal/config", "internal/backoffice/identity", "internal/amazonpay", "internal/telemetry"},
-	"internal/html":                {}, // it knows no page
-	"internal/update":              {"internal/wallet", "internal/refresh", "internal/update/session", "internal/update/pages", "internal/html", "internal/amazonpay", "internal/telemetry"},
-	"internal/update/session":      {"internal/wallet", "internal/amazonpay", "internal/telemetry"}, // no page: the reconciler and the store need none
-	"internal/update/pages":        {"internal/html"},
-	"internal/backoffice/answer":   {"internal/html"},
-	"internal/backoffice/view":     {"internal/wallet"}, // no page: the store and the queue need none
-	"internal/backoffice/pages":    {"internal/backoffice/view", "internal/backoffice/identity", "internal/html", "internal/wallet"},
-	"internal/backoffice":          {"internal/backoffice/view", "internal/backoffice/identity", "internal/backoffice/pages", "internal/backoffice/answer", "internal/html", "internal/wallet"},
-	"internal/backoffice/identity": {},                                                                                                    // the console's pages and its sign-in agree on it, and on nothing else
-	"internal/local/twin":          {},                                                                                                    // what it shares with what it tests are the facts alone
-	"internal/backoffice/signin":   {"internal/backoffice/identity", "internal/backoffice/answer", "internal/html", "internal/telemetry"}, // no store: a session is its cookie
-	"internal/local/issuer":        {},                                                                                                    // it knows what an issuer knows: the standards
-	"internal/local/sqs":           {"internal/local/sqs/awsjson"},
-	"internal/local/bus":           {"internal/local/sqs/awsjson"},
-	"internal/local/lambda":        {"internal/local/sqs", "internal/local/sqs/awsjson"},
-	"internal/local/pg":            {},
-	"internal/local/apidoc":        {},
-	"internal/local/scale":         {},
-	"internal/local/shop":          {}, // it knows what a merchant knows: update-start's HTTP interface
-	"internal/local/status":        {},
-	"internal/refresh/storetest":   {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/amazonpay", "internal/telemetry", "internal/privacy"},
-	"internal/local/sqs/awsjson":   {},
-	"internal/local/sqs/mototest":  {},
-	"internal/local/testreport":    {},
-	"internal/local/pg/wire":       {},
-	"internal/local/pg/pgtest":     {"internal/local/pg"},
-	"internal/local/secrets":       {"internal/local/sqs/awsjson"},
-	"internal/privacy":             {"internal/wallet"},
-	"internal/export":              {"internal/wallet"},
-	"internal/postgres/iam":        {"internal/config", "internal/wallet", "internal/backoffice/identity"}, // alone links RDS's signer
-	// It links the console to the rooms that do what it asks for.
-	"internal/backoffice/rooms": {
-		"internal/backoffice/view", "internal/backoffice/identity", "internal/config", "internal/privacy", "internal/html", "internal/wallet", "internal/amazonpay", "internal/telemetry",
-		"internal/update", "internal/refresh", "internal/update/session", "internal/update/pages",
-	},
-	"internal/queue/deadletter": {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"}, // alone receives
+// facts are what any package may import but those of the first rule: the shared
+// words, arithmetic on contexts, metrics, and the facts of a merchant account.
+var facts = []string{"internal/wallet", "internal/deadline", "internal/telemetry", "internal/amazonpay/merchant"}
 
-	"internal/refresh/simtest": {
-		"internal/wallet", "internal/refresh", "internal/refresh/storetest", "internal/amazonpay", "internal/telemetry",
-		"internal/ipn", "internal/sns", "internal/reconcile", "internal/privacy", // the real worker and reconciler are what is simulated
+// rules say which packages of ours a package may import itself, besides facts.
+// Every package is in one of them; what it does not name there, it must not import.
+var rules = []struct {
+	why       string
+	mayImport map[string][]string
+	factsToo  bool
+}{
+	{
+		why: "what all share depends on nothing that could change with a feature; the protocol of SNS and the client of Amazon Pay could be libraries",
+		mayImport: map[string][]string{
+			"internal/wallet": {}, "internal/telemetry": {}, "internal/deadline": {}, "internal/amazonpay/merchant": {}, "migrations": {},
+			"internal/sns": {}, "internal/html": {}, "internal/amazonpay": {"internal/amazonpay/merchant"},
+		},
 	},
-	"internal/refresh/simtest/mutants": {},
-
-	"internal/amazonpay/merchant": {},
-
-	"internal/doctor": {"internal/wallet", "internal/config", "internal/privacy", "internal/backoffice/identity", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry"},
-	// Its commands call features, of which none imports it.
-	"internal/cli": {
-		"internal/wallet", "internal/refresh", "internal/reconcile", "internal/privacy", "internal/export", "internal/doctor",
-		"internal/telemetry", "internal/amazonpay", "internal/config", "internal/backoffice/identity", // what these bring
+	{
+		why: "a feature decides; it declares the interfaces that it needs, and knows no adapter, no settings and no store",
+		mayImport: map[string][]string{
+			"internal/ipn":            {"internal/sns"},
+			"internal/refresh":        {"internal/amazonpay"},
+			"internal/update":         {"internal/update/session", "internal/update/pages", "internal/refresh", "internal/html", "internal/amazonpay"},
+			"internal/update/session": {"internal/amazonpay"}, // no pages: the reconciler completes updates, too
+			"internal/update/pages":   {"internal/html"},
+			"internal/reconcile":      {"internal/refresh"}, // wake-ups
+			"internal/privacy":        {},
+			"internal/feedpush":       {},
+			"internal/export":         {},
+			"internal/console/view":   {}, // no pages: settings and store need it in binaries that link no html/template
+			// Staff start updates, export and erase.
+			"internal/console":      {"internal/console/view", "internal/html", "internal/privacy", "internal/update", "internal/update/pages"},
+			"internal/console/oidc": {"internal/console", "internal/console/view", "internal/html"}, // no store: a session is its cookie
+		},
+		factsToo: true,
 	},
-	// It fills the doctor's interface. Of the store it takes the statements' rights, and what the reconciler asks.
-	"internal/postgres/examine": {"internal/postgres/endpoint",
-		"internal/doctor", "internal/postgres", "internal/push", "internal/update/session", "migrations", "internal/privacy",
-		"internal/wallet", "internal/config", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry",
-		"internal/backoffice/identity", "internal/backoffice/view",
+	{
+		why: "a feature's store knows its own feature and pg. Another feature's store is an interface, which main fills",
+		mayImport: map[string][]string{
+			"internal/refresh/postgres":   {"internal/pg", "internal/refresh"},
+			"internal/update/postgres":    {"internal/pg", "internal/update/session"},
+			"internal/reconcile/postgres": {"internal/pg", "internal/reconcile"},
+			"internal/privacy/postgres":   {"internal/pg", "internal/privacy"},
+			"internal/feedpush/postgres":  {"internal/pg", "internal/feedpush"},
+			"internal/console/postgres":   {"internal/pg", "internal/console/view", "internal/reconcile"}, // the overview shows the state of notifications
+			"internal/cli/postgres":       {"internal/pg", "internal/export", "internal/privacy", "internal/refresh"},
+			"internal/doctor/postgres":    {"internal/pg", "internal/doctor", "internal/config", "migrations"},
+		},
+		factsToo: true,
+	},
+	{
+		why: "pg knows no feature; what only some binaries may link stands beneath it",
+		mayImport: map[string][]string{
+			"internal/pg":         {},
+			"internal/pg/migrate": {"internal/pg", "migrations"}, // alone links goose
+			"internal/pg/rdsiam":  {"internal/config"},           // alone links the signer of RDS
+		},
+		factsToo: true,
+	},
+	{
+		why: "an adapter translates between a feature and what others made: SQS, Lambda, the environment, Amazon Pay",
+		mayImport: map[string][]string{
+			"internal/queue":            {"internal/ipn"},
+			"internal/queue/deadletter": {"internal/ipn", "internal/console/view"}, // alone receives
+			"internal/awslambda":        {"internal/ipn"},
+			"internal/config":           {"internal/console/view"}, // the names of the roles
+			"internal/payclient":        {"internal/config", "internal/amazonpay", "internal/refresh"},
+		},
+		factsToo: true,
+	},
+	{
+		why: "the CLI and the doctor call features; no feature knows them",
+		mayImport: map[string][]string{
+			"internal/cli":    {"internal/refresh", "internal/reconcile", "internal/privacy", "internal/export", "internal/doctor"},
+			"internal/doctor": {"internal/config", "internal/amazonpay", "internal/reconcile"},
+		},
+		factsToo: true,
+	},
+	{
+		why: "the store's suite and the simulation run the real worker and reconciler, and no adapter",
+		mayImport: map[string][]string{
+			"internal/refresh/storetest":       {"internal/refresh", "internal/reconcile", "internal/amazonpay"},
+			"internal/refresh/simtest":         {"internal/refresh", "internal/refresh/storetest", "internal/reconcile", "internal/ipn", "internal/amazonpay"},
+			"internal/refresh/simtest/mutants": {},
+		},
+		factsToo: true,
+	},
+	{
+		why: "tests of statements set up what they need by the stores of all features",
+		mayImport: map[string][]string{
+			"internal/pg/pgtest": {"internal/pg", "internal/pg/migrate", "migrations", "internal/refresh", "internal/update/session",
+				"internal/cli/postgres", "internal/console/postgres", "internal/feedpush/postgres", "internal/privacy/postgres",
+				"internal/reconcile/postgres", "internal/refresh/postgres", "internal/update/postgres",
+				"internal/local/pg", "internal/local/pg/pgtest", "internal/local/scale"},
+		},
+		factsToo: true,
+	},
+	{
+		why: "what stands in for others' systems knows what those know, and not what it is there to test",
+		mayImport: map[string][]string{
+			"internal/local/twin": {}, "internal/local/issuer": {}, "internal/local/demo/shop": {}, "internal/local/demo/status": {},
+			"internal/local/aws/awsjson": {}, "internal/local/aws/mototest": {},
+			"internal/local/aws/sqs":     {"internal/local/aws/awsjson"},
+			"internal/local/aws/bus":     {"internal/local/aws/awsjson"},
+			"internal/local/aws/secrets": {"internal/local/aws/awsjson"},
+			"internal/local/aws/lambda":  {"internal/local/aws/sqs"},
+			"internal/local/pg":          {},
+			"internal/local/pg/pgtest":   {"internal/local/pg"},
+			"internal/local/fault/link":  {}, "internal/local/fault/wire": {},
+			"internal/local/scale": {}, "internal/local/apidoc": {}, "internal/local/testreport": {},
+		},
+	},
+	{
+		why: "they put everything together",
+		mayImport: map[string][]string{
+			"internal/local": {"internal/local/stack"},
+			"internal/local/stack": {"internal/local/twin", "internal/local/issuer", "internal/local/demo/shop", "internal/local/demo/status", "internal/local/pg",
+				"internal/local/aws/sqs", "internal/local/aws/bus", "internal/local/aws/secrets", "internal/local/aws/lambda",
+				"internal/console/oidc"}, // where the issuer sends browsers back to
+			"internal/e2e": {}, "internal/e2e/template": {}, "internal/e2e/nothing": {},
+		},
 	},
 }
-
-// leaves import nothing of ours at all.
-var leaves = map[string]bool{"internal/wallet": true, "internal/sns": true, "internal/amazonpay": true, "internal/telemetry": true, "migrations": true}
 
 type pkg struct {
-	ImportPath string
-	Deps       []string
-	Name       string
+	ImportPath    string
+	Imports, Deps []string
+	Name          string
 }
 
 func list(t *testing.T, args ...string) []pkg {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", append([]string{"list", "-buildvcs=false", "-json=ImportPath,Deps,Name"}, args...)...).Output()
+	out, err := exec.CommandContext(t.Context(), "go", append([]string{"list", "-buildvcs=false", "-json=ImportPath,Imports,Deps,Name"}, args...)...).Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
@@ -181,42 +229,61 @@ func TestBinariesLinkNothingTheyMustNot(t *testing.T) {
 		if p.Name != "main" {
 			continue
 		}
-		name := p.ImportPath[strings.LastIndex(p.ImportPath, "/")+1:]
-		rules, ok := mustNotLink[name]
+		name := path.Base(p.ImportPath)
+		forbidden, ok := mustNotLink[name]
 		if !ok {
 			t.Errorf("functions/%s has no rule of what it must not link", name)
 		}
 		for _, dep := range p.Deps {
-			if why := rules[dep]; why != "" {
+			if why := forbidden[dep]; why != "" {
 				t.Errorf("%s links %s: %s", name, dep, why)
 			}
 			if strings.HasPrefix(dep, "walletsync/internal/local") {
-				t.Errorf("%s links %s: only laptops and tests know it", name, dep)
+				t.Errorf("%s links %s: only laptops and tests may", name, dep)
 			}
 		}
 	}
 }
 
-func TestPackagesImportOnlyInwards(t *testing.T) {
+// TestPackagesImportByTheRules looks at what each package imports itself: what
+// that brings is its own affair, and a binary's list says what must not come of it.
+func TestPackagesImportByTheRules(t *testing.T) {
+	seen := map[string]bool{}
 	for _, p := range list(t, "walletsync/internal/...", "walletsync/migrations") {
-		path := strings.TrimPrefix(p.ImportPath, "walletsync/")
-		allowed, ok := mayImport[path]
-		if !ok {
-			if strings.HasPrefix(path, "internal/local") || strings.HasPrefix(path, "internal/e2e") {
-				continue // it puts everything together
+		name := strings.TrimPrefix(p.ImportPath, "walletsync/")
+		seen[name] = true
+		found := false
+		for _, r := range rules {
+			allowed, ok := r.mayImport[name]
+			if !ok {
+				continue
 			}
-			t.Errorf("%s has no rule of whom it may import", path)
+			found = true
+			for _, i := range p.Imports {
+				i, ours := strings.CutPrefix(i, "walletsync/")
+				if ours && !slices.Contains(allowed, i) && !(r.factsToo && slices.Contains(facts, i)) {
+					t.Errorf("%s imports %s; the rule is: %s", name, i, r.why)
+				}
+			}
 		}
-		for _, dep := range p.Deps {
-			dep, own := strings.CutPrefix(dep, "walletsync/")
-			if dep == "internal/deadline" && !leaves[path] { // context's arithmetic, for whatever waits
-				continue
+		if !found {
+			t.Errorf("%s is in no rule", name)
+		}
+		store := path.Base(name) == "postgres" || name == "internal/pg" || strings.HasPrefix(name, "internal/pg/")
+		if !store && !strings.HasPrefix(name, "internal/local/") {
+			for _, i := range p.Imports {
+				if strings.HasPrefix(i, "github.com/jackc/pgx/") {
+					t.Errorf("%s imports %s: only a feature's postgres and pg speak to the database", name, i)
+				}
 			}
-			if dep == "internal/amazonpay/merchant" && (!leaves[path] || path == "internal/amazonpay") { // facts, which need no client
-				continue
-			}
-			if own && !slices.Contains(allowed, dep) {
-				t.Errorf("%s depends on %s", path, dep)
+		}
+	}
+	for _, r := range rules {
+		for name, allowed := range r.mayImport {
+			for _, p := range append(slices.Clone(allowed), name) {
+				if !seen[p] {
+					t.Errorf("the rule of %s names %s, which there is not", name, p)
+				}
 			}
 		}
 	}
