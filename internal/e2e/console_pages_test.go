@@ -74,12 +74,12 @@ var seeds = []string{
 	`insert into walletsync.refreshes (account, id, wanted, since, priority) values ('main', '` + unread + `', 1, now() - interval '2 minutes', 30)`,
 	`insert into walletsync.charge_permission_changes (position, account, charge_permission, facet, before, after, cause, message_id, request_id, read_at, stored_at)
 	values
-	(1, 'main', '` + annas + `', 'first_read', null, '{"address":{"name":"Anna Müller-Beispiel","line1":"Alte Straße 1","city":"Köln","postal_code":"50667","country_code":"DE"},"payment_method":{"descriptors":["Visa ****1111 (Amazon Pay)"]},"state":{"state":"Chargeable"},"buyer":{"name":"Anna Müller-Beispiel","email":"anna@example.com"},"limit":{"amount":"500","currency":"EUR"}}', 'import', null, 'P-0', now() - interval '400 days', now() - interval '400 days'),
-	(2, 'main', '` + annas + `', 'address', '{"name":"Anna Müller-Beispiel","line1":"Alte Straße 1","city":"Köln","postal_code":"50667","country_code":"DE"}', '{"name":"Anna Müller-Beispiel","line1":"Neue Straße 2","line2":"Hinterhaus","city":"Berlin","postal_code":"10115","country_code":"DE"}', 'return', null, 'P-1', now() - interval '6 days', now() - interval '6 days'),
-	(3, 'main', '` + annas + `', 'state', '{"state":"Chargeable"}', '{"state":"NonChargeable","reasons":["PaymentMethodExpired"]}', 'ipn', 'm-3', 'P0A1B2C3D4E5F6G7', now() - interval '25 minutes', now() - interval '25 minutes'),
-	(4, 'main', '` + yamadas + `', 'first_read', null, '{"address":{"name":"山田 太郎","city":"渋谷区","country_code":"JP"},"state":{"state":"Chargeable"}}', 'ipn', null, 'P-4', now() - interval '90 days', now() - interval '90 days'),
-	(5, 'main', '` + yamadas + `', 'payment_method', '{"descriptors":["Visa ****1111 (Amazon Pay)"]}', '{"descriptors":["Mastercard ****4444 (Amazon Pay)"]}', 'return', null, 'P1', now() - interval '3 hours', now() - interval '3 hours'),
-	(6, 'main', '` + hostiles + `', 'address', jsonb_build_object('line1', repeat('W', 200), 'city', '<b>'), jsonb_build_object('line1', repeat('M', 200), 'city', 'שלום', '<new>', '👩‍👩‍👧‍👦'), 'ipn', null, repeat('R', 120), now(), now() - interval '2 days')`,
+	(1, 'main', '` + annas + `', 'first_read', null, '{"shipping_address":{"name":"Anna Müller-Beispiel","line1":"Alte Straße 1","city":"Köln","postal_code":"50667","country_code":"DE"},"payment_method":{"payment_descriptors":["Visa ****1111 (Amazon Pay)"]},"state":{"state":"Chargeable"},"buyer":{"name":"Anna Müller-Beispiel","email":"anna@example.com"},"limit":{"limit_amount":"500","limit_currency":"EUR"}}', 'import', null, 'P-0', now() - interval '400 days', now() - interval '400 days'),
+	(2, 'main', '` + annas + `', 'shipping_address', '{"name":"Anna Müller-Beispiel","line1":"Alte Straße 1","city":"Köln","postal_code":"50667","country_code":"DE"}', '{"name":"Anna Müller-Beispiel","line1":"Neue Straße 2","line2":"Hinterhaus","city":"Berlin","postal_code":"10115","country_code":"DE"}', 'return', null, 'P-1', now() - interval '6 days', now() - interval '6 days'),
+	(3, 'main', '` + annas + `', 'state', '{"state":"Chargeable"}', '{"state":"NonChargeable","reason_codes":["PaymentMethodExpired"]}', 'ipn', 'm-3', 'P0A1B2C3D4E5F6G7', now() - interval '25 minutes', now() - interval '25 minutes'),
+	(4, 'main', '` + yamadas + `', 'first_read', null, '{"shipping_address":{"name":"山田 太郎","city":"渋谷区","country_code":"JP"},"state":{"state":"Chargeable"}}', 'ipn', null, 'P-4', now() - interval '90 days', now() - interval '90 days'),
+	(5, 'main', '` + yamadas + `', 'payment_method', '{"payment_descriptors":["Visa ****1111 (Amazon Pay)"]}', '{"payment_descriptors":["Mastercard ****4444 (Amazon Pay)"]}', 'return', null, 'P1', now() - interval '3 hours', now() - interval '3 hours'),
+	(6, 'main', '` + hostiles + `', 'shipping_address', jsonb_build_object('line1', repeat('W', 200), 'city', '<b>'), jsonb_build_object('line1', repeat('M', 200), 'city', 'שלום', '<new>', '👩‍👩‍👧‍👦'), 'ipn', null, repeat('R', 120), now(), now() - interval '2 days')`,
 	`update walletsync.feed set n = 6`,
 	`insert into walletsync.notifications (message_id, account, notification_id, object_type, object_id, charge_permission, type, published_at, arrived_at, processed_at, outcome)
 	select 'm-' || n, 'main', 'n-' || n, x.kind, '` + annas + `' || x.suffix, '` + annas + `', 'STATE_CHANGE', now() - n * interval '26 minutes', now() - n * interval '26 minutes', now() - n * interval '26 minutes', x.outcome
@@ -116,7 +116,7 @@ func (c *console) Now(_ context.Context, w wallet.Want) (wallet.Refreshed, error
 }
 
 func (c *console) Link(_ context.Context, account wallet.AccountID, id wallet.ChargePermissionID, update string) (view.Link, error) {
-	return view.Link{Account: string(account), ChargePermissionID: string(id), UpdateID: "3f0e8b5e-0000-4000-8000-000000000009", AskedFor: update,
+	return view.Link{Account: string(account), ChargePermissionID: string(id), UpdateID: "3f0e8b5e-0000-4000-8000-000000000009", Requested: update,
 		URL: "https://update.example.com/update?t=" + strings.Repeat("Ab0_", 24), ExpiresAt: time.Now().Add(24 * time.Hour)}, nil
 }
 

@@ -293,7 +293,7 @@ var ills = []struct {
 	{"notifications have stopped", func(t *testing.T, p *patient) {
 		p.exec(t, `update walletsync.notifications set processed_at = processed_at - interval '3 days';
 			insert into walletsync.charge_permission_changes (position, account, charge_permission, facet, cause, stored_at)
-			select -row_number() over (), account, id, 'address', 'reconcile', now() from walletsync.charge_permissions limit 2`)
+			select -row_number() over (), account, id, 'shipping_address', 'reconcile', now() from walletsync.charge_permissions limit 2`)
 		t.Cleanup(func() {
 			p.exec(t, `delete from walletsync.charge_permission_changes where position < 0;
 				update walletsync.notifications set processed_at = processed_at + interval '3 days'`)

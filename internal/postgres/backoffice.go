@@ -191,7 +191,7 @@ func (s *Store) Record(ctx context.Context, masked bool, account wallet.AccountI
 		one(b, &out.PaymentState, sqlConsolePayment.of(masked), account, id)
 		collect(b, &out.Timeline, sqlConsoleTimeline.of(masked), account, id, before, shownChanges+1)
 		collect(b, &out.Updates, sqlConsoleUpdates.of(masked), account, id, shownUpdates)
-		collect(b, &out.MoneyNotices, sqlConsoleMoney.of(masked), account, id, shownNotifications)
+		collect(b, &out.RefundAndChargebackNotifications, sqlConsoleMoney.of(masked), account, id, shownNotifications)
 		collect(b, &out.Notifications, sqlConsoleNotifications, account, id, shownNotifications)
 	})
 	if err != nil || fresh == nil {

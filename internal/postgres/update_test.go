@@ -240,7 +240,7 @@ func TestReturnsWhileTheOutcomeIsShownDoNotWaitInACircle(t *testing.T) {
 		checkout := fmt.Sprintf("checkout-%d", n)
 		a := u.complete(n+1, checkout)
 		u.now = u.now.Add(time.Second)
-		u.change("address", `{"city": "Newtown"}`)
+		u.change("shipping_address", `{"city": "Newtown"}`)
 		var g errgroup.Group
 		for returned := range byte(3) {
 			g.Go(func() error {
@@ -550,7 +550,7 @@ func TestReturnWithoutACheckoutSessionFailsWhatIsNotKnownBetter(t *testing.T) {
 func TestWhatChangedIsShownOnce(t *testing.T) {
 	u := newUpdates(t)
 	u.permission("Chargeable", "Oldtown")
-	u.change("address", `{"city":"Oldtown"}`)
+	u.change("shipping_address", `{"city":"Oldtown"}`)
 	u.now = u.now.Add(time.Minute)
 	u.session(1)
 	u.now = u.now.Add(time.Minute)
@@ -567,10 +567,10 @@ func TestWhatChangedIsShownOnce(t *testing.T) {
 		t.Errorf("before anything is stored: %s", d)
 	}
 	u.now = u.now.Add(time.Second)
-	u.change("address", `{"city":"Midtown"}`)
-	u.change("address", `{"city":"Newtown"}`)
+	u.change("shipping_address", `{"city":"Midtown"}`)
+	u.change("shipping_address", `{"city":"Newtown"}`)
 	u.change("state", `{"state":"Chargeable"}`)
-	want := session.Shown{Any: true, New: []wallet.Change{{Facet: wallet.FacetAddress, After: []byte(`{"city": "Newtown"}`)}}}
+	want := session.Shown{Any: true, New: []wallet.Change{{Facet: wallet.FacetShippingAddress, After: []byte(`{"city": "Newtown"}`)}}}
 	if d := cmp.Diff(want, show()); d != "" {
 		t.Error(d)
 	}
@@ -590,7 +590,7 @@ func TestChangeThatTheNotificationBroughtFirstIsShown(t *testing.T) {
 	u.permission("Chargeable", "Oldtown")
 	u.session(1)
 	u.now = u.now.Add(time.Minute)
-	u.change("payment_method", `{"descriptors":["Visa ****2222 (Amazon Pay)"]}`)
+	u.change("payment_method", `{"payment_descriptors":["Visa ****2222 (Amazon Pay)"]}`)
 	u.now = u.now.Add(time.Second)
 	got, err := u.Show(t.Context(), u.complete(1, checkoutOne))
 	if err != nil || !got.Any || len(got.New) != 1 || got.New[0].Facet != wallet.FacetPaymentMethod {
@@ -849,7 +849,7 @@ func TestChangeThatComesLaterIsNoted(t *testing.T) {
 	u.session(1)
 	u.complete(1, checkoutOne)
 	u.now = u.now.Add(time.Minute)
-	u.change("payment_method", `{"descriptors":["Visa ****2222 (Amazon Pay)"]}`)
+	u.change("payment_method", `{"payment_descriptors":["Visa ****2222 (Amazon Pay)"]}`)
 	if err := u.NoteStored(t.Context(), "main"); err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func (s *shown) Last() *view.Change {
 // StandingOf and ChargeOf say of a payment state what Standing and Charge say of
 // a row.
 func (s *shown) StandingOf(p *view.PaymentState) string {
-	return s.Standing(&p.Chargeable, &p.BuyerMust)
+	return s.Standing(&p.Chargeable, &p.RequiredAction)
 }
 
 // ChargeOf is whether it can be charged, in a word or two.

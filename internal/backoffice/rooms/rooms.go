@@ -47,7 +47,7 @@ func (l Links) Link(ctx context.Context, account wallet.AccountID, id wallet.Cha
 	if err != nil {
 		return view.Link{}, err
 	}
-	return view.Link{Account: string(account), ChargePermissionID: string(id), UpdateID: got.ID.String(), AskedFor: what, URL: got.URL, ExpiresAt: got.Expires}, nil
+	return view.Link{Account: string(account), ChargePermissionID: string(id), UpdateID: got.ID.String(), Requested: what, URL: got.URL, ExpiresAt: got.Expires}, nil
 }
 
 // People exports and erases all that is stored of a person.

@@ -11,11 +11,11 @@ import (
 // name.
 var order = []string{
 	"name", "line1", "line2", "line3", "postal_code", "city", "county", "district", "state_or_region", "country_code", "phone",
-	"descriptors", "state", "reasons", "id", "email", "amount", "currency", "expires_at",
+	"payment_descriptors", "state", "reason_codes", "buyer_id", "email", "limit_amount", "limit_currency", "expires_at",
 }
 
 // facetOrder is that of the facets within a first read.
-var facetOrder = []string{"address", "payment_method", "state", "buyer", "billing_address", "limit", "expiry"}
+var facetOrder = []string{"shipping_address", "payment_method", "state", "buyer", "billing_address", "limit", "expiry"}
 
 // Differences tells field by field what differs between the two sides of a
 // change. It knows no field: one that is new is told under its own name.
