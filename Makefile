@@ -76,7 +76,7 @@ GO_TEST = race=; if command -v gcc >/dev/null; then race=-race; export CGO_ENABL
 	  else echo "SKIP race detector: no C compiler — install gcc and the C library's headers"; fi; \
 	set -o pipefail; go test -json $$race -shuffle=on -p=$$(($$(getconf _NPROCESSORS_ONLN) + 2)) -parallel=6 -timeout=25m \
 	  -exec "'$(CURDIR)/.ci/timed'" $(TESTFLAGS)
-SLOW = ./internal/e2e ./internal/postgres ./internal/postgres/migrate
+SLOW = ./internal/e2e ./internal/postgres ./internal/pg/migrate
 
 .PHONY: test
 test: ## all tests, with what they need installed first (TESTFLAGS for go test)

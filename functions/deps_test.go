@@ -13,13 +13,13 @@ import (
 // mustNotLink says what a binary must not link, and why.
 var mustNotLink = map[string]map[string]string{
 	"ipn-receiver": {
-		"walletsync/internal/publish":    "only the push publishes",
-		"github.com/jackc/pgx/v5":        "the receiver touches no database",
-		"walletsync/internal/postgres":   "the receiver touches no database",
-		"walletsync/internal/amazonpay":  "the receiver calls no Amazon Pay",
-		"walletsync/internal/config/pay": "the receiver must never hold the private key",
-		"html/template":                  "it switches the linker's dead code elimination off",
-		"net/http/httptest":              "test code",
+		"walletsync/internal/publish":   "only the push publishes",
+		"github.com/jackc/pgx/v5":       "the receiver touches no database",
+		"walletsync/internal/postgres":  "the receiver touches no database",
+		"walletsync/internal/amazonpay": "the receiver calls no Amazon Pay",
+		"walletsync/internal/payclient": "the receiver must never hold the private key",
+		"html/template":                 "it switches the linker's dead code elimination off",
+		"net/http/httptest":             "test code",
 	},
 	"ipn-worker": {
 		"walletsync/internal/publish": "only the push publishes",
@@ -44,10 +44,10 @@ var mustNotLink = map[string]map[string]string{
 		"net/http/httptest":           "test code",
 	},
 	"feed-push": {
-		"walletsync/internal/config/pay": "the push calls no Amazon Pay",
-		"html/template":                  "it switches the linker's dead code elimination off",
-		"github.com/pressly/goose/v3":    "only the migrator migrates",
-		"net/http/httptest":              "test code",
+		"walletsync/internal/payclient": "the push calls no Amazon Pay",
+		"html/template":                 "it switches the linker's dead code elimination off",
+		"github.com/pressly/goose/v3":   "only the migrator migrates",
+		"net/http/httptest":             "test code",
 	},
 	"back-office": {
 		"walletsync/internal/publish": "only the push publishes",
@@ -80,17 +80,17 @@ var mayImport = map[string][]string{
 	"internal/deadline":            {},
 	"internal/ipn":                 {"internal/wallet", "internal/sns", "internal/telemetry"},
 	"internal/refresh":             {"internal/wallet", "internal/amazonpay", "internal/telemetry"},
-	"internal/reconcile":           {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay", "internal/person"},                                                              // refresh brings amazonpay
-	"internal/operator":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/export", "internal/restore"}, // refresh brings amazonpay
+	"internal/reconcile":           {"internal/wallet", "internal/refresh", "internal/telemetry", "internal/amazonpay", "internal/privacy"},                                                              // refresh brings amazonpay
+	"internal/operator":            {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/telemetry", "internal/amazonpay", "internal/privacy", "internal/export", "internal/restore"}, // refresh brings amazonpay
 	"internal/push":                {"internal/wallet", "internal/telemetry"},
 	"internal/publish":             {"internal/wallet", "internal/push", "internal/telemetry"}, // alone links the clients of SNS and EventBridge
-	"internal/postgres/migrate":    {"internal/wallet", "migrations", "internal/postgres/endpoint"},
-	"internal/postgres/endpoint":   {},
-	"internal/postgres":            {"internal/postgres/endpoint", "internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/person", "internal/export", "internal/restore", "internal/backoffice/view", "internal/backoffice/identity"},
+	"internal/pg/migrate":          {"internal/wallet", "migrations", "internal/pg"},
+	"internal/pg":                  {},
+	"internal/postgres":            {"internal/pg", "internal/wallet", "internal/refresh", "internal/reconcile", "internal/push", "internal/update/session", "internal/telemetry", "internal/amazonpay", "internal/privacy", "internal/export", "internal/restore", "internal/backoffice/view", "internal/backoffice/identity"},
 	"internal/queue":               {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"},
 	"internal/awslambda":           {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry"},
 	"internal/config":              {"internal/wallet", "internal/telemetry", "internal/backoffice/identity"}, // the names of the roles
-	"internal/config/pay":          {"internal/refresh", "internal/wallet", "internal/config", "internal/backoffice/identity", "internal/amazonpay", "internal/telemetry"},
+	"internal/payclient":           {"internal/refresh", "internal/wallet", "internal/config", "internal/backoffice/identity", "internal/amazonpay", "internal/telemetry"},
 	"internal/html":                {}, // it knows no page
 	"internal/update":              {"internal/wallet", "internal/refresh", "internal/update/session", "internal/update/pages", "internal/html", "internal/amazonpay", "internal/telemetry"},
 	"internal/update/session":      {"internal/wallet", "internal/amazonpay", "internal/telemetry"}, // no page: the reconciler and the store need none
@@ -111,34 +111,34 @@ var mayImport = map[string][]string{
 	"internal/local/scale":         {},
 	"internal/local/shop":          {}, // it knows what a merchant knows: update-start's HTTP interface
 	"internal/local/status":        {},
-	"internal/refresh/storetest":   {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/amazonpay", "internal/telemetry", "internal/person"},
+	"internal/refresh/storetest":   {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/amazonpay", "internal/telemetry", "internal/privacy"},
 	"internal/local/sqs/awsjson":   {},
 	"internal/local/sqs/mototest":  {},
 	"internal/local/testreport":    {},
 	"internal/local/pg/wire":       {},
 	"internal/local/pg/pgtest":     {"internal/local/pg"},
 	"internal/local/secrets":       {"internal/local/sqs/awsjson"},
-	"internal/person":              {"internal/wallet"},
+	"internal/privacy":              {"internal/wallet"},
 	"internal/export":              {"internal/wallet"},
-	"internal/restore":             {"internal/wallet", "internal/person"},
-	"internal/postgres/iam":        {"internal/config", "internal/wallet", "internal/backoffice/identity"}, // alone links RDS's signer
+	"internal/restore":             {"internal/wallet", "internal/privacy"},
+	"internal/pg/rdsiam":           {"internal/config", "internal/wallet", "internal/backoffice/identity"}, // alone links RDS's signer
 	// It links the console to the rooms that do what it asks for.
 	"internal/backoffice/rooms": {
-		"internal/backoffice/view", "internal/backoffice/identity", "internal/config", "internal/person", "internal/html", "internal/wallet", "internal/amazonpay", "internal/telemetry",
+		"internal/backoffice/view", "internal/backoffice/identity", "internal/config", "internal/privacy", "internal/html", "internal/wallet", "internal/amazonpay", "internal/telemetry",
 		"internal/update", "internal/refresh", "internal/update/session", "internal/update/pages",
 	},
 	"internal/queue/deadletter": {"internal/wallet", "internal/ipn", "internal/sns", "internal/telemetry", "internal/backoffice/view"}, // alone receives
 
 	"internal/refresh/simtest": {
 		"internal/wallet", "internal/refresh", "internal/refresh/storetest", "internal/amazonpay", "internal/telemetry",
-		"internal/ipn", "internal/sns", "internal/reconcile", "internal/person", // the real worker and reconciler are what is simulated
+		"internal/ipn", "internal/sns", "internal/reconcile", "internal/privacy", // the real worker and reconciler are what is simulated
 	},
 	"internal/refresh/simtest/mutants": {},
 
-	"internal/doctor": {"internal/wallet", "internal/config", "internal/person", "internal/backoffice/identity", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry"},
+	"internal/doctor": {"internal/wallet", "internal/config", "internal/privacy", "internal/backoffice/identity", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry"},
 	// It fills the doctor's interface. Of the store it takes the statements' rights, and what the reconciler asks.
-	"internal/postgres/examine": {"internal/postgres/endpoint",
-		"internal/doctor", "internal/postgres", "internal/push", "internal/update/session", "migrations", "internal/person", "internal/restore",
+	"internal/postgres/examine": {"internal/pg",
+		"internal/doctor", "internal/postgres", "internal/push", "internal/update/session", "migrations", "internal/privacy", "internal/restore",
 		"internal/wallet", "internal/config", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry",
 		"internal/backoffice/identity", "internal/backoffice/view",
 	},

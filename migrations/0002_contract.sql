@@ -262,7 +262,7 @@ end;
 -- +goose StatementEnd
 
 -- Who may read is granted after the steps, as it depends on roles of the whole
--- cluster: see internal/postgres/migrate/readers.sql.
+-- cluster: see internal/pg/migrate/readers.sql.
 revoke all on all functions in schema back_office, back_office_masked from public;
 -- The views run these as whoever asks; they see nothing but what they are given.
 grant execute on function walletsync.masked(text, jsonb), walletsync.masked_descriptors(jsonb) to public;

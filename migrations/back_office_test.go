@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"walletsync/internal/local/pg"
-	"walletsync/internal/postgres/migrate"
+	"walletsync/internal/pg/migrate"
 )
 
 func exec(t testing.TB, db *pgx.Conn, sql string, args ...any) {

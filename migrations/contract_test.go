@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"walletsync/internal/local/pg/pgtest"
-	"walletsync/internal/postgres/migrate"
+	"walletsync/internal/pg/migrate"
 	"walletsync/migrations"
 )
 

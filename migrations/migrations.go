@@ -11,7 +11,7 @@
 // old transactions but stands in nobody's way; and after "drop index concurrently
 // if exists", since one that was broken off is left invalid. No step names a role of the cluster. `make lint`
 // has squawk look for what locks too much; rows for the next steps to meet go
-// to internal/postgres/migrate/testdata/rows. When a release is made,
+// to internal/pg/migrate/testdata/rows. When a release is made,
 // `go test ./migrations -release` writes down that its steps stay as they are.
 package migrations
 

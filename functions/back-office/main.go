@@ -20,14 +20,17 @@ import (
 	"walletsync/internal/backoffice/rooms"
 	"walletsync/internal/backoffice/signin"
 	"walletsync/internal/config"
-	"walletsync/internal/config/pay"
 	"walletsync/internal/html"
-	"walletsync/internal/person"
+	"walletsync/internal/payclient"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/rdsiam"
 	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/iam"
+	"walletsync/internal/privacy"
+	privacypg "walletsync/internal/privacy/postgres"
 	"walletsync/internal/queue"
 	"walletsync/internal/queue/deadletter"
 	"walletsync/internal/telemetry"
+	updatepg "walletsync/internal/update/postgres"
 )
 
 func main() {
@@ -38,17 +41,18 @@ func main() {
 	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
-	store := postgres.New(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
+	db := pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
+	store, people := postgres.New(db), privacypg.New(db)
 	client := c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) })
-	clients := pay.New(pay.Options{Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now, HTTPClient: client})
+	clients := payclient.New(payclient.Options{Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now, HTTPClient: client})
 	messages := sqs.NewFromConfig(aws)
-	refresher := pay.Refresher(c.Refreshing, c.Accounts, clients, store, &queue.Queue{Client: messages, URL: c.QueueURL}, metrics)
+	refresher := payclient.Refresher(c.Refreshing, c.Accounts, clients, store, &queue.Queue{Client: messages, URL: c.QueueURL}, metrics)
 	console, err := backoffice.New(backoffice.Options{
 		Prefix: html.Path(c.PublicURL), Store: store, Accesses: store, Refresher: refresher, StaleAfter: c.Sweep, Patience: c.Patience, Location: c.Location, Now: time.Now,
 		CursorKeys:  secrets.CookieKeys(c.ConsoleSecret),
-		Linker:      rooms.NewLinks(c, store, refresher, secrets.Links(c.LinkSecret), metrics),
+		Linker:      rooms.NewLinks(c, updatepg.New(db, store), refresher, secrets.Links(c.LinkSecret), metrics),
 		DeadLetters: &deadletter.Letters{Client: messages, QueueURL: c.QueueURL, URL: c.DeadLetterQueueURL, Now: time.Now},
-		People:      rooms.People{Eraser: &person.Eraser{Store: store, Log: person.NewFunctionLog(log, os.Stdout)}, Store: store},
+		People:      rooms.People{Eraser: &privacy.Eraser{Store: people, Log: privacy.NewFunctionLog(log, os.Stdout)}, Store: people},
 	})
 	exitOn(err)
 	pages, err := signin.NewPages(signin.PagesOptions{PublicURL: c.PublicURL})

@@ -19,14 +19,16 @@ import (
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/awslambda"
 	"walletsync/internal/config"
-	"walletsync/internal/config/pay"
+	"walletsync/internal/payclient"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/rdsiam"
 	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/iam"
 	"walletsync/internal/queue"
 	"walletsync/internal/refresh"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/update"
 	"walletsync/internal/update/pages"
+	updatepg "walletsync/internal/update/postgres"
 	"walletsync/internal/update/session"
 	"walletsync/internal/wallet"
 )
@@ -43,18 +45,20 @@ func main() {
 	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
-	store := postgres.New(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
-	clients := pay.New(pay.Options{
+	db := pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
+	store := postgres.New(db)
+	updates := updatepg.New(db, store)
+	clients := payclient.New(payclient.Options{
 		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
 	})
 	back := &update.Return{
-		Store: store,
+		Store: updates,
 		Completer: &session.Completer{
-			Store: store, Jitter: mathrand.Float64, Metrics: metrics, Pause: refresh.Defaults().Pause,
+			Store: updates, Jitter: mathrand.Float64, Metrics: metrics, Pause: refresh.Defaults().Pause,
 			API: func(a wallet.AccountID) (session.API, error) { return clients.Client(a) },
 		},
-		Refresher: pay.Refresher(c.Refreshing, c.Accounts, clients, store, &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, metrics),
+		Refresher: payclient.Refresher(c.Refreshing, c.Accounts, clients, store, &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, metrics),
 		Site: update.Site{
 			PublicURL: c.PublicURL, ReturnOrigins: c.ReturnOrigins, MerchantName: c.MerchantName, MerchantURL: c.MerchantURL, Pages: views,
 			Tokens: update.Tokens{Now: time.Now, Secrets: secrets.Links(c.LinkSecret)},

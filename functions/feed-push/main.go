@@ -1,5 +1,5 @@
-// Feed-push tells a topic or a bus of the merchant that there is something new in
-// the change feed. It runs on a schedule, and only where a target is set.
+// Feed-push publishes the positions of new changes in the feed to a topic or a bus
+// of the merchant. It runs on a schedule, and only where a target is set.
 package main
 
 import (
@@ -12,10 +12,10 @@ import (
 
 	"walletsync/internal/awslambda"
 	"walletsync/internal/config"
-	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/iam"
-	"walletsync/internal/publish"
-	"walletsync/internal/push"
+	"walletsync/internal/feedpush"
+	"walletsync/internal/feedpush/postgres"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/rdsiam"
 	"walletsync/internal/telemetry"
 )
 
@@ -30,7 +30,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	target, err := publish.To(c.Target, aws)
+	target, err := feedpush.TargetOf(c.Target, aws)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -38,8 +38,8 @@ func main() {
 	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
-	pusher := &push.Pusher{
-		Store:   postgres.New(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics}),
+	pusher := &feedpush.Pusher{
+		Store:   postgres.New(pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})),
 		Target:  target,
 		Metrics: metrics,
 	}

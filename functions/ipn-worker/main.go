@@ -18,10 +18,11 @@ import (
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/awslambda"
 	"walletsync/internal/config"
-	"walletsync/internal/config/pay"
 	"walletsync/internal/ipn"
+	"walletsync/internal/payclient"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/rdsiam"
 	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/iam"
 	"walletsync/internal/queue"
 	"walletsync/internal/refresh"
 	"walletsync/internal/sns"
@@ -55,14 +56,14 @@ func main() {
 	for i, a := range c.Accounts {
 		accounts[i] = ipn.Account{ID: a.ID, MerchantID: a.MerchantID, Topics: a.Topics}
 	}
-	clients := pay.New(pay.Options{
+	clients := payclient.New(payclient.Options{
 		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, c.FetchLimit) }),
 	})
 	settings := refresh.Defaults()
 	settings.Margin, settings.Limit, settings.Timeout, settings.Lease = c.Margin, c.FetchLimit, c.APITimeout, c.Lease
 	runner := &refresh.Runner{
-		Store:    postgres.New(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics}),
+		Store:    postgres.New(pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})),
 		API:      func(_ context.Context, a wallet.AccountID) (refresh.API, error) { return clients.Client(a) },
 		Follow:   config.Followed(c.Accounts),
 		Waker:    sender,

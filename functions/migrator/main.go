@@ -19,8 +19,8 @@ import (
 
 	"walletsync/internal/awslambda"
 	"walletsync/internal/config"
-	"walletsync/internal/postgres/iam"
-	"walletsync/internal/postgres/migrate"
+	"walletsync/internal/pg/migrate"
+	"walletsync/internal/pg/rdsiam"
 	"walletsync/internal/telemetry"
 )
 
@@ -49,7 +49,7 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		signIn := stdlib.OptionBeforeConnect(iam.SignIn(c.DatabaseIAM, aws))
+		signIn := stdlib.OptionBeforeConnect(rdsiam.SignIn(c.DatabaseIAM, aws))
 		done, err := migrate.Run(ctx, db.DirectURL.Reveal(), db.CA, accounts, signIn)
 		if err == nil {
 			migrate.EndIdleSessions(ctx, db.URL.Reveal(), db.CA, signIn)

@@ -18,11 +18,14 @@ import (
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/config"
 	"walletsync/internal/doctor"
+	feedpushpg "walletsync/internal/feedpush/postgres"
 	"walletsync/internal/operator"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/rdsiam"
 	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/endpoint"
 	"walletsync/internal/postgres/examine"
-	"walletsync/internal/postgres/iam"
+	privacypg "walletsync/internal/privacy/postgres"
+	updatepg "walletsync/internal/update/postgres"
 )
 
 // doctorCommand checks the configuration and prints a line for each check. It
@@ -79,14 +82,14 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 	}
 	web := client()
 	web.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	database, signIn := c.Worker.DatabaseSecret, iam.SignIn(c.Worker.DatabaseIAM, aws)
+	database, signIn := c.Worker.DatabaseSecret, rdsiam.SignIn(c.Worker.DatabaseIAM, aws)
 	return &doctor.Doctor{
-		Config: c, Problems: problems, Now: time.Now, RDSBundle: endpoint.BundleDate, Amazon: client(), Web: web,
+		Config: c, Problems: problems, Now: time.Now, RDSBundle: pg.BundleDate, Amazon: client(), Web: web,
 		Keys: secrets, Doors: c.Doors(secrets).DoorSecrets, Links: secrets.Links(c.Start.LinkSecret), Bearer: secrets.BearerKeys(c.Start.BearerSecret),
 		Database: func(ctx context.Context) (config.Database, error) { return secrets.Database(ctx, database, true) },
 		Databases: databases{
-			Store:    postgres.New(secrets.DatabaseURL(database), postgres.Options{BeforeConnect: signIn}),
-			Examiner: examine.Examiner{Rights: postgres.Rights(), SignIn: signIn},
+			Store:    postgres.New(pg.New(secrets.DatabaseURL(database), pg.Options{BeforeConnect: signIn})),
+			Examiner: examine.Examiner{Rights: pg.Rights(postgres.Statements, feedpushpg.Statements, privacypg.Statements, updatepg.Statements), SignIn: signIn},
 		},
 		Queues: queues{sqs.NewFromConfig(aws)},
 	}, nil

@@ -14,8 +14,10 @@ import (
 
 	"walletsync/internal/config"
 	"walletsync/internal/operator"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/rdsiam"
 	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/iam"
+	privacypg "walletsync/internal/privacy/postgres"
 	"walletsync/internal/queue"
 )
 
@@ -37,6 +39,14 @@ func main() {
 	os.Exit(program.Run(ctx, os.Args[1:]))
 }
 
+// stores are what the commands need of the database, feature by feature.
+type stores struct {
+	*postgres.Store
+	*privacy
+}
+
+type privacy = privacypg.Store
+
 // connect reads the environment of the functions.
 func connect(ctx context.Context) (operator.Parts, error) {
 	c, err := config.LoadOperator(os.Getenv)
@@ -48,10 +58,11 @@ func connect(ctx context.Context) (operator.Parts, error) {
 		return operator.Parts{}, err
 	}
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
+	db := pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{StatementTimeout: time.Minute, BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws)})
 	return operator.Parts{
 		Accounts:   config.IDs(c.Accounts),
 		FetchLimit: c.FetchLimit,
-		Store:      postgres.New(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{StatementTimeout: time.Minute, BeforeConnect: iam.SignIn(c.DatabaseIAM, aws)}),
+		Store:      stores{postgres.New(db), privacypg.New(db)},
 		Waker:      &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL},
 	}, nil
 }

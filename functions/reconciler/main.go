@@ -19,14 +19,17 @@ import (
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/awslambda"
 	"walletsync/internal/config"
-	"walletsync/internal/config/pay"
-	"walletsync/internal/person"
+	"walletsync/internal/payclient"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/rdsiam"
 	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/iam"
+	"walletsync/internal/privacy"
+	privacypg "walletsync/internal/privacy/postgres"
 	"walletsync/internal/queue"
 	"walletsync/internal/reconcile"
 	"walletsync/internal/refresh"
 	"walletsync/internal/telemetry"
+	updatepg "walletsync/internal/update/postgres"
 	"walletsync/internal/update/session"
 	"walletsync/internal/wallet"
 )
@@ -45,24 +48,26 @@ func main() {
 	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
-	store := postgres.New(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
-	clients := pay.New(pay.Options{
+	db := pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
+	store, people := postgres.New(db), privacypg.New(db)
+	sessions := updatepg.New(db, store)
+	clients := payclient.New(payclient.Options{
 		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
 	})
 	updates := &session.Unfinished{
-		Store: store, Most: 20,
+		Store: sessions, Most: 20,
 		NewHeld: uuid.New,
 		Completer: &session.Completer{
-			Store: store, Jitter: mathrand.Float64, Metrics: metrics, Pause: refresh.Defaults().Pause,
+			Store: sessions, Jitter: mathrand.Float64, Metrics: metrics, Pause: refresh.Defaults().Pause,
 			API: func(a wallet.AccountID) (session.API, error) { return clients.Client(a) },
 		},
 	}
 	wake := &reconcile.Wake{Store: store, Waker: &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, Metrics: metrics}
 	reconciler := &reconcile.Reconciler{Accounts: config.IDs(c.Accounts), Wake: wake, Calls: []reconcile.Duty{updates}, Every: c.Every, Now: time.Now, Duties: []reconcile.Duty{
-		&reconcile.Retention{Store: store, Eraser: &person.Eraser{Store: store, Log: person.NewFunctionLog(log, os.Stdout)}, After: c.Retention, Metrics: metrics},
+		&privacy.Retention{Store: people, Eraser: &privacy.Eraser{Store: people, Log: privacy.NewFunctionLog(log, os.Stdout)}, After: c.Retention, Metrics: metrics},
 		&reconcile.Inbox{Store: store, Keep: c.Inbox},
-		&reconcile.Updates{Store: store, Keep: c.Updates},
+		&reconcile.Updates{Store: sessions, Keep: c.Updates},
 		&reconcile.Accesses{Store: store, Keep: c.Accesses},
 		&reconcile.Sweep{Store: store, Period: c.Sweep, Every: c.Every, Metrics: metrics},
 		&reconcile.Channel{Store: store, Patience: c.Patience, Metrics: metrics},

@@ -19,13 +19,15 @@ import (
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/awslambda"
 	"walletsync/internal/config"
-	"walletsync/internal/config/pay"
+	"walletsync/internal/payclient"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/rdsiam"
 	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/iam"
 	"walletsync/internal/queue"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/update"
 	"walletsync/internal/update/pages"
+	updatepg "walletsync/internal/update/postgres"
 	"walletsync/internal/wallet"
 )
 
@@ -41,15 +43,16 @@ func main() {
 	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
-	store := postgres.New(secrets.DatabaseURL(c.DatabaseSecret), postgres.Options{BeforeConnect: iam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
-	clients := pay.New(pay.Options{
+	db := pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
+	store := postgres.New(db)
+	clients := payclient.New(payclient.Options{
 		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
 	})
 	wakes := &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}
 	start := &update.Start{
-		Store: store, Announcements: store, Waker: wakes,
-		Refresher: pay.Refresher(c.Refreshing, c.Accounts, clients, store, wakes, metrics),
+		Store: updatepg.New(db, store), Announcements: store, Waker: wakes,
+		Refresher: payclient.Refresher(c.Refreshing, c.Accounts, clients, store, wakes, metrics),
 		Signer:    func(a wallet.AccountID) (update.Signer, error) { return clients.Client(a) },
 		Site: update.Site{
 			PublicURL: c.PublicURL, ReturnOrigins: c.ReturnOrigins, MerchantName: c.MerchantName, MerchantURL: c.MerchantURL, Pages: views,

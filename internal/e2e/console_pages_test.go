@@ -21,8 +21,9 @@ import (
 	"walletsync/internal/backoffice/view"
 	"walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/local/stack"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/migrate"
 	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/migrate"
 	"walletsync/internal/wallet"
 )
 
@@ -194,8 +195,9 @@ func newConsole(t *testing.T) *console {
 		{ID: "11111111-0000-4000-8000-000000000002", Reason: "received_too_often", Kind: new("ipn"), Account: new("main"), ChargePermissionID: new(annas), ObjectType: new("CHARGE"),
 			ObjectID: new(annas + "-C056351"), MessageID: new("22222222-0000-4000-8000-000000000002"), PublishedAt: ago(50 * time.Hour), SentAt: ago(26 * time.Hour)},
 	}
-	store := postgres.New(postgres.URL(url), postgres.Options{})
-	t.Cleanup(store.Close)
+	db := pg.New(pg.URL(url), pg.Options{})
+	t.Cleanup(db.Close)
+	store := postgres.New(db)
 	h, err := backoffice.New(backoffice.Options{Store: store, Refresher: c, Linker: c, DeadLetters: c, People: c, Accesses: c, CursorKeys: func(context.Context, bool) ([]string, error) { return []string{"a-key-of-the-tests"}, nil },
 		StaleAfter: 30 * 24 * time.Hour, Patience: 5 * time.Minute, Now: time.Now, Location: time.UTC})
 	if err != nil {

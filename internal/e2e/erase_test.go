@@ -13,7 +13,7 @@ import (
 
 	"walletsync/internal/export"
 	"walletsync/internal/local/twin"
-	erasures "walletsync/internal/person"
+	erasures "walletsync/internal/privacy"
 	"walletsync/internal/wallet"
 )
 

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 
-	"walletsync/internal/person"
+	"walletsync/internal/privacy"
 	"walletsync/internal/wallet"
 )
 
 // EraseStore is what erase needs of the store.
 type EraseStore interface {
-	person.Store
+	privacy.Store
 }
 
 // Erase is the command that erases what is stored of a person.
@@ -64,14 +64,14 @@ Erasing what is erased already changes nothing.`,
 					return fmt.Errorf("the erasure log cannot be opened: %w", err)
 				}
 				defer file.Close() // what was written is on the disk
-				return erase(ctx, t, &person.Eraser{Store: parts.Store, Log: person.File{Disk: file}}, of, ids, !*one)
+				return erase(ctx, t, &privacy.Eraser{Store: parts.Store, Log: privacy.File{Disk: file}}, of, ids, !*one)
 			}
 		},
 	}
 }
 
 // erase erases one after the other, and tells each that is erased.
-func erase(ctx context.Context, t Terminal, e *person.Eraser, account wallet.AccountID, ids []wallet.ChargePermissionID, whole bool) error {
+func erase(ctx context.Context, t Terminal, e *privacy.Eraser, account wallet.AccountID, ids []wallet.ChargePermissionID, whole bool) error {
 	for _, id := range ids {
 		all, err := e.Request(ctx, account, id, whole)
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"walletsync/internal/person"
+	"walletsync/internal/privacy"
 	"walletsync/internal/refresh"
 	"walletsync/internal/restore"
 	"walletsync/internal/wallet"
@@ -21,13 +21,13 @@ import (
 // what is done to it.
 type people struct {
 	Store
-	known  []person.Permission
+	known  []privacy.Permission
 	did    []string
 	erased []wallet.ChargePermissionID
 	err    error // of marking
 }
 
-func (p *people) OfOnePerson(context.Context, wallet.AccountID, wallet.ChargePermissionID) ([]person.Permission, time.Time, error) {
+func (p *people) OfOnePerson(context.Context, wallet.AccountID, wallet.ChargePermissionID) ([]privacy.Permission, time.Time, error) {
 	return p.known, time.Unix(1e9, 0), nil
 }
 
@@ -45,7 +45,7 @@ func (p *people) Accounts(context.Context) ([]restore.Account, error) {
 	return []restore.Account{{ID: "main", Total: 5}}, nil
 }
 
-func (p *people) Standing(_ context.Context, _ wallet.AccountID, all []person.Erasure) ([]person.Erasure, error) {
+func (p *people) Standing(_ context.Context, _ wallet.AccountID, all []privacy.Erasure) ([]privacy.Erasure, error) {
 	return all[:1], nil
 }
 
@@ -90,7 +90,7 @@ func TestWhatIsErasedIsToldAndLogged(t *testing.T) {
 	if err := os.WriteFile(log, []byte("what was there\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := &people{known: []person.Permission{{Account: "main", ID: idOne}, {Account: "main", ID: idTwo}}}
+	p := &people{known: []privacy.Permission{{Account: "main", ID: idOne}, {Account: "main", ID: idTwo}}}
 	got := p.run(t, "", "erase", idOne, "--log", log)
 	if got.code != Done || got.out != "main "+idOne+" erased\nmain "+idTwo+" erased\n" || !slices.Equal(p.erased, []wallet.ChargePermissionID{idOne, idTwo}) {
 		t.Errorf("%+v, %v", got, p.erased)
@@ -106,7 +106,7 @@ func TestWhatIsErasedIsToldAndLogged(t *testing.T) {
 }
 
 func TestAnErasureThatCannotBeLoggedIsNone(t *testing.T) {
-	p := &people{known: []person.Permission{{Account: "main", ID: idOne}}}
+	p := &people{known: []privacy.Permission{{Account: "main", ID: idOne}}}
 	for name, c := range map[string]struct {
 		code int
 		says string

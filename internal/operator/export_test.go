@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"walletsync/internal/export"
-	"walletsync/internal/person"
+	"walletsync/internal/privacy"
 	"walletsync/internal/wallet"
 )
 
@@ -40,18 +40,18 @@ func (s *exportStore) Export(_ context.Context, q export.Query, begin func([]exp
 	return s.err
 }
 
-func (s *exportStore) OfOnePerson(_ context.Context, a wallet.AccountID, id wallet.ChargePermissionID) ([]person.Permission, time.Time, error) {
+func (s *exportStore) OfOnePerson(_ context.Context, a wallet.AccountID, id wallet.ChargePermissionID) ([]privacy.Permission, time.Time, error) {
 	if id == idB {
 		return nil, *s.now, nil
 	}
-	return []person.Permission{{Account: "main", ID: id}, {Account: "main", ID: idB}}, *s.now, nil
+	return []privacy.Permission{{Account: "main", ID: id}, {Account: "main", ID: idB}}, *s.now, nil
 }
 
-func (s *exportStore) OfBuyer(_ context.Context, a wallet.AccountID, buyer string) ([]person.Permission, time.Time, error) {
+func (s *exportStore) OfBuyer(_ context.Context, a wallet.AccountID, buyer string) ([]privacy.Permission, time.Time, error) {
 	if buyer != "amzn1.account.ADA" {
 		return nil, *s.now, nil
 	}
-	return []person.Permission{{Account: "main", ID: idA}, {Account: "other", ID: idA}}, *s.now, nil
+	return []privacy.Permission{{Account: "main", ID: idA}, {Account: "other", ID: idA}}, *s.now, nil
 }
 
 func (s *exportStore) ExportPerson(_ context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID) ([]byte, error) {

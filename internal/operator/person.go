@@ -6,15 +6,15 @@ import (
 	"flag"
 	"fmt"
 
-	"walletsync/internal/person"
+	"walletsync/internal/privacy"
 	"walletsync/internal/wallet"
 )
 
 // PersonStore is what person needs of the store.
 type PersonStore interface {
-	person.Finder
-	person.Buyers
-	person.Exporter
+	privacy.Finder
+	privacy.Buyers
+	privacy.Exporter
 }
 
 // Person is the command that writes down all that is stored of a person.
@@ -60,11 +60,11 @@ were given exports, for what they keep.`,
 				if err != nil {
 					return err
 				}
-				var all []person.Permission
+				var all []privacy.Permission
 				if *buyer == "" {
-					all, _, err = person.Find(ctx, parts.Store, of, id, !*one)
+					all, _, err = privacy.Find(ctx, parts.Store, of, id, !*one)
 				} else {
-					all, err = person.FindBuyer(ctx, parts.Store, of, *buyer)
+					all, err = privacy.FindBuyer(ctx, parts.Store, of, *buyer)
 				}
 				if err != nil {
 					return err
@@ -76,8 +76,8 @@ were given exports, for what they keep.`,
 }
 
 // tell writes down what is stored of charge permissions, which are of one account.
-func tell(ctx context.Context, t Terminal, store PersonStore, all []person.Permission, output string) error {
-	document, err := person.Export(ctx, store, all)
+func tell(ctx context.Context, t Terminal, store PersonStore, all []privacy.Permission, output string) error {
+	document, err := privacy.Export(ctx, store, all)
 	if err != nil {
 		return fmt.Errorf("read what is stored: %w", err)
 	}

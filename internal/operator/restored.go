@@ -7,7 +7,7 @@ import (
 	"io"
 	"os"
 
-	"walletsync/internal/person"
+	"walletsync/internal/privacy"
 	"walletsync/internal/reconcile"
 	"walletsync/internal/restore"
 )
@@ -58,7 +58,7 @@ the reconciler and the console, as they wrote them; other lines are passed over.
 }
 
 // readLogs reads all of the erasure logs before anything is done.
-func readLogs(t Terminal, names []string) (all []person.Erasure, err error) {
+func readLogs(t Terminal, names []string) (all []privacy.Erasure, err error) {
 	for _, name := range names {
 		from := t.In
 		if name != "-" {
@@ -76,14 +76,14 @@ func readLogs(t Terminal, names []string) (all []person.Erasure, err error) {
 	return all, nil
 }
 
-func readLog(r io.Reader, all *[]person.Erasure) error {
-	return person.ReadLog(r, func(e person.Erasure) error {
+func readLog(r io.Reader, all *[]privacy.Erasure) error {
+	return privacy.ReadLog(r, func(e privacy.Erasure) error {
 		*all = append(*all, e)
 		return nil
 	})
 }
 
-func restored(ctx context.Context, t Terminal, parts Parts, erasures []person.Erasure) error {
+func restored(ctx context.Context, t Terminal, parts Parts, erasures []privacy.Erasure) error {
 	p := &progress{Terminal: t}
 	defer func() { p.end() }()
 	r, err := restore.Run(ctx, parts.Store, erasures, func(s restore.Step) {

@@ -10,6 +10,7 @@ import (
 
 	"walletsync/internal/backoffice/identity"
 	"walletsync/internal/backoffice/view"
+	"walletsync/internal/pg"
 	"walletsync/internal/wallet"
 )
 
@@ -30,8 +31,8 @@ func (s *Store) LogAccess(ctx context.Context, by identity.Identity, a view.Acce
 			ids[i] = new(string(a.ChargePermissions[i]))
 		}
 	}
-	err := s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlAccessLog, lines, by.Subject, by.Name, by.Role.String(), a.What, a.Account, ids, a.Detail, s.at())
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlAccessLog, lines, by.Subject, by.Name, by.Role.String(), a.What, a.Account, ids, a.Detail, s.db.Now())
 	})
 	if err != nil {
 		return fmt.Errorf("write the access log: %w", err)
@@ -41,7 +42,7 @@ func (s *Store) LogAccess(ctx context.Context, by identity.Identity, a view.Acce
 
 // Accesses returns who opened a record, the newest first and at most so many.
 func (s *Store) Accesses(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, most int) (all []view.Accessed, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) { collectBy(b, &all, pgx.RowToStructByPos, sqlAccessOf, account, id, most) })
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Collect(b, &all, pgx.RowToStructByPos, sqlAccessOf, account, id, most) })
 	if err != nil {
 		return nil, fmt.Errorf("read the access log: %w", err)
 	}
@@ -51,6 +52,6 @@ func (s *Store) Accesses(ctx context.Context, account wallet.AccountID, id walle
 // ForgetAccesses deletes the lines of the access log that were written so long
 // ago, the oldest first and at most so many, and returns how many.
 func (s *Store) ForgetAccesses(ctx context.Context, written time.Duration, most int) (forgotten int, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) { affect(b, &forgotten, sqlAccessOld, written.Seconds(), most, s.at()) })
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Affect(b, &forgotten, sqlAccessOld, written.Seconds(), most, s.db.Now()) })
 	return forgotten, err
 }

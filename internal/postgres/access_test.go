@@ -13,40 +13,38 @@ import (
 	"walletsync/internal/backoffice"
 	"walletsync/internal/backoffice/identity"
 	"walletsync/internal/backoffice/view"
+	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/postgres"
 	"walletsync/internal/wallet"
 )
 
-var (
-	_ backoffice.AccessLog = (*postgres.Store)(nil)
-	_ backoffice.AccessLog = (*postgres.Store)(nil)
-)
+var _ backoffice.AccessLog = (*postgres.Store)(nil)
 
 func opened(account wallet.AccountID, id wallet.ChargePermissionID) view.Access {
 	return view.Access{Account: account, ChargePermissions: []wallet.ChargePermissionID{id}, What: "opened"}
 }
 
 func TestTheAccessLogTellsWhoOpenedARecord(t *testing.T) {
-	u := newUpdates(t)
+	u := pgtest.New(t)
 	clerk := identity.Identity{Subject: "u-1", Name: "Carla Clerk", Role: identity.Read, CSRF: "token"}
 	program := identity.Identity{Subject: "reports", Role: identity.Act}
-	start := u.now
+	start := u.Now
 	for _, line := range []struct {
 		by identity.Identity
 		a  view.Access
 	}{
-		{clerk, opened("main", permissionTwo)},
+		{clerk, opened("main", pgtest.PermissionTwo)},
 		{clerk, opened("main", "S01-0000000-0000009")},
-		{clerk, opened("other", permissionTwo)}, // no account that there is
-		{program, view.Access{Account: "main", ChargePermissions: []wallet.ChargePermissionID{"S01-0000000-0000007", permissionTwo}, What: "exported"}},
-		{clerk, opened("main", permissionTwo)},
+		{clerk, opened("other", pgtest.PermissionTwo)}, // no account that there is
+		{program, view.Access{Account: "main", ChargePermissions: []wallet.ChargePermissionID{"S01-0000000-0000007", pgtest.PermissionTwo}, What: "exported"}},
+		{clerk, opened("main", pgtest.PermissionTwo)},
 	} {
 		if err := u.LogAccess(t.Context(), line.by, line.a); err != nil {
 			t.Fatal(err)
 		}
-		u.now = u.now.Add(time.Minute)
+		u.Now = u.Now.Add(time.Minute)
 	}
-	got, err := u.Accesses(t.Context(), "main", permissionTwo, 10)
+	got, err := u.Accesses(t.Context(), "main", pgtest.PermissionTwo, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,16 +56,16 @@ func TestTheAccessLogTellsWhoOpenedARecord(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if got, err = u.Accesses(t.Context(), "main", permissionTwo, 1); err != nil || len(got) != 1 || !got[0].At.Equal(want[0].At) {
+	if got, err = u.Accesses(t.Context(), "main", pgtest.PermissionTwo, 1); err != nil || len(got) != 1 || !got[0].At.Equal(want[0].At) {
 		t.Errorf("the newest: %+v, %v", got, err)
 	}
 }
 
 func TestAnExportIsLoggedForEachChargePermissionAndASearchForNone(t *testing.T) {
-	u := newUpdates(t)
+	u := pgtest.New(t)
 	by := identity.Identity{Subject: "u-1", Name: "Carla Clerk", Role: identity.Act}
 	for _, a := range []view.Access{
-		{What: "exported", Account: "main", ChargePermissions: []wallet.ChargePermissionID{"S01-0000000-0000007", permissionTwo}},
+		{What: "exported", Account: "main", ChargePermissions: []wallet.ChargePermissionID{"S01-0000000-0000007", pgtest.PermissionTwo}},
 		{What: "searched", Detail: "name closed"},
 		{What: "retried", Detail: "all"},
 	} {
@@ -75,7 +73,7 @@ func TestAnExportIsLoggedForEachChargePermissionAndASearchForNone(t *testing.T) 
 			t.Fatal(err)
 		}
 	}
-	rows, err := u.db.Query(t.Context(), `select concat_ws(' ', subject, name, role, action, account, charge_permission, detail) from walletsync.console_access order by 1`)
+	rows, err := u.Pool.Query(t.Context(), `select concat_ws(' ', subject, name, role, action, account, charge_permission, detail) from walletsync.console_access order by 1`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +83,7 @@ func TestAnExportIsLoggedForEachChargePermissionAndASearchForNone(t *testing.T) 
 	}
 	want := []string{
 		"u-1 Carla Clerk act exported main S01-0000000-0000007 ",
-		"u-1 Carla Clerk act exported main " + string(permissionTwo) + " ",
+		"u-1 Carla Clerk act exported main " + string(pgtest.PermissionTwo) + " ",
 		"u-1 Carla Clerk act retried all",
 		"u-1 Carla Clerk act searched name closed",
 	}
@@ -98,39 +96,39 @@ func TestAnExportIsLoggedForEachChargePermissionAndASearchForNone(t *testing.T) 
 
 // Whoever cannot be told is let in nowhere: the page is refused.
 func TestALineOfNobodyIsAnError(t *testing.T) {
-	u := newUpdates(t)
+	u := pgtest.New(t)
 	for name, by := range map[string]identity.Identity{"no subject": {Role: identity.Act}, "no role": {Subject: "u-1"}} {
-		if err := u.LogAccess(t.Context(), by, opened("main", permissionTwo)); err == nil {
+		if err := u.LogAccess(t.Context(), by, opened("main", pgtest.PermissionTwo)); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
 }
 
 func TestTheAccessLogForgetsWhatIsOld(t *testing.T) {
-	u := newUpdates(t)
+	u := pgtest.New(t)
 	by := identity.Identity{Subject: "u-1", Role: identity.Act}
 	for range 5 {
-		if err := u.LogAccess(t.Context(), by, opened("main", permissionTwo)); err != nil {
+		if err := u.LogAccess(t.Context(), by, opened("main", pgtest.PermissionTwo)); err != nil {
 			t.Fatal(err)
 		}
-		u.now = u.now.Add(24 * time.Hour)
+		u.Now = u.Now.Add(24 * time.Hour)
 	}
 	for _, want := range []int{2, 1, 0} { // lines of 5, 4, 3, 2 and 1 days ago
 		if n, err := u.ForgetAccesses(t.Context(), 3*24*time.Hour, 2); err != nil || n != want {
 			t.Errorf("%d forgotten, not %d: %v", n, want, err)
 		}
 	}
-	if left, err := u.Accesses(t.Context(), "main", permissionTwo, 10); err != nil || len(left) != 2 {
+	if left, err := u.Accesses(t.Context(), "main", pgtest.PermissionTwo, 10); err != nil || len(left) != 2 {
 		t.Errorf("%d left, %v", len(left), err)
 	}
 }
 
 func TestTheAccessLogIsReadByItsIndexes(t *testing.T) {
-	u := newUpdates(t)
-	u.exec(`insert into walletsync.console_access (id, at, subject, role, action, account, charge_permission)
+	u := pgtest.New(t)
+	u.Exec(`insert into walletsync.console_access (id, at, subject, role, action, account, charge_permission)
 		select gen_random_uuid(), now() - n * interval '1 minute', 'u-' || n % 20, 'read', 'opened', 'main', 'S01-0000000-' || lpad((n % 5000)::text, 7, '0')
 		from generate_series(1, 50000) n`)
-	u.exec("vacuum analyze walletsync.console_access")
+	u.Exec("vacuum analyze walletsync.console_access")
 	for statement, c := range map[string]struct {
 		args  []any
 		index string
@@ -142,7 +140,7 @@ func TestTheAccessLogIsReadByItsIndexes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows, err := u.db.Query(t.Context(), "explain "+string(text), append([]any{pgx.QueryExecModeExec}, c.args...)...)
+		rows, err := u.Pool.Query(t.Context(), "explain "+string(text), append([]any{pgx.QueryExecModeExec}, c.args...)...)
 		if err != nil {
 			t.Fatal(err)
 		}

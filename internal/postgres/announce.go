@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"walletsync/internal/pg"
 	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"
 )
@@ -25,11 +26,11 @@ var (
 func (s *Store) Announce(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) ([]wallet.Announcement, []refresh.Wake, error) {
 	var out []wallet.Announcement
 	var wakes []refresh.Wake
-	err := s.tripTold(ctx, func(b *pgx.Batch, again bool) {
+	err := s.db.RoundTripRetry(ctx, func(b *pgx.Batch, again bool) {
 		out, wakes = nil, nil
-		now := s.at()
-		b.Queue(sqlAnnounce, account, texts(ids), wallet.PriorityNotification, now)
-		b.Queue(sqlAnnounced, account, texts(ids), wallet.PriorityNotification, now).Query(func(rows pgx.Rows) (err error) {
+		now := s.db.Now()
+		b.Queue(sqlAnnounce, account, pg.Texts(ids), wallet.PriorityNotification, now)
+		b.Queue(sqlAnnounced, account, pg.Texts(ids), wallet.PriorityNotification, now).Query(func(rows pgx.Rows) (err error) {
 			out, err = pgx.CollectRows(rows, pgx.RowToStructByPos[wallet.Announcement])
 			return err
 		})
@@ -37,7 +38,7 @@ func (s *Store) Announce(ctx context.Context, account wallet.AccountID, ids []wa
 	})
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && refused.ConstraintName == "refreshes_account_fkey" {
-		err = errNoAccount(account)
+		err = pg.MissingAccount(account)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("announce: %w", err)

@@ -10,7 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
-	"walletsync/internal/postgres"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/wallet"
 )
 
@@ -33,9 +34,9 @@ func scalar(t *testing.T, db *pgxpool.Pool, sql string) (out string) {
 }
 
 func TestAHundredAnnouncedAreRequestedOnce(t *testing.T) {
-	url := database(t)
-	db := connect(t, url)
-	store := open(t, url, postgres.Options{})
+	url := pgtest.Database(t)
+	db := pgtest.Connect(t, url)
+	store := pgtest.Open(t, url, pg.Options{})
 	ids := someIDs(100)
 	// Four of them are known: read, not followed, erased, and still to be
 	// imported. A fifth belongs to another account.
@@ -86,7 +87,7 @@ func TestAHundredAnnouncedAreRequestedOnce(t *testing.T) {
 }
 
 func TestAnAnnouncementToAnAccountThatIsNotThereNamesIt(t *testing.T) {
-	store := open(t, database(t), postgres.Options{})
+	store := pgtest.Open(t, pgtest.Database(t), pg.Options{})
 	if _, _, err := store.Announce(t.Context(), "other", someIDs(2)); err == nil || !strings.Contains(err.Error(), "account other is not in the database") {
 		t.Error(err)
 	}
@@ -96,12 +97,12 @@ func TestAnAnnouncementToAnAccountThatIsNotThereNamesIt(t *testing.T) {
 // rows are locked in key order, so none waits for another in a circle, and each
 // id is requested once.
 func TestAnnouncementsAtOnceRequestEachIDOnce(t *testing.T) {
-	url := database(t)
-	db := connect(t, url)
+	url := pgtest.Database(t)
+	db := pgtest.Connect(t, url)
 	ids := someIDs(600)
 	var g errgroup.Group
 	for i := range 4 {
-		store := open(t, url, postgres.Options{})
+		store := pgtest.Open(t, url, pg.Options{})
 		g.Go(func() error {
 			for n := range 5 {
 				if _, _, err := store.Announce(t.Context(), "main", ids[(i+n)*50:(i+n)*50+100]); err != nil {
@@ -112,11 +113,11 @@ func TestAnnouncementsAtOnceRequestEachIDOnce(t *testing.T) {
 		})
 	}
 	g.Go(func() error {
-		_, err := open(t, url, postgres.Options{}).Import(t.Context(), "main", ids)
+		_, err := pgtest.Open(t, url, pg.Options{}).Import(t.Context(), "main", ids)
 		return err
 	})
 	g.Go(func() error {
-		return open(t, url, postgres.Options{}).Erase(context.WithoutCancel(t.Context()), "main", ids[500:], wallet.CauseErasure)
+		return pgtest.Open(t, url, pg.Options{}).Erase(context.WithoutCancel(t.Context()), "main", ids[500:], wallet.CauseErasure)
 	})
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)

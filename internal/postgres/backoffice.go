@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"walletsync/internal/backoffice/view"
+	"walletsync/internal/pg"
 	"walletsync/internal/reconcile"
 	"walletsync/internal/wallet"
 )
@@ -129,7 +130,7 @@ func oldest(c view.Cursor) string {
 // list finds a page of rows, and reads what it shows of them.
 func (s *Store) list(ctx context.Context, masked bool, most int, sql string, args ...any) ([]view.Row, view.Cursor, error) {
 	var keys []view.Key
-	err := s.trip(ctx, func(b *pgx.Batch) { collectBy(b, &keys, pgx.RowToStructByPos, sql, args...) })
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Collect(b, &keys, pgx.RowToStructByPos, sql, args...) })
 	if err != nil {
 		return nil, view.Cursor{}, err
 	}
@@ -146,7 +147,7 @@ func (s *Store) list(ctx context.Context, masked bool, most int, sql string, arg
 	if len(keys) == 0 {
 		return out, next, nil
 	}
-	err = s.trip(ctx, func(b *pgx.Batch) { collect(b, &out, sqlConsoleRows.of(masked), accounts, ids) })
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) { collect(b, &out, sqlConsoleRows.of(masked), accounts, ids) })
 	if err != nil {
 		return nil, view.Cursor{}, err
 	}
@@ -159,7 +160,7 @@ func (s *Store) list(ctx context.Context, masked bool, most int, sql string, arg
 // collect queues a statement and sets into to its rows, whose columns are named
 // as T's fields.
 func collect[T any](b *pgx.Batch, into *[]T, sql string, args ...any) {
-	collectBy(b, into, pgx.RowToStructByNameLax, sql, args...)
+	pg.Collect(b, into, pgx.RowToStructByNameLax, sql, args...)
 }
 
 // one queues a statement and keeps its row, nil if there is none.
@@ -182,7 +183,7 @@ func (s *Store) Record(ctx context.Context, masked bool, account wallet.AccountI
 	}
 	var out view.Record
 	var fresh *view.Freshness
-	err := s.trip(ctx, func(b *pgx.Batch) {
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		out = view.Record{Account: string(account), ChargePermissionID: string(id)}
 		one(b, &fresh, sqlConsoleFreshness.of(masked), account, id)
 		one(b, &out.Buyer, sqlConsoleBuyer.of(masked), account, id)
@@ -209,7 +210,7 @@ func (s *Store) Record(ctx context.Context, masked bool, account wallet.AccountI
 // notification of an update may take.
 func (s *Store) Overview(ctx context.Context, from time.Time, patience time.Duration) (view.Overview, error) {
 	var out view.Overview
-	err := s.trip(ctx, func(b *pgx.Batch) {
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		out = view.Overview{}
 		collect(b, &out.Hours, sqlConsoleHours, from)
 		collect(b, &out.Accounts, sqlConsoleAccounts)
@@ -225,7 +226,7 @@ func (s *Store) Overview(ctx context.Context, from time.Time, patience time.Dura
 		return view.Overview{}, err
 	}
 	heard := make([]reconcile.Heard, len(out.Accounts))
-	err = s.trip(ctx, func(b *pgx.Batch) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		for i, a := range out.Accounts {
 			s.queueHeard(b, wallet.AccountID(a.Account), patience, &heard[i])
 		}
@@ -246,5 +247,5 @@ func (s *Store) Overview(ctx context.Context, from time.Time, patience time.Dura
 // CountHours counts what happened in the hour that is open and in those since
 // the last run, for the console's overview.
 func (s *Store) CountHours(ctx context.Context, account wallet.AccountID) error {
-	return s.trip(ctx, func(b *pgx.Batch) { b.Queue(sqlHours, account, s.at()) })
+	return s.db.RoundTrip(ctx, func(b *pgx.Batch) { b.Queue(sqlHours, account, s.db.Now()) })
 }

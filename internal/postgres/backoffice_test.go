@@ -13,6 +13,8 @@ import (
 
 	"walletsync/internal/backoffice"
 	"walletsync/internal/backoffice/view"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/postgres"
 	"walletsync/internal/reconcile"
 	"walletsync/internal/wallet"
@@ -25,7 +27,7 @@ var (
 
 // shop is a database with buyers in it, and a clock of its own.
 type shop struct {
-	*postgres.Store
+	*pgtest.Stores
 	t   *testing.T
 	db  *pgxpool.Pool
 	now time.Time
@@ -34,9 +36,9 @@ type shop struct {
 
 func newShop(t *testing.T) *shop {
 	t.Helper()
-	url := database(t)
-	s := &shop{t: t, db: connect(t, url), now: time.Date(2026, 11, 24, 13, 50, 0, 0, time.UTC)}
-	s.Store = open(t, url, postgres.Options{Now: func() time.Time { return s.now }})
+	url := pgtest.Database(t)
+	s := &shop{t: t, db: pgtest.Connect(t, url), now: time.Date(2026, 11, 24, 13, 50, 0, 0, time.UTC)}
+	s.Stores = pgtest.Open(t, url, pg.Options{Now: func() time.Time { return s.now }})
 	return s
 }
 

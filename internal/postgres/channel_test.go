@@ -5,7 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"walletsync/internal/postgres"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/reconcile"
 )
 
@@ -49,8 +50,8 @@ func TestTwoNotificationsThatAreMissingMakeTheChannelDead(t *testing.T) {
 		{"the sweep read one for the first time", []happened{{60, notified}, {3, first}}, reconcile.Alive, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			url := database(t)
-			db := connect(t, url)
+			url := pgtest.Database(t)
+			db := pgtest.Connect(t, url)
 			now := time.Now().UTC().Truncate(time.Second)
 			if _, err := db.Exec(t.Context(), `
 				insert into walletsync.charge_permissions (account, id, type, followed, state, stored_at, changed_at)
@@ -64,7 +65,7 @@ func TestTwoNotificationsThatAreMissingMakeTheChannelDead(t *testing.T) {
 					t.Fatalf("%s: %v", strings.Fields(h.what)[2], err)
 				}
 			}
-			got, err := open(t, url, postgres.Options{}).Heard(t.Context(), "main", 5*time.Minute)
+			got, err := pgtest.Open(t, url, pg.Options{}).Heard(t.Context(), "main", 5*time.Minute)
 			if err != nil || got.Verdict() != c.want || got.Missing() != c.missing {
 				t.Errorf("%s by %+v (%v), want %s by %d", got.Verdict(), got, err, c.want, c.missing)
 			}

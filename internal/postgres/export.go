@@ -34,7 +34,7 @@ const exportSettings = `set local enable_seqscan = off; set local enable_bitmaps
 // valid until row returns. It begins once and is not repeated: what was passed on
 // cannot be taken back.
 func (s *Store) Export(ctx context.Context, q export.Query, begin func([]export.Column, int) error, row func([]export.Cell) error) error {
-	_, err := s.use(ctx, func(conn *pgx.Conn) error {
+	err := s.db.Use(ctx, func(conn *pgx.Conn) error {
 		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, exportSettings, pgx.QueryExecModeSimpleProtocol); err != nil {
 				return err

@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,16 +18,15 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"walletsync/internal/export"
-	"walletsync/internal/local/pg"
-	"walletsync/internal/local/pg/pgtest"
+	local "walletsync/internal/local/pg"
 	"walletsync/internal/local/scale"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/migrate"
-	"walletsync/migrations"
 )
 
 // exported is a list as JSON lines.
-func exported(t testing.TB, s *postgres.Store, q export.Query, each func(n int)) (lines []string, columns []export.Column) {
+func exported(t testing.TB, s *pgtest.Stores, q export.Query, each func(n int)) (lines []string, columns []export.Column) {
 	t.Helper()
 	var b bytes.Buffer
 	w := export.JSONLines(&b)
@@ -55,12 +53,9 @@ func exported(t testing.TB, s *postgres.Store, q export.Query, each func(n int))
 }
 
 // scaledStore is a store with as much in it as s says.
-func scaledStore(t testing.TB, s scale.Sizes) (*postgres.Store, *pgx.Conn) {
-	url := pgtest.New(t, func(ctx context.Context, url string) error {
-		_, err := migrate.Run(ctx, url, "", oneAccount)
-		return err
-	}, "one-account-"+migrations.Hash())
-	return open(t, url, postgres.Options{}), filled(t, url, s)
+func scaledStore(t testing.TB, s scale.Sizes) (*pgtest.Stores, *pgx.Conn) {
+	db := pgtest.Filled(t, s)
+	return pgtest.Open(t, db.Config().ConnString(), pg.Options{}), db
 }
 
 // The views themselves say what an export must hold: all rows, over several
@@ -283,20 +278,20 @@ func BenchmarkExport(b *testing.B) {
 			b.Fatalf("SCALE is %q; set 1,000 or more", text)
 		}
 	}
-	o, err := pg.FromEnvironment(os.Getenv)
+	o, err := local.FromEnvironment(os.Getenv)
 	if err != nil {
 		b.Fatal(err)
 	}
 	o.Settings = map[string]string{"max_wal_size": "16GB"}
-	server, err := pg.Start(b.Context(), o)
+	server, err := local.Start(b.Context(), o)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = server.Stop() })
 	s := scale.Sizes{Permissions: n, Changes: 1}
-	db := scaled(b, server, s)
+	db := pgtest.FilledOn(b, server, s)
 	checkExportPlans(b, db, s)
-	store := open(b, db.Config().ConnString(), postgres.Options{})
+	store := pgtest.Open(b, db.Config().ConnString(), pg.Options{})
 	for _, name := range []string{"shipping_addresses", "payment_states", "timeline"} {
 		list, _ := export.Named(name)
 		b.Run(name, func(b *testing.B) {

@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,9 +21,10 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
-	"walletsync/internal/local/pg"
-	"walletsync/internal/local/pg/pgtest"
-	"walletsync/internal/postgres"
+	local "walletsync/internal/local/pg"
+	server "walletsync/internal/local/pg/pgtest"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/restore"
 )
 
@@ -277,7 +277,7 @@ func (w *feedWriters) transaction(ctx context.Context, random *mathrand.Rand) er
 // feedDatabase has the transaction's id beside each change.
 func feedDatabase(t testing.TB) *pgxpool.Pool {
 	t.Helper()
-	db := feedPool(t, database(t))
+	db := feedPool(t, pgtest.Database(t))
 	if _, err := db.Exec(t.Context(), `alter table walletsync.charge_permission_changes add column xid xid8 not null default pg_current_xact_id()`); err != nil {
 		t.Fatal(err)
 	}
@@ -320,7 +320,7 @@ func writeAndFollow(t *testing.T, db *pgxpool.Pool, w *feedWriters, n int64, rea
 	}
 	g.Go(func() error {
 		defer close(written)
-		return w.write(ctx, n, randomSeed(t))
+		return w.write(ctx, n, pgtest.RandomSeed(t))
 	})
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
@@ -409,21 +409,21 @@ func TestASequenceWouldLoseChanges(t *testing.T) {
 // that they would pass over what is stored next; the command restored puts that
 // right.
 func TestReadersGoOnAfterARestore(t *testing.T) {
-	url := database(t)
+	url := pgtest.Database(t)
 	db := feedPool(t, url)
 	w, readers := newFeedWriters(t, db), threePaces()
 	writeAndFollow(t, db, w, 1500, readers...)
 	dump := filepath.Join(t.TempDir(), "dump")
-	run(t, pgtest.Server(t), "pg_dump", "--format=custom", "--file="+dump, url)
+	run(t, server.Server(t), "pg_dump", "--format=custom", "--file="+dump, url)
 	dumped := maps.Clone(w.stored)
 	writeAndFollow(t, db, w, 1500, readers...)
 	seen := len(readers[0].seen)
 
-	o, err := pg.FromEnvironment(os.Getenv)
+	o, err := local.FromEnvironment(os.Getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fresh, err := pg.Start(t.Context(), o)
+	fresh, err := local.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -439,7 +439,7 @@ func TestReadersGoOnAfterARestore(t *testing.T) {
 		run(t, fresh, "pg_restore", "--exit-on-error", "--dbname="+to, dump)
 		db := feedPool(t, to)
 		if name == "restored" {
-			if _, err := restore.Run(t.Context(), open(t, to, postgres.Options{}), nil, func(restore.Step) {}); err != nil {
+			if _, err := restore.Run(t.Context(), pgtest.Open(t, to, pg.Options{}), nil, func(restore.Step) {}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -464,7 +464,7 @@ func TestReadersGoOnAfterARestore(t *testing.T) {
 }
 
 // run runs one of PostgreSQL's own programs, of the server's version.
-func run(t *testing.T, s *pg.Server, program string, args ...string) {
+func run(t *testing.T, s *local.Server, program string, args ...string) {
 	t.Helper()
 	cmd, err := s.Command(t.Context(), program, args...)
 	if err != nil {
@@ -473,13 +473,4 @@ func run(t *testing.T, s *pg.Server, program string, args ...string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v: %s", program, err, out)
 	}
-}
-
-// randomSeed is another one in each run, and told if the test fails.
-func randomSeed(t testing.TB) uint64 {
-	var b [8]byte
-	_, _ = rand.Read(b[:])
-	seed := uint64(b[0])<<8 | uint64(b[1])
-	t.Logf("seed %d", seed)
-	return seed
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"walletsync/internal/pg"
 	"walletsync/internal/reconcile"
 	"walletsync/internal/wallet"
 )
@@ -23,12 +24,12 @@ var (
 // may count as known what the first trip marked.
 func (s *Store) Import(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) (int, error) {
 	var marked int
-	err := s.trip(ctx, func(b *pgx.Batch) {
-		affect(b, &marked, sqlImport, account, texts(ids), s.at())
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		pg.Affect(b, &marked, sqlImport, account, pg.Texts(ids), s.db.Now())
 	})
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && refused.ConstraintName == "refreshes_account_fkey" {
-		err = errNoAccount(account)
+		err = pg.MissingAccount(account)
 	}
 	return marked, err
 }
@@ -36,8 +37,8 @@ func (s *Store) Import(ctx context.Context, account wallet.AccountID, ids []wall
 // Imported is that of reconcile.ImportStore.
 func (s *Store) Imported(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) (reconcile.Imported, error) {
 	var out reconcile.Imported
-	err := s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlImported, account, texts(ids)).QueryRow(func(row pgx.Row) error {
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlImported, account, pg.Texts(ids)).QueryRow(func(row pgx.Row) error {
 			return row.Scan(&out.Read, &out.NotFollowed, &out.Gone, &out.Failing, &out.Waiting, &out.Erased, &out.Error)
 		})
 	})
@@ -47,8 +48,8 @@ func (s *Store) Imported(ctx context.Context, account wallet.AccountID, ids []wa
 // ImportOf tells how the import of an account stands.
 func (s *Store) ImportOf(ctx context.Context, account wallet.AccountID) (reconcile.Import, error) {
 	var out reconcile.Import
-	err := s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlImportWaits, account, reconcile.StuckAfter, s.at()).QueryRow(func(row pgx.Row) error {
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlImportWaits, account, reconcile.StuckAfter, s.db.Now()).QueryRow(func(row pgx.Row) error {
 			var rest float64
 			err := row.Scan(&out.Waiting, &out.Stuck, &out.Ahead, &out.PerSecond, &rest, &out.Why)
 			out.Rest = time.Duration(rest * float64(time.Second))
@@ -56,7 +57,7 @@ func (s *Store) ImportOf(ctx context.Context, account wallet.AccountID) (reconci
 		})
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
-		err = errNoAccount(account)
+		err = pg.MissingAccount(account)
 	}
 	return out, err
 }
@@ -65,8 +66,8 @@ func (s *Store) ImportOf(ctx context.Context, account wallet.AccountID) (reconci
 // the last hour.
 func (s *Store) OtherCalls(ctx context.Context, account wallet.AccountID) (float64, error) {
 	var out float64
-	err := s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlImportOthers, account, s.at()).QueryRow(func(row pgx.Row) error { return row.Scan(&out) })
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlImportOthers, account, s.db.Now()).QueryRow(func(row pgx.Row) error { return row.Scan(&out) })
 	})
 	return out, err
 }

@@ -9,7 +9,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"walletsync/internal/postgres"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/reconcile"
 	"walletsync/internal/wallet"
 )
@@ -23,7 +24,7 @@ func someIDs(n int) []wallet.ChargePermissionID {
 }
 
 func TestAnImportOfAnAccountThatIsNotThereNamesIt(t *testing.T) {
-	store := open(t, database(t), postgres.Options{})
+	store := pgtest.Open(t, pgtest.Database(t), pg.Options{})
 	_, err := store.Import(t.Context(), "other", someIDs(2))
 	_, err2 := store.ImportOf(t.Context(), "other")
 	for _, err := range []error{err, err2} {
@@ -37,13 +38,13 @@ func TestAnImportOfAnAccountThatIsNotThereNamesIt(t *testing.T) {
 // keys are locked in their order, so none waits for the other in a circle, and
 // each id is marked once.
 func TestImportsAtOnceMarkEachIDOnce(t *testing.T) {
-	url := database(t)
-	db := connect(t, url)
+	url := pgtest.Database(t)
+	db := pgtest.Connect(t, url)
 	ids := someIDs(2000)
 	var marked [4]int
 	var g errgroup.Group
 	for i := range marked {
-		store := open(t, url, postgres.Options{})
+		store := pgtest.Open(t, url, pg.Options{})
 		g.Go(func() error {
 			part := slices.Clone(ids[i*100:])
 			for batch := range slices.Chunk(part, 100+i) {
@@ -69,9 +70,9 @@ func TestImportsAtOnceMarkEachIDOnce(t *testing.T) {
 }
 
 func TestHowAnImportStands(t *testing.T) {
-	url := database(t)
-	db := connect(t, url)
-	store := open(t, url, postgres.Options{})
+	url := pgtest.Database(t)
+	db := pgtest.Connect(t, url)
+	store := pgtest.Open(t, url, pg.Options{})
 	if _, err := store.Import(t.Context(), "main", someIDs(10)); err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ var sqlInboxOf = statement("inbox_of")
 // Inbox is that of operator.IncidentStore. It begins once and is not repeated:
 // what was passed on cannot be taken back.
 func (s *Store) Inbox(ctx context.Context, account wallet.AccountID, since, until time.Time, each func(refresh.Recorded) error) error {
-	_, err := s.use(ctx, func(conn *pgx.Conn) error {
+	err := s.db.Use(ctx, func(conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, sqlInboxOf, account, since, until)
 		if err != nil {
 			return err

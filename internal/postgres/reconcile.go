@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
+	"walletsync/internal/pg"
 	"walletsync/internal/reconcile"
 	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"
@@ -16,6 +16,7 @@ var (
 	sqlSweepable = statement("sweepable")
 	sqlSweep     = statement("sweep")
 	sqlChannel   = statement("channel")
+	sqlInboxOld  = statement("inbox_old")
 )
 
 // Backlog decides on an account's wake-up as the last transaction of a batch
@@ -23,9 +24,9 @@ var (
 func (s *Store) Backlog(ctx context.Context, account wallet.AccountID) (refresh.Backlog, []refresh.Wake, error) {
 	var backlogs []refresh.Backlog
 	var wakes []refresh.Wake
-	err := s.tripTold(ctx, func(b *pgx.Batch, again bool) {
+	err := s.db.RoundTripRetry(ctx, func(b *pgx.Batch, again bool) {
 		backlogs, wakes = nil, nil
-		now := s.at()
+		now := s.db.Now()
 		s.queueWakes(b, []wallet.AccountID{account}, nil, again, refresh.Lease{}, now, &wakes)
 		queueBacklogs(b, []wallet.AccountID{account}, now, &backlogs)
 	})
@@ -33,7 +34,7 @@ func (s *Store) Backlog(ctx context.Context, account wallet.AccountID) (refresh.
 		return refresh.Backlog{}, nil, err
 	}
 	if len(backlogs) == 0 {
-		return refresh.Backlog{}, nil, errNoAccount(account)
+		return refresh.Backlog{}, nil, pg.MissingAccount(account)
 	}
 	return backlogs[0], wakes, nil
 }
@@ -41,9 +42,9 @@ func (s *Store) Backlog(ctx context.Context, account wallet.AccountID) (refresh.
 // Sweepable tells what there is to sweep in an account.
 func (s *Store) Sweepable(ctx context.Context, account wallet.AccountID) (reconcile.Sweepable, error) {
 	var out []reconcile.Sweepable
-	err := s.trip(ctx, func(b *pgx.Batch) { collectBy(b, &out, pgx.RowToStructByPos, sqlSweepable, account) })
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Collect(b, &out, pgx.RowToStructByPos, sqlSweepable, account) })
 	if err == nil && len(out) == 0 {
-		err = errNoAccount(account)
+		err = pg.MissingAccount(account)
 	}
 	if err != nil {
 		return reconcile.Sweepable{}, err
@@ -56,26 +57,18 @@ func (s *Store) Sweepable(ctx context.Context, account wallet.AccountID) (reconc
 // unknown outcome it may mark as many again.
 func (s *Store) MarkUnread(ctx context.Context, account wallet.AccountID, unread time.Duration, most int) (int, error) {
 	var marked int
-	err := s.trip(ctx, func(b *pgx.Batch) { affect(b, &marked, sqlSweep, account, unread.Seconds(), most, s.at()) })
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Affect(b, &marked, sqlSweep, account, unread.Seconds(), most, s.db.Now()) })
 	return marked, err
-}
-
-// affect queues a statement and keeps how many rows it affects.
-func affect(b *pgx.Batch, rows *int, sql string, args ...any) {
-	b.Queue(sql, args...).Exec(func(tag pgconn.CommandTag) error {
-		*rows = int(tag.RowsAffected())
-		return nil
-	})
 }
 
 // Heard tells of an account's notifications.
 func (s *Store) Heard(ctx context.Context, account wallet.AccountID, patience time.Duration) (h reconcile.Heard, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) { s.queueHeard(b, account, patience, &h) })
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) { s.queueHeard(b, account, patience, &h) })
 	return h, err
 }
 
 func (s *Store) queueHeard(b *pgx.Batch, account wallet.AccountID, patience time.Duration, h *reconcile.Heard) {
-	b.Queue(sqlChannel, account, patience.Seconds(), s.at()).QueryRow(func(row pgx.Row) error {
+	b.Queue(sqlChannel, account, patience.Seconds(), s.db.Now()).QueryRow(func(row pgx.Row) error {
 		var last, first *time.Time
 		*h = reconcile.Heard{}
 		if err := row.Scan(&last, &h.Updates, &h.Found, &first); err != nil {
@@ -89,4 +82,12 @@ func (s *Store) queueHeard(b *pgx.Batch, account wallet.AccountID, patience time
 		}
 		return nil
 	})
+}
+
+// Forget is that of reconcile.InboxStore.
+func (s *Store) Forget(ctx context.Context, account wallet.AccountID, processed time.Duration, most int) (forgotten int, err error) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		pg.Affect(b, &forgotten, sqlInboxOld, account, processed.Seconds(), most, s.db.Now())
+	})
+	return forgotten, err
 }

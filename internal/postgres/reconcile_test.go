@@ -9,14 +9,17 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"walletsync/internal/postgres"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/pgtest"
+	"walletsync/internal/refresh"
+	"walletsync/internal/wallet"
 )
 
 // The sweep must not read what it does not mark, nor the rows themselves to count
 // them; a claim, with or without a row that is told of anyway, reads no other.
 func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
-	url := database(t)
-	db := connect(t, url)
+	url := pgtest.Database(t)
+	db := pgtest.Connect(t, url)
 	if _, err := db.Exec(t.Context(), `
 		insert into walletsync.refreshes (account, id, wanted, done)
 		select 'main', 'S01-0000000-' || lpad(i::text, 7, '0'), 1, 1 from generate_series(1, 100000) i;
@@ -65,20 +68,24 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 		{"backlog", []any{"main", nil}, "refreshes_longest"},
 		{"channel", []any{"main", 300.0, nil}, "(ended_at > "}, // entered where the counting begins
 		{"channel", []any{"main", 300.0, nil}, "using notifications_named"},
-		{"retention", []any{"main", time.Hour.Seconds(), 500, nil}, "charge_permissions_to_erase"},
-		{"update_old", []any{"main", 240 * time.Hour.Seconds(), 1000, nil}, "update_sessions_ended"},
-		{"update_open", []any{"main", 20, nil}, "update_attempts_open"},
+		{"privacy retention", []any{"main", time.Hour.Seconds(), 500, nil}, "charge_permissions_to_erase"},
+		{"update forget", []any{"main", 240 * time.Hour.Seconds(), 1000, nil}, "update_sessions_ended"},
+		{"update open", []any{"main", 20, nil}, "update_attempts_open"},
 		{"inbox_old", []any{"main", time.Hour.Seconds(), 1000, nil}, "notifications_processed"},
-		{"person", []any{"S01-0000000-0000001", nil, nil}, "charge_permissions_of_one_buyer"},
-		{"erase_permissions", []any{"main", some}, "charge_permissions_pkey"},
-		{"erase_done", []any{"main", some, nil}, "refreshes_pkey"},
+		{"privacy of_one_person", []any{"S01-0000000-0000001", nil, nil}, "charge_permissions_of_one_buyer"},
+		{"privacy erase_permissions", []any{"main", some}, "charge_permissions_pkey"},
+		{"privacy erase_mark", []any{"main", some, nil}, "refreshes_pkey"},
 		{"restored_mark", []any{"main", "S01-0000000-0050000", 1000, nil}, "refreshes_pkey"},
 		{"import", []any{"main", some, nil}, "Conflict Arbiter Indexes: refreshes_pkey"},
 		{"imported", []any{"main", some}, "refreshes_pkey"},
 		{"import_waits", []any{"main", 3, nil}, "Index Only Scan using refreshes_due"},
 		{"import_others", []any{"main", nil}, "charge_permissions_longest_unread"},
 	} {
-		text, err := os.ReadFile("sql/" + c.statement + ".sql")
+		file := "sql/" + c.statement + ".sql"
+		if feature, name, ok := strings.Cut(c.statement, " "); ok {
+			file = "../" + feature + "/postgres/sql/" + name + ".sql"
+		}
+		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +103,7 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 			t.Errorf("%s:\n%s", c.statement, plan)
 		}
 	}
-	store := open(t, url, postgres.Options{})
+	store := pgtest.Open(t, url, pg.Options{})
 	there, err := store.Sweepable(t.Context(), "main")
 	if err != nil || there.Total != 100000-100000/3 || there.PerSecond != 4 {
 		t.Errorf("%+v, %v", there, err)
@@ -115,12 +122,62 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 }
 
 func TestAnAccountThatIsNotThereIsNamed(t *testing.T) {
-	store := open(t, database(t), postgres.Options{})
+	store := pgtest.Open(t, pgtest.Database(t), pg.Options{})
 	_, err := store.Sweepable(t.Context(), "other")
 	_, _, err2 := store.Backlog(t.Context(), "other")
 	for _, err := range []error{err, err2} {
 		if err == nil || !strings.Contains(err.Error(), "account other is not in the database") {
 			t.Error(err)
 		}
+	}
+}
+
+// TestAMessageThatIsForgottenAsksForNothing: the inbox is emptied of what is old,
+// and the message comes once more.
+func TestAMessageThatIsForgottenAsksForNothing(t *testing.T) {
+	u := pgtest.New(t)
+	const day = 24 * time.Hour
+	ask := func(message string, published time.Time) map[string]int {
+		t.Helper()
+		got, err := u.Claim(t.Context(), refresh.ClaimRequest{Lease: refresh.Lease{1}, Settings: refresh.Defaults(), Accounts: []wallet.AccountID{"main"},
+			Asks: []refresh.Ask{{Priority: wallet.PriorityNotification, Notification: wallet.Notification{Account: "main", MessageID: message, NotificationID: "n",
+				ObjectType: wallet.ObjectChargePermission, ObjectID: string(pgtest.PermissionOne), ChargePermission: pgtest.PermissionOne, Type: "STATE_CHANGE", Published: published, Arrived: u.Now}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Outcomes
+	}
+	published := u.Now
+	if got := ask("m1", published); got["wanted"] != 1 {
+		t.Fatal(got)
+	}
+	u.Now = u.Now.Add(time.Minute)
+	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
+	u.Now = u.Now.Add(90 * day)
+	ask("m2", u.Now)
+	u.Now = u.Now.Add(time.Second)
+	forget := func(most int) int {
+		t.Helper()
+		n, err := u.Forget(t.Context(), "main", 90*day, most)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := forget(10); n != 1 || u.Text(`select string_agg(message_id, ' ') from walletsync.notifications`) != "m2" {
+		t.Errorf("%d forgotten", n)
+	}
+	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
+	wanted := u.Text(`select wanted from walletsync.refreshes`)
+	if got := ask("m1", published); got["covered"] != 1 || u.Text(`select wanted from walletsync.refreshes`) != wanted {
+		t.Errorf("a message that was forgotten: %v", got)
+	}
+	for range 3 {
+		ask(fmt.Sprint("n", u.Now.Unix()), u.Now)
+		u.Now = u.Now.Add(time.Second)
+	}
+	u.Now = u.Now.Add(91 * day)
+	if n := forget(2); n != 2 {
+		t.Errorf("%d of at most 2 were forgotten", n)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"walletsync/internal/pg"
 	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"
 )
@@ -36,9 +37,9 @@ var (
 // after an unknown outcome, it returns what that lease holds.
 func (s *Store) Claim(ctx context.Context, q refresh.ClaimRequest) (refresh.Claimed, error) {
 	var out refresh.Claimed
-	err := s.tripTold(ctx, func(b *pgx.Batch, again bool) {
+	err := s.db.RoundTripRetry(ctx, func(b *pgx.Batch, again bool) {
 		out = refresh.Claimed{Outcomes: map[string]int{}}
-		now := s.at()
+		now := s.db.Now()
 		if len(q.Asks) > 0 {
 			queueAsks(b, q, now, &out)
 		}
@@ -116,6 +117,11 @@ func queueWant(b *pgx.Batch, q refresh.ClaimRequest, now *time.Time, out *refres
 	b.Queue(sqlTake, w.Account, w.ChargePermission, q.Lease.String(), q.Settings.Lease.Seconds(), at, q.Margin.Seconds(), now)
 }
 
+// QueueRequest queues a refresh request.
+func (s *Store) QueueRequest(b *pgx.Batch, w wallet.Want) {
+	b.Queue(sqlAsk, w.Account, w.ChargePermission, w.Priority, pg.NullIfZero(w.At), 0.0, s.db.Now(), nil)
+}
+
 // scanClaims reads what the lease holds, and of Want what is stored if it does
 // not.
 func scanClaims(rows pgx.Rows, out *refresh.Claimed) error {
@@ -163,7 +169,7 @@ func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wa
 				times = append(times, w.At)
 			}
 		}
-		appendBy(b, out, func(row pgx.CollectableRow) (w refresh.Wake, err error) {
+		pg.Append(b, out, func(row pgx.CollectableRow) (w refresh.Wake, err error) {
 			var seconds int
 			err = row.Scan(&w.Account, &w.At, &seconds)
 			w.Delay = time.Duration(seconds) * time.Second
@@ -175,7 +181,7 @@ func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wa
 // queueBacklogs asks what waits in each account.
 func queueBacklogs(b *pgx.Batch, accounts []wallet.AccountID, now *time.Time, out *[]refresh.Backlog) {
 	for _, a := range accounts {
-		appendBy(b, out, func(row pgx.CollectableRow) (l refresh.Backlog, err error) {
+		pg.Append(b, out, func(row pgx.CollectableRow) (l refresh.Backlog, err error) {
 			var seconds float64
 			err = row.Scan(&l.Account, &l.Tokens, &seconds)
 			l.Oldest = time.Duration(seconds * float64(time.Second)).Round(time.Microsecond)
@@ -193,7 +199,7 @@ func queueBacklogs(b *pgx.Batch, accounts []wallet.AccountID, now *time.Time, ou
 // that is refused too, it is recorded as failed.
 func (s *Store) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Committed, error) {
 	out, err := s.commit(ctx, q)
-	if err == nil || !unstorable(err) {
+	if err == nil || !pg.Unstorable(err) {
 		return out, err
 	}
 	out = refresh.Committed{}
@@ -204,14 +210,14 @@ func (s *Store) Commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 			one.Accounts, one.Closings, one.Refusals = nil, nil, nil // the last one decides on wake-ups and pauses
 		}
 		got, err := s.commit(ctx, one)
-		if err != nil && unstorable(err) && len(r.Raw) > 0 {
+		if err != nil && pg.Unstorable(err) && len(r.Raw) > 0 {
 			if r.Raw, err = json.Marshal(string(r.Raw)); err != nil {
 				return out, err
 			}
 			one.Results = []refresh.Result{r}
 			got, err = s.commit(ctx, one)
 		}
-		if err != nil && unstorable(err) {
+		if err != nil && pg.Unstorable(err) {
 			r.Kind, r.Error, r.Backoff = refresh.Failed, fmt.Sprintf("the database refuses what Amazon Pay returned: %v", err), refresh.MostBackoff
 			r.State, r.Raw, r.Changes = wallet.ChargePermission{}, nil, nil
 			one.Results = []refresh.Result{r}
@@ -235,18 +241,18 @@ func (s *Store) commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 		return refresh.Committed{}, fmt.Errorf("results: %w", err)
 	}
 	var out refresh.Committed
-	err = s.tripTold(ctx, func(b *pgx.Batch, again bool) {
+	err = s.db.RoundTripRetry(ctx, func(b *pgx.Batch, again bool) {
 		out = refresh.Committed{}
-		now := s.at()
+		now := s.db.Now()
 		b.Queue(sqlFence, q.Lease.String())
-		appendBy(b, &out.Settled, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
+		pg.Append(b, &out.Settled, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
 			err = row.Scan(&t.Account, &t.ID, &t.Stored, &t.Confirm, &t.Early, &t.Held)
 			return t, err
 		}, sqlCommit, q.Lease.String(), results, q.Margin.Seconds(), q.ConfirmAfter().Seconds(), refresh.MaxConfirms, now)
 		// The quota rows are locked in key order: all of an account before the next.
 		for _, a := range concerned(q) {
 			queueUncalled(b, q, a, &out)
-			queueOutcomes(b, q, a, now, &out)
+			s.queueOutcomes(b, q, a, &out)
 			if slices.Contains(q.Accounts, a) {
 				s.queueWakes(b, []wallet.AccountID{a}, q.Woken, q.Force || again, refresh.Lease{}, now, &out.Wakes)
 			}
@@ -287,7 +293,7 @@ func queueUncalled(b *pgx.Batch, q refresh.CommitRequest, a wallet.AccountID, ou
 	if len(ids) == 0 {
 		return
 	}
-	appendBy(b, &out.Settled, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
+	pg.Append(b, &out.Settled, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
 		t.Account = a
 		err = row.Scan(&t.ID)
 		return t, err
@@ -296,50 +302,40 @@ func queueUncalled(b *pgx.Batch, q refresh.CommitRequest, a wallet.AccountID, ou
 
 // queueOutcomes notes what the outcomes of an account's calls say of its calls,
 // and pauses them if they must.
-func queueOutcomes(b *pgx.Batch, q refresh.CommitRequest, a wallet.AccountID, now *time.Time, out *refresh.Committed) {
-	o := callOutcomes{account: a, call: wallet.GetChargePermission}
+func (s *Store) queueOutcomes(b *pgx.Batch, q refresh.CommitRequest, a wallet.AccountID, out *refresh.Committed) {
+	o := wallet.CallOutcomes{Account: a, Call: wallet.GetChargePermission}
 	for _, c := range q.Closings {
-		if c.Account == a && (o.pause == nil || c.For > *o.pause) {
-			o.pause, o.why = &c.For, c.Why
+		if c.Account == a && (o.Pause == nil || c.For > *o.Pause) {
+			o.Pause, o.Reason = &c.For, c.Why
 		}
 	}
 	for _, r := range q.Refusals {
 		if r.Account == a {
-			o.refused, o.answered = r.IDs, r.Answered
+			o.Refused, o.Answered = r.IDs, r.Answered
 		}
 	}
-	if o.pause == nil && len(o.refused) == 0 && !o.answered {
+	if o.Pause == nil && len(o.Refused) == 0 && !o.Answered {
 		return
 	}
-	o.queue(b, now, func(refused bool) {
+	s.QueueCallOutcomes(b, o, func(refused bool) {
 		if refused {
 			out.Refused = append(out.Refused, a)
 		}
 	})
 }
 
-// callOutcomes is what close.sql takes.
-type callOutcomes struct {
-	account  wallet.AccountID
-	call     wallet.Call
-	pause    *time.Duration // nil: none; zero: one that grows with each time
-	why      string
-	refused  []string // ids
-	answered bool
-}
-
-// queue notes the outcomes. Paused is told whether calls pause because several
-// ids in a row were refused.
-func (o callOutcomes) queue(b *pgx.Batch, now *time.Time, paused func(bool)) {
+// QueueCallOutcomes queues what the outcomes of an account's calls say of its
+// calls. It calls paused with whether calls pause because several ids in a row
+// were refused.
+func (s *Store) QueueCallOutcomes(b *pgx.Batch, o wallet.CallOutcomes, paused func(bool)) {
 	var seconds *float64
-	if o.pause != nil {
-		s := o.pause.Seconds()
-		seconds = &s
+	if o.Pause != nil {
+		seconds = new(o.Pause.Seconds())
 	}
-	if o.refused == nil {
-		o.refused = []string{}
+	if o.Refused == nil {
+		o.Refused = []string{}
 	}
-	b.Queue(sqlClose, o.account, o.call, seconds, o.why, now, o.refused, o.answered, wallet.MaxRefused, wallet.ReasonRefused, wallet.RefusedPause.Seconds()).
+	b.Queue(sqlClose, o.Account, o.Call, seconds, o.Reason, s.db.Now(), o.Refused, o.Answered, wallet.MaxRefused, wallet.ReasonRefused, wallet.RefusedPause.Seconds()).
 		Query(func(rows pgx.Rows) error {
 			var refused bool
 			_, err := pgx.ForEachRow(rows, []any{&refused}, func() error {

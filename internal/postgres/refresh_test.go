@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -14,103 +12,42 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"walletsync/internal/local/pg"
-	"walletsync/internal/local/pg/pgtest"
-	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/migrate"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/refresh/storetest"
 	"walletsync/internal/update/session"
 	"walletsync/internal/wallet"
-	"walletsync/migrations"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// database returns a fresh one with the accounts of the suite.
-func database(t testing.TB) string {
-	return pgtest.New(t, func(ctx context.Context, url string) error {
-		return prepare(ctx, url, []migrate.Account{
-			{ID: "main", MerchantID: "M1", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR", Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Live), Share: 1},
-			{ID: "known", MerchantID: "M2", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
-				Follow: wallet.Followed{Types: []string{"PaymentMethodOnFile"}, KnownOnly: true}, Quotas: wallet.Quotas(wallet.Live), Share: 1},
-		})
-	}, "suite-"+migrations.Hash())
-}
-
-func connect(t testing.TB, url string) *pgxpool.Pool {
-	db, err := pgxpool.New(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.Close)
-	return db
-}
-
-func open(t testing.TB, url string, o postgres.Options) *postgres.Store {
-	s := postgres.New(postgres.URL(url), o)
-	t.Cleanup(s.Close)
-	return s
-}
-
 func TestPostgresDecidesAsTheModelDoes(t *testing.T) {
 	t.Parallel() // with a database of its own
-	url := database(t)
+	url := pgtest.Database(t)
 	storetest.Run(t, subjects(t, url, url))
 }
 
 func TestScenarios(t *testing.T) {
 	t.Parallel() // with a database of its own
-	for _, way := range ways {
-		t.Run(way.name, func(t *testing.T) {
-			url := database(t)
-			storetest.Scenarios(t, "../refresh/storetest/testdata", subjects(t, url, way.to(t, url)))
+	for _, way := range pgtest.Ways {
+		t.Run(way.Name, func(t *testing.T) {
+			url := pgtest.Database(t)
+			storetest.Scenarios(t, "../refresh/storetest/testdata", subjects(t, url, way.To(t, url)))
 		})
 	}
-}
-
-// ways are those that lead to a database: the transaction pooler stands for RDS
-// Proxy and the like, which give each transaction whatever connection is free.
-var ways = []struct {
-	name string
-	to   func(t testing.TB, url string) string
-}{
-	{"direct", func(_ testing.TB, url string) string { return url }},
-	{"through a transaction pooler", pooled},
-}
-
-// pooled returns the URL that leads to the database by way of PgBouncer.
-func pooled(t testing.TB, url string) string {
-	t.Helper()
-	o, err := pg.FromEnvironment(os.Getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := pg.StartBouncer(t.Context(), url, o)
-	if pg.Unavailable(err) {
-		t.Skipf("%v — install pgbouncer", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return b.URL()
 }
 
 // subjects returns what empties the database at url for each subject, whose
 // store goes there by way of another URL.
 func subjects(t testing.TB, url, way string) func(testing.TB, *storetest.Clock) storetest.Subject {
-	db := connect(t, url)
-	var store *postgres.Store
+	db := pgtest.Connect(t, url)
+	var store *pgtest.Stores
 	var updates uint32
 	return func(_ testing.TB, clock *storetest.Clock) storetest.Subject {
 		if store != nil {
-			store.Close()
+			store.DB.Close()
 		}
-		store = open(t, way, postgres.Options{Now: clock.Now})
+		store = pgtest.Open(t, way, pg.Options{Now: clock.Now})
 		if err := empty(t.Context(), db, clock.Now()); err != nil {
 			t.Fatal(err)
 		}
@@ -125,29 +62,10 @@ func subjects(t testing.TB, url, way string) func(testing.TB, *storetest.Clock) 
 				updates++
 				var of [16]byte
 				binary.BigEndian.PutUint32(of[:], updates)
-				return complete(ctx, store, a, id, fmt.Sprintf("checkout-%d", updates), session.ID(of), at)
+				return store.CompleteUpdate(ctx, a, id, fmt.Sprintf("checkout-%d", updates), session.ID(of), at)
 			},
 		}
 	}
-}
-
-// complete has a buyer return from an update, and it be completed.
-func complete(ctx context.Context, s *postgres.Store, a wallet.AccountID, id wallet.ChargePermissionID, checkout string, of session.ID, at time.Time) error {
-	u := session.Session{ID: of, Account: a, ChargePermission: id, Update: "both", ProductType: "PayAndShip", ExpiresAt: time.Now().Add(time.Hour)}
-	if err := s.CreateSession(ctx, u); err != nil {
-		return err
-	}
-	held := session.Held{1}
-	b, err := s.Begin(ctx, of, checkout, held, time.Minute)
-	if err != nil {
-		return err
-	}
-	b.Attempt.Outcome, b.Attempt.CompletedAt = session.OutcomeCompleted, at
-	ours, err := s.Settle(ctx, session.Settlement{Attempt: b.Attempt, Held: held})
-	if err == nil && !ours {
-		err = errors.New("the attempt is not ours")
-	}
-	return err
 }
 
 // empty brings the database back to where the migrator left it.
@@ -252,7 +170,6 @@ func text(v *any) string {
 	return string(b)
 }
 
-var (
-	_ storetest.Store = (*postgres.Store)(nil)
-	_ storetest.Store = (*postgres.Store)(nil)
-)
+func TestThisCodeRunsOnTheLastReleasedSchema(t *testing.T) {
+	pgtest.RunOnTheLastReleasedSchema(t, "^(TestScenarios|TestPostgresDecidesAsTheModelDoes|TestAnAnswerLost.*)$", "^TestScenarios$/^direct$")
+}

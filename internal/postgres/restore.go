@@ -6,7 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"walletsync/internal/person"
+	"walletsync/internal/pg"
+	"walletsync/internal/privacy"
 	"walletsync/internal/restore"
 	"walletsync/internal/wallet"
 )
@@ -23,8 +24,8 @@ var (
 // Restored is that of restore.Store. Repeated after an unknown outcome it raises
 // the counter once more, which only leaves a gap.
 func (s *Store) Restored(ctx context.Context) (position int64, leases int, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		affect(b, &leases, sqlRestoredLeases)
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		pg.Affect(b, &leases, sqlRestoredLeases)
 		b.Queue(sqlRestoredFeed).QueryRow(func(row pgx.Row) error { return row.Scan(&position) })
 		b.Queue(sqlRestoredQuota)
 	})
@@ -32,12 +33,12 @@ func (s *Store) Restored(ctx context.Context) (position int64, leases int, err e
 }
 
 // Standing is that of restore.Store.
-func (s *Store) Standing(ctx context.Context, account wallet.AccountID, all []person.Erasure) (standing []person.Erasure, err error) {
+func (s *Store) Standing(ctx context.Context, account wallet.AccountID, all []privacy.Erasure) (standing []privacy.Erasure, err error) {
 	ids, at := make([]string, len(all)), make([]time.Time, len(all))
 	for i, e := range all {
 		ids[i], at[i] = string(e.ChargePermission), e.At
 	}
-	err = s.trip(ctx, func(b *pgx.Batch) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		standing = nil
 		b.Queue(sqlRestoredStanding, account, ids, at).Query(func(rows pgx.Rows) error {
 			var place int
@@ -53,8 +54,8 @@ func (s *Store) Standing(ctx context.Context, account wallet.AccountID, all []pe
 
 // MarkAll is that of restore.Store.
 func (s *Store) MarkAll(ctx context.Context, account wallet.AccountID, after wallet.ChargePermissionID, most int) (m restore.Marked, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlRestoredMark, account, after, most, s.at()).QueryRow(func(row pgx.Row) error {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		b.Queue(sqlRestoredMark, account, after, most, s.db.Now()).QueryRow(func(row pgx.Row) error {
 			return row.Scan(&m.Seen, &m.Last, &m.Marked)
 		})
 	})
@@ -63,9 +64,9 @@ func (s *Store) MarkAll(ctx context.Context, account wallet.AccountID, after wal
 
 // Accounts is that of restore.Store.
 func (s *Store) Accounts(ctx context.Context) (all []restore.Account, err error) {
-	err = s.trip(ctx, func(b *pgx.Batch) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		b.Queue(`analyze walletsync.accounts`)
-		collectBy(b, &all, pgx.RowToStructByPos, sqlRestoredAccounts)
+		pg.Collect(b, &all, pgx.RowToStructByPos, sqlRestoredAccounts)
 	})
 	return all, err
 }

@@ -7,31 +7,28 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"walletsync/internal/person"
-	"walletsync/internal/postgres"
+	"walletsync/internal/pg/pgtest"
+	"walletsync/internal/privacy"
 	"walletsync/internal/refresh"
 	"walletsync/internal/restore"
 	"walletsync/internal/wallet"
 )
 
-var (
-	_ restore.Store = (*postgres.Store)(nil)
-	_ restore.Store = (*postgres.Store)(nil)
-)
+var _ restore.Store = (*pgtest.Stores)(nil)
 
 // restored runs the command, and returns what it did and how it went on.
-func (u *updates) restored(log ...person.Erasure) (restore.Report, []string) {
-	u.t.Helper()
+func restored(u *pgtest.Fixture, log ...privacy.Erasure) (restore.Report, []string) {
+	u.T.Helper()
 	var steps []string
-	r, err := restore.Run(u.t.Context(), u.Store, log, func(s restore.Step) { steps = append(steps, fmt.Sprintf("%s %d of %d", s.Doing, s.Done, s.Of)) })
+	r, err := restore.Run(u.T.Context(), u, log, func(s restore.Step) { steps = append(steps, fmt.Sprintf("%s %d of %d", s.Doing, s.Done, s.Of)) })
 	if err != nil {
-		u.t.Fatal(err)
+		u.T.Fatal(err)
 	}
 	return r, steps
 }
 
 func TestAfterARestoreWhatIsNotClosedIsWanted(t *testing.T) {
-	u := newUpdates(t)
+	u := pgtest.New(t)
 	for i, c := range []struct{ kind, state string }{
 		{"open", "Chargeable"}, {"without a state", ""}, {"closed", "Closed"}, {"gone", "Chargeable"}, {"not followed", ""},
 		{"wanted already", "Chargeable"}, {"never read", ""},
@@ -41,63 +38,63 @@ func TestAfterARestoreWhatIsNotClosedIsWanted(t *testing.T) {
 		if c.kind == "wanted already" {
 			wanted = 2
 		}
-		u.exec(`insert into walletsync.refreshes (account, id, wanted, done, priority, gone_at, last_error) values ('main', $1, $2, 1, 20, case when $3 = 'gone' then now() end, $3)`, id, wanted, c.kind)
+		u.Exec(`insert into walletsync.refreshes (account, id, wanted, done, priority, gone_at, last_error) values ('main', $1, $2, 1, 20, case when $3 = 'gone' then now() end, $3)`, id, wanted, c.kind)
 		if c.kind != "never read" {
-			u.exec(`insert into walletsync.charge_permissions (account, id, type, followed, state, stored_at, changed_at)
+			u.Exec(`insert into walletsync.charge_permissions (account, id, type, followed, state, stored_at, changed_at)
 				values ('main', $1, 'x', $2 <> 'not followed', nullif($3, ''), now(), now())`, id, c.kind, c.state)
 		}
 	}
-	u.exec(`update walletsync.api_quota set wake_at = 'infinity'; update walletsync.feed set n = 7`)
-	r, steps := u.restored()
+	u.Exec(`update walletsync.api_quota set wake_at = 'infinity'; update walletsync.feed set n = 7`)
+	r, steps := restored(u)
 	if d := cmp.Diff(restore.Report{Position: 7 + 1<<40, Marked: 3}, r); d != "" {
 		t.Error(d)
 	}
 	if d := cmp.Diff([]string{"raising the feed's counter, ending the leases 0 of 0", "marking wanted what is not closed 0 of 7", "marking wanted what is not closed 7 of 7"}, steps); d != "" {
 		t.Error(d)
 	}
-	if got := u.text(`select string_agg(last_error || ' ' || priority, ', ' order by id) from walletsync.refreshes where wanted > done`); got !=
+	if got := u.Text(`select string_agg(last_error || ' ' || priority, ', ' order by id) from walletsync.refreshes where wanted > done`); got !=
 		"open 60, without a state 60, wanted already 20, never read 60" {
 		t.Errorf("wanted: %s", got)
 	}
-	if got := u.text(`select max(wake_at) from walletsync.api_quota`); got != "-infinity" {
+	if got := u.Text(`select max(wake_at) from walletsync.api_quota`); got != "-infinity" {
 		t.Errorf("a wake-up is under way: %s", got)
 	}
-	if r, _ := u.restored(); r.Marked != 0 || r.Position != 7+2<<40 {
+	if r, _ := restored(u); r.Marked != 0 || r.Position != 7+2<<40 {
 		t.Errorf("once more: %+v", r)
 	}
 }
 
 func TestTheMarkingGoesOnPageByPage(t *testing.T) {
-	u := newUpdates(t)
-	u.exec(`insert into walletsync.refreshes (account, id, wanted, done) select a, 'S01-0000000-' || lpad(i::text, 7, '0'), 1, 1
+	u := pgtest.New(t)
+	u.Exec(`insert into walletsync.refreshes (account, id, wanted, done) select a, 'S01-0000000-' || lpad(i::text, 7, '0'), 1, 1
 		from generate_series(1, 2000) i, unnest(array['main', 'known']) a; analyze walletsync.refreshes`)
-	r, steps := u.restored()
+	r, steps := restored(u)
 	if r.Marked != 4000 || len(steps) != 1+2*3 { // the third page of each is empty
 		t.Errorf("%+v, %v", r, steps)
 	}
-	if n := u.text(`select count(*) from walletsync.refreshes where wanted = done + 1`); n != "4000" {
+	if n := u.Text(`select count(*) from walletsync.refreshes where wanted = done + 1`); n != "4000" {
 		t.Errorf("%s are wanted", n)
 	}
 }
 
 func TestAFetchFromBeforeTheRestoreStoresNothing(t *testing.T) {
-	u := newUpdates(t)
+	u := pgtest.New(t)
 	lease, settings := refresh.Lease{1}, refresh.Defaults()
 	got, err := u.Claim(t.Context(), refresh.ClaimRequest{Lease: lease, Settings: settings, Accounts: []wallet.AccountID{"main"},
-		Want: &wallet.Want{Account: "main", ChargePermission: permissionOne, Priority: wallet.PriorityRefresh}})
+		Want: &wallet.Want{Account: "main", ChargePermission: pgtest.PermissionOne, Priority: wallet.PriorityRefresh}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, _ := u.restored(); r.Leases != 1 || r.Marked != 0 {
+	if r, _ := restored(u); r.Leases != 1 || r.Marked != 0 {
 		t.Errorf("%+v", r)
 	}
-	p := somebody(permissionOne, "Ada")
+	p := pgtest.Person(pgtest.PermissionOne, "Ada")
 	done, err := u.Commit(t.Context(), refresh.CommitRequest{Lease: lease, Settings: settings, Results: []refresh.Result{
-		{Claim: got.Claims[0], Kind: refresh.Read, ReadAt: u.now, State: p, Changes: wallet.Diff(nil, &p)}}})
+		{Claim: got.Claims[0], Kind: refresh.Read, ReadAt: u.Now, State: p, Changes: wallet.Diff(nil, &p)}}})
 	if err != nil || len(done.Settled) != 0 {
 		t.Errorf("%+v, %v", done, err)
 	}
-	if open := u.text(`select wanted > done and lease is null from walletsync.refreshes`); open != "true" {
+	if open := u.Text(`select wanted > done and lease is null from walletsync.refreshes`); open != "true" {
 		t.Errorf("it is wanted and free: %s", open)
 	}
 }
@@ -105,43 +102,43 @@ func TestAFetchFromBeforeTheRestoreStoresNothing(t *testing.T) {
 // TestTheErasureLogIsReplayed: one erased after the backup, one whose data came
 // back by an update of the buyer's own, one that was heard of after the backup.
 func TestTheErasureLogIsReplayed(t *testing.T) {
-	u := newUpdates(t)
+	u := pgtest.New(t)
 	const unheard = wallet.ChargePermissionID("S01-0000000-0000003")
-	u.read(permissionOne, somebody(permissionOne, "Ada"), `{}`)
-	u.read(permissionTwo, somebody(permissionTwo, "Bert"), `{}`)
-	at := u.now
-	log := func(id wallet.ChargePermissionID, at time.Time, cause wallet.Cause) person.Erasure {
-		return person.Erasure{Account: "main", ChargePermission: id, At: at, Cause: cause}
+	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
+	u.Read(pgtest.PermissionTwo, pgtest.Person(pgtest.PermissionTwo, "Bert"), `{}`)
+	at := u.Now
+	log := func(id wallet.ChargePermissionID, at time.Time, cause wallet.Cause) privacy.Erasure {
+		return privacy.Erasure{Account: "main", ChargePermission: id, At: at, Cause: cause}
 	}
-	u.now = u.now.Add(time.Hour)
-	if err := complete(t.Context(), u.Store, "main", permissionTwo, checkoutTwo, id(2), time.Time{}); err != nil {
+	u.Now = u.Now.Add(time.Hour)
+	if err := u.CompleteUpdate(t.Context(), "main", pgtest.PermissionTwo, pgtest.CheckoutTwo, pgtest.SessionID(2), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	lines := []person.Erasure{
-		log(permissionTwo, at, wallet.CauseErasure),
-		log(permissionOne, at, wallet.CauseRetention), log(unheard, at, wallet.CauseErasure),
-		{Account: "removed", ChargePermission: permissionOne, At: at, Cause: wallet.CauseErasure},
+	lines := []privacy.Erasure{
+		log(pgtest.PermissionTwo, at, wallet.CauseErasure),
+		log(pgtest.PermissionOne, at, wallet.CauseRetention), log(unheard, at, wallet.CauseErasure),
+		{Account: "removed", ChargePermission: pgtest.PermissionOne, At: at, Cause: wallet.CauseErasure},
 	}
-	r, _ := u.restored(lines...)
+	r, _ := restored(u, lines...)
 	if r.Erased != 2 || r.Lifted != 1 {
 		t.Errorf("%+v", r)
 	}
-	if got := u.text(`select string_agg(r.id || coalesce(' ' || c.buyer_name, ''), ', ' order by r.id) from walletsync.refreshes r left join walletsync.charge_permissions c using (account, id)`); got !=
+	if got := u.Text(`select string_agg(r.id || coalesce(' ' || c.buyer_name, ''), ', ' order by r.id) from walletsync.refreshes r left join walletsync.charge_permissions c using (account, id)`); got !=
 		"S01-0000000-0000001, S01-0000000-0000002 Bert, S01-0000000-0000003" {
 		t.Errorf("stored: %s", got)
 	}
-	if got := u.text(`select string_agg(id, ' ' order by id) from walletsync.refreshes where erased_at is not null`); got != string(permissionOne+" "+unheard) {
+	if got := u.Text(`select string_agg(id, ' ' order by id) from walletsync.refreshes where erased_at is not null`); got != string(pgtest.PermissionOne+" "+unheard) {
 		t.Errorf("erased: %s", got)
 	}
 	const told = `select string_agg(charge_permission || ' ' || cause, ', ') from walletsync.charge_permission_changes where facet = 'erased'`
-	if got := u.text(told); got != string(permissionOne)+" retention" {
+	if got := u.Text(told); got != string(pgtest.PermissionOne)+" retention" {
 		t.Errorf("told: %s", got)
 	}
 	// Again, and the person of Two was erased once more after the update.
-	if r, _ := u.restored(append(lines, log(permissionTwo, u.now.Add(time.Second), wallet.CauseErasure))...); r.Erased != 3 || r.Lifted != 0 {
+	if r, _ := restored(u, append(lines, log(pgtest.PermissionTwo, u.Now.Add(time.Second), wallet.CauseErasure))...); r.Erased != 3 || r.Lifted != 0 {
 		t.Errorf("%+v", r)
 	}
-	if got := u.text(told); got != string(permissionOne)+" retention, "+string(permissionTwo)+" erasure" {
+	if got := u.Text(told); got != string(pgtest.PermissionOne)+" retention, "+string(pgtest.PermissionTwo)+" erasure" {
 		t.Errorf("told: %s", got)
 	}
 }

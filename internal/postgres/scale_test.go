@@ -21,13 +21,11 @@ import (
 	"walletsync/internal/backoffice"
 	"walletsync/internal/backoffice/identity"
 	"walletsync/internal/backoffice/view"
-	"walletsync/internal/local/pg"
-	"walletsync/internal/local/pg/pgtest"
+	local "walletsync/internal/local/pg"
 	"walletsync/internal/local/scale"
-	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/migrate"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/wallet"
-	"walletsync/migrations"
 )
 
 // questions are what a back-office asks, as it would: by id alone, or with the
@@ -48,7 +46,7 @@ func questions(t testing.TB) []question {
 			question{schema + ".feed", `select * from ` + schema + `.feed`, nothing},
 		)
 	}
-	unpushed, err := os.ReadFile("sql/unpushed.sql")
+	unpushed, err := os.ReadFile("../feedpush/postgres/sql/unpushed.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,31 +164,6 @@ type question struct {
 	args      func(n, changesEach int) []any // for the nth charge permission
 }
 
-var oneAccount = []migrate.Account{{ID: "main", MerchantID: "M1", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
-	Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Live), Share: 1}}
-
-// filled fills a database and adds a table of the merchant's own.
-func filled(t testing.TB, url string, s scale.Sizes) *pgx.Conn {
-	t.Helper()
-	db, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close(context.Background()) })
-	if err := scale.Fill(t.Context(), db, s, func(what string) { t.Log(what) }); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.Exec(t.Context(), fmt.Sprintf(`
-		create schema shop; create table shop.orders (id integer primary key, charge_permission_id text not null);
-		insert into shop.orders select row_number() over (), c.id from (select id from walletsync.charge_permissions limit 1100) c;
-		analyze shop.orders;
-		grant usage on schema shop to walletsync_reader; grant select on shop.orders to walletsync_reader;
-		insert into walletsync.feed_cursors values ('push', %d, now())`, s.Permissions*s.Changes/2)); err != nil {
-		t.Fatal(err)
-	}
-	return db
-}
-
 // large are the tables that grow with the merchant, each with the columns by
 // which a row of it is found.
 var large = map[string][]string{
@@ -288,27 +261,11 @@ func as(t testing.TB, db *pgx.Conn, q question) {
 	}
 }
 
-func scaled(t testing.TB, server *pg.Server, s scale.Sizes) *pgx.Conn {
-	t.Helper()
-	url, err := server.CreateDatabase(t.Context(), fmt.Sprintf("scale_%d", s.Permissions))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := migrate.Run(t.Context(), url, "", oneAccount); err != nil {
-		t.Fatal(err)
-	}
-	return filled(t, url, s)
-}
-
 // TestEveryQuestionIsALookUpInAnIndex at a size at which the planner prefers
 // one; BenchmarkBackOffice asks the same of a million.
 func TestEveryQuestionIsALookUpInAnIndex(t *testing.T) {
 	s := scale.Sizes{Permissions: 5000, Changes: 4}
-	url := pgtest.New(t, func(ctx context.Context, url string) error {
-		_, err := migrate.Run(ctx, url, "", oneAccount)
-		return err
-	}, "one-account-"+migrations.Hash())
-	checkPlans(t, filled(t, url, s), s)
+	checkPlans(t, pgtest.Filled(t, s), s)
 }
 
 // BenchmarkBackOffice asks each question at ten thousand charge permissions and
@@ -324,19 +281,19 @@ func BenchmarkBackOffice(b *testing.B) {
 		}
 		sizes = append(sizes, scale.Sizes{Permissions: n, Changes: 10})
 	}
-	o, err := pg.FromEnvironment(os.Getenv)
+	o, err := local.FromEnvironment(os.Getenv)
 	if err != nil {
 		b.Fatal(err)
 	}
 	o.Settings = map[string]string{"max_wal_size": "16GB"}
-	server, err := pg.Start(b.Context(), o)
+	server, err := local.Start(b.Context(), o)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = server.Stop() })
 	dbs := make([]*pgx.Conn, len(sizes))
 	for i, s := range sizes {
-		dbs[i] = scaled(b, server, s)
+		dbs[i] = pgtest.FilledOn(b, server, s)
 		checkPlans(b, dbs[i], s)
 		benchmarkPages(b, dbs[i], s)
 	}
@@ -411,7 +368,7 @@ func (bystanders) LogAccess(context.Context, identity.Identity, view.Access) err
 func consoleOn(t testing.TB, db *pgx.Conn) func(*http.Request) *httptest.ResponseRecorder {
 	t.Helper()
 	var none bystanders
-	h, err := backoffice.New(backoffice.Options{Store: open(t, db.Config().ConnString(), postgres.Options{}), DeadLetters: none, Accesses: none, CursorKeys: func(context.Context, bool) ([]string, error) { return []string{"a-key-of-the-tests"}, nil },
+	h, err := backoffice.New(backoffice.Options{Store: pgtest.Open(t, db.Config().ConnString(), pg.Options{}), DeadLetters: none, Accesses: none, CursorKeys: func(context.Context, bool) ([]string, error) { return []string{"a-key-of-the-tests"}, nil },
 		StaleAfter: time.Minute, Patience: 5 * time.Minute, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -460,11 +417,7 @@ func benchmarkPages(b *testing.B, db *pgx.Conn, s scale.Sizes) {
 // measures pages and no errors.
 func TestEveryPageOfTheConsoleIsShown(t *testing.T) {
 	s := scale.Sizes{Permissions: 2000, Changes: 4}
-	url := pgtest.New(t, func(ctx context.Context, url string) error {
-		_, err := migrate.Run(ctx, url, "", oneAccount)
-		return err
-	}, "one-account-"+migrations.Hash())
-	show := consoleOn(t, filled(t, url, s))
+	show := consoleOn(t, pgtest.Filled(t, s))
 	for _, p := range consolePages {
 		w := show(p.of(400))
 		// One hit leads to it.

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +17,8 @@ import (
 
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/local/pg/wire"
-	"walletsync/internal/postgres"
+	"walletsync/internal/pg"
+	"walletsync/internal/pg/pgtest"
 	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"
 )
@@ -69,8 +69,8 @@ func batch(first, n int, age time.Duration, one bool) (b wallet.Batch) {
 // TestABatchIsTwoRoundTripsOnTheWire counts where the worker's connection ends:
 // at the server, or at a pooler in transaction mode.
 func TestABatchIsTwoRoundTripsOnTheWire(t *testing.T) {
-	for _, way := range ways {
-		t.Run(way.name, func(t *testing.T) { twoRoundTrips(t, way.to(t, database(t))) })
+	for _, way := range pgtest.Ways {
+		t.Run(way.Name, func(t *testing.T) { twoRoundTrips(t, way.To(t, pgtest.Database(t))) })
 	}
 }
 
@@ -80,10 +80,10 @@ func twoRoundTrips(t *testing.T, url string) {
 		t.Fatal(err)
 	}
 	defer proxy.Close()
-	if _, err := connect(t, url).Exec(t.Context(), `update walletsync.api_quota set burst = 1000, tokens = 1000`); err != nil {
+	if _, err := pgtest.Connect(t, url).Exec(t.Context(), `update walletsync.api_quota set burst = 1000, tokens = 1000`); err != nil {
 		t.Fatal(err)
 	}
-	store := open(t, proxy.URL(), postgres.Options{})
+	store := pgtest.Open(t, proxy.URL(), pg.Options{})
 	a := amazon{make(chan string, 1000)}
 	r := runner(store, a)
 	trips := func(do func() error) int64 {
@@ -136,14 +136,14 @@ func twoRoundTrips(t *testing.T, url string) {
 // Everybody who writes locks in one order, so nobody waits for one another: a
 // deadlock would be an error.
 func TestWritersOfTheSameRowsDoNotWaitInACircle(t *testing.T) {
-	for _, way := range ways {
-		t.Run(way.name, func(t *testing.T) {
-			url := database(t)
-			db := connect(t, url)
+	for _, way := range pgtest.Ways {
+		t.Run(way.Name, func(t *testing.T) {
+			url := pgtest.Database(t)
+			db := pgtest.Connect(t, url)
 			if _, err := db.Exec(t.Context(), `update walletsync.api_quota set burst = 1000, tokens = 1000, per_second = 1000`); err != nil {
 				t.Fatal(err)
 			}
-			store := open(t, way.to(t, url), postgres.Options{Connections: 8})
+			store := pgtest.Open(t, way.To(t, url), pg.Options{Connections: 8})
 			r := runner(store, amazon{make(chan string, 10000)})
 			const permissions = 12
 			one := func(n int) wallet.ChargePermissionID {
@@ -192,7 +192,7 @@ func TestWritersOfTheSameRowsDoNotWaitInACircle(t *testing.T) {
 
 func TestAHundredNotificationsOfOneAreOneCall(t *testing.T) {
 	a := amazon{make(chan string, 1000)}
-	r := runner(open(t, database(t), postgres.Options{}), a)
+	r := runner(pgtest.Open(t, pgtest.Database(t), pg.Options{}), a)
 	age := refresh.Defaults().ConfirmAfter()
 	for i := range 10 {
 		b := batch(1, 100, age, true)
@@ -207,14 +207,14 @@ func TestAHundredNotificationsOfOneAreOneCall(t *testing.T) {
 }
 
 func TestAnAnswerLostAtCommitIsMadeGood(t *testing.T) {
-	for _, way := range ways {
-		t.Run(way.name, func(t *testing.T) {
-			front := way.to(t, database(t)) // the pooler leads to any database of the server
+	for _, way := range pgtest.Ways {
+		t.Run(way.Name, func(t *testing.T) {
+			front := way.To(t, pgtest.Database(t)) // the pooler leads to any database of the server
 			for _, at := range []wire.Point{wire.Requested, wire.Answered} {
 				for _, trip := range []string{"walletsync trip 1", "walletsync trip 2"} {
 					for _, asked := range []string{"by a batch", "at once"} {
 						t.Run(fmt.Sprintf("%v of %s %s", at, trip, asked), func(t *testing.T) {
-							lostAnswer(t, through(t, front, database(t)), at, trip, asked == "at once")
+							lostAnswer(t, pgtest.Through(t, front, pgtest.Database(t)), at, trip, asked == "at once")
 						})
 					}
 				}
@@ -223,28 +223,13 @@ func TestAnAnswerLostAtCommitIsMadeGood(t *testing.T) {
 	}
 }
 
-// through returns the URL of a database by way of the server of another URL.
-func through(t *testing.T, front, database string) string {
-	t.Helper()
-	f, err := url.Parse(front)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := url.Parse(database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.Host = f.Host
-	return d.String()
-}
-
 func lostAnswer(t *testing.T, url string, at wire.Point, trip string, now bool) {
 	proxy, err := wire.Listen(url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer proxy.Close()
-	r := runner(open(t, proxy.URL(), postgres.Options{}), amazon{make(chan string, 10)})
+	r := runner(pgtest.Open(t, proxy.URL(), pg.Options{}), amazon{make(chan string, 10)})
 	proxy.On(at, wire.SQL(trip), wire.DoNth(1, wire.Cut))
 	if now {
 		out, err := r.Now(t.Context(), wallet.Want{Account: "main", ChargePermission: "S01-0000000-0000001", Priority: wallet.PriorityReturn, At: time.Now().Add(-time.Minute)})
@@ -254,7 +239,7 @@ func lostAnswer(t *testing.T, url string, at wire.Point, trip string, now bool) 
 	} else if again, err := r.Refresh(t.Context(), batch(1, 1, time.Minute, false)); again || err != nil {
 		t.Fatal(again, err)
 	}
-	db := connect(t, url)
+	db := pgtest.Connect(t, url)
 	defer db.Close()
 	var rows, changes, open int
 	if err := db.QueryRow(t.Context(), `select (select count(*) from walletsync.charge_permissions),
@@ -278,12 +263,12 @@ func TestATripWhoseAnswerWasLostClaimsNoMore(t *testing.T) {
 		{"at once", &wallet.Want{Account: "main", ChargePermission: "S01-0000000-0000099", Priority: wallet.PriorityReturn}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			proxy, err := wire.Listen(database(t))
+			proxy, err := wire.Listen(pgtest.Database(t))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer proxy.Close()
-			db := connect(t, proxy.URL())
+			db := pgtest.Connect(t, proxy.URL())
 			if _, err := db.Exec(t.Context(), `insert into walletsync.refreshes (account, id, wanted, since, priority)
 				select 'main', 'S01-0000000-' || lpad(i::text, 7, '0'), 1, now(), 30 from generate_series(1, 10) i`); err != nil {
 				t.Fatal(err)
@@ -291,7 +276,7 @@ func TestATripWhoseAnswerWasLostClaimsNoMore(t *testing.T) {
 			settings := refresh.Defaults()
 			settings.Limit = 3
 			proxy.On(wire.Answered, wire.SQL("walletsync trip 1"), wire.DoNth(1, wire.Cut))
-			got, err := open(t, proxy.URL(), postgres.Options{}).Claim(t.Context(), refresh.ClaimRequest{
+			got, err := pgtest.Open(t, proxy.URL(), pg.Options{}).Claim(t.Context(), refresh.ClaimRequest{
 				Lease: refresh.Lease{1}, Accounts: []wallet.AccountID{"main"}, Want: c.want, Settings: settings})
 			if err != nil || len(got.Claims) != c.claims || got.Covered {
 				t.Errorf("%+v, %v", got, err)
@@ -320,17 +305,17 @@ func TestAWakeUpWhoseDecisionWasLostIsSentAllTheSame(t *testing.T) {
 		{"an early read: the second trip decides", "walletsync trip 2", 10},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			proxy, err := wire.Listen(database(t))
+			proxy, err := wire.Listen(pgtest.Database(t))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer proxy.Close()
-			db := connect(t, proxy.URL())
+			db := pgtest.Connect(t, proxy.URL())
 			if _, err := db.Exec(t.Context(), `update walletsync.api_quota set tokens = $1, refilled_at = clock_timestamp(), per_second = 0.01`, c.tokens); err != nil {
 				t.Fatal(err)
 			}
 			w := &waker{}
-			r := runner(open(t, proxy.URL(), postgres.Options{}), amazon{make(chan string, 10)})
+			r := runner(pgtest.Open(t, proxy.URL(), pg.Options{}), amazon{make(chan string, 10)})
 			r.Waker = w
 			proxy.On(wire.Answered, wire.SQL(c.trip), wire.DoNth(1, wire.Cut))
 			if again, err := r.Refresh(t.Context(), batch(1, 1, 0, false)); again || err != nil {
@@ -354,8 +339,8 @@ func TestWhatTheServerRefusesDoesNotHoldUpTheRest(t *testing.T) {
 		"a name too long for an index":      {func(p *wallet.ChargePermission) { p.BuyerName = hex.EncodeToString(long) }, "54000"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			url := database(t)
-			store, db := open(t, url, postgres.Options{}), connect(t, url)
+			url := pgtest.Database(t)
+			store, db := pgtest.Open(t, url, pg.Options{}), pgtest.Connect(t, url)
 			r := runner(store, amazon{make(chan string, 10)})
 			r.Store = poisoned{store, c.poison}
 			if again, err := r.Refresh(t.Context(), batch(1, 3, time.Minute, false)); again || err != nil {
@@ -379,8 +364,8 @@ func TestWhatTheServerRefusesDoesNotHoldUpTheRest(t *testing.T) {
 
 // What jsonb cannot hold is kept as a text, and the rest is stored.
 func TestRawThatJSONBCannotHoldDoesNotHoldUpTheRest(t *testing.T) {
-	url := database(t)
-	store, db := open(t, url, postgres.Options{}), connect(t, url)
+	url := pgtest.Database(t)
+	store, db := pgtest.Open(t, url, pg.Options{}), pgtest.Connect(t, url)
 	r := runner(store, amazon{make(chan string, 10)})
 	r.Store = rawOf{store, `{"chargePermissionId":"x","somethingNew":1e999999}`}
 	if again, err := r.Refresh(t.Context(), batch(1, 2, time.Minute, false)); again || err != nil {

@@ -15,7 +15,6 @@ import (
 	"github.com/rs/zerolog"
 	"pgregory.net/rapid"
 
-	"walletsync/internal/person"
 	"walletsync/internal/refresh"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/wallet"
@@ -202,25 +201,13 @@ func TestAWakeUpThatCannotBeSentFailsTheInvocation(t *testing.T) {
 
 const day = 24 * time.Hour
 
-// kept is a store of what is to be erased and forgotten, and an erasure log.
+// kept is a store of what is to be forgotten.
 type kept struct {
-	due      int
-	departed int // due in an account that left the configuration
-	asks     []string
-	logs     int
-	err      error
+	due  int
+	asks []string
+	err  error
 }
 
-func (k *kept) ToErase(_ context.Context, a wallet.AccountID, kept time.Duration, limit int) (due []person.Permission, at time.Time, err error) {
-	k.asks = append(k.asks, fmt.Sprint("due in ", a, " for ", kept, ", at most ", limit))
-	for i := range k.due {
-		due = append(due, person.Permission{Account: a, ID: wallet.ChargePermissionID(fmt.Sprintf("S01-0000000-%07d", i))})
-	}
-	for i := range k.departed {
-		due = append(due, person.Permission{Account: "departed", ID: wallet.ChargePermissionID(fmt.Sprintf("S02-0000000-%07d", i))})
-	}
-	return due, time.Unix(1, 0), k.err
-}
 func (k *kept) Forget(_ context.Context, a wallet.AccountID, processed time.Duration, most int) (int, error) {
 	k.asks = append(k.asks, fmt.Sprint("processed in ", a, " before ", processed, ", at most ", most))
 	return k.due, k.err
@@ -232,44 +219,6 @@ func (k *kept) ForgetUpdates(_ context.Context, a wallet.AccountID, ended time.D
 func (k *kept) ForgetAccesses(_ context.Context, written time.Duration, most int) (int, error) {
 	k.asks = append(k.asks, fmt.Sprint("written before ", written, ", at most ", most))
 	return k.due, k.err
-}
-func (k *kept) Erase(_ context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID, c wallet.Cause) error {
-	k.asks = append(k.asks, fmt.Sprint("erase ", len(ids), " of ", a, " for ", c))
-	return nil
-}
-func (k *kept) OfOnePerson(context.Context, wallet.AccountID, wallet.ChargePermissionID) ([]person.Permission, time.Time, error) {
-	return nil, time.Time{}, nil
-}
-func (k *kept) Write(_ context.Context, all []person.Erasure) error {
-	k.logs += len(all)
-	return nil
-}
-
-func TestRetentionErasesWhatIsDue(t *testing.T) {
-	broken := errors.New("broken")
-	for _, c := range []struct {
-		name  string
-		store kept
-		after time.Duration
-		want  []string
-	}{
-		{"switched off", kept{due: 3}, 0, nil},
-		{"nothing is due", kept{}, 30 * day, []string{"due in main for 720h0m0s, at most 500"}},
-		{"some are due", kept{due: 3}, 30 * day, []string{"due in main for 720h0m0s, at most 500", "erase 3 of main for retention"}},
-		{"some of an account that left, too", kept{due: 3, departed: 2}, 30 * day, []string{"due in main for 720h0m0s, at most 500", "erase 2 of departed for retention", "erase 3 of main for retention"}},
-		{"the store cannot be asked", kept{due: 3, err: broken}, 30 * day, []string{"due in main for 720h0m0s, at most 500"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			s := &c.store
-			d := Retention{Store: s, Eraser: &person.Eraser{Store: s, Log: s}, After: c.after}
-			if err := d.Do(t.Context(), "main"); !errors.Is(err, s.err) || !slices.Equal(s.asks, c.want) {
-				t.Errorf("%v, %v", s.asks, err)
-			}
-			if erased := len(c.want) >= 2; erased != (s.logs == s.due+s.departed && s.due > 0) {
-				t.Errorf("%d of %d are in the log", s.logs, s.due)
-			}
-		})
-	}
 }
 
 func TestTheInboxIsKeptForSoLong(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"fmt"
 	"slices"
 
-	"walletsync/internal/person"
+	"walletsync/internal/privacy"
 	"walletsync/internal/wallet"
 )
 
@@ -27,8 +27,8 @@ type Store interface {
 	Restored(context.Context) (position int64, leases int, err error)
 	// Standing returns those erasures after which no update was completed, of one
 	// account.
-	Standing(ctx context.Context, account wallet.AccountID, all []person.Erasure) ([]person.Erasure, error)
-	// Erase is that of person.Store.
+	Standing(ctx context.Context, account wallet.AccountID, all []privacy.Erasure) ([]privacy.Erasure, error)
+	// Erase is that of privacy.Store.
 	Erase(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID, cause wallet.Cause) error
 	// MarkAll marks wanted at the sweep's priority what is followed and not
 	// closed, and what was never read, but for what Amazon Pay does not know: of
@@ -72,7 +72,7 @@ const markPage = 1000 // rows locked at once
 
 // Run does it all. Erasures are those of the erasure log; progress is told of
 // each step.
-func Run(ctx context.Context, store Store, erasures []person.Erasure, progress func(Step)) (Report, error) {
+func Run(ctx context.Context, store Store, erasures []privacy.Erasure, progress func(Step)) (Report, error) {
 	var r Report
 	var err error
 	progress(Step{Doing: "raising the feed's counter, ending the leases"})
@@ -90,31 +90,31 @@ func Run(ctx context.Context, store Store, erasures []person.Erasure, progress f
 }
 
 // latest returns the last erasure of each charge permission, in key order.
-func latest(all []person.Erasure) []person.Erasure {
-	by := make(map[person.Permission]person.Erasure, len(all))
+func latest(all []privacy.Erasure) []privacy.Erasure {
+	by := make(map[privacy.Permission]privacy.Erasure, len(all))
 	for _, e := range all {
-		k := person.Permission{Account: e.Account, ID: e.ChargePermission}
+		k := privacy.Permission{Account: e.Account, ID: e.ChargePermission}
 		if was, ok := by[k]; !ok || was.At.Before(e.At) {
 			by[k] = e
 		}
 	}
-	out := make([]person.Erasure, 0, len(by))
+	out := make([]privacy.Erasure, 0, len(by))
 	for _, e := range by {
 		out = append(out, e)
 	}
-	slices.SortFunc(out, func(a, b person.Erasure) int {
-		return person.Permission{Account: a.Account, ID: a.ChargePermission}.Compare(person.Permission{Account: b.Account, ID: b.ChargePermission})
+	slices.SortFunc(out, func(a, b privacy.Erasure) int {
+		return privacy.Permission{Account: a.Account, ID: a.ChargePermission}.Compare(privacy.Permission{Account: b.Account, ID: b.ChargePermission})
 	})
 	return out
 }
 
 // erase erases by the log once more. An account that has left the database has
 // nothing that could be erased.
-func (r *Report) erase(ctx context.Context, store Store, accounts []Account, all []person.Erasure, progress func(Step)) error {
+func (r *Report) erase(ctx context.Context, store Store, accounts []Account, all []privacy.Erasure, progress func(Step)) error {
 	done := 0
 	for _, a := range accounts {
-		own := slices.DeleteFunc(slices.Clone(all), func(e person.Erasure) bool { return e.Account != a.ID })
-		for some := range slices.Chunk(own, person.Page) {
+		own := slices.DeleteFunc(slices.Clone(all), func(e privacy.Erasure) bool { return e.Account != a.ID })
+		for some := range slices.Chunk(own, privacy.Page) {
 			standing, err := store.Standing(ctx, a.ID, some)
 			if err != nil {
 				return fmt.Errorf("erasures of account %s: %w", a.ID, err)

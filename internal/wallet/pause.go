@@ -24,3 +24,14 @@ const (
 
 // RemedyRefused says what to do about a refusal of the key or of the account.
 const RemedyRefused = "check the account's public key id, private key, algorithm, environment and region in the configuration and in Seller Central, and that the merchant account is active"
+
+// CallOutcomes is what the outcomes of an account's calls of one kind say of its
+// calls.
+type CallOutcomes struct {
+	Account  AccountID
+	Call     Call
+	Pause    *time.Duration // nil: none; zero: one that grows with each time
+	Reason   string         // of the pause
+	Refused  []string       // ids that were refused with 401 or 403
+	Answered bool           // a call was answered
+}

@@ -14,7 +14,7 @@ import (
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/backoffice/view"
 	"walletsync/internal/config"
-	"walletsync/internal/person"
+	"walletsync/internal/privacy"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/update"
 	"walletsync/internal/wallet"
@@ -52,21 +52,21 @@ func (l Links) Link(ctx context.Context, account wallet.AccountID, id wallet.Cha
 
 // People exports and erases all that is stored of a person.
 type People struct {
-	Eraser *person.Eraser
-	Store  person.Exporter
+	Eraser *privacy.Eraser
+	Store  privacy.Exporter
 }
 
 // Export returns all that is stored of the person behind a charge permission. It
 // calls record with all charge permissions of that person first.
 func (p People) Export(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, record func([]wallet.ChargePermissionID) error) ([]byte, error) {
-	all, _, err := person.Find(ctx, p.Eraser.Store, account, id, true)
+	all, _, err := privacy.Find(ctx, p.Eraser.Store, account, id, true)
 	if err != nil {
 		return nil, err
 	}
 	if err := record(ids(all)); err != nil {
 		return nil, err
 	}
-	document, err := person.Export(ctx, p.Store, all)
+	document, err := privacy.Export(ctx, p.Store, all)
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
@@ -76,7 +76,7 @@ func (p People) Export(ctx context.Context, account wallet.AccountID, id wallet.
 // Erase erases the personal data of the person behind a charge permission, in
 // all of theirs. It calls record with them first.
 func (p People) Erase(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, record func([]wallet.ChargePermissionID) error) error {
-	all, at, err := person.Find(ctx, p.Eraser.Store, account, id, true)
+	all, at, err := privacy.Find(ctx, p.Eraser.Store, account, id, true)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (p People) Erase(ctx context.Context, account wallet.AccountID, id wallet.C
 	return p.Eraser.Erase(ctx, account, ids(all), at, wallet.CauseErasure)
 }
 
-func ids(all []person.Permission) []wallet.ChargePermissionID {
+func ids(all []privacy.Permission) []wallet.ChargePermissionID {
 	out := make([]wallet.ChargePermissionID, len(all))
 	for i, p := range all {
 		out[i] = p.ID

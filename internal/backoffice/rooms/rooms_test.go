@@ -8,15 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"walletsync/internal/person"
+	"walletsync/internal/privacy"
 	"walletsync/internal/wallet"
 )
 
 // store knows one person with two charge permissions, and notes what is done.
 type store struct{ did []string }
 
-func (s *store) OfOnePerson(context.Context, wallet.AccountID, wallet.ChargePermissionID) ([]person.Permission, time.Time, error) {
-	return []person.Permission{{Account: "main", ID: "S01-0000000-0000001"}, {Account: "main", ID: "S01-0000000-0000002"}}, time.Unix(1, 0), nil
+func (s *store) OfOnePerson(context.Context, wallet.AccountID, wallet.ChargePermissionID) ([]privacy.Permission, time.Time, error) {
+	return []privacy.Permission{{Account: "main", ID: "S01-0000000-0000001"}, {Account: "main", ID: "S01-0000000-0000002"}}, time.Unix(1, 0), nil
 }
 
 func (s *store) Erase(_ context.Context, _ wallet.AccountID, ids []wallet.ChargePermissionID, c wallet.Cause) error {
@@ -24,7 +24,7 @@ func (s *store) Erase(_ context.Context, _ wallet.AccountID, ids []wallet.Charge
 	return nil
 }
 
-func (s *store) Write(context.Context, []person.Erasure) error {
+func (s *store) Write(context.Context, []privacy.Erasure) error {
 	s.did = append(s.did, "erasure log")
 	return nil
 }
@@ -42,7 +42,7 @@ func TestExportAndErasureAreRecordedForEachChargePermissionFirst(t *testing.T) {
 	} {
 		for _, broken := range []error{nil, errors.New("broken")} {
 			s := &store{}
-			p := People{Eraser: &person.Eraser{Store: s, Log: s}, Store: s}
+			p := People{Eraser: &privacy.Eraser{Store: s, Log: s}, Store: s}
 			record := func(ids []wallet.ChargePermissionID) error {
 				s.did = append(s.did, fmt.Sprint("record ", ids))
 				return broken

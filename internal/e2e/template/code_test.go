@@ -316,7 +316,7 @@ func calls(packages map[string]string) []string {
 			}
 			need[action] = true
 		}
-		if path == "internal/postgres/iam" {
+		if path == "internal/pg/rdsiam" {
 			need["rds-db:connect"] = true
 		}
 	}
@@ -462,7 +462,7 @@ func (s *stack) named(id string, packages map[string]string, p parameters) map[s
 			out["secretsmanager:GetSecretValue"] = append(out["secretsmanager:GetSecretValue"], second)
 		}
 	}
-	if _, calls := packages["internal/config/pay"]; calls {
+	if _, calls := packages["internal/payclient"]; calls {
 		secrets(keySecret, jpKeySecret)
 	}
 	if id == "IpnReceiver" {

@@ -16,7 +16,7 @@ import (
 
 	"walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/local/shop"
-	"walletsync/internal/postgres/migrate"
+	"walletsync/internal/pg/migrate"
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
 )

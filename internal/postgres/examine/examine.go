@@ -21,7 +21,7 @@ import (
 
 	"walletsync/internal/config"
 	"walletsync/internal/doctor"
-	"walletsync/internal/postgres/endpoint"
+	"walletsync/internal/pg"
 	"walletsync/migrations"
 )
 
@@ -50,11 +50,11 @@ const patience = 10 * time.Second
 func (e Examiner) Look(ctx context.Context, url config.Secret, ca string) (doctor.Database, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	c, err := endpoint.Config(url.Reveal(), ca)
+	c, err := pg.ConnConfig(url.Reveal(), ca)
 	switch {
-	case errors.Is(err, endpoint.ErrURL):
+	case errors.Is(err, pg.ErrURL):
 		return doctor.Database{}, &doctor.Unreachable{Reason: doctor.ReasonURL, Err: err}
-	case errors.Is(err, endpoint.ErrClear):
+	case errors.Is(err, pg.ErrClear):
 		return doctor.Database{}, &doctor.Unreachable{Reason: doctor.ReasonClear, Err: err}
 	case err != nil:
 		return doctor.Database{}, &doctor.Unreachable{Reason: doctor.ReasonTLS, Err: err}
@@ -123,11 +123,11 @@ var readers = []string{"walletsync_reader", "walletsync_reader_masked"}
 // reached tells how a connection was made.
 func reached(c *pgx.ConnConfig, conn *pgx.Conn) doctor.Database {
 	var db doctor.Database
-	db.Local = endpoint.Local(c.Host)
+	db.Local = pg.Local(c.Host)
 	if secure, ok := conn.PgConn().Conn().(*tls.Conn); ok {
 		db.TLS = tls.VersionName(secure.ConnectionState().Version)
 	}
-	_, db.Verified = endpoint.Verified(c.TLSConfig)
+	_, db.Verified = pg.Verified(c.TLSConfig)
 	return db
 }
 
