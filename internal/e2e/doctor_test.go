@@ -238,8 +238,8 @@ var ills = []struct {
 		p.set(t, "DATABASE_SECRET", p.Secrets.Put("ill-empty", `{"url":"`+u+`"}`))
 	}},
 	{"a migration is missing", func(t *testing.T, p *patient) {
-		p.exec(t, `update walletsync.migrations set version_id = 1005 where version_id = 5`)
-		t.Cleanup(func() { p.exec(t, `update walletsync.migrations set version_id = 5 where version_id = 1005`) })
+		p.exec(t, `update walletsync.migrations set version_id = 1002 where version_id = 2`)
+		t.Cleanup(func() { p.exec(t, `update walletsync.migrations set version_id = 2 where version_id = 1002`) })
 	}},
 	{"the role lacks a right", func(t *testing.T, p *patient) {
 		p.exec(t, `create role ill login; grant usage on schema walletsync to ill; grant all on all tables in schema walletsync to ill;
