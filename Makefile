@@ -76,7 +76,7 @@ GO_TEST = race=; if command -v gcc >/dev/null; then race=-race; export CGO_ENABL
 	  else echo "SKIP race detector: no C compiler — install gcc and the C library's headers"; fi; \
 	set -o pipefail; go test -json $$race -shuffle=on -p=$$(($$(getconf _NPROCESSORS_ONLN) + 2)) -parallel=6 -timeout=25m \
 	  -exec "'$(CURDIR)/.ci/timed'" $(TESTFLAGS)
-SLOW = ./internal/e2e ./internal/postgres ./internal/pg/migrate
+SLOW = ./internal/e2e ./internal/refresh/postgres ./internal/pg/migrate ./internal/pg ./internal/.../postgres
 
 .PHONY: test
 test: ## all tests, with what they need installed first (TESTFLAGS for go test)
@@ -136,12 +136,12 @@ bench: ## benchmarks, as ratios within one run
 
 .PHONY: scale
 scale: ## the back-office's views, feed and exports at a million charge permissions and ten million changes (SCALE)
-	SCALE=$${SCALE:-1000000} go test -run '^$$' -bench BackOffice -benchtime 1000x -timeout 30m ./internal/postgres
-	SCALE=$${SCALE:-1000000} go test -run '^$$' -bench Export -benchtime 1x -timeout 30m ./internal/postgres
+	SCALE=$${SCALE:-1000000} go test -run '^$$' -bench BackOffice -benchtime 1000x -timeout 30m ./internal/console/postgres
+	SCALE=$${SCALE:-1000000} go test -run '^$$' -bench Export -benchtime 1x -timeout 30m ./internal/cli/postgres
 
 .PHONY: feed
 feed: ## the change feed's test with 100,000 changes (FEED_CHANGES)
-	FEED_CHANGES=$${FEED_CHANGES:-100000} go test -count 1 -run 'TestEveryReader|TestASequence|TestReadersGoOn' -v ./internal/postgres
+	FEED_CHANGES=$${FEED_CHANGES:-100000} go test -count 1 -run 'TestEveryReader|TestASequence|TestReadersGoOn' -v ./internal/refresh/postgres
 
 .PHONY: clean
 clean: ## remove what was built

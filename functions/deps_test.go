@@ -118,7 +118,7 @@ var mayImport = map[string][]string{
 	"internal/local/pg/wire":       {},
 	"internal/local/pg/pgtest":     {"internal/local/pg"},
 	"internal/local/secrets":       {"internal/local/sqs/awsjson"},
-	"internal/privacy":              {"internal/wallet"},
+	"internal/privacy":             {"internal/wallet"},
 	"internal/export":              {"internal/wallet"},
 	"internal/restore":             {"internal/wallet", "internal/privacy"},
 	"internal/pg/rdsiam":           {"internal/config", "internal/wallet", "internal/backoffice/identity"}, // alone links RDS's signer

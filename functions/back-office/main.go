@@ -20,15 +20,17 @@ import (
 	"walletsync/internal/backoffice/rooms"
 	"walletsync/internal/backoffice/signin"
 	"walletsync/internal/config"
+	consolepg "walletsync/internal/console/postgres"
 	"walletsync/internal/html"
 	"walletsync/internal/payclient"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/rdsiam"
-	"walletsync/internal/postgres"
 	"walletsync/internal/privacy"
 	privacypg "walletsync/internal/privacy/postgres"
 	"walletsync/internal/queue"
 	"walletsync/internal/queue/deadletter"
+	reconcilepg "walletsync/internal/reconcile/postgres"
+	refreshpg "walletsync/internal/refresh/postgres"
 	"walletsync/internal/telemetry"
 	updatepg "walletsync/internal/update/postgres"
 )
@@ -42,13 +44,14 @@ func main() {
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
 	db := pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
-	store, people := postgres.New(db), privacypg.New(db)
+	store, people := refreshpg.New(db), privacypg.New(db)
+	records := consolepg.New(db, reconcilepg.New(db))
 	client := c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) })
 	clients := payclient.New(payclient.Options{Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now, HTTPClient: client})
 	messages := sqs.NewFromConfig(aws)
 	refresher := payclient.Refresher(c.Refreshing, c.Accounts, clients, store, &queue.Queue{Client: messages, URL: c.QueueURL}, metrics)
 	console, err := backoffice.New(backoffice.Options{
-		Prefix: html.Path(c.PublicURL), Store: store, Accesses: store, Refresher: refresher, StaleAfter: c.Sweep, Patience: c.Patience, Location: c.Location, Now: time.Now,
+		Prefix: html.Path(c.PublicURL), Store: records, Accesses: records, Refresher: refresher, StaleAfter: c.Sweep, Patience: c.Patience, Location: c.Location, Now: time.Now,
 		CursorKeys:  secrets.CookieKeys(c.ConsoleSecret),
 		Linker:      rooms.NewLinks(c, updatepg.New(db, store), refresher, secrets.Links(c.LinkSecret), metrics),
 		DeadLetters: &deadletter.Letters{Client: messages, QueueURL: c.QueueURL, URL: c.DeadLetterQueueURL, Now: time.Now},

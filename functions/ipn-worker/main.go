@@ -22,9 +22,9 @@ import (
 	"walletsync/internal/payclient"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/rdsiam"
-	"walletsync/internal/postgres"
 	"walletsync/internal/queue"
 	"walletsync/internal/refresh"
+	refreshpg "walletsync/internal/refresh/postgres"
 	"walletsync/internal/sns"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/wallet"
@@ -63,7 +63,7 @@ func main() {
 	settings := refresh.Defaults()
 	settings.Margin, settings.Limit, settings.Timeout, settings.Lease = c.Margin, c.FetchLimit, c.APITimeout, c.Lease
 	runner := &refresh.Runner{
-		Store:    postgres.New(pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})),
+		Store:    refreshpg.New(pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})),
 		API:      func(_ context.Context, a wallet.AccountID) (refresh.API, error) { return clients.Client(a) },
 		Follow:   config.Followed(c.Accounts),
 		Waker:    sender,

@@ -18,14 +18,11 @@ import (
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/config"
 	"walletsync/internal/doctor"
-	feedpushpg "walletsync/internal/feedpush/postgres"
+	doctorpg "walletsync/internal/doctor/postgres"
 	"walletsync/internal/operator"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/rdsiam"
-	"walletsync/internal/postgres"
-	"walletsync/internal/postgres/examine"
-	privacypg "walletsync/internal/privacy/postgres"
-	updatepg "walletsync/internal/update/postgres"
+	reconcilepg "walletsync/internal/reconcile/postgres"
 )
 
 // doctorCommand checks the configuration and prints a line for each check. It
@@ -88,8 +85,8 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 		Keys: secrets, Doors: c.Doors(secrets).DoorSecrets, Links: secrets.Links(c.Start.LinkSecret), Bearer: secrets.BearerKeys(c.Start.BearerSecret),
 		Database: func(ctx context.Context) (config.Database, error) { return secrets.Database(ctx, database, true) },
 		Databases: databases{
-			Store:    postgres.New(pg.New(secrets.DatabaseURL(database), pg.Options{BeforeConnect: signIn})),
-			Examiner: examine.Examiner{Rights: pg.Rights(postgres.Statements, feedpushpg.Statements, privacypg.Statements, updatepg.Statements), SignIn: signIn},
+			Store:    reconcilepg.New(pg.New(secrets.DatabaseURL(database), pg.Options{BeforeConnect: signIn})),
+			Examiner: doctorpg.Examiner{Rights: rights(), SignIn: signIn},
 		},
 		Queues: queues{sqs.NewFromConfig(aws)},
 	}, nil
@@ -97,8 +94,8 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 
 // databases looks at any, and asks the one that the functions use.
 type databases struct {
-	*postgres.Store
-	examine.Examiner
+	*reconcilepg.Store
+	doctorpg.Examiner
 }
 
 // queues asks SQS for the attributes of queues.

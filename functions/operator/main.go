@@ -12,13 +12,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	clipg "walletsync/internal/cli/postgres"
 	"walletsync/internal/config"
 	"walletsync/internal/operator"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/rdsiam"
-	"walletsync/internal/postgres"
 	privacypg "walletsync/internal/privacy/postgres"
 	"walletsync/internal/queue"
+	refreshpg "walletsync/internal/refresh/postgres"
 )
 
 func main() {
@@ -41,11 +42,15 @@ func main() {
 
 // stores are what the commands need of the database, feature by feature.
 type stores struct {
-	*postgres.Store
+	*refresh
 	*privacy
+	*clipg.Store
 }
 
-type privacy = privacypg.Store
+type (
+	refresh = refreshpg.Store
+	privacy = privacypg.Store
+)
 
 // connect reads the environment of the functions.
 func connect(ctx context.Context) (operator.Parts, error) {
@@ -62,7 +67,7 @@ func connect(ctx context.Context) (operator.Parts, error) {
 	return operator.Parts{
 		Accounts:   config.IDs(c.Accounts),
 		FetchLimit: c.FetchLimit,
-		Store:      stores{postgres.New(db), privacypg.New(db)},
+		Store:      stores{refreshpg.New(db), privacypg.New(db), clipg.New(db)},
 		Waker:      &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL},
 	}, nil
 }

@@ -19,15 +19,17 @@ import (
 	"walletsync/internal/amazonpay"
 	"walletsync/internal/awslambda"
 	"walletsync/internal/config"
+	consolepg "walletsync/internal/console/postgres"
 	"walletsync/internal/payclient"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/rdsiam"
-	"walletsync/internal/postgres"
 	"walletsync/internal/privacy"
 	privacypg "walletsync/internal/privacy/postgres"
 	"walletsync/internal/queue"
 	"walletsync/internal/reconcile"
+	reconcilepg "walletsync/internal/reconcile/postgres"
 	"walletsync/internal/refresh"
+	refreshpg "walletsync/internal/refresh/postgres"
 	"walletsync/internal/telemetry"
 	updatepg "walletsync/internal/update/postgres"
 	"walletsync/internal/update/session"
@@ -49,8 +51,9 @@ func main() {
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
 	db := pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
-	store, people := postgres.New(db), privacypg.New(db)
-	sessions := updatepg.New(db, store)
+	store, people := refreshpg.New(db), privacypg.New(db)
+	sessions, own := updatepg.New(db, store), reconcilepg.New(db)
+	console := consolepg.New(db, own)
 	clients := payclient.New(payclient.Options{
 		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
@@ -66,12 +69,12 @@ func main() {
 	wake := &reconcile.Wake{Store: store, Waker: &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL}, Metrics: metrics}
 	reconciler := &reconcile.Reconciler{Accounts: config.IDs(c.Accounts), Wake: wake, Calls: []reconcile.Duty{updates}, Every: c.Every, Now: time.Now, Duties: []reconcile.Duty{
 		&privacy.Retention{Store: people, Eraser: &privacy.Eraser{Store: people, Log: privacy.NewFunctionLog(log, os.Stdout)}, After: c.Retention, Metrics: metrics},
-		&reconcile.Inbox{Store: store, Keep: c.Inbox},
+		&reconcile.Inbox{Store: own, Keep: c.Inbox},
 		&reconcile.Updates{Store: sessions, Keep: c.Updates},
-		&reconcile.Accesses{Store: store, Keep: c.Accesses},
-		&reconcile.Sweep{Store: store, Period: c.Sweep, Every: c.Every, Metrics: metrics},
-		&reconcile.Channel{Store: store, Patience: c.Patience, Metrics: metrics},
-		&reconcile.Hours{Store: store},
+		&reconcile.Accesses{Store: console, Keep: c.Accesses},
+		&reconcile.Sweep{Store: own, Period: c.Sweep, Every: c.Every, Metrics: metrics},
+		&reconcile.Channel{Store: own, Patience: c.Patience, Metrics: metrics},
+		&reconcile.Hours{Store: console},
 	}}
 	awslambda.Start(log, metrics, awslambda.Schedule(reconciler.Run))
 }

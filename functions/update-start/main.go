@@ -22,8 +22,8 @@ import (
 	"walletsync/internal/payclient"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/rdsiam"
-	"walletsync/internal/postgres"
 	"walletsync/internal/queue"
+	refreshpg "walletsync/internal/refresh/postgres"
 	"walletsync/internal/telemetry"
 	"walletsync/internal/update"
 	"walletsync/internal/update/pages"
@@ -44,7 +44,7 @@ func main() {
 	metrics := telemetry.NewMetrics(os.Stdout, c.Name, time.Now)
 	secrets := config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)
 	db := pg.New(secrets.DatabaseURL(c.DatabaseSecret), pg.Options{BeforeConnect: rdsiam.SignIn(c.DatabaseIAM, aws), Metrics: metrics})
-	store := postgres.New(db)
+	store := refreshpg.New(db)
 	clients := payclient.New(payclient.Options{
 		Accounts: c.Accounts, Keys: secrets, Timeout: c.APITimeout, Metrics: metrics, Now: time.Now,
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),

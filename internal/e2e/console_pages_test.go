@@ -19,11 +19,12 @@ import (
 	"walletsync/internal/backoffice"
 	"walletsync/internal/backoffice/identity"
 	"walletsync/internal/backoffice/view"
+	consolepg "walletsync/internal/console/postgres"
 	"walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/local/stack"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/migrate"
-	"walletsync/internal/postgres"
+	reconcilepg "walletsync/internal/reconcile/postgres"
 	"walletsync/internal/wallet"
 )
 
@@ -197,7 +198,7 @@ func newConsole(t *testing.T) *console {
 	}
 	db := pg.New(pg.URL(url), pg.Options{})
 	t.Cleanup(db.Close)
-	store := postgres.New(db)
+	store := consolepg.New(db, reconcilepg.New(db))
 	h, err := backoffice.New(backoffice.Options{Store: store, Refresher: c, Linker: c, DeadLetters: c, People: c, Accesses: c, CursorKeys: func(context.Context, bool) ([]string, error) { return []string{"a-key-of-the-tests"}, nil },
 		StaleAfter: 30 * 24 * time.Hour, Patience: 5 * time.Minute, Now: time.Now, Location: time.UTC})
 	if err != nil {

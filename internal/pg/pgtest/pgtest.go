@@ -12,13 +12,16 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	clipg "walletsync/internal/cli/postgres"
+	consolepg "walletsync/internal/console/postgres"
 	feedpushpg "walletsync/internal/feedpush/postgres"
 	local "walletsync/internal/local/pg"
 	server "walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/migrate"
-	"walletsync/internal/postgres"
 	privacypg "walletsync/internal/privacy/postgres"
+	reconcilepg "walletsync/internal/reconcile/postgres"
+	refreshpg "walletsync/internal/refresh/postgres"
 	updatepg "walletsync/internal/update/postgres"
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
@@ -30,26 +33,34 @@ func Main(m *testing.M) { server.Main(m) }
 
 // FeedPush and its like name the stores apart, which are all called Store.
 type (
-	FeedPush = feedpushpg.Store
-	Privacy  = privacypg.Store
-	Update   = updatepg.Store
+	Refresh   = refreshpg.Store
+	CLI       = clipg.Store
+	FeedPush  = feedpushpg.Store
+	Privacy   = privacypg.Store
+	Update    = updatepg.Store
+	Reconcile = reconcilepg.Store
+	Console   = consolepg.Store
 )
 
 // Stores are those of all features, on one database.
 type Stores struct {
 	DB *pg.DB
-	*postgres.Store
+	*Refresh
+	*CLI
 	*FeedPush
 	*Privacy
 	*Update
+	*Reconcile
+	*Console
 }
 
 // Open returns the stores in the database at url.
 func Open(t testing.TB, url string, o pg.Options) *Stores {
 	db := pg.New(pg.URL(url), o)
 	t.Cleanup(db.Close)
-	refresh := postgres.New(db)
-	return &Stores{DB: db, Store: refresh, FeedPush: feedpushpg.New(db), Privacy: privacypg.New(db), Update: updatepg.New(db, refresh)}
+	refresh, reconcile := refreshpg.New(db), reconcilepg.New(db)
+	return &Stores{DB: db, Refresh: refresh, CLI: clipg.New(db), FeedPush: feedpushpg.New(db), Privacy: privacypg.New(db), Update: updatepg.New(db, refresh),
+		Reconcile: reconcile, Console: consolepg.New(db, reconcile)}
 }
 
 // Database returns the URL of a fresh database with the accounts main and known.

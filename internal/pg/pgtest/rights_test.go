@@ -5,11 +5,11 @@ import (
 	"testing"
 
 	"walletsync/internal/pg"
-	"walletsync/internal/postgres"
+	refreshpg "walletsync/internal/refresh/postgres"
 )
 
 func TestRightsAreReadFromTheStatements(t *testing.T) {
-	all := pg.Rights(postgres.Statements)
+	all := pg.Rights(refreshpg.Statements)
 	for table, want := range map[string][]string{
 		"refreshes":                 {"insert", "select", "update"},
 		"notifications":             {"insert", "select"},

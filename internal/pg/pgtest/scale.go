@@ -56,3 +56,16 @@ func fill(t testing.TB, url string, s scale.Sizes) *pgx.Conn {
 	}
 	return db
 }
+
+// LargeTables are the tables that grow with the merchant, each with the columns by
+// which a row of it is found.
+var LargeTables = map[string][]string{
+	"charge_permissions": {"id", "state", "changed_at", "stored_at",
+		"lower(buyer_name)", `lower("substring"(buyer_name,`, "lower(buyer_email)", "upper(regexp_replace(COALESCE(shipping_postal_code,"},
+	"charge_permission_changes": {"charge_permission", "position"},
+	"refreshes":                 {"id", "since"},
+	"notifications":             {"charge_permission", "processed_at", "message_id"},
+	"update_sessions":           {"charge_permission", "created_at"},
+	"update_attempts":           {"update_session"},
+	"hours":                     {"hour"},
+}

@@ -17,12 +17,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"walletsync/internal/cli/postgres"
 	"walletsync/internal/export"
 	local "walletsync/internal/local/pg"
 	"walletsync/internal/local/scale"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/pgtest"
-	"walletsync/internal/postgres"
 )
 
 // exported is a list as JSON lines.
@@ -201,7 +201,7 @@ func TestAnExportIsOfTheMomentItBegan(t *testing.T) {
 func walks(node map[string]any) (wrong []string) {
 	switch node["Node Type"] {
 	case "Seq Scan":
-		if table, _ := node["Relation Name"].(string); large[table] != nil {
+		if table, _ := node["Relation Name"].(string); pgtest.LargeTables[table] != nil {
 			wrong = append(wrong, "a sequential scan of "+table)
 		}
 	case "Sort":

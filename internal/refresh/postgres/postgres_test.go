@@ -32,7 +32,7 @@ func TestScenarios(t *testing.T) {
 	for _, way := range pgtest.Ways {
 		t.Run(way.Name, func(t *testing.T) {
 			url := pgtest.Database(t)
-			storetest.Scenarios(t, "../refresh/storetest/testdata", subjects(t, url, way.To(t, url)))
+			storetest.Scenarios(t, "../storetest/testdata", subjects(t, url, way.To(t, url)))
 		})
 	}
 }

@@ -13,9 +13,9 @@ import (
 
 	"walletsync/internal/backoffice"
 	"walletsync/internal/backoffice/view"
+	"walletsync/internal/console/postgres"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/pgtest"
-	"walletsync/internal/postgres"
 	"walletsync/internal/reconcile"
 	"walletsync/internal/wallet"
 )
@@ -24,6 +24,8 @@ var (
 	_ backoffice.Store     = (*postgres.Store)(nil)
 	_ reconcile.HoursStore = (*postgres.Store)(nil)
 )
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // shop is a database with buyers in it, and a clock of its own.
 type shop struct {

@@ -13,9 +13,10 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"walletsync/internal/export"
+	"walletsync/internal/pg"
 )
 
-var sqlExport = statement("export")
+var sqlExport = pg.Statement(Statements, "export")
 
 // exportRows is how many rows of an export are read at once: the planner goes by
 // the index for so few.

@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	sqlAnnounce  = statement("announce")
-	sqlAnnounced = statement("announced")
+	sqlAnnounce  = pg.Statement(Statements, "announce")
+	sqlAnnounced = pg.Statement(Statements, "announced")
 )
 
 // Announce makes charge permissions known to an account, and requests those

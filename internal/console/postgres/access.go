@@ -15,9 +15,9 @@ import (
 )
 
 var (
-	sqlAccessLog = statement("access_log")
-	sqlAccessOf  = statement("access_of")
-	sqlAccessOld = statement("access_old")
+	sqlAccessLog    = pg.Statement(Statements, "access_log")
+	sqlAccessOf     = pg.Statement(Statements, "access_of")
+	sqlForgetAccess = pg.Statement(Statements, "forget_access")
 )
 
 // LogAccess writes into the access log what somebody did: a line for each charge
@@ -52,6 +52,6 @@ func (s *Store) Accesses(ctx context.Context, account wallet.AccountID, id walle
 // ForgetAccesses deletes the lines of the access log that were written so long
 // ago, the oldest first and at most so many, and returns how many.
 func (s *Store) ForgetAccesses(ctx context.Context, written time.Duration, most int) (forgotten int, err error) {
-	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Affect(b, &forgotten, sqlAccessOld, written.Seconds(), most, s.db.Now()) })
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Affect(b, &forgotten, sqlForgetAccess, written.Seconds(), most, s.db.Now()) })
 	return forgotten, err
 }

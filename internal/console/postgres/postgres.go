@@ -1,7 +1,10 @@
+// Package postgres reads what the console shows, counts its hourly figures, and
+// keeps its access log.
 package postgres
 
 import (
 	"context"
+	"embed"
 	"fmt"
 	"math"
 	"strings"
@@ -15,6 +18,26 @@ import (
 	"walletsync/internal/wallet"
 )
 
+// Statements are those of the package.
+//
+//go:embed sql/*.sql
+var Statements embed.FS
+
+// Notifications returns what is known of the accounts' notifications, in their
+// order: reconcile/postgres.
+type Notifications interface {
+	HeardOf(ctx context.Context, accounts []wallet.AccountID, patience time.Duration) ([]reconcile.Heard, error)
+}
+
+// Store is what the console needs of the database.
+type Store struct {
+	db            *pg.DB
+	notifications Notifications
+}
+
+// New returns the store in a database.
+func New(db *pg.DB, notifications Notifications) *Store { return &Store{db, notifications} }
+
 // shownOf is how many rows of each kind a record shows.
 const (
 	shownChanges       = 30
@@ -27,7 +50,7 @@ type perReader [2]string
 
 // forReaders returns the statement as it stands, and on the masked schema.
 func forReaders(name string) perReader {
-	s := statement(name)
+	s := pg.Statement(Statements, name)
 	return perReader{s, strings.ReplaceAll(s, "back_office.", "back_office_masked.")}
 }
 
@@ -39,40 +62,40 @@ func (p perReader) of(masked bool) string {
 }
 
 var (
-	sqlConsoleSearch = map[string]string{
-		view.ByID: statement("console_search_id"), view.ByName: statement("console_search_name"),
-		view.ByEmail: statement("console_search_email"), view.ByPostalCode: statement("console_search_postal_code"),
+	sqlSearch = map[string]string{
+		view.ByID: pg.Statement(Statements, "search_id"), view.ByName: pg.Statement(Statements, "search_name"),
+		view.ByEmail: pg.Statement(Statements, "search_email"), view.ByPostalCode: pg.Statement(Statements, "search_postal_code"),
 	}
-	sqlConsoleState   = statement("console_list_state")
-	sqlConsoleUpdated = statement("console_list_updated")
-	sqlConsolePending = statement("console_list_pending")
-	sqlConsoleWaiting = statement("console_list_waiting")
-	sqlConsoleStale   = statement("console_list_stale")
-	sqlConsoleFailing = statement("console_list_failing")
-	sqlConsoleRows    = forReaders("console_rows")
+	sqlState   = pg.Statement(Statements, "list_state")
+	sqlUpdated = pg.Statement(Statements, "list_updated")
+	sqlPending = pg.Statement(Statements, "list_pending")
+	sqlWaiting = pg.Statement(Statements, "list_waiting")
+	sqlStale   = pg.Statement(Statements, "list_stale")
+	sqlFailing = pg.Statement(Statements, "list_failing")
+	sqlRows    = forReaders("rows")
 
-	sqlConsoleShipping      = forReaders("console_shipping")
-	sqlConsoleBilling       = forReaders("console_billing")
-	sqlConsoleBuyer         = forReaders("console_buyer")
-	sqlConsolePayment       = forReaders("console_payment")
-	sqlConsoleFreshness     = forReaders("console_freshness")
-	sqlConsoleTimeline      = forReaders("console_timeline")
-	sqlConsoleUpdates       = forReaders("console_updates")
-	sqlConsoleMoney         = forReaders("console_money")
-	sqlConsoleNotifications = statement("console_notifications")
+	sqlShipping      = forReaders("shipping")
+	sqlBilling       = forReaders("billing")
+	sqlBuyer         = forReaders("buyer")
+	sqlPayment       = forReaders("payment")
+	sqlFreshness     = forReaders("freshness")
+	sqlTimeline      = forReaders("timeline")
+	sqlUpdates       = forReaders("updates")
+	sqlMoney         = forReaders("money")
+	sqlNotifications = pg.Statement(Statements, "notifications")
 
-	sqlConsoleHours      = statement("console_hours")
-	sqlConsoleAccounts   = statement("console_accounts")
-	sqlConsoleLastChange = statement("console_last_change")
-	sqlHours             = statement("hours")
+	sqlHours      = pg.Statement(Statements, "hours")
+	sqlAccounts   = pg.Statement(Statements, "accounts")
+	sqlLastChange = pg.Statement(Statements, "last_change")
+	sqlCountHours = pg.Statement(Statements, "count_hours")
 )
 
 // Search finds charge permissions by what begins with a term, or by their state.
 func (s *Store) Search(ctx context.Context, masked bool, q view.Query) ([]view.Row, view.Cursor, error) {
 	if q.By == view.ByState {
-		return s.list(ctx, masked, q.Most, sqlConsoleState, q.State, newest(q.After), q.After.Account, q.After.Place, q.Most+1)
+		return s.list(ctx, masked, q.Most, sqlState, q.State, newest(q.After), q.After.Account, q.After.Place, q.Most+1)
 	}
-	sql, known := sqlConsoleSearch[q.By]
+	sql, known := sqlSearch[q.By]
 	if masked && view.Personal(q.By) {
 		// The order of what is found tells of the data that the rows leave out.
 		return nil, view.Cursor{}, fmt.Errorf("search by %s: not without the right to personal data", q.By)
@@ -92,21 +115,21 @@ func (s *Store) List(ctx context.Context, masked bool, q view.ListQuery) ([]view
 	most, c := q.Most+1, q.After
 	switch q.Filter {
 	case view.NotChargeable:
-		return s.list(ctx, masked, q.Most, sqlConsoleState, wallet.NonChargeable, newest(c), c.Account, c.Place, most)
+		return s.list(ctx, masked, q.Most, sqlState, wallet.NonChargeable, newest(c), c.Account, c.Place, most)
 	case view.UpdatedToday:
-		return s.list(ctx, masked, q.Most, sqlConsoleUpdated, q.Since, newest(c), c.Account, c.Place, most)
+		return s.list(ctx, masked, q.Most, sqlUpdated, q.Since, newest(c), c.Account, c.Place, most)
 	case view.UpdatePending:
 		last := c.Place
 		if last == "" {
 			last = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 		}
-		return s.list(ctx, masked, q.Most, sqlConsolePending, newest(c), last, most)
+		return s.list(ctx, masked, q.Most, sqlPending, newest(c), last, most)
 	case view.Waiting:
-		return s.list(ctx, masked, q.Most, sqlConsoleWaiting, oldest(c), c.Account, c.Place, most)
+		return s.list(ctx, masked, q.Most, sqlWaiting, oldest(c), c.Account, c.Place, most)
 	case view.Stale:
-		return s.list(ctx, masked, q.Most, sqlConsoleStale, q.Since, oldest(c), c.Account, c.Place, most)
+		return s.list(ctx, masked, q.Most, sqlStale, q.Since, oldest(c), c.Account, c.Place, most)
 	case view.Failing:
-		return s.list(ctx, masked, q.Most, sqlConsoleFailing, oldest(c), c.Account, c.Place, most)
+		return s.list(ctx, masked, q.Most, sqlFailing, oldest(c), c.Account, c.Place, most)
 	}
 	return nil, view.Cursor{}, fmt.Errorf("there is no list %q", q.Filter)
 }
@@ -147,7 +170,7 @@ func (s *Store) list(ctx context.Context, masked bool, most int, sql string, arg
 	if len(keys) == 0 {
 		return out, next, nil
 	}
-	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) { collect(b, &out, sqlConsoleRows.of(masked), accounts, ids) })
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) { collect(b, &out, sqlRows.of(masked), accounts, ids) })
 	if err != nil {
 		return nil, view.Cursor{}, err
 	}
@@ -185,15 +208,15 @@ func (s *Store) Record(ctx context.Context, masked bool, account wallet.AccountI
 	var fresh *view.Freshness
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		out = view.Record{Account: string(account), ChargePermissionID: string(id)}
-		one(b, &fresh, sqlConsoleFreshness.of(masked), account, id)
-		one(b, &out.Buyer, sqlConsoleBuyer.of(masked), account, id)
-		one(b, &out.ShippingAddress, sqlConsoleShipping.of(masked), account, id)
-		one(b, &out.BillingAddress, sqlConsoleBilling.of(masked), account, id)
-		one(b, &out.PaymentState, sqlConsolePayment.of(masked), account, id)
-		collect(b, &out.Timeline, sqlConsoleTimeline.of(masked), account, id, before, shownChanges+1)
-		collect(b, &out.Updates, sqlConsoleUpdates.of(masked), account, id, shownUpdates)
-		collect(b, &out.RefundAndChargebackNotifications, sqlConsoleMoney.of(masked), account, id, shownNotifications)
-		collect(b, &out.Notifications, sqlConsoleNotifications, account, id, shownNotifications)
+		one(b, &fresh, sqlFreshness.of(masked), account, id)
+		one(b, &out.Buyer, sqlBuyer.of(masked), account, id)
+		one(b, &out.ShippingAddress, sqlShipping.of(masked), account, id)
+		one(b, &out.BillingAddress, sqlBilling.of(masked), account, id)
+		one(b, &out.PaymentState, sqlPayment.of(masked), account, id)
+		collect(b, &out.Timeline, sqlTimeline.of(masked), account, id, before, shownChanges+1)
+		collect(b, &out.Updates, sqlUpdates.of(masked), account, id, shownUpdates)
+		collect(b, &out.RefundAndChargebackNotifications, sqlMoney.of(masked), account, id, shownNotifications)
+		collect(b, &out.Notifications, sqlNotifications, account, id, shownNotifications)
 	})
 	if err != nil || fresh == nil {
 		return view.Record{}, false, err
@@ -212,9 +235,9 @@ func (s *Store) Overview(ctx context.Context, from time.Time, patience time.Dura
 	var out view.Overview
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		out = view.Overview{}
-		collect(b, &out.Hours, sqlConsoleHours, from)
-		collect(b, &out.Accounts, sqlConsoleAccounts)
-		b.Queue(sqlConsoleLastChange).Query(func(rows pgx.Rows) error {
+		collect(b, &out.Hours, sqlHours, from)
+		collect(b, &out.Accounts, sqlAccounts)
+		b.Queue(sqlLastChange).Query(func(rows pgx.Rows) error {
 			all, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
 			if len(all) > 0 {
 				out.LastChangeAt = &all[0]
@@ -225,12 +248,11 @@ func (s *Store) Overview(ctx context.Context, from time.Time, patience time.Dura
 	if err != nil {
 		return view.Overview{}, err
 	}
-	heard := make([]reconcile.Heard, len(out.Accounts))
-	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
-		for i, a := range out.Accounts {
-			s.queueHeard(b, wallet.AccountID(a.Account), patience, &heard[i])
-		}
-	})
+	accounts := make([]wallet.AccountID, len(out.Accounts))
+	for i, a := range out.Accounts {
+		accounts[i] = wallet.AccountID(a.Account)
+	}
+	heard, err := s.notifications.HeardOf(ctx, accounts, patience)
 	if err != nil {
 		return view.Overview{}, err
 	}
@@ -247,5 +269,5 @@ func (s *Store) Overview(ctx context.Context, from time.Time, patience time.Dura
 // CountHours counts what happened in the hour that is open and in those since
 // the last run, for the console's overview.
 func (s *Store) CountHours(ctx context.Context, account wallet.AccountID) error {
-	return s.db.RoundTrip(ctx, func(b *pgx.Batch) { b.Queue(sqlHours, account, s.db.Now()) })
+	return s.db.RoundTrip(ctx, func(b *pgx.Batch) { b.Queue(sqlCountHours, account, s.db.Now()) })
 }

@@ -16,6 +16,8 @@ import (
 
 var _ restore.Store = (*pgtest.Stores)(nil)
 
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
 // restored runs the command, and returns what it did and how it went on.
 func restored(u *pgtest.Fixture, log ...privacy.Erasure) (restore.Report, []string) {
 	u.T.Helper()

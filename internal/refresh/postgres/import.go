@@ -14,10 +14,10 @@ import (
 )
 
 var (
-	sqlImport       = statement("import")
-	sqlImported     = statement("imported")
-	sqlImportWaits  = statement("import_waits")
-	sqlImportOthers = statement("import_others")
+	sqlImport       = pg.Statement(Statements, "import")
+	sqlImported     = pg.Statement(Statements, "imported")
+	sqlImportWaits  = pg.Statement(Statements, "import_waits")
+	sqlImportOthers = pg.Statement(Statements, "import_others")
 )
 
 // Import is that of reconcile.ImportStore. Repeated after an unknown outcome it

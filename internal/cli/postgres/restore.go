@@ -13,21 +13,21 @@ import (
 )
 
 var (
-	sqlRestoredLeases   = statement("restored_leases")
-	sqlRestoredFeed     = statement("restored_feed")
-	sqlRestoredQuota    = statement("restored_quota")
-	sqlRestoredStanding = statement("restored_standing")
-	sqlRestoredMark     = statement("restored_mark")
-	sqlRestoredAccounts = statement("restored_accounts")
+	sqlRestoreLeases   = pg.Statement(Statements, "restore_leases")
+	sqlRestoreFeed     = pg.Statement(Statements, "restore_feed")
+	sqlRestoreQuota    = pg.Statement(Statements, "restore_quota")
+	sqlRestoreStanding = pg.Statement(Statements, "restore_standing")
+	sqlRestoreMark     = pg.Statement(Statements, "restore_mark")
+	sqlRestoreAccounts = pg.Statement(Statements, "restore_accounts")
 )
 
 // Restored is that of restore.Store. Repeated after an unknown outcome it raises
 // the counter once more, which only leaves a gap.
 func (s *Store) Restored(ctx context.Context) (position int64, leases int, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
-		pg.Affect(b, &leases, sqlRestoredLeases)
-		b.Queue(sqlRestoredFeed).QueryRow(func(row pgx.Row) error { return row.Scan(&position) })
-		b.Queue(sqlRestoredQuota)
+		pg.Affect(b, &leases, sqlRestoreLeases)
+		b.Queue(sqlRestoreFeed).QueryRow(func(row pgx.Row) error { return row.Scan(&position) })
+		b.Queue(sqlRestoreQuota)
 	})
 	return position, leases, err
 }
@@ -40,7 +40,7 @@ func (s *Store) Standing(ctx context.Context, account wallet.AccountID, all []pr
 	}
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		standing = nil
-		b.Queue(sqlRestoredStanding, account, ids, at).Query(func(rows pgx.Rows) error {
+		b.Queue(sqlRestoreStanding, account, ids, at).Query(func(rows pgx.Rows) error {
 			var place int
 			_, err := pgx.ForEachRow(rows, []any{&place}, func() error {
 				standing = append(standing, all[place-1])
@@ -55,7 +55,7 @@ func (s *Store) Standing(ctx context.Context, account wallet.AccountID, all []pr
 // MarkAll is that of restore.Store.
 func (s *Store) MarkAll(ctx context.Context, account wallet.AccountID, after wallet.ChargePermissionID, most int) (m restore.Marked, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
-		b.Queue(sqlRestoredMark, account, after, most, s.db.Now()).QueryRow(func(row pgx.Row) error {
+		b.Queue(sqlRestoreMark, account, after, most, s.db.Now()).QueryRow(func(row pgx.Row) error {
 			return row.Scan(&m.Seen, &m.Last, &m.Marked)
 		})
 	})
@@ -66,7 +66,7 @@ func (s *Store) MarkAll(ctx context.Context, account wallet.AccountID, after wal
 func (s *Store) Accounts(ctx context.Context) (all []restore.Account, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		b.Queue(`analyze walletsync.accounts`)
-		pg.Collect(b, &all, pgx.RowToStructByPos, sqlRestoredAccounts)
+		pg.Collect(b, &all, pgx.RowToStructByPos, sqlRestoreAccounts)
 	})
 	return all, err
 }

@@ -7,17 +7,18 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"walletsync/internal/pg"
 	"walletsync/internal/refresh"
 	"walletsync/internal/wallet"
 )
 
-var sqlInboxOf = statement("inbox_of")
+var sqlInbox = pg.Statement(Statements, "inbox")
 
 // Inbox is that of operator.IncidentStore. It begins once and is not repeated:
 // what was passed on cannot be taken back.
 func (s *Store) Inbox(ctx context.Context, account wallet.AccountID, since, until time.Time, each func(refresh.Recorded) error) error {
 	err := s.db.Use(ctx, func(conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, sqlInboxOf, account, since, until)
+		rows, err := conn.Query(ctx, sqlInbox, account, since, until)
 		if err != nil {
 			return err
 		}

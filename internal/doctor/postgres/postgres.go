@@ -1,7 +1,6 @@
-// Package examine looks at a database for the doctor: how it is reached, how far
-// it is migrated and what its role may do. It changes nothing. It stands apart
-// from package postgres so that no function links it.
-package examine
+// Package postgres looks at a database for the doctor: how it is reached, how far
+// it is migrated and what its role may do. It changes nothing.
+package postgres
 
 import (
 	"context"
@@ -25,13 +24,13 @@ import (
 	"walletsync/migrations"
 )
 
-//go:embed look.sql
+//go:embed sql/look.sql
 var sqlLook string
 
-//go:embed rights.sql
+//go:embed sql/rights.sql
 var sqlRights string
 
-//go:embed accounts.sql
+//go:embed sql/accounts.sql
 var sqlAccounts string
 
 // Examiner looks at databases.

@@ -1,8 +1,11 @@
+// Package postgres keeps which charge permissions are wanted and what is stored of
+// them: the two round trips of a refresh, wake-ups, imports and announcements.
 package postgres
 
 import (
 	"bytes"
 	"context"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -17,21 +20,32 @@ import (
 	"walletsync/internal/wallet"
 )
 
+// Statements are those of the package.
+//
+//go:embed sql/*.sql
+var Statements embed.FS
+
 var (
-	sqlInbox    = statement("inbox")
-	sqlLock     = statement("lock")
-	sqlWant     = statement("want")
-	sqlAsk      = statement("ask")
-	sqlClaim    = statement("claim")
-	sqlTake     = statement("take")
-	sqlClaimed  = statement("claimed")
-	sqlFence    = statement("fence")
-	sqlCommit   = statement("commit")
-	sqlUncalled = statement("uncalled")
-	sqlClose    = statement("close")
-	sqlWake     = statement("wake")
-	sqlBacklog  = statement("backlog")
+	sqlInbox    = pg.Statement(Statements, "inbox")
+	sqlLock     = pg.Statement(Statements, "lock")
+	sqlWant     = pg.Statement(Statements, "want")
+	sqlAsk      = pg.Statement(Statements, "ask")
+	sqlClaim    = pg.Statement(Statements, "claim")
+	sqlTake     = pg.Statement(Statements, "take")
+	sqlClaimed  = pg.Statement(Statements, "claimed")
+	sqlFence    = pg.Statement(Statements, "fence")
+	sqlCommit   = pg.Statement(Statements, "commit")
+	sqlUncalled = pg.Statement(Statements, "uncalled")
+	sqlClose    = pg.Statement(Statements, "close")
+	sqlWake     = pg.Statement(Statements, "wake")
+	sqlBacklog  = pg.Statement(Statements, "backlog")
 )
+
+// Store is a refresh.Store.
+type Store struct{ db *pg.DB }
+
+// New returns the store in a database.
+func New(db *pg.DB) *Store { return &Store{db} }
 
 // Claim is the first round trip of refresh.Store. Repeated with the same lease
 // after an unknown outcome, it returns what that lease holds.
@@ -176,6 +190,26 @@ func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wa
 			return w, err
 		}, sqlWake, a, lease, force, times, now)
 	}
+}
+
+// Backlog decides on an account's wake-up as the last transaction of a batch
+// does, and tells what waits.
+func (s *Store) Backlog(ctx context.Context, account wallet.AccountID) (refresh.Backlog, []refresh.Wake, error) {
+	var backlogs []refresh.Backlog
+	var wakes []refresh.Wake
+	err := s.db.RoundTripRetry(ctx, func(b *pgx.Batch, again bool) {
+		backlogs, wakes = nil, nil
+		now := s.db.Now()
+		s.queueWakes(b, []wallet.AccountID{account}, nil, again, refresh.Lease{}, now, &wakes)
+		queueBacklogs(b, []wallet.AccountID{account}, now, &backlogs)
+	})
+	if err != nil {
+		return refresh.Backlog{}, nil, err
+	}
+	if len(backlogs) == 0 {
+		return refresh.Backlog{}, nil, pg.MissingAccount(account)
+	}
+	return backlogs[0], wakes, nil
 }
 
 // queueBacklogs asks what waits in each account.

@@ -46,7 +46,7 @@ func questions(t testing.TB) []question {
 			question{schema + ".feed", `select * from ` + schema + `.feed`, nothing},
 		)
 	}
-	unpushed, err := os.ReadFile("../feedpush/postgres/sql/unpushed.sql")
+	unpushed, err := os.ReadFile("../../feedpush/postgres/sql/unpushed.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +62,8 @@ func questions(t testing.TB) []question {
 	)
 }
 
-// consoles are what the console asks: every statement in sql/console_*.sql and
-// the reconciler's count, from the beginning and from the middle of a list.
+// consoles are what the console asks: every statement in sql/ that reads, and the
+// reconciler's count, from the beginning and from the middle of a list.
 func consoles(t testing.TB) []question {
 	t.Helper()
 	record := func(more ...any) func(n, all int) []any {
@@ -102,43 +102,46 @@ func consoles(t testing.TB) []question {
 			out = append(out, question{"console: " + file + how + ", masked", masked, of})
 		}
 	}
-	ask("console_search_id", "", search(scale.ID))
-	ask("console_search_id", ", beginning", search(is("B01-0000000-000")))
-	ask("console_search_name", ", one", search(func(n int) string { return fmt.Sprint("buyer ", n) }, 0))
-	ask("console_search_name", ", all", search(is("Buyer"), 0))
-	ask("console_search_name", ", last word", search(func(n int) string { return fmt.Sprint(n) }, 0))
-	ask("console_search_name", ", next page", goOn("buyer", 1))
-	ask("console_search_name", ", next page of last words", goOn("1", 2))
-	ask("console_search_email", "", search(func(n int) string { return fmt.Sprintf("b%d@Example.com", n) }))
-	ask("console_search_email", ", next page", goOn("b"))
-	ask("console_search_postal_code", "", search(func(n int) string { return fmt.Sprintf("%05d", n%100000) }))
-	ask("console_search_postal_code", ", next page", goOn("000"))
-	ask("console_list_state", "", args(wallet.NonChargeable, "infinity", "", "", 26))
-	ask("console_list_state", ", next page", args(wallet.NonChargeable, at(anHourAgo), "main", "B", 26))
-	ask("console_list_state", ", most are", args(wallet.Chargeable, "infinity", "", "", 26))
-	ask("console_list_updated", "", args(at(longAgo), "infinity", "", "", 26))
-	ask("console_list_updated", ", next page", args(at(longAgo), at(anHourAgo), "main", "B", 26))
-	ask("console_list_pending", "", args("infinity", "ffffffff-ffff-ffff-ffff-ffffffffffff", 26))
-	ask("console_list_pending", ", next page", args(at(anHourAgo), "80000000-0000-0000-0000-000000000000", 26))
-	ask("console_list_waiting", "", args("-infinity", "", "", 26))
-	ask("console_list_waiting", ", next page", args(at(anHourAgo), "main", "B", 26))
-	ask("console_list_failing", "", args("-infinity", "", "", 26))
-	ask("console_list_failing", ", next page", args(at(anHourAgo), "main", "B", 26))
-	ask("console_list_stale", "", args(at(anHourAgo), "-infinity", "", "", 26))
-	ask("console_list_stale", ", next page", args(at(anHourAgo), at(longAgo), "main", "B", 26))
-	ask("console_rows", "", rows)
+	ask("search_id", "", search(scale.ID))
+	ask("search_id", ", beginning", search(is("B01-0000000-000")))
+	ask("search_name", ", one", search(func(n int) string { return fmt.Sprint("buyer ", n) }, 0))
+	ask("search_name", ", all", search(is("Buyer"), 0))
+	ask("search_name", ", last word", search(func(n int) string { return fmt.Sprint(n) }, 0))
+	ask("search_name", ", next page", goOn("buyer", 1))
+	ask("search_name", ", next page of last words", goOn("1", 2))
+	ask("search_email", "", search(func(n int) string { return fmt.Sprintf("b%d@Example.com", n) }))
+	ask("search_email", ", next page", goOn("b"))
+	ask("search_postal_code", "", search(func(n int) string { return fmt.Sprintf("%05d", n%100000) }))
+	ask("search_postal_code", ", next page", goOn("000"))
+	ask("list_state", "", args(wallet.NonChargeable, "infinity", "", "", 26))
+	ask("list_state", ", next page", args(wallet.NonChargeable, at(anHourAgo), "main", "B", 26))
+	ask("list_state", ", most are", args(wallet.Chargeable, "infinity", "", "", 26))
+	ask("list_updated", "", args(at(longAgo), "infinity", "", "", 26))
+	ask("list_updated", ", next page", args(at(longAgo), at(anHourAgo), "main", "B", 26))
+	ask("list_pending", "", args("infinity", "ffffffff-ffff-ffff-ffff-ffffffffffff", 26))
+	ask("list_pending", ", next page", args(at(anHourAgo), "80000000-0000-0000-0000-000000000000", 26))
+	ask("list_waiting", "", args("-infinity", "", "", 26))
+	ask("list_waiting", ", next page", args(at(anHourAgo), "main", "B", 26))
+	ask("list_failing", "", args("-infinity", "", "", 26))
+	ask("list_failing", ", next page", args(at(anHourAgo), "main", "B", 26))
+	ask("list_stale", "", args(at(anHourAgo), "-infinity", "", "", 26))
+	ask("list_stale", ", next page", args(at(anHourAgo), at(longAgo), "main", "B", 26))
+	ask("rows", "", rows)
 	for _, file := range []string{"shipping", "billing", "buyer", "payment", "freshness"} {
-		ask("console_"+file, "", record())
+		ask(""+file, "", record())
 	}
-	ask("console_timeline", "", record(int64(1)<<62, 31))
-	ask("console_timeline", ", older", record(20_000, 31))
+	ask("timeline", "", record(int64(1)<<62, 31))
+	ask("timeline", ", older", record(20_000, 31))
 	for _, file := range []string{"updates", "money", "notifications"} {
-		ask("console_"+file, "", record(20))
+		ask(""+file, "", record(20))
 	}
-	ask("console_hours", "", args(at(anHourAgo)))
-	ask("console_accounts", "", args())
-	ask("console_last_change", "", args())
-	files, err := filepath.Glob("sql/console_*.sql")
+	ask("hours", "", args(at(anHourAgo)))
+	ask("accounts", "", args())
+	ask("last_change", "", args())
+	ask("count_hours", "", args("main", nil))
+	asked["access_log"] = true                              // it inserts
+	asked["access_of"], asked["forget_access"] = true, true // TestTheAccessLogIsReadByItsIndexes
+	files, err := filepath.Glob("sql/*.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,34 +150,12 @@ func consoles(t testing.TB) []question {
 			t.Errorf("nobody looks at the plan of %s", name)
 		}
 	}
-	return append(out, question{"console: the count of an hour", statement(t, "hours"), args("main", nil)})
-}
-
-func statement(t testing.TB, name string) string {
-	t.Helper()
-	b, err := os.ReadFile("sql/" + name + ".sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
+	return out
 }
 
 type question struct {
 	name, sql string
 	args      func(n, changesEach int) []any // for the nth charge permission
-}
-
-// large are the tables that grow with the merchant, each with the columns by
-// which a row of it is found.
-var large = map[string][]string{
-	"charge_permissions": {"id", "state", "changed_at", "stored_at",
-		"lower(buyer_name)", `lower("substring"(buyer_name,`, "lower(buyer_email)", "upper(regexp_replace(COALESCE(shipping_postal_code,"},
-	"charge_permission_changes": {"charge_permission", "position"},
-	"refreshes":                 {"id", "since"},
-	"notifications":             {"charge_permission", "processed_at", "message_id"},
-	"update_sessions":           {"charge_permission", "created_at"},
-	"update_attempts":           {"update_session"},
-	"hours":                     {"hour"},
 }
 
 // inOrder are indexes of which a statement reads the beginning alone: a limit
@@ -187,13 +168,13 @@ func reads(node map[string]any) (wrong []string, tables int) { return readsBelow
 
 func readsBelow(node map[string]any, limited bool) (wrong []string, tables int) {
 	index, _ := node["Index Name"].(string)
-	if table, ok := node["Relation Name"].(string); ok && large[table] != nil && node["Node Type"] != "ModifyTable" {
+	if table, ok := node["Relation Name"].(string); ok && pgtest.LargeTables[table] != nil && node["Node Type"] != "ModifyTable" {
 		tables++
 		condition, _ := node["Index Cond"].(string)
 		if node["Node Type"] == "Bitmap Heap Scan" {
 			condition, _ = node["Recheck Cond"].(string)
 		}
-		if !slices.ContainsFunc(large[table], func(column string) bool { return mentions(condition, column) }) &&
+		if !slices.ContainsFunc(pgtest.LargeTables[table], func(column string) bool { return mentions(condition, column) }) &&
 			!(limited && slices.Contains(inOrder, index)) {
 			wrong = append(wrong, fmt.Sprintf("%s of %s by %q", node["Node Type"], table, condition))
 		}

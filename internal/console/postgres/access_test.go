@@ -13,8 +13,8 @@ import (
 	"walletsync/internal/backoffice"
 	"walletsync/internal/backoffice/identity"
 	"walletsync/internal/backoffice/view"
+	"walletsync/internal/console/postgres"
 	"walletsync/internal/pg/pgtest"
-	"walletsync/internal/postgres"
 	"walletsync/internal/wallet"
 )
 
@@ -133,8 +133,8 @@ func TestTheAccessLogIsReadByItsIndexes(t *testing.T) {
 		args  []any
 		index string
 	}{
-		"access_of":  {[]any{"main", "S01-0000000-0000001", 50}, "console_access_of_one"},
-		"access_old": {[]any{(30 * 24 * time.Hour).Seconds(), 1000, nil}, "console_access_oldest"},
+		"access_of":     {[]any{"main", "S01-0000000-0000001", 50}, "console_access_of_one"},
+		"forget_access": {[]any{(30 * 24 * time.Hour).Seconds(), 1000, nil}, "console_access_oldest"},
 	} {
 		text, err := os.ReadFile("sql/" + statement + ".sql")
 		if err != nil {

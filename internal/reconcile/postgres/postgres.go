@@ -1,0 +1,98 @@
+// Package postgres finds what the reconciler has to see to: charge permissions
+// that went unread for long, notifications that did not come, and old ones.
+package postgres
+
+import (
+	"context"
+	"embed"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"walletsync/internal/pg"
+	"walletsync/internal/reconcile"
+	"walletsync/internal/wallet"
+)
+
+// Statements are those of the package.
+//
+//go:embed sql/*.sql
+var Statements embed.FS
+
+var (
+	sqlSweepable           = pg.Statement(Statements, "sweepable")
+	sqlSweep               = pg.Statement(Statements, "sweep")
+	sqlChannel             = pg.Statement(Statements, "channel")
+	sqlForgetNotifications = pg.Statement(Statements, "forget_notifications")
+)
+
+// Store is what the reconciler's own duties need of the database.
+type Store struct{ db *pg.DB }
+
+// New returns the store in a database.
+func New(db *pg.DB) *Store { return &Store{db} }
+
+// Sweepable tells what there is to sweep in an account.
+func (s *Store) Sweepable(ctx context.Context, account wallet.AccountID) (reconcile.Sweepable, error) {
+	var out []reconcile.Sweepable
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Collect(b, &out, pgx.RowToStructByPos, sqlSweepable, account) })
+	if err == nil && len(out) == 0 {
+		err = pg.MissingAccount(account)
+	}
+	if err != nil {
+		return reconcile.Sweepable{}, err
+	}
+	return out[0], nil
+}
+
+// MarkUnread marks what has been unread for so long as wanted at sweep
+// priority, the longest unread first and at most limit. Repeated after an
+// unknown outcome it may mark as many again.
+func (s *Store) MarkUnread(ctx context.Context, account wallet.AccountID, unread time.Duration, limit int) (int, error) {
+	var marked int
+	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Affect(b, &marked, sqlSweep, account, unread.Seconds(), limit, s.db.Now()) })
+	return marked, err
+}
+
+// Heard returns what is known of an account's notifications. An update's is due
+// after patience.
+func (s *Store) Heard(ctx context.Context, account wallet.AccountID, patience time.Duration) (reconcile.Heard, error) {
+	heard, err := s.HeardOf(ctx, []wallet.AccountID{account}, patience)
+	if err != nil {
+		return reconcile.Heard{}, err
+	}
+	return heard[0], nil
+}
+
+// HeardOf is Heard of several accounts, in their order.
+func (s *Store) HeardOf(ctx context.Context, accounts []wallet.AccountID, patience time.Duration) (heard []reconcile.Heard, err error) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		heard = make([]reconcile.Heard, len(accounts))
+		for i, a := range accounts {
+			b.Queue(sqlChannel, a, patience.Seconds(), s.db.Now()).QueryRow(func(row pgx.Row) error {
+				var last, first *time.Time
+				h := &heard[i]
+				if err := row.Scan(&last, &h.Updates, &h.Found, &first); err != nil {
+					return err
+				}
+				if last != nil {
+					h.Last = *last
+				}
+				if first != nil {
+					h.First = *first
+				}
+				return nil
+			})
+		}
+	})
+	return heard, err
+}
+
+// Forget deletes notifications that were processed so long ago, the oldest first
+// and at most limit, and returns how many.
+func (s *Store) Forget(ctx context.Context, account wallet.AccountID, processed time.Duration, limit int) (forgotten int, err error) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
+		pg.Affect(b, &forgotten, sqlForgetNotifications, account, processed.Seconds(), limit, s.db.Now())
+	})
+	return forgotten, err
+}
