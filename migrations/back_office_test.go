@@ -75,17 +75,17 @@ func seed(t testing.TB, db *pgx.Conn) {
 			500, 120.50, 'EUR', '2026-11-02 10:00Z', 'REQ-2', 'confirm', '2026-11-02 10:00:01Z', '2026-11-02 10:00:01Z', '{}')`, wallet1)
 	shipping := `{"name":"Shipping Personal","line1":"Personal Street 1","line2":"Personal Yard 2","line3":"Personal Floor 3","city":"Personalcity","county":"Personalcounty","district":"Personaldistrict","state_or_region":"Region","postal_code":"98765","country_code":"DE","phone":"+49 30 888"}`
 	billing := `{"name":"Billing Personal","line1":"Bill Street 1","line2":"Bill Yard 2","line3":"Bill Floor 3","city":"Billcity","county":"Billcounty","district":"Billdistrict","state_or_region":"Land","postal_code":"54321","country_code":"AT","phone":"+49 40 777"}`
-	buyer := `{"id":"amzn1.account.PERSONAL","name":"Ada Personal","email":"ada@personal.example","phone":"+49 151 999"}`
-	method := `{"descriptors":["Visa ****4242 (Amazon Pay)"]}`
-	first := `{"address":{"name":"Ada Personal","city":"Personalcity","country_code":"FR"},"billing_address":` + billing + `,"buyer":` + buyer + `,"payment_method":` + method + `,"state":{"state":"Chargeable"},"not known yet":{"email":"ada@personal.example"}}`
+	buyer := `{"buyer_id":"amzn1.account.PERSONAL","name":"Ada Personal","email":"ada@personal.example","phone":"+49 151 999"}`
+	method := `{"payment_descriptors":["Visa ****4242 (Amazon Pay)"]}`
+	first := `{"shipping_address":{"name":"Ada Personal","city":"Personalcity","country_code":"FR"},"billing_address":` + billing + `,"buyer":` + buyer + `,"payment_method":` + method + `,"state":{"state":"Chargeable"},"not known yet":{"email":"ada@personal.example"}}`
 	for i, c := range []struct{ facet, before, after, at string }{
 		{"first_read", "", first, "2026-11-01 10:00Z"},
-		{"address", `{"name":"Ada Personal","city":"Personalcity","country_code":"FR"}`, shipping, "2026-11-02 10:00:01Z"},
+		{"shipping_address", `{"name":"Ada Personal","city":"Personalcity","country_code":"FR"}`, shipping, "2026-11-02 10:00:01Z"},
 		{"billing_address", billing, billing, "2026-11-02 10:00:01Z"},
 		{"buyer", buyer, buyer, "2026-11-02 10:00:01Z"},
 		{"payment_method", method, method, "2026-11-02 10:00:01Z"},
-		{"state", `{"state":"NonChargeable","reasons":["PaymentMethodExpired"]}`, `{"state":"Chargeable"}`, "2026-11-02 10:00:01Z"},
-		{"limit", "", `{"amount":"500","currency":"EUR"}`, "2026-11-02 10:00:01Z"},
+		{"state", `{"state":"NonChargeable","reason_codes":["PaymentMethodExpired"]}`, `{"state":"Chargeable"}`, "2026-11-02 10:00:01Z"},
+		{"limit", "", `{"limit_amount":"500","limit_currency":"EUR"}`, "2026-11-02 10:00:01Z"},
 		{"not known yet", buyer, shipping, "2026-11-02 10:00:01Z"},
 	} {
 		exec(t, db, `insert into walletsync.charge_permission_changes (position, account, charge_permission, facet, before, after, cause, message_id, request_id, read_at, stored_at)
@@ -151,11 +151,11 @@ func TestTheMaskedReaderSeesNoPersonalData(t *testing.T) {
 			t.Errorf("the masked reader does not see %q, which is nobody's", value)
 		}
 	}
-	same(t, db, `select before, after from back_office_masked.timeline where facet = 'address'`,
+	same(t, db, `select before, after from back_office_masked.timeline where facet = 'shipping_address'`,
 		`("{""country_code"": ""FR""}","{""country_code"": ""DE"", ""state_or_region"": ""Region""}")`)
 	same(t, db, `select before, after from back_office_masked.timeline where facet = 'not known yet'`, `(,)`)
 	same(t, db, `select after from back_office_masked.timeline where facet = 'first_read'`,
-		`("{""state"": {""state"": ""Chargeable""}, ""address"": {""country_code"": ""FR""}, ""payment_method"": {""descriptors"": [""Visa ******** (Amazon Pay)""]}, ""billing_address"": {""country_code"": ""AT"", ""state_or_region"": ""Land""}}")`)
+		`("{""state"": {""state"": ""Chargeable""}, ""payment_method"": {""payment_descriptors"": [""Visa ******** (Amazon Pay)""]}, ""billing_address"": {""country_code"": ""AT"", ""state_or_region"": ""Land""}, ""shipping_address"": {""country_code"": ""FR""}}")`)
 	if _, err := db.Exec(t.Context(), `select * from back_office.buyers`); !denied(err) {
 		t.Errorf("the masked reader reads back_office: %v", err)
 	}
@@ -264,7 +264,7 @@ func TestTheMigratorSaysWhatItMayNot(t *testing.T) {
 func TestAddressesAreThoseOfTheirTime(t *testing.T) {
 	db := migrated(t)
 	seed(t, db)
-	same(t, db, `select account, city, postal_code, since, true_as_of from back_office.shipping_addresses where charge_permission_id = '`+wallet1+`'`,
+	same(t, db, `select account, city, postal_code, since, as_of from back_office.shipping_addresses where charge_permission_id = '`+wallet1+`'`,
 		`(main,Personalcity,98765,"2026-11-02 10:00:01+00","2026-11-02 10:00:00+00")`)
 	same(t, db, `select city, country_code from back_office.billing_addresses where account = 'main' and charge_permission_id = '`+wallet1+`'`, `(Billcity,AT)`)
 	asOf := func(at, more string) string {
@@ -331,7 +331,7 @@ func TestPaymentStatesSayWhatTheBuyerMustDo(t *testing.T) {
 			values ('main', $1, 'PaymentMethodOnFile', true, $2, $3::jsonb, '2026-11-01Z', now(), now())`, id, c.state, c.reasons)
 		exec(t, db, `insert into walletsync.refreshes (account, id, gone_at) values ('main', $1, case when $2::boolean then now() end)`, id, c.gone)
 		var chargeable, must, whyNot string
-		if err := db.QueryRow(t.Context(), `select chargeable::text, buyer_must, coalesce(why_not, '') from back_office.payment_states where charge_permission_id = $1`, id).
+		if err := db.QueryRow(t.Context(), `select chargeable::text, required_action, coalesce(reason, '') from back_office.payment_states where charge_permission_id = $1`, id).
 			Scan(&chargeable, &must, &whyNot); err != nil {
 			t.Fatal(err)
 		}
@@ -346,21 +346,21 @@ func TestFreshnessUpdatesAndMoneyAreTold(t *testing.T) {
 	seed(t, db)
 	exec(t, db, `set role walletsync_reader`)
 	of := ` where charge_permission_id = '` + wallet1 + `'`
-	same(t, db, `select true_as_of, fetched_because, amazon_request_id, newer_reason_waiting, waiting_since, waiting_because, next_attempt_at, failed_attempts, last_error from back_office.freshness`+of,
+	same(t, db, `select as_of, last_cause, amazon_request_id, refresh_pending, pending_since, pending_cause, next_attempt_at, failed_attempts, last_error from back_office.freshness`+of,
 		`("2026-11-02 10:00:00+00",confirm,REQ-2,t,"2026-11-03 00:00:00+00",confirm,,1,"timed out")`)
-	same(t, db, `select since, payment_descriptor, limit_amount, limit_left, limit_currency from back_office.payment_states`+of,
+	same(t, db, `select since, payment_descriptor, limit_amount, limit_remaining, limit_currency from back_office.payment_states`+of,
 		`("2026-10-01 00:00:00+00","Visa ****4242 (Amazon Pay)",500,120.50,EUR)`)
-	same(t, db, `select asked_for, open, state, failure_reason, attempts from back_office.updates`+of+` order by started_at desc`,
+	same(t, db, `select requested, open, state, failure_reason, attempts from back_office.updates`+of+` order by started_at desc`,
 		`(address,f,started,,0)`, `(address,t,started,,0)`, `(both,f,failed,BuyerCanceled,2)`)
-	same(t, db, `select object_type, object_id from back_office.money_notices`+of+` order by object_id`,
+	same(t, db, `select object_type, object_id from back_office.refund_and_chargeback_notifications`+of+` order by object_id`,
 		`(REFUND,`+wallet1+`-2)`, `(CHARGEBACK,`+wallet1+`-3)`)
-	same(t, db, `select position, facet, after ->> 'amount' from back_office.timeline`+of+` and facet = 'limit'`, `(7,limit,500)`)
+	same(t, db, `select position, facet, after ->> 'limit_amount' from back_office.timeline`+of+` and facet = 'limit'`, `(7,limit,500)`)
 
 	// Wanted and not yet read, and of a type that is not followed.
 	exec(t, db, `reset role`)
 	exec(t, db, `insert into walletsync.refreshes (account, id, wanted, priority, since) values ('main', 'B01-0000002-0000002', 1, 70, '2026-11-03Z'), ('main', 'B01-0000003-0000003', 0, 20, '2026-11-03Z')`)
 	exec(t, db, `insert into walletsync.charge_permissions (account, id, type, followed, stored_at, changed_at) values ('main', 'B01-0000003-0000003', 'OneTime', false, now(), now())`)
-	same(t, db, `select charge_permission_id, true_as_of, waiting_because from back_office.freshness where charge_permission_id <> '`+wallet1+`'`, `(B01-0000002-0000002,,import)`)
+	same(t, db, `select charge_permission_id, as_of, pending_cause from back_office.freshness where charge_permission_id <> '`+wallet1+`'`, `(B01-0000002-0000002,,import)`)
 	same(t, db, `select count(*) from back_office.payment_states`, "(1)")
 }
 

@@ -22,7 +22,7 @@ func follow(ctx context.Context, db *pgx.Conn) (n int, err error) {
 		var jobs pgx.Batch
 		rows, _ := tx.Query(ctx, `select position, charge_permission_id, facet from back_office.changes_after($1, 100)`, cursor)
 		tag, err := pgx.ForEachRow(rows, []any{&position, &id, &facet}, func() error {
-			if facet == "address" || facet == "first_read" {
+			if facet == "shipping_address" || facet == "first_read" {
 				jobs.Queue(`insert into shop.label_jobs (charge_permission_id, position) values ($1, $2)`, id, position)
 			}
 			cursor = position
@@ -85,7 +85,7 @@ func TestTheReadmesExamplesFollowTheFeed(t *testing.T) {
 			same(t, db, `select * from shop.feed_cursor`, "(8)")
 			exec(t, db, `reset role`)
 			exec(t, db, `insert into walletsync.charge_permission_changes (position, account, charge_permission, facet, cause, stored_at)
-				select n, 'main', $1, 'address', 'ipn', now() from generate_series(1000, 1004) n`, wallet1)
+				select n, 'main', $1, 'shipping_address', 'ipn', now() from generate_series(1000, 1004) n`, wallet1)
 			exec(t, db, `set role `+role)
 			step(t, db)
 			if got := text(t, db, `select position from shop.label_jobs order by position`); !slices.Equal(got, []string{"(1)", "(2)", "(1000)", "(1001)", "(1002)", "(1003)", "(1004)"}) {

@@ -71,8 +71,8 @@ func (p *parts) Record(_ context.Context, masked bool, account wallet.AccountID,
 	err := p.ask("record", "%s %s before %d masked %v", account, of, before, masked)
 	name := "Anna"
 	return view.Record{Account: string(account), ChargePermissionID: string(of), Buyer: &view.Buyer{Name: &name},
-		Timeline: []view.Change{{Facet: "address", Before: json.RawMessage(`{"city":"a"}`), After: json.RawMessage(`{"city":"b"}`)}},
-		Updates:  []view.Update{}, Notifications: []view.Notification{}, MoneyNotices: []view.MoneyNotice{}}, of == id, err
+		Timeline: []view.Change{{Facet: "shipping_address", Before: json.RawMessage(`{"city":"a"}`), After: json.RawMessage(`{"city":"b"}`)}},
+		Updates:  []view.Update{}, Notifications: []view.Notification{}, RefundAndChargebackNotifications: []view.RefundOrChargebackNotification{}}, of == id, err
 }
 
 func (p *parts) Overview(_ context.Context, from time.Time, patience time.Duration) (view.Overview, error) {
@@ -380,7 +380,7 @@ func TestARecordIsShownOnlyIfItIsWrittenDownWhoOpenedIt(t *testing.T) {
 	if want := []string{"record main " + id + " before 0 masked false", "access subject opened main " + id}; w.Code != 200 || !slices.Equal(p.asked, want) {
 		t.Errorf("%d %v", w.Code, p.asked)
 	}
-	if !strings.Contains(w.Body.String(), `"differences":[{"facet":"address","field":"city","before":"a","after":"b"}]`) {
+	if !strings.Contains(w.Body.String(), `"differences":[{"facet":"shipping_address","field":"city","before":"a","after":"b"}]`) {
 		t.Error(w.Body)
 	}
 	p = parts{broken: "access"}
@@ -480,7 +480,7 @@ func TestWhatIsNoRecordIsNotFound(t *testing.T) {
 
 func TestRefreshNowTellsWhatCameOfIt(t *testing.T) {
 	for outcome, got := range map[string]wallet.Refreshed{
-		"read":         {Settled: true, Kind: "read", Changes: []wallet.Change{{Facet: "address"}}},
+		"read":         {Settled: true, Kind: "read", Changes: []wallet.Change{{Facet: "shipping_address"}}},
 		"unchanged":    {Settled: true, Kind: "read"},
 		"gone":         {Settled: true, Kind: "gone"},
 		"not_followed": {Settled: true, Kind: "not_followed"},

@@ -56,27 +56,27 @@ const shownID = "B01-1234567-7654321"
 func rows() []view.Row {
 	return []view.Row{
 		{Account: "main", ChargePermissionID: shownID, Name: new("Anna Müller"), PostalCode: new("10115"), City: new("Berlin"), CountryCode: new("DE"), Chargeable: new(true),
-			BuyerMust: new("nothing"), State: new("Chargeable"), PaymentDescriptor: new("Visa ****1111 (Amazon Pay)"), StoredAt: ago(time.Hour), At: ago(time.Hour)},
+			RequiredAction: new("nothing"), State: new("Chargeable"), PaymentDescriptor: new("Visa ****1111 (Amazon Pay)"), StoredAt: ago(time.Hour), At: ago(time.Hour)},
 		{Account: "main", ChargePermissionID: "B01-0000000-0000002", Name: new("山田 太郎"), PostalCode: new("150-0002"), City: new("渋谷区"), Chargeable: new(false),
-			BuyerMust: new("update"), State: new("NonChargeable"), StoredAt: ago(25 * time.Hour), At: ago(25 * time.Hour), FailedAttempts: 3, LastError: new("503 ServiceUnavailable")},
-		{Account: "main", ChargePermissionID: "B01-0000000-0000003", Chargeable: new(false), BuyerMust: new("set_up_again"), State: new("Closed"), At: ago(72 * time.Hour)},
+			RequiredAction: new("update"), State: new("NonChargeable"), StoredAt: ago(25 * time.Hour), At: ago(25 * time.Hour), FailedAttempts: 3, LastError: new("503 ServiceUnavailable")},
+		{Account: "main", ChargePermissionID: "B01-0000000-0000003", Chargeable: new(false), RequiredAction: new("set_up_again"), State: new("Closed"), At: ago(72 * time.Hour)},
 		{Account: "main", ChargePermissionID: "B01-0000000-0000004", At: ago(time.Minute)},
 	}
 }
 
 func address(name, line1, code, city, country string) *view.Address {
-	return &view.Address{Name: &name, Line1: &line1, PostalCode: &code, City: &city, CountryCode: &country, Since: ago(3 * time.Hour), TrueAsOf: ago(3 * time.Hour)}
+	return &view.Address{Name: &name, Line1: &line1, PostalCode: &code, City: &city, CountryCode: &country, Since: ago(3 * time.Hour), AsOf: ago(3 * time.Hour)}
 }
 
 // aRecord is of one whose card has expired.
 func aRecord() recordPage {
 	changes := []view.Change{
 		{Position: 44, Facet: "erased", Cause: "erasure", StoredAt: *ago(time.Minute)},
-		{Position: 43, Facet: "state", Before: raw(`{"state":"Chargeable"}`), After: raw(`{"state":"NonChargeable","reasons":["PaymentMethodExpired"]}`), Cause: "ipn",
+		{Position: 43, Facet: "state", Before: raw(`{"state":"Chargeable"}`), After: raw(`{"state":"NonChargeable","reason_codes":["PaymentMethodExpired"]}`), Cause: "ipn",
 			AmazonRequestID: new("R-1"), StoredAt: *ago(20 * time.Minute)},
-		{Position: 42, Facet: "address", Before: raw(`{"name":"Anna Müller","line1":"Alte Straße 1","city":"Köln","postal_code":"50667","country_code":"DE"}`),
+		{Position: 42, Facet: "shipping_address", Before: raw(`{"name":"Anna Müller","line1":"Alte Straße 1","city":"Köln","postal_code":"50667","country_code":"DE"}`),
 			After: raw(`{"name":"Anna Müller","line1":"Neue Straße 2","city":"Berlin","postal_code":"10115","country_code":"DE"}`), Cause: "return", StoredAt: *ago(3 * time.Hour)},
-		{Position: 7, Facet: "first_read", After: raw(`{"address":{"city":"Köln","country_code":"DE"},"payment_method":{"descriptors":["Visa ****1111 (Amazon Pay)"]},"state":{"state":"Chargeable"},"expiry":{"expires_at":"2031-01-01T00:00:00Z"}}`),
+		{Position: 7, Facet: "first_read", After: raw(`{"shipping_address":{"city":"Köln","country_code":"DE"},"payment_method":{"payment_descriptors":["Visa ****1111 (Amazon Pay)"]},"state":{"state":"Chargeable"},"expiry":{"expires_at":"2031-01-01T00:00:00Z"}}`),
 			Cause: "import", StoredAt: *ago(90 * 24 * time.Hour)},
 	}
 	for i, h := range changes {
@@ -87,18 +87,18 @@ func aRecord() recordPage {
 		Buyer:           &view.Buyer{BuyerID: new("amzn1.account.AAAA"), Name: new("Anna Müller"), Email: new("anna@example.com"), Phone: new("+49 30 123456")},
 		ShippingAddress: address("Anna Müller", "Neue Straße 2", "10115", "Berlin", "DE"),
 		BillingAddress:  address("Anna Müller", "Neue Straße 2", "10115", "Berlin", "DE"),
-		PaymentState: &view.PaymentState{WhyNot: new("The card has expired"), BuyerMust: "update", State: new("NonChargeable"), ReasonCodes: []string{"PaymentMethodExpired"},
-			Since: ago(21 * time.Minute), PaymentDescriptors: []string{"Visa ****1111 (Amazon Pay)"}, LimitAmount: new("500"), LimitLeft: new("380.5"), LimitCurrency: new("EUR"), TrueAsOf: ago(20 * time.Minute)},
-		Freshness: view.Freshness{TrueAsOf: ago(20 * time.Minute), StoredAt: ago(20 * time.Minute), FetchedBecause: new("ipn"), AmazonRequestID: new("R-1"), LastNotifiedAt: ago(21 * time.Minute)},
+		PaymentState: &view.PaymentState{Reason: new("The card has expired"), RequiredAction: "update", State: new("NonChargeable"), ReasonCodes: []string{"PaymentMethodExpired"},
+			Since: ago(21 * time.Minute), PaymentDescriptors: []string{"Visa ****1111 (Amazon Pay)"}, LimitAmount: new("500"), LimitRemaining: new("380.5"), LimitCurrency: new("EUR"), AsOf: ago(20 * time.Minute)},
+		Freshness: view.Freshness{AsOf: ago(20 * time.Minute), StoredAt: ago(20 * time.Minute), LastCause: new("ipn"), AmazonRequestID: new("R-1"), LastNotifiedAt: ago(21 * time.Minute)},
 		Timeline:  changes, TimelineNext: 7,
 		Updates: []view.Update{
-			{UpdateID: "3f0e8b5e-0000-4000-8000-000000000001", AskedFor: "payment_method", Open: true, State: "started", StartedAt: *ago(10 * time.Minute), ExpiresAt: shownAt.Add(47 * time.Hour)},
-			{UpdateID: "3f0e8b5e-0000-4000-8000-000000000002", AskedFor: "address", State: "failed", FailureReason: new("BuyerCanceled"), StartedAt: *ago(5 * time.Hour), EndedAt: ago(4 * time.Hour), Attempts: 1},
-			{UpdateID: "3f0e8b5e-0000-4000-8000-000000000003", AskedFor: "address", State: "completed", StartedAt: *ago(4 * time.Hour), EndedAt: ago(3 * time.Hour), ChangeStoredAt: ago(3 * time.Hour), Attempts: 1},
+			{UpdateID: "3f0e8b5e-0000-4000-8000-000000000001", Requested: "payment_method", Open: true, State: "started", StartedAt: *ago(10 * time.Minute), ExpiresAt: shownAt.Add(47 * time.Hour)},
+			{UpdateID: "3f0e8b5e-0000-4000-8000-000000000002", Requested: "address", State: "failed", FailureReason: new("BuyerCanceled"), StartedAt: *ago(5 * time.Hour), EndedAt: ago(4 * time.Hour), Attempts: 1},
+			{UpdateID: "3f0e8b5e-0000-4000-8000-000000000003", Requested: "address", State: "completed", StartedAt: *ago(4 * time.Hour), EndedAt: ago(3 * time.Hour), ChangeStoredAt: ago(3 * time.Hour), Attempts: 1},
 		},
 		Notifications: []view.Notification{{MessageID: "m1", NotificationID: "n1", ObjectType: "CHARGE_PERMISSION", ObjectID: shownID, NotificationType: "STATE_CHANGE",
 			PublishedAt: *ago(21 * time.Minute), ArrivedAt: *ago(21 * time.Minute), ProcessedAt: *ago(21 * time.Minute), Outcome: "wanted"}},
-		MoneyNotices: []view.MoneyNotice{{ObjectType: "REFUND", ObjectID: shownID + "-R000001", NotificationType: "STATE_CHANGE", PublishedAt: *ago(50 * time.Hour)}},
+		RefundAndChargebackNotifications: []view.RefundOrChargebackNotification{{ObjectType: "REFUND", ObjectID: shownID + "-R000001", NotificationType: "STATE_CHANGE", PublishedAt: *ago(50 * time.Hour)}},
 	}, Refreshed: "unchanged"}
 }
 
@@ -116,8 +116,8 @@ func withoutPersonalData() recordPage {
 
 // neverRead is one of which nothing is known yet but that it is wanted.
 func neverRead() recordPage {
-	return recordPage{Record: view.Record{Account: "main", ChargePermissionID: shownID, Freshness: view.Freshness{NewerReasonWaiting: true, WaitingSince: ago(time.Minute),
-		WaitingBecause: new("ipn"), NextAttemptAt: new(shownAt.Add(30 * time.Second)), FailedAttempts: 2, LastError: new("503 ServiceUnavailable")}}}
+	return recordPage{Record: view.Record{Account: "main", ChargePermissionID: shownID, Freshness: view.Freshness{RefreshPending: true, PendingSince: ago(time.Minute),
+		PendingCause: new("ipn"), NextAttemptAt: new(shownAt.Add(30 * time.Second)), FailedAttempts: 2, LastError: new("503 ServiceUnavailable")}}}
 }
 
 func hours() []view.Hour {
@@ -163,7 +163,7 @@ func every() map[string]sight {
 		"record":         {clerk, aRecord()},
 		"record-masked":  {withoutData, withoutPersonalData()},
 		"record-unread":  {reader, neverRead()},
-		"link":           {clerk, view.Link{Account: "main", ChargePermissionID: shownID, AskedFor: "payment_method", URL: "https://update.example.com/update?t=" + strings.Repeat("A", 90), ExpiresAt: shownAt.Add(24 * time.Hour)}},
+		"link":           {clerk, view.Link{Account: "main", ChargePermissionID: shownID, Requested: "payment_method", URL: "https://update.example.com/update?t=" + strings.Repeat("A", 90), ExpiresAt: shownAt.Add(24 * time.Hour)}},
 		"confirm-export": {clerk, view.Confirm{What: "export", Account: "main", ChargePermissionID: shownID}},
 		"confirm-erase":  {clerk, view.Confirm{What: "erase", Account: "main", ChargePermissionID: shownID, Wrong: true}},
 		"erased":         {clerk, view.Erased{Account: "main", ChargePermissionID: shownID}},
@@ -312,17 +312,17 @@ func everywhere(text string) (recordPage, view.List, view.Failures) {
 	r.ShippingAddress = &view.Address{Name: &text, Line1: &text, Line2: &text, Line3: &text, City: &text, County: &text, District: &text,
 		StateOrRegion: &text, PostalCode: &text, CountryCode: &text, Phone: &text}
 	r.BillingAddress = address(text, "x", text, text, "JP")
-	r.PaymentState.WhyNot, r.PaymentState.ReasonCodes, r.PaymentState.PaymentDescriptors = &text, []string{text}, []string{text}
-	r.PaymentState.BuyerMust, r.PaymentState.LimitCurrency = text, &text
+	r.PaymentState.Reason, r.PaymentState.ReasonCodes, r.PaymentState.PaymentDescriptors = &text, []string{text}, []string{text}
+	r.PaymentState.RequiredAction, r.PaymentState.LimitCurrency = text, &text
 	value, _ := json.Marshal(map[string]string{"line1": text, "zz" + text: text})
-	r.Timeline = []view.Change{{Facet: "address", Before: raw(`{"line1":"before"}`), After: value}, {Facet: text, Before: value, Cause: text, AmazonRequestID: &text}}
+	r.Timeline = []view.Change{{Facet: "shipping_address", Before: raw(`{"line1":"before"}`), After: value}, {Facet: text, Before: value, Cause: text, AmazonRequestID: &text}}
 	for i, h := range r.Timeline {
 		r.Timeline[i].Differences = view.Differences(h.Facet, h.Before, h.After)
 	}
 	r.Updates[0].State, r.Updates[1].FailureReason = text, &text
 	r.Notifications[0].ObjectType, r.Notifications[0].ObjectID, r.Notifications[0].NotificationType, r.Notifications[0].Outcome = text, text, text, text
 	r.Freshness.LastError, r.Freshness.AmazonRequestID = &text, &text
-	row := view.Row{Account: "main", ChargePermissionID: shownID, Name: &text, PostalCode: &text, City: &text, State: &text, BuyerMust: &text, Chargeable: new(false), LastError: &text}
+	row := view.Row{Account: "main", ChargePermissionID: shownID, Name: &text, PostalCode: &text, City: &text, State: &text, RequiredAction: &text, Chargeable: new(false), LastError: &text}
 	letter := view.DeadLetter{ID: text, Reason: text, Kind: &text, Account: &text, ChargePermissionID: &text, ObjectType: &text, ObjectID: &text, MessageID: &text, Topic: &text, Body: &text}
 	return r, view.List{Filter: view.Failing, Rows: []view.Row{row}}, view.Failures{DeadLetters: []view.DeadLetter{letter}, Failing: []view.Row{row}}
 }

@@ -174,7 +174,7 @@ func (c *console) link(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	c.show(w, q, http.StatusCreated, view.Link{
-		Account: string(account), ChargePermissionID: string(id), UpdateID: issued.ID.String(), AskedFor: form.Update, URL: issued.URL, ExpiresAt: issued.Expires,
+		Account: string(account), ChargePermissionID: string(id), UpdateID: issued.ID.String(), Requested: form.Update, URL: issued.URL, ExpiresAt: issued.Expires,
 	})
 }
 

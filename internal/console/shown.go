@@ -154,11 +154,11 @@ func (s *shown) Number(v any) string {
 func (s *shown) Fill(text string, v any) string { return strings.Replace(text, "%s", fmt.Sprint(v), 1) }
 
 // Standing rates a charge permission: good, wait or bad.
-func (s *shown) Standing(chargeable *bool, buyerMust *string) string {
+func (s *shown) Standing(chargeable *bool, requiredAction *string) string {
 	switch {
 	case chargeable == nil || *chargeable:
 		return "good"
-	case deref(buyerMust) == "wait":
+	case deref(requiredAction) == "wait":
 		return "wait"
 	}
 	return "bad"

@@ -54,13 +54,13 @@ type texts struct {
 
 	// The record.
 	Charge           string // can we charge?
-	BuyerMust        string // what must the buyer do?
+	RequiredAction   string // what must the buyer do?
 	Must             map[string]string
 	MustShort        map[string]string // in a list
 	Because          string
 	PaymentMethod    string
 	Limit            string
-	LimitLeft        string // with %s for an amount
+	LimitRemaining   string // with %s for an amount
 	StateSince       string
 	Expires          string
 	Address          string
@@ -90,7 +90,7 @@ type texts struct {
 	Refreshed        map[string]string
 	CreateLink       string
 	LinkFor          string
-	AskedFor         map[string]string
+	Requested        map[string]string
 	Timeline         string
 	TimelineEmpty    string
 	Older            string
@@ -260,8 +260,8 @@ var english = texts{
 	Comma:        ", ",
 	Open:         "Open",
 
-	Charge:    "Can we charge?",
-	BuyerMust: "What must the buyer do?",
+	Charge:         "Can we charge?",
+	RequiredAction: "What must the buyer do?",
 	Must: map[string]string{
 		"nothing":      "Nothing.",
 		"update":       "Update the payment method on Amazon’s page. Create an update link below and send it to the buyer.",
@@ -276,7 +276,7 @@ var english = texts{
 	Because:        "Reason",
 	PaymentMethod:  "Payment method",
 	Limit:          "Monthly limit",
-	LimitLeft:      "%s left at the last read",
+	LimitRemaining: "%s left at the last read",
 	StateSince:     "In this state since",
 	Expires:        "Expires",
 	Address:        "Shipping address",
@@ -312,7 +312,7 @@ var english = texts{
 	},
 	CreateLink: "Create update link",
 	LinkFor:    "What should the buyer change?",
-	AskedFor:   map[string]string{"address": "Shipping address", "payment_method": "Payment method", "both": "Shipping address and payment method"},
+	Requested:  map[string]string{"shipping_address": "Shipping address", "payment_method": "Payment method", "both": "Shipping address and payment method"},
 
 	Timeline:      "Timeline",
 	TimelineEmpty: "Nothing has been stored yet.",
@@ -324,13 +324,13 @@ var english = texts{
 	Nothing:       "nothing",
 	OnlyMasked:    "What changed is personal data, which is hidden from you.",
 	Facets: map[string]string{
-		"address": "Shipping address", "billing_address": "Billing address", "payment_method": "Payment method", "state": "Payment state", "buyer": "Buyer",
+		"shipping_address": "Shipping address", "billing_address": "Billing address", "payment_method": "Payment method", "state": "Payment state", "buyer": "Buyer",
 		"limit": "Limit", "expiry": "Expiry", "first_read": "First read", "erased": "Personal data erased",
 	},
 	Fields: map[string]string{
 		"name": "Name", "line1": "Line 1", "line2": "Line 2", "line3": "Line 3", "city": "City", "county": "County", "district": "District",
-		"state_or_region": "State or region", "postal_code": "Postcode", "country_code": "Country", "phone": "Phone", "descriptors": "Payment method",
-		"state": "State", "reasons": "Reasons", "id": "Amazon’s buyer ID", "email": "Email", "amount": "Amount", "currency": "Currency", "expires_at": "Expires",
+		"state_or_region": "State or region", "postal_code": "Postcode", "country_code": "Country", "phone": "Phone", "payment_descriptors": "Payment method",
+		"state": "State", "reason_codes": "Reasons", "buyer_id": "Amazon’s buyer ID", "email": "Email", "limit_amount": "Amount", "limit_currency": "Currency", "expires_at": "Expires",
 	},
 	Causes: map[string]string{
 		"ipn": "Amazon notified us", "return": "the buyer came back from an update", "confirm": "an early read was confirmed", "refresh": "someone refreshed it",
@@ -518,8 +518,8 @@ var japanese = texts{
 	Comma:        "、",
 	Open:         "開く",
 
-	Charge:    "請求できますか？",
-	BuyerMust: "購入者がすべきことは？",
+	Charge:         "請求できますか？",
+	RequiredAction: "購入者がすべきことは？",
 	Must: map[string]string{
 		"nothing":      "ありません。",
 		"update":       "Amazonの画面で支払い方法を更新していただきます。下のボタンで更新リンクを作成し、購入者に送ってください。",
@@ -534,7 +534,7 @@ var japanese = texts{
 	Because:        "理由",
 	PaymentMethod:  "支払い方法",
 	Limit:          "月間上限額",
-	LimitLeft:      "前回取得時の残り：%s",
+	LimitRemaining: "前回取得時の残り：%s",
 	StateSince:     "この状態になった日時",
 	Expires:        "有効期限",
 	Address:        "お届け先",
@@ -570,7 +570,7 @@ var japanese = texts{
 	},
 	CreateLink: "更新リンクを作成",
 	LinkFor:    "購入者が変更するもの",
-	AskedFor:   map[string]string{"address": "お届け先", "payment_method": "支払い方法", "both": "お届け先と支払い方法"},
+	Requested:  map[string]string{"address": "お届け先", "payment_method": "支払い方法", "both": "お届け先と支払い方法"},
 
 	Timeline:      "履歴",
 	TimelineEmpty: "まだ何も保存されていません。",
@@ -582,13 +582,13 @@ var japanese = texts{
 	Nothing:       "なし",
 	OnlyMasked:    "変更内容は個人情報のため表示されません。",
 	Facets: map[string]string{
-		"address": "お届け先", "billing_address": "請求先住所", "payment_method": "支払い方法", "state": "支払い状態", "buyer": "購入者",
+		"shipping_address": "お届け先", "billing_address": "請求先住所", "payment_method": "支払い方法", "state": "支払い状態", "buyer": "購入者",
 		"limit": "上限額", "expiry": "有効期限", "first_read": "最初の取得", "erased": "個人情報の消去",
 	},
 	Fields: map[string]string{
 		"name": "氏名", "line1": "住所1", "line2": "住所2", "line3": "住所3", "city": "市区町村", "county": "郡", "district": "地区",
-		"state_or_region": "都道府県・州", "postal_code": "郵便番号", "country_code": "国", "phone": "電話番号", "descriptors": "支払い方法",
-		"state": "状態", "reasons": "理由", "id": "Amazonの購入者ID", "email": "メールアドレス", "amount": "金額", "currency": "通貨", "expires_at": "期限",
+		"state_or_region": "都道府県・州", "postal_code": "郵便番号", "country_code": "国", "phone": "電話番号", "payment_descriptors": "支払い方法",
+		"state": "状態", "reason_codes": "理由", "buyer_id": "Amazonの購入者ID", "email": "メールアドレス", "limit_amount": "金額", "limit_currency": "通貨", "expires_at": "期限",
 	},
 	Causes: map[string]string{
 		"ipn": "Amazonからの通知", "return": "購入者が更新手続きから戻った", "confirm": "早期取得の再確認", "refresh": "担当者の操作",

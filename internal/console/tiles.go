@@ -35,7 +35,7 @@ func (s *shown) Last() *view.Change {
 
 // StandingOf and ChargeOf are Standing and Charge for a payment state.
 func (s *shown) StandingOf(p *view.PaymentState) string {
-	return s.Standing(&p.Chargeable, &p.BuyerMust)
+	return s.Standing(&p.Chargeable, &p.RequiredAction)
 }
 
 func (s *shown) ChargeOf(p *view.PaymentState) string {

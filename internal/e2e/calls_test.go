@@ -55,7 +55,7 @@ func TestALaggingReadIsMadeGoodSoonAfterTheMargin(t *testing.T) {
 			w.until("the change to be stored", func() (bool, error) {
 				return w.count(`select n from walletsync.feed`) >= changes+2*len(ids), nil
 			})
-			for _, facet := range []string{"address", "payment_method"} {
+			for _, facet := range []string{"shipping_address", "payment_method"} {
 				if n := w.count(`select count(*) from walletsync.charge_permission_changes where position > $1 and facet = $2 and cause = $3`, changes, facet, c.cause); n != len(ids) {
 					t.Errorf("%d of %d changes of %s came by %s", n, len(ids), facet, c.cause)
 				}
@@ -94,7 +94,7 @@ func TestAChangeDuringAReadIsReadAtOnce(t *testing.T) {
 	reading.release()
 	w.settle()
 	w.check()
-	if n := w.count(`select count(*) from walletsync.charge_permission_changes where facet = 'address' and cause = 'ipn'`); n != 2 {
+	if n := w.count(`select count(*) from walletsync.charge_permission_changes where facet = 'shipping_address' and cause = 'ipn'`); n != 2 {
 		t.Errorf("%d of 2 changes came by a notification; a confirmation is later than need be", n)
 	}
 }

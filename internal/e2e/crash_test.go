@@ -245,7 +245,7 @@ func TestAnswersOfAnUnknownFormLoseNothing(t *testing.T) {
 	if n := w.count(`select count(*) from walletsync.charge_permissions where limit_amount = 500 and limit_currency = 'EUR' and shipping_city is not null`); n != limits {
 		t.Errorf("%d limits and addresses are left of %d", n, limits)
 	}
-	for facet, want := range map[string]int{"limit": 0, "buyer": 0, "expiry": 0, "payment_method": 2, "address": 1} {
+	for facet, want := range map[string]int{"limit": 0, "buyer": 0, "expiry": 0, "payment_method": 2, "shipping_address": 1} {
 		if n := w.count(`select count(*) from walletsync.charge_permission_changes where facet = $1`, facet); n != want {
 			t.Errorf("%d changes of %s, want %d", n, facet, want)
 		}

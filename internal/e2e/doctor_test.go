@@ -238,8 +238,8 @@ var ills = []struct {
 		p.set(t, "DATABASE_SECRET", p.Secrets.Put("ill-empty", `{"url":"`+u+`"}`))
 	}},
 	{"a migration is missing", func(t *testing.T, p *patient) {
-		p.exec(t, `update walletsync.migrations set version_id = 1005 where version_id = 5`)
-		t.Cleanup(func() { p.exec(t, `update walletsync.migrations set version_id = 5 where version_id = 1005`) })
+		p.exec(t, `update walletsync.migrations set version_id = 1002 where version_id = 2`)
+		t.Cleanup(func() { p.exec(t, `update walletsync.migrations set version_id = 2 where version_id = 1002`) })
 	}},
 	{"the role lacks a right", func(t *testing.T, p *patient) {
 		p.exec(t, `create role ill login; grant usage on schema walletsync to ill; grant all on all tables in schema walletsync to ill;
@@ -292,7 +292,7 @@ var ills = []struct {
 	{"notifications have stopped", func(t *testing.T, p *patient) {
 		p.exec(t, `update walletsync.notifications set processed_at = processed_at - interval '3 days';
 			insert into walletsync.charge_permission_changes (position, account, charge_permission, facet, cause, stored_at)
-			select -row_number() over (), account, id, 'address', 'reconcile', now() from walletsync.charge_permissions limit 2`)
+			select -row_number() over (), account, id, 'shipping_address', 'reconcile', now() from walletsync.charge_permissions limit 2`)
 		t.Cleanup(func() {
 			p.exec(t, `delete from walletsync.charge_permission_changes where position < 0;
 				update walletsync.notifications set processed_at = processed_at + interval '3 days'`)

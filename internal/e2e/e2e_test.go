@@ -276,7 +276,7 @@ func TestAChangeAtAmazonReachesTheRow(t *testing.T) {
 	})
 	var changes int
 	if err := s.DB.QueryRow(t.Context(), `select count(*) from walletsync.charge_permission_changes
-		where charge_permission = $1 and facet = 'address' and after ->> 'city' = 'Farville'`, id).Scan(&changes); err != nil {
+		where charge_permission = $1 and facet = 'shipping_address' and after ->> 'city' = 'Farville'`, id).Scan(&changes); err != nil {
 		t.Fatal(err)
 	}
 	if changes != 1 {

@@ -29,7 +29,7 @@ func TestAChangeIsToldToTheBus(t *testing.T) {
 			where charge_permission_id = $1 and after ->> 'city' = 'Pushville'`, id).Scan(&position)
 		return position > 0, err
 	})
-	want := fmt.Sprintf(`{"version":1,"account":"main","chargePermissionId":%q,"facet":"address","position":%d}`, id, position)
+	want := fmt.Sprintf(`{"version":1,"account":"main","chargePermissionId":%q,"facet":"shipping_address","position":%d}`, id, position)
 	until(t, "the event", func() (bool, error) {
 		_, _ = s.Push.Invoke(t.Context(), []byte(`{}`)) // fails while the bus does
 		for _, e := range s.Bus.Events() {

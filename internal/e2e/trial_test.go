@@ -336,7 +336,7 @@ func facetsOf(truth map[string]any) map[string]any {
 			facets[name] = members
 		}
 	}
-	for name, object := range map[string]string{"address": "shippingAddress", "billing_address": "billingAddress"} {
+	for name, object := range map[string]string{"shipping_address": "shippingAddress", "billing_address": "billingAddress"} {
 		lines := map[string]any{}
 		for column, member := range addressMembers {
 			lines[column] = lookUp(truth, object+"."+member)
@@ -347,10 +347,10 @@ func facetsOf(truth map[string]any) map[string]any {
 	for _, r := range translated("reasons", lookUp(truth, "statusDetails.reasons")).([]any) {
 		reasons = append(reasons, lookUp(r, "code"))
 	}
-	set("state", map[string]any{"state": lookUp(truth, "statusDetails.state"), "reasons": reasons})
-	set("payment_method", map[string]any{"descriptors": translated("payment_descriptors", truth["paymentPreferences"])})
-	set("buyer", map[string]any{"id": lookUp(truth, "buyer.buyerId"), "name": lookUp(truth, "buyer.name"), "email": lookUp(truth, "buyer.email"), "phone": lookUp(truth, "buyer.phoneNumber")})
-	set("limit", map[string]any{"amount": lookUp(truth, "limits.amountLimit.amount"), "currency": lookUp(truth, "limits.amountLimit.currencyCode")})
+	set("state", map[string]any{"state": lookUp(truth, "statusDetails.state"), "reason_codes": reasons})
+	set("payment_method", map[string]any{"payment_descriptors": translated("payment_descriptors", truth["paymentPreferences"])})
+	set("buyer", map[string]any{"buyer_id": lookUp(truth, "buyer.buyerId"), "name": lookUp(truth, "buyer.name"), "email": lookUp(truth, "buyer.email"), "phone": lookUp(truth, "buyer.phoneNumber")})
+	set("limit", map[string]any{"limit_amount": lookUp(truth, "limits.amountLimit.amount"), "limit_currency": lookUp(truth, "limits.amountLimit.currencyCode")})
 	set("expiry", map[string]any{"expires_at": translated("expires_at", truth["expirationTimestamp"])})
 	return facets
 }

@@ -219,7 +219,7 @@ func TestAChangeOfAddressIsShownStoredAndToldOnce(t *testing.T) {
 	settled(t, s, id)
 	// The notification of the same change came as well.
 	if n := column(t, s, `select count(*) from walletsync.charge_permission_changes h join walletsync.update_sessions u on u.id = $1::uuid
-		where h.charge_permission = $2 and h.facet = 'address' and h.stored_at > u.created_at`, b.UpdateSessionID, id); n != "1" {
+		where h.charge_permission = $2 and h.facet = 'shipping_address' and h.stored_at > u.created_at`, b.UpdateSessionID, id); n != "1" {
 		t.Errorf("%s change rows", n)
 	}
 	// Amazon's notification may have been faster than the return's own read.

@@ -50,7 +50,7 @@ var Lists = []List{
 	{Name: "updates", Key: []Column{{"charge_permission_id", Text}, {"started_at", Time}, {"update_id", UUID}}, State: "state", Since: "started_at", Table: "update_sessions"},
 	{Name: "timeline", Key: []Column{{"position", Number}}, Whole: true, Since: "stored_at", Table: "charge_permission_changes"},
 	{Name: "freshness", Key: byID, Since: "stored_at", Table: "refreshes"},
-	{Name: "money_notices", Key: []Column{{"charge_permission_id", Text}, {"published_at", Time}, {"message_id", Text}}, Since: "arrived_at", Table: "notifications"},
+	{Name: "refund_and_chargeback_notifications", Key: []Column{{"charge_permission_id", Text}, {"published_at", Time}, {"message_id", Text}}, Since: "arrived_at", Table: "notifications"},
 	{Name: "feed", Key: []Column{{"last_position", Number}}, Whole: true},
 }
 

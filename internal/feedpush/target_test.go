@@ -25,12 +25,12 @@ import (
 // changes are n of them, from position 1.
 func changes(n int) (out []feedpush.Change) {
 	for i := range n {
-		out = append(out, feedpush.Change{Version: 1, Account: "main", ChargePermission: "B01-0000001-0000001", Facet: "address", Position: int64(i + 1)})
+		out = append(out, feedpush.Change{Version: 1, Account: "main", ChargePermission: "B01-0000001-0000001", Facet: "shipping_address", Position: int64(i + 1)})
 	}
 	return out
 }
 
-const first = `{"version":1,"account":"main","chargePermissionId":"B01-0000001-0000001","facet":"address","position":1}`
+const first = `{"version":1,"account":"main","chargePermissionId":"B01-0000001-0000001","facet":"shipping_address","position":1}`
 
 // client is the configuration of an SDK that finds all of AWS at url, and tries
 // once.

@@ -118,7 +118,7 @@ func TestAReturnIsReadAtOnceAndConfirmed(t *testing.T) {
 	g.clock.Advance(10 * time.Second)
 	g.city = "Newtown"
 	out = g.now(t, g.returned())
-	if !out.Settled || len(out.Changes) != 1 || out.Changes[0].Facet != wallet.FacetAddress || out.State.Shipping.City != "Newtown" {
+	if !out.Settled || len(out.Changes) != 1 || out.Changes[0].Facet != wallet.FacetShippingAddress || out.State.Shipping.City != "Newtown" {
 		t.Errorf("%+v", out)
 	}
 	for _, c := range g.model.Snapshot().Changes {

@@ -90,7 +90,7 @@ func TestWhatDiffersFromARecentChangeIsHeld(t *testing.T) {
 		want   bool
 	}{
 		{"nothing recent", nil, stored(), false},
-		{"another facet is recent", []wallet.Facet{wallet.FacetAddress}, stored(), false},
+		{"another facet is recent", []wallet.Facet{wallet.FacetShippingAddress}, stored(), false},
 		{"this facet is recent", []wallet.Facet{wallet.FacetPaymentMethod}, stored(), true},
 		{"first read is recent", []wallet.Facet{wallet.FacetFirstRead}, stored(), true},
 		{"nothing stored", []wallet.Facet{wallet.FacetFirstRead}, nil, false},

@@ -311,12 +311,12 @@ func describe(v *pages.Result, changes []wallet.Change) {
 		switch c.Facet {
 		case wallet.FacetPaymentMethod:
 			var after struct {
-				Descriptors []string `json:"descriptors"`
+				Descriptors []string `json:"payment_descriptors"`
 			}
 			if json.Unmarshal(c.After, &after) == nil {
 				v.Descriptors = after.Descriptors
 			}
-		case wallet.FacetAddress:
+		case wallet.FacetShippingAddress:
 			var after wallet.Address
 			if json.Unmarshal(c.After, &after) == nil {
 				v.City, v.PostalCode = after.City, after.PostalCode

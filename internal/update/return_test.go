@@ -20,8 +20,8 @@ import (
 )
 
 var newAddress = []wallet.Change{
-	{Facet: wallet.FacetAddress, After: json.RawMessage(`{"name":"Ada Example","line1":"1 Example Way","city":"Exampleton","postal_code":"12345"}`)},
-	{Facet: wallet.FacetPaymentMethod, After: json.RawMessage(`{"descriptors":["Visa ****2222 (Amazon Pay)"]}`)},
+	{Facet: wallet.FacetShippingAddress, After: json.RawMessage(`{"name":"Ada Example","line1":"1 Example Way","city":"Exampleton","postal_code":"12345"}`)},
+	{Facet: wallet.FacetPaymentMethod, After: json.RawMessage(`{"payment_descriptors":["Visa ****2222 (Amazon Pay)"]}`)},
 }
 
 func TestReturnShowsWhatBecameOfTheUpdate(t *testing.T) {

@@ -14,21 +14,21 @@ import (
 // left out.
 type (
 	paymentMethodFacet struct {
-		Descriptors []string `json:"descriptors,omitempty"`
+		Descriptors []string `json:"payment_descriptors,omitempty"`
 	}
 	stateFacet struct {
 		State   string   `json:"state,omitempty"`
-		Reasons []string `json:"reasons,omitempty"`
+		Reasons []string `json:"reason_codes,omitempty"`
 	}
 	buyerFacet struct {
-		ID    string `json:"id,omitempty"`
+		ID    string `json:"buyer_id,omitempty"`
 		Name  string `json:"name,omitempty"`
 		Email string `json:"email,omitempty"`
 		Phone string `json:"phone,omitempty"`
 	}
 	limitFacet struct {
-		Amount   string `json:"amount,omitempty"`
-		Currency string `json:"currency,omitempty"`
+		Amount   string `json:"limit_amount,omitempty"`
+		Currency string `json:"limit_currency,omitempty"`
 	}
 	expiryFacet struct {
 		ExpiresAt time.Time `json:"expires_at,omitzero"`
@@ -50,7 +50,7 @@ func facets(p *ChargePermission) []struct {
 		name  Facet
 		value any
 	}{
-		{FacetAddress, p.Shipping},
+		{FacetShippingAddress, p.Shipping},
 		{FacetPaymentMethod, paymentMethodFacet{p.PaymentDescriptors}},
 		{FacetState, stateFacet{p.State.State, reasons}},
 		{FacetBuyer, buyerFacet{p.BuyerID, p.BuyerName, p.BuyerEmail, p.BuyerPhone}},

@@ -80,13 +80,13 @@ type Facet string
 
 // The facets, each the subject of its own change rows.
 const (
-	FacetAddress        Facet = "address"
-	FacetPaymentMethod  Facet = "payment_method"
-	FacetState          Facet = "state"
-	FacetBuyer          Facet = "buyer"
-	FacetBillingAddress Facet = "billing_address"
-	FacetLimit          Facet = "limit"
-	FacetExpiry         Facet = "expiry"
+	FacetShippingAddress Facet = "shipping_address"
+	FacetPaymentMethod   Facet = "payment_method"
+	FacetState           Facet = "state"
+	FacetBuyer           Facet = "buyer"
+	FacetBillingAddress  Facet = "billing_address"
+	FacetLimit           Facet = "limit"
+	FacetExpiry          Facet = "expiry"
 
 	// FacetFirstRead stands for the first read of a charge permission: one
 	// row, whatever it holds.

@@ -80,22 +80,22 @@ func TestDiff(t *testing.T) {
 		{"a balance that moves alone is no change", func(p *ChargePermission) { p.BalanceAmount = "1.00" }, nil},
 		{"the same amount, written otherwise", func(p *ChargePermission) { p.LimitAmount = "500" }, nil},
 		{"another amount", func(p *ChargePermission) { p.LimitAmount = "50.000" }, []Change{{
-			FacetLimit, []byte(`{"amount":"500.00","currency":"EUR"}`), []byte(`{"amount":"50.000","currency":"EUR"}`)}}},
+			FacetLimit, []byte(`{"limit_amount":"500.00","limit_currency":"EUR"}`), []byte(`{"limit_amount":"50.000","limit_currency":"EUR"}`)}}},
 		{"no amount", func(p *ChargePermission) { p.LimitAmount = "" }, []Change{{
-			FacetLimit, []byte(`{"amount":"500.00","currency":"EUR"}`), []byte(`{"currency":"EUR"}`)}}},
+			FacetLimit, []byte(`{"limit_amount":"500.00","limit_currency":"EUR"}`), []byte(`{"limit_currency":"EUR"}`)}}},
 		{"a state's time alone is no change", func(p *ChargePermission) { p.StateUpdatedAt = time.Unix(2, 0) }, nil},
 		{"an empty list is none", func(p *ChargePermission) { p.Reasons = []Reason{} }, nil},
 		{"another time zone is the same time", func(p *ChargePermission) { p.ExpiresAt = p.ExpiresAt.In(time.FixedZone("", 3600)) }, nil},
 		{"card", func(p *ChargePermission) { p.PaymentDescriptors = []string{"Visa ****2222 (Amazon Pay)"} }, []Change{{
-			FacetPaymentMethod, []byte(`{"descriptors":["Visa ****1111 (Amazon Pay)"]}`), []byte(`{"descriptors":["Visa ****2222 (Amazon Pay)"]}`)}}},
+			FacetPaymentMethod, []byte(`{"payment_descriptors":["Visa ****1111 (Amazon Pay)"]}`), []byte(`{"payment_descriptors":["Visa ****2222 (Amazon Pay)"]}`)}}},
 		{"state and limit, in their order", func(p *ChargePermission) {
 			p.State.State, p.Reasons = NonChargeable, []Reason{{Code: "PaymentMethodExpired"}}
 			p.LimitAmount = "300.00"
 		}, []Change{
-			{FacetState, []byte(`{"state":"Chargeable"}`), []byte(`{"state":"NonChargeable","reasons":["PaymentMethodExpired"]}`)},
-			{FacetLimit, []byte(`{"amount":"500.00","currency":"EUR"}`), []byte(`{"amount":"300.00","currency":"EUR"}`)}}},
+			{FacetState, []byte(`{"state":"Chargeable"}`), []byte(`{"state":"NonChargeable","reason_codes":["PaymentMethodExpired"]}`)},
+			{FacetLimit, []byte(`{"limit_amount":"500.00","limit_currency":"EUR"}`), []byte(`{"limit_amount":"300.00","limit_currency":"EUR"}`)}}},
 		{"address gone", func(p *ChargePermission) { p.Shipping = Address{} }, []Change{{
-			FacetAddress, []byte(`{"name":"Ada Example","line1":"1 Example Way","city":"Exampleton","country_code":"GB"}`), nil}}},
+			FacetShippingAddress, []byte(`{"name":"Ada Example","line1":"1 Example Way","city":"Exampleton","country_code":"GB"}`), nil}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before, after := permission(), permission()

@@ -166,7 +166,7 @@ func TestFiltersNarrowAnExport(t *testing.T) {
 		{"timeline", export.Filters{Account: "main", ChargePermission: "B07-0000000-0000007"}, 2},
 		{"timeline", export.Filters{Since: time.Now().Add(-1000*time.Second - 500*time.Millisecond)}, 1000},
 		{"updates", export.Filters{State: "completed"}, completed},
-		{"money_notices", export.Filters{Since: time.Now().Add(-time.Hour)}, 250},
+		{"refund_and_chargeback_notifications", export.Filters{Since: time.Now().Add(-time.Hour)}, 250},
 		{"accounts", export.Filters{Account: "main"}, 1},
 		{"feed", export.Filters{}, 1},
 	} {
@@ -228,7 +228,7 @@ func checkExportPlans(t testing.TB, db *pgx.Conn, s scale.Sizes) {
 			continue
 		}
 		key := map[string][]string{"timeline": {fmt.Sprint(s.Permissions)}, "updates": {scale.ID(s.Permissions / 3), "2026-01-01 00:00:00+00", "00000000-0000-0000-0000-000000000000"},
-			"money_notices": {scale.ID(s.Permissions / 3), "2026-01-01 00:00:00+00", "m"}}[l.Name]
+			"refund_and_chargeback_notifications": {scale.ID(s.Permissions / 3), "2026-01-01 00:00:00+00", "m"}}[l.Name]
 		if key == nil {
 			key = []string{scale.ID(s.Permissions / 3)}
 		}

@@ -215,7 +215,7 @@ func (s *Store) Record(ctx context.Context, masked bool, account wallet.AccountI
 		one(b, &out.PaymentState, sqlPayment.of(masked), account, id)
 		collect(b, &out.Timeline, sqlTimeline.of(masked), account, id, before, shownChanges+1)
 		collect(b, &out.Updates, sqlUpdates.of(masked), account, id, shownUpdates)
-		collect(b, &out.MoneyNotices, sqlMoney.of(masked), account, id, shownNotifications)
+		collect(b, &out.RefundAndChargebackNotifications, sqlMoney.of(masked), account, id, shownNotifications)
 		collect(b, &out.Notifications, sqlNotifications, account, id, shownNotifications)
 	})
 	if err != nil || fresh == nil {

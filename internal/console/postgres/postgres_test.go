@@ -242,7 +242,7 @@ func TestWhoMayNotSeePersonalDataSeesNone(t *testing.T) {
 	s.exec(`update walletsync.charge_permissions set shipping_name = 'Secretname', shipping_line1 = 'Secretstreet', shipping_city = 'Secretcity', shipping_phone = '+49 555', shipping_country_code = 'GB',
 		billing_name = 'Secretname', billing_city = 'Secretcity', buyer_phone = '+49 555', buyer_id = 'amzn1.account.SECRET', payment_descriptors = array['Visa ****1234']`)
 	s.exec(`insert into walletsync.charge_permission_changes (position, account, charge_permission, facet, before, after, cause, stored_at)
-		values (1, 'main', $1, 'address', '{"name":"Secretname","country_code":"DE"}', '{"name":"Secretname","city":"Secretcity","country_code":"GB"}', 'ipn', now())`, id)
+		values (1, 'main', $1, 'shipping_address', '{"name":"Secretname","country_code":"DE"}', '{"name":"Secretname","city":"Secretcity","country_code":"GB"}', 'ipn', now())`, id)
 	for _, masked := range []bool{false, true} {
 		rows, _, err := s.Search(t.Context(), masked, view.Query{By: view.ByID, Term: id, Most: 5})
 		if err != nil {
@@ -291,8 +291,8 @@ func TestARecordIsReadWhole(t *testing.T) {
 	if len(got.Timeline) != 30 || got.Timeline[0].Position != 130 || got.TimelineNext != 72 || got.Timeline[29].Position != 72 {
 		t.Errorf("timeline from %d to %d, then %d", got.Timeline[0].Position, got.Timeline[29].Position, got.TimelineNext)
 	}
-	if len(got.Notifications) != 20 || got.Notifications[0].MessageID != "m1" || len(got.MoneyNotices) != 1 || got.MoneyNotices[0].ObjectType != "REFUND" || len(got.Updates) != 1 {
-		t.Errorf("%d notifications, %+v, %+v", len(got.Notifications), got.MoneyNotices, got.Updates)
+	if len(got.Notifications) != 20 || got.Notifications[0].MessageID != "m1" || len(got.RefundAndChargebackNotifications) != 1 || got.RefundAndChargebackNotifications[0].ObjectType != "REFUND" || len(got.Updates) != 1 {
+		t.Errorf("%d notifications, %+v, %+v", len(got.Notifications), got.RefundAndChargebackNotifications, got.Updates)
 	}
 	if *got.Buyer.Name != "Anna" || !got.PaymentState.Chargeable || *got.ShippingAddress.City != "City" || got.Freshness.StoredAt == nil {
 		t.Errorf("%+v", got)

@@ -35,7 +35,7 @@ func questions(t testing.TB) []question {
 	position := func(n, all int) []any { return []any{int64(n) * int64(all)} }
 	var out []question
 	for _, schema := range []string{"back_office", "back_office_masked"} {
-		for _, view := range []string{"shipping_addresses", "billing_addresses", "buyers", "payment_states", "updates", "timeline", "freshness", "money_notices"} {
+		for _, view := range []string{"shipping_addresses", "billing_addresses", "buyers", "payment_states", "updates", "timeline", "freshness", "refund_and_chargeback_notifications"} {
 			out = append(out, question{schema + "." + view, `select * from ` + schema + `.` + view + ` where charge_permission_id = $1`, byID})
 		}
 		out = append(out,
@@ -53,7 +53,7 @@ func questions(t testing.TB) []question {
 	return append(out,
 		question{"timeline, newest first, with the account", `select * from back_office.timeline where account = 'main' and charge_permission_id = $1 order by position desc limit 20`, byID},
 		question{"updates, open ones", `select * from back_office.updates where charge_permission_id = $1 and open order by started_at desc`, byID},
-		question{"ten orders with their addresses and payment states", `select o.*, a.city, p.chargeable, p.buyer_must from shop.orders o
+		question{"ten orders with their addresses and payment states", `select o.*, a.city, p.chargeable, p.required_action from shop.orders o
 			join back_office.shipping_addresses a on a.charge_permission_id = o.charge_permission_id
 			join back_office.payment_states p on p.charge_permission_id = o.charge_permission_id
 			where o.id between $1 and $1 + 9`, func(n, _ int) []any { return []any{n % 1000} }},

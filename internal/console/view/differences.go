@@ -10,11 +10,11 @@ import (
 // order is the order of a facet's fields; others follow by name.
 var order = []string{
 	"name", "line1", "line2", "line3", "postal_code", "city", "county", "district", "state_or_region", "country_code", "phone",
-	"descriptors", "state", "reasons", "id", "email", "amount", "currency", "expires_at",
+	"payment_descriptors", "state", "reason_codes", "buyer_id", "email", "limit_amount", "limit_currency", "expires_at",
 }
 
 // facetOrder is the order of the facets of a first read.
-var facetOrder = []string{"address", "payment_method", "state", "buyer", "billing_address", "limit", "expiry"}
+var facetOrder = []string{"shipping_address", "payment_method", "state", "buyer", "billing_address", "limit", "expiry"}
 
 // Differences returns the fields that differ between the two sides of a change,
 // never nil. A field that it does not know is returned under its own name.

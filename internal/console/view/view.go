@@ -23,11 +23,11 @@ type Row struct {
 	City               *string    `json:"city"`
 	CountryCode        *string    `json:"country_code"`
 	Chargeable         *bool      `json:"chargeable"` // null: never read
-	BuyerMust          *string    `json:"buyer_must"`
+	RequiredAction     *string    `json:"required_action"`
 	State              *string    `json:"state"`
 	PaymentDescriptor  *string    `json:"payment_descriptor"`
 	StoredAt           *time.Time `json:"stored_at"`
-	WaitingSince       *time.Time `json:"waiting_since"`
+	PendingSince       *time.Time `json:"pending_since"`
 	FailedAttempts     int        `json:"failed_attempts"`
 	LastError          *string    `json:"last_error"`
 	// At is the time by which the list is ordered.
@@ -97,7 +97,7 @@ type Address struct {
 	CountryCode   *string    `json:"country_code"`
 	Phone         *string    `json:"phone"`
 	Since         *time.Time `json:"since"`
-	TrueAsOf      *time.Time `json:"true_as_of"`
+	AsOf          *time.Time `json:"as_of"`
 }
 
 // Known reports whether there is anything to show of an address.
@@ -111,7 +111,7 @@ func (a *Address) SameAs(b *Address) bool {
 		return false
 	}
 	x, y := *a, *b
-	x.Since, x.TrueAsOf, y.Since, y.TrueAsOf = nil, nil, nil, nil
+	x.Since, x.AsOf, y.Since, y.AsOf = nil, nil, nil, nil
 	return reflect.DeepEqual(x, y)
 }
 
@@ -126,34 +126,34 @@ type Buyer struct {
 // PaymentState is one of back_office.payment_states.
 type PaymentState struct {
 	Chargeable         bool       `json:"chargeable"`
-	WhyNot             *string    `json:"why_not"`
-	BuyerMust          string     `json:"buyer_must"` // nothing, update, wait, set_up_again, unknown, or a newer word
+	Reason             *string    `json:"reason"`
+	RequiredAction     string     `json:"required_action"` // nothing, update, wait, set_up_again, unknown, or a newer word
 	State              *string    `json:"state"`
 	ReasonCodes        []string   `json:"reason_codes"`
 	Since              *time.Time `json:"since"`
 	PaymentDescriptor  *string    `json:"payment_descriptor"`
 	PaymentDescriptors []string   `json:"payment_descriptors"`
-	LimitAmount        *string    `json:"limit_amount"` // decimal
-	LimitLeft          *string    `json:"limit_left"`   // decimal
+	LimitAmount        *string    `json:"limit_amount"`    // decimal
+	LimitRemaining     *string    `json:"limit_remaining"` // decimal
 	LimitCurrency      *string    `json:"limit_currency"`
 	ExpiresAt          *time.Time `json:"expires_at"`
-	TrueAsOf           *time.Time `json:"true_as_of"`
+	AsOf               *time.Time `json:"as_of"`
 }
 
 // Freshness is one of back_office.freshness.
 type Freshness struct {
-	TrueAsOf             *time.Time `json:"true_as_of"`
-	StoredAt             *time.Time `json:"stored_at"`
-	FetchedBecause       *string    `json:"fetched_because"`
-	AmazonRequestID      *string    `json:"amazon_request_id"`
-	NewerReasonWaiting   bool       `json:"newer_reason_waiting"`
-	WaitingSince         *time.Time `json:"waiting_since"`
-	WaitingBecause       *string    `json:"waiting_because"`
-	NextAttemptAt        *time.Time `json:"next_attempt_at"`
-	FailedAttempts       int        `json:"failed_attempts"`
-	LastError            *string    `json:"last_error"`
-	UnknownToAmazonSince *time.Time `json:"unknown_to_amazon_since"`
-	LastNotifiedAt       *time.Time `json:"last_notified_at"`
+	AsOf            *time.Time `json:"as_of"`
+	StoredAt        *time.Time `json:"stored_at"`
+	LastCause       *string    `json:"last_cause"`
+	AmazonRequestID *string    `json:"amazon_request_id"`
+	RefreshPending  bool       `json:"refresh_pending"`
+	PendingSince    *time.Time `json:"pending_since"`
+	PendingCause    *string    `json:"pending_cause"`
+	NextAttemptAt   *time.Time `json:"next_attempt_at"`
+	FailedAttempts  int        `json:"failed_attempts"`
+	LastError       *string    `json:"last_error"`
+	NotFoundSince   *time.Time `json:"not_found_since"`
+	LastNotifiedAt  *time.Time `json:"last_notified_at"`
 }
 
 // Change is one of back_office.timeline, with what differs.
@@ -165,7 +165,7 @@ type Change struct {
 	Cause           string          `json:"cause"`
 	MessageID       *string         `json:"message_id"`
 	AmazonRequestID *string         `json:"amazon_request_id"`
-	TrueAsOf        *time.Time      `json:"true_as_of"`
+	AsOf            *time.Time      `json:"as_of"`
 	StoredAt        time.Time       `json:"stored_at"`
 	Differences     []Difference    `json:"differences" db:"-"`
 }
@@ -181,7 +181,7 @@ type Difference struct {
 // Update is one of back_office.updates.
 type Update struct {
 	UpdateID       string     `json:"update_id"`
-	AskedFor       string     `json:"asked_for"`
+	Requested      string     `json:"requested"`
 	Open           bool       `json:"open"`
 	State          string     `json:"state"`
 	FailureReason  *string    `json:"failure_reason"`
@@ -206,8 +206,8 @@ type Notification struct {
 	Outcome          string    `json:"outcome"` // what it led to: wanted, covered, confirming, not_followed, unknown, recorded, unmatched
 }
 
-// MoneyNotice is one of back_office.money_notices.
-type MoneyNotice struct {
+// RefundOrChargebackNotification is one of back_office.refund_and_chargeback_notifications.
+type RefundOrChargebackNotification struct {
 	ObjectType       string    `json:"object_type"`
 	ObjectID         string    `json:"object_id"`
 	NotificationType string    `json:"notification_type"`
@@ -219,18 +219,18 @@ type MoneyNotice struct {
 
 // Record is everything about a charge permission. Its lists have at most a page.
 type Record struct {
-	Account            string         `json:"account"`
-	ChargePermissionID string         `json:"charge_permission_id"`
-	Buyer              *Buyer         `json:"buyer"`            // null: never read
-	ShippingAddress    *Address       `json:"shipping_address"` // null: never read
-	BillingAddress     *Address       `json:"billing_address"`  // null: never read
-	PaymentState       *PaymentState  `json:"payment_state"`    // null: never read
-	Freshness          Freshness      `json:"freshness"`
-	Timeline           []Change       `json:"timeline"`      // the newest first
-	TimelineNext       int64          `json:"timeline_next"` // the parameter before of the next page; 0: there is none
-	Updates            []Update       `json:"updates"`       // the newest first
-	Notifications      []Notification `json:"notifications"` // the newest first
-	MoneyNotices       []MoneyNotice  `json:"money_notices"` // the newest first
+	Account                          string                           `json:"account"`
+	ChargePermissionID               string                           `json:"charge_permission_id"`
+	Buyer                            *Buyer                           `json:"buyer"`            // null: never read
+	ShippingAddress                  *Address                         `json:"shipping_address"` // null: never read
+	BillingAddress                   *Address                         `json:"billing_address"`  // null: never read
+	PaymentState                     *PaymentState                    `json:"payment_state"`    // null: never read
+	Freshness                        Freshness                        `json:"freshness"`
+	Timeline                         []Change                         `json:"timeline"`                            // the newest first
+	TimelineNext                     int64                            `json:"timeline_next"`                       // the parameter before of the next page; 0: there is none
+	Updates                          []Update                         `json:"updates"`                             // the newest first
+	Notifications                    []Notification                   `json:"notifications"`                       // the newest first
+	RefundAndChargebackNotifications []RefundOrChargebackNotification `json:"refund_and_chargeback_notifications"` // the newest first
 }
 
 // Refreshed is the outcome of a refresh.
@@ -246,7 +246,7 @@ type Link struct {
 	Account            string    `json:"account"`
 	ChargePermissionID string    `json:"charge_permission_id"`
 	UpdateID           string    `json:"update_id"`
-	AskedFor           string    `json:"asked_for"`
+	Requested          string    `json:"requested"`
 	URL                string    `json:"url"`
 	ExpiresAt          time.Time `json:"expires_at"`
 }

@@ -14,16 +14,16 @@ func TestDifferencesAreToldFieldByField(t *testing.T) {
 		name, facet, before, after string
 		want                       []Difference
 	}{
-		{"what is the same is left out", "address", `{"line1":"a","city":"x","postal_code":"1"}`, `{"line1":"b","city":"x","postal_code":"2"}`,
-			[]Difference{{"address", "line1", p("a"), p("b")}, {"address", "postal_code", p("1"), p("2")}}},
-		{"nothing before", "address", `null`, `{"city":"x"}`, []Difference{{"address", "city", nil, p("x")}}},
-		{"nothing after", "address", `{"city":"x"}`, ``, []Difference{{"address", "city", p("x"), nil}}},
-		{"lists", "payment_method", `{"descriptors":["a","b"]}`, `{"descriptors":[]}`, []Difference{{"payment_method", "descriptors", p("a, b"), nil}}},
+		{"what is the same is left out", "shipping_address", `{"line1":"a","city":"x","postal_code":"1"}`, `{"line1":"b","city":"x","postal_code":"2"}`,
+			[]Difference{{"shipping_address", "line1", p("a"), p("b")}, {"shipping_address", "postal_code", p("1"), p("2")}}},
+		{"nothing before", "shipping_address", `null`, `{"city":"x"}`, []Difference{{"shipping_address", "city", nil, p("x")}}},
+		{"nothing after", "shipping_address", `{"city":"x"}`, ``, []Difference{{"shipping_address", "city", p("x"), nil}}},
+		{"lists", "payment_method", `{"payment_descriptors":["a","b"]}`, `{"payment_descriptors":[]}`, []Difference{{"payment_method", "payment_descriptors", p("a, b"), nil}}},
 		{"a field of tomorrow", "state", `{"zone":1}`, `{"zone":{"a":[true]}}`, []Difference{{"state", "zone", p("1"), p(`{"a":[true]}`)}}},
-		{"a first read", "first_read", ``, `{"state":{"state":"Chargeable"},"address":{"city":"x"},"later":{"k":"v"}}`,
-			[]Difference{{"address", "city", nil, p("x")}, {"state", "state", nil, p("Chargeable")}, {"later", "k", nil, p("v")}}},
+		{"a first read", "first_read", ``, `{"state":{"state":"Chargeable"},"shipping_address":{"city":"x"},"later":{"k":"v"}}`,
+			[]Difference{{"shipping_address", "city", nil, p("x")}, {"state", "state", nil, p("Chargeable")}, {"later", "k", nil, p("v")}}},
 		{"erased", "erased", `null`, `null`, []Difference{}},
-		{"no object", "address", `"x"`, `[1]`, []Difference{}},
+		{"no object", "shipping_address", `"x"`, `[1]`, []Difference{}},
 	} {
 		if diff := cmp.Diff(c.want, Differences(c.facet, json.RawMessage(c.before), json.RawMessage(c.after))); diff != "" {
 			t.Errorf("%s: %s", c.name, diff)

@@ -49,9 +49,9 @@ var steps = []struct{ what, sql string }{
 	{"changes", `insert into walletsync.charge_permission_changes
 			(position, account, charge_permission, facet, before, after, cause, message_id, request_id, read_at, stored_at)
 		select p + 1, 'main', {id},
-			case when p < {permissions} then 'first_read' else (array['address', 'payment_method', 'state', 'billing_address'])[1 + (p / {permissions} + n) % 4] end,
+			case when p < {permissions} then 'first_read' else (array['shipping_address', 'payment_method', 'state', 'billing_address'])[1 + (p / {permissions} + n) % 4] end,
 			case when p >= {permissions} then jsonb_build_object('city', 'City ' || p % 5000, 'country_code', 'DE') end,
-			case when p < {permissions} then jsonb_build_object('address', jsonb_build_object('city', 'City ' || p % 4999)) else jsonb_build_object('city', 'City ' || p % 4999, 'country_code', 'DE') end,
+			case when p < {permissions} then jsonb_build_object('shipping_address', jsonb_build_object('city', 'City ' || p % 4999)) else jsonb_build_object('city', 'City ' || p % 4999, 'country_code', 'DE') end,
 			'ipn', 'm' || p, 'R' || p, now() - ({all} - p) * interval '1 s', now() - ({all} - p) * interval '1 s'
 		from generate_series(0::bigint, {all}::bigint - 1) p, lateral (select (p * 7919 % {permissions})::integer as n) x`},
 	{"feed", `update walletsync.feed set n = {all}`},

@@ -8,6 +8,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -96,6 +97,10 @@ const (
 // The error says what to do. It holds no value of a row and no password, and no
 // SQL: it is shown to whoever deploys.
 func Run(ctx context.Context, url, ca string, accounts []Account, options ...stdlib.OptionOpenDB) (Migrated, error) {
+	return run(ctx, migrations.FS, url, ca, accounts, options...)
+}
+
+func run(ctx context.Context, files fs.FS, url, ca string, accounts []Account, options ...stdlib.OptionOpenDB) (Migrated, error) {
 	c, err := pg.ConnConfig(url, ca)
 	if err != nil {
 		return Migrated{}, err
@@ -112,7 +117,7 @@ func Run(ctx context.Context, url, ca string, accounts []Account, options ...std
 	if version < oldestServer {
 		return Migrated{}, fmt.Errorf("the server is PostgreSQL %d; walletsync needs 15 or newer", version/10000)
 	}
-	out, err := steps(ctx, db)
+	out, err := steps(ctx, files, db)
 	if err != nil {
 		return out, err
 	}
@@ -167,7 +172,7 @@ func tell(ctx context.Context, done Migrated) {
 	}
 }
 
-func steps(ctx context.Context, db *sql.DB) (Migrated, error) {
+func steps(ctx context.Context, files fs.FS, db *sql.DB) (Migrated, error) {
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, lockPatience))
 	if err != nil {
 		return Migrated{}, err
@@ -175,7 +180,7 @@ func steps(ctx context.Context, db *sql.DB) (Migrated, error) {
 	if err := createVersionTable(ctx, db, locker); err != nil {
 		return Migrated{}, fmt.Errorf("create schema walletsync and its table migrations: %w", told(err))
 	}
-	p, err := goose.NewProvider(goose.DialectPostgres, db, migrations.FS,
+	p, err := goose.NewProvider(goose.DialectPostgres, db, files,
 		goose.WithTableName(versionTable), goose.WithSessionLocker(locker))
 	if err != nil {
 		return Migrated{}, fmt.Errorf("migrations: %w", err)

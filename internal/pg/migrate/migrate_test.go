@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -78,7 +79,7 @@ func (m *migrator) wait(t *testing.T) (done Migrated) {
 	return done
 }
 
-func run(t *testing.T, url string) Migrated {
+func migrated(t *testing.T, url string) Migrated {
 	t.Helper()
 	done, err := Run(t.Context(), url, "", accounts)
 	if err != nil {
@@ -285,13 +286,13 @@ func free(t *testing.T, db *pgx.Conn) {
 
 func TestFromEmptyAndThenNothingIsLeftToDo(t *testing.T) {
 	url, all := pgtest.Empty(t), versions(t)
-	done := run(t, url)
+	done := migrated(t, url)
 	newest := all[len(all)-1]
 	if done.From != 0 || done.To != newest || done.Known != newest || len(done.Applied) != len(all) || done.Accounts != 1 || done.ByHand != "" {
 		t.Errorf("%+v", done)
 	}
 	complete(t, url)
-	if again := run(t, url); again.From != newest || again.To != newest || len(again.Applied) != 0 {
+	if again := migrated(t, url); again.From != newest || again.To != newest || len(again.Applied) != 0 {
 		t.Errorf("again: %+v", again)
 	}
 	complete(t, url)
@@ -476,7 +477,7 @@ func killed(t *testing.T, from int64, name, held string) {
 		if diff := cmp.Diff(catalogue(t, connect(t, at(t, reached))), catalogue(t, db)); diff != "" {
 			t.Errorf("it is not as at version %d (-so +this):\n%s", reached, diff)
 		}
-		if done := run(t, url); done.From != reached || done.To != done.Known {
+		if done := migrated(t, url); done.From != reached || done.To != done.Known {
 			t.Errorf("%+v", done)
 		}
 		complete(t, url)
@@ -487,7 +488,7 @@ func killed(t *testing.T, from int64, name, held string) {
 // dump does, and a step that changes the table waits for that. Whoever comes
 // after the step must not wait as long.
 func TestAStepMakesWayForThoseWhoWaitBehindIt(t *testing.T) {
-	url := at(t, 3)
+	url := at(t, versions(t)[0])
 	db, dump := connect(t, url), connect(t, url)
 	do(t, dump, `begin; select from walletsync.charge_permissions`)
 	var log syncBuffer
@@ -496,9 +497,17 @@ func TestAStepMakesWayForThoseWhoWaitBehindIt(t *testing.T) {
 		done Migrated
 		err  error
 	}
+	steps := fstest.MapFS{"9999_alter.sql": {Data: []byte("-- +goose Up\nalter table walletsync.charge_permissions add column added text;\n")}}
+	for _, v := range provider(t, pgtest.Empty(t)).ListSources() {
+		text, err := migrations.FS.ReadFile(v.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps[v.Path] = &fstest.MapFile{Data: text}
+	}
 	ended := make(chan outcome, 1)
 	go func() {
-		done, err := Run(ctx, url, "", accounts)
+		done, err := run(ctx, steps, url, "", accounts)
 		ended <- outcome{done, err}
 	}()
 	until(t, "the step to wait", func() bool {
@@ -511,7 +520,7 @@ func TestAStepMakesWayForThoseWhoWaitBehindIt(t *testing.T) {
 	if o.err != nil || o.done.To != o.done.Known {
 		t.Fatalf("%+v, %v", o.done, o.err)
 	}
-	complete(t, url)
+	do(t, db, `select added from walletsync.charge_permissions`)
 }
 
 type syncBuffer struct {
@@ -533,7 +542,7 @@ func (s *syncBuffer) String() string {
 
 func TestASchemaOfALaterReleaseIsLeftAlone(t *testing.T) {
 	url := pgtest.Empty(t)
-	before := run(t, url)
+	before := migrated(t, url)
 	db := connect(t, url)
 	do(t, db, `alter table walletsync.charge_permissions add column of_a_later_release text;
 		create table walletsync.of_a_later_release (id bigint primary key);
@@ -557,7 +566,7 @@ func TestErrorsSayWhatToDoAndNothingElse(t *testing.T) {
 	if err := server.Exec(t.Context(), `drop role if exists migrate_plain`, `create role migrate_plain login`); err != nil {
 		t.Fatal(err)
 	}
-	database, held := pgtest.Empty(t), at(t, 3)
+	database, held := pgtest.Empty(t), at(t, versions(t)[0])
 	with := func(raw string, change func(*url.URL)) string {
 		u, err := url.Parse(raw)
 		if err != nil {

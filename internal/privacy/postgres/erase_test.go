@@ -79,9 +79,9 @@ func TestAfterAnErasureNothingOfThePersonIsLeft(t *testing.T) {
 	// What tells of nobody stays, at its place, and the erasure is told at the end.
 	if got := u.Text(`select string_agg(facet || coalesce(' ' || before::text, '') || coalesce(' -> ' || after::text, ''), '; ' order by position)
 		from walletsync.charge_permission_changes where charge_permission = $1`, pgtest.PermissionOne); got !=
-		`first_read -> {"limit": {"amount": "500.00", "currency": "EUR"}, "state": {"state": "Chargeable", "reasons": ["none"]}, "expiry": {"expires_at": "2033-05-18T03:33:20Z"}}; `+
-			`address; payment_method; state {"state": "Chargeable", "reasons": ["none"]} -> {"state": "NonChargeable", "reasons": ["none"]}; buyer; billing_address; `+
-			`limit {"amount": "500.00", "currency": "EUR"} -> {"amount": "300.00", "currency": "EUR"}; erased` {
+		`first_read -> {"limit": {"limit_amount": "500.00", "limit_currency": "EUR"}, "state": {"state": "Chargeable", "reason_codes": ["none"]}, "expiry": {"expires_at": "2033-05-18T03:33:20Z"}}; `+
+			`shipping_address; payment_method; state {"state": "Chargeable", "reason_codes": ["none"]} -> {"state": "NonChargeable", "reason_codes": ["none"]}; buyer; billing_address; `+
+			`limit {"limit_amount": "500.00", "limit_currency": "EUR"} -> {"limit_amount": "300.00", "limit_currency": "EUR"}; erased` {
 		t.Errorf("history: %s", got)
 	}
 	if got := u.Text(`select json_agg(position order by position) from walletsync.charge_permission_changes where facet <> 'erased'`); got != positions {

@@ -19,7 +19,7 @@ func TestTwoNotificationsThatAreMissingMakeTheChannelDead(t *testing.T) {
 			values ('main', 'c' || $2::int, (select min(id::text)::uuid from walletsync.update_sessions), $1, 'completed', $1)`
 		changed = `with f as (update walletsync.feed set n = n + 1 returning n)
 			insert into walletsync.charge_permission_changes (position, account, charge_permission, facet, cause, stored_at)
-			select n, 'main', 'S01-0000000-0000001', 'address', 'reconcile', $1::timestamptz + $2::int * interval '0' from f`
+			select n, 'main', 'S01-0000000-0000001', 'shipping_address', 'reconcile', $1::timestamptz + $2::int * interval '0' from f`
 		first = `with f as (update walletsync.feed set n = n + 1 returning n)
 			insert into walletsync.charge_permission_changes (position, account, charge_permission, facet, cause, stored_at)
 			select n, 'main', 'S01-0000000-0000001', 'first_read', 'reconcile', $1::timestamptz + $2::int * interval '0' from f`

@@ -62,9 +62,9 @@ func (p *permission) newest() int { return len(p.versions) - 1 }
 // facets writes a version as the history must tell it.
 func (v version) facets() map[wallet.Facet]string {
 	return map[wallet.Facet]string{
-		wallet.FacetAddress:       fmt.Sprintf(`{"city":%q}`, v.city),
-		wallet.FacetPaymentMethod: fmt.Sprintf(`{"descriptors":[%q]}`, v.card),
-		wallet.FacetState:         fmt.Sprintf(`{"state":%q}`, v.state),
+		wallet.FacetShippingAddress: fmt.Sprintf(`{"city":%q}`, v.city),
+		wallet.FacetPaymentMethod:   fmt.Sprintf(`{"payment_descriptors":[%q]}`, v.card),
+		wallet.FacetState:           fmt.Sprintf(`{"state":%q}`, v.state),
 	}
 }
 
@@ -76,7 +76,7 @@ func (p *permission) facetsOf(n int, bare bool) map[wallet.Facet]string {
 	}
 	all := p.versions[n].facets()
 	if bare {
-		delete(all, wallet.FacetAddress)
+		delete(all, wallet.FacetShippingAddress)
 		delete(all, wallet.FacetPaymentMethod)
 	}
 	return all
@@ -92,7 +92,7 @@ var words = []string{"Exampleton", "Newtown", "Visa", "Master"}
 
 // whole writes a version as a first read tells it.
 func (v version) whole() string {
-	return fmt.Sprintf(`{"address":{"city":%q},"payment_method":{"descriptors":[%q]},"state":{"state":%q}}`, v.city, v.card, v.state)
+	return fmt.Sprintf(`{"shipping_address":{"city":%q},"payment_method":{"payment_descriptors":[%q]},"state":{"state":%q}}`, v.city, v.card, v.state)
 }
 
 func (v version) String() string {

@@ -60,7 +60,7 @@ func (c *checker) erased(p *permission) {
 // blank is what an erasure must leave of a change.
 func blank(ch storetest.Change) storetest.Change {
 	switch ch.Facet {
-	case wallet.FacetAddress, wallet.FacetPaymentMethod:
+	case wallet.FacetShippingAddress, wallet.FacetPaymentMethod:
 		ch.Before, ch.After = "", ""
 	case wallet.FacetFirstRead:
 		var whole struct {

@@ -193,7 +193,7 @@ func TestReturnsWhileTheOutcomeIsShownDoNotWaitInACircle(t *testing.T) {
 		checkout := fmt.Sprintf("checkout-%d", n)
 		a := u.complete(n+1, checkout)
 		u.Now = u.Now.Add(time.Second)
-		u.change("address", `{"city": "Newtown"}`)
+		u.change("shipping_address", `{"city": "Newtown"}`)
 		var g errgroup.Group
 		for returned := range byte(3) {
 			g.Go(func() error {
@@ -503,7 +503,7 @@ func TestReturnWithoutACheckoutSessionFailsWhatIsNotKnownBetter(t *testing.T) {
 func TestWhatChangedIsShownOnce(t *testing.T) {
 	u := newUpdates(t)
 	u.permission("Chargeable", "Oldtown")
-	u.change("address", `{"city":"Oldtown"}`)
+	u.change("shipping_address", `{"city":"Oldtown"}`)
 	u.Now = u.Now.Add(time.Minute)
 	u.StartSession(1)
 	u.Now = u.Now.Add(time.Minute)
@@ -520,10 +520,10 @@ func TestWhatChangedIsShownOnce(t *testing.T) {
 		t.Errorf("before anything is stored: %s", d)
 	}
 	u.Now = u.Now.Add(time.Second)
-	u.change("address", `{"city":"Midtown"}`)
-	u.change("address", `{"city":"Newtown"}`)
+	u.change("shipping_address", `{"city":"Midtown"}`)
+	u.change("shipping_address", `{"city":"Newtown"}`)
 	u.change("state", `{"state":"Chargeable"}`)
-	want := session.Shown{Any: true, New: []wallet.Change{{Facet: wallet.FacetAddress, After: []byte(`{"city": "Newtown"}`)}}}
+	want := session.Shown{Any: true, New: []wallet.Change{{Facet: wallet.FacetShippingAddress, After: []byte(`{"city": "Newtown"}`)}}}
 	if d := cmp.Diff(want, show()); d != "" {
 		t.Error(d)
 	}
@@ -543,7 +543,7 @@ func TestChangeThatTheNotificationBroughtFirstIsShown(t *testing.T) {
 	u.permission("Chargeable", "Oldtown")
 	u.StartSession(1)
 	u.Now = u.Now.Add(time.Minute)
-	u.change("payment_method", `{"descriptors":["Visa ****2222 (Amazon Pay)"]}`)
+	u.change("payment_method", `{"payment_descriptors":["Visa ****2222 (Amazon Pay)"]}`)
 	u.Now = u.Now.Add(time.Second)
 	got, err := u.Show(t.Context(), u.complete(1, pgtest.CheckoutOne))
 	if err != nil || !got.Any || len(got.New) != 1 || got.New[0].Facet != wallet.FacetPaymentMethod {
@@ -802,7 +802,7 @@ func TestChangeThatComesLaterIsNoted(t *testing.T) {
 	u.StartSession(1)
 	u.complete(1, pgtest.CheckoutOne)
 	u.Now = u.Now.Add(time.Minute)
-	u.change("payment_method", `{"descriptors":["Visa ****2222 (Amazon Pay)"]}`)
+	u.change("payment_method", `{"payment_descriptors":["Visa ****2222 (Amazon Pay)"]}`)
 	if err := u.NoteStored(t.Context(), "main"); err != nil {
 		t.Fatal(err)
 	}

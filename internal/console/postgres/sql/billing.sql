@@ -1,4 +1,4 @@
 -- console: the billing address of a charge permission. $1 account, $2 id.
 -- Locks: none. Indexes: the primary key, charge_permission_changes_of_one. Masked: back_office_masked.
-select name, line1, line2, line3, city, county, district, state_or_region, postal_code, country_code, phone, since, true_as_of
+select name, line1, line2, line3, city, county, district, state_or_region, postal_code, country_code, phone, since, as_of
 from back_office.billing_addresses where account = $1::text and charge_permission_id = $2::text

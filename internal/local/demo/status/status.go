@@ -235,7 +235,7 @@ func (p *Page) rows(ctx context.Context) ([]Row, error) {
 }
 
 var words = map[string]string{
-	"address": "Address", "payment_method": "Payment method", "state": "State", "buyer": "Buyer",
+	"shipping_address": "Shipping address", "payment_method": "Payment method", "state": "State", "buyer": "Buyer",
 	"billing_address": "Billing address", "limit": "Limit", "expiry": "Expiry", "first_read": "Known",
 	"erased": "Erased",
 }

@@ -24,7 +24,7 @@ select a.stored_at is not null,
                select distinct on (h.facet) h.facet, h.after
                from walletsync.charge_permission_changes h
                where h.account = a.account and h.charge_permission = a.charge_permission
-                 and h.facet in ('address', 'payment_method') and h.stored_at > a.since
+                 and h.facet in ('shipping_address', 'payment_method') and h.stored_at > a.since
                order by h.facet, h.position desc) n)
        end
 from a

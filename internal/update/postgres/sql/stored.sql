@@ -21,7 +21,7 @@ with a as materialized (
     from a
     join walletsync.charge_permission_changes h
       on h.account = a.account and h.charge_permission = a.charge_permission
-     and h.facet in ('address', 'payment_method') and h.stored_at > a.since
+     and h.facet in ('shipping_address', 'payment_method') and h.stored_at > a.since
     group by a.account, a.checkout_session
 )
 update walletsync.update_attempts a set stored_at = c.at

@@ -22,8 +22,8 @@ values
 
 insert into walletsync.charge_permission_changes (position, account, charge_permission, facet, before, after, cause, message_id, request_id, read_at, stored_at)
 values
-    (1, 'main', 'B01-1000001-1000001', 'first_read', null, '{"address": {"city": "Bonn"}}', 'import', null, 'r-0', '2026-01-01 00:00:00+00', '2026-01-01 00:00:01+00'),
-    (2, 'main', 'B01-1000001-1000001', 'address', '{"city": "Bonn"}', '{"city": "Köln"}', 'ipn', 'm-1', 'r-1', '2026-03-04 05:06:07+00', '2026-03-04 05:06:07.5+00'),
+    (1, 'main', 'B01-1000001-1000001', 'first_read', null, '{"shipping_address":{"city": "Bonn"}}', 'import', null, 'r-0', '2026-01-01 00:00:00+00', '2026-01-01 00:00:01+00'),
+    (2, 'main', 'B01-1000001-1000001', 'shipping_address', '{"city": "Bonn"}', '{"city": "Köln"}', 'ipn', 'm-1', 'r-1', '2026-03-04 05:06:07+00', '2026-03-04 05:06:07.5+00'),
     (3, 'main', 'B01-1000002-1000002', 'first_read', null, '{"state": {"state": "Closed"}}', 'reconcile', null, null, null, '2026-02-03 00:00:00+00');
 update walletsync.feed set n = 3;
 
@@ -40,3 +40,36 @@ values
      '2026-03-04 05:06:06+00', 'm-1', '2026-03-04 05:06:07+00', 1, null, 'TooManyRequests'),
     ('main', 'B01-1000002-1000002', 1, 1, 1, '-infinity', 99, '-infinity', null, '-infinity', null, null, null, 0, '2026-02-03 00:00:00+00', null),
     ('main', 'B01-1000003-1000003', 1, 1, 1, '-infinity', 99, '-infinity', null, '-infinity', null, null, null, 0, null, null);
+
+insert into walletsync.update_sessions (id, account, charge_permission, updates, product_type, locale, start_url, return_to, details, created_at, expires_at,
+    state, reason, returned_at, ended_at)
+values
+    ('aaaaaaaa-0000-4000-8000-000000000001', 'main', 'B01-1000001-1000001', 'both', 'PayAndShip', 'de_DE', '', 'https://shop.example/account',
+     '{"scopes": ["name"]}', '2026-03-04 05:00:00+00', '2026-03-05 05:00:00+00', 'completed', null, '2026-03-04 05:05:00+00', '2026-03-04 05:05:01+00'),
+    ('aaaaaaaa-0000-4000-8000-000000000002', 'main', 'B01-1000001-1000001', 'payment_method', 'PayOnly', '', '', '',
+     '{}', '2026-03-04 06:00:00+00', '2026-03-05 06:00:00+00', 'returned', null, '2026-03-04 06:05:00+00', null);
+
+insert into walletsync.update_attempts (account, checkout_session, update_session, returned_at, held, held_until, failures, last_error,
+    outcome, reason, ended_at, completed_at, request_id, stored_at, shown_at)
+values
+    ('main', 'bd504926-f659-4ad7-a1a9-000000000001', 'aaaaaaaa-0000-4000-8000-000000000001', '2026-03-04 05:05:00+00', null, '-infinity', 0, null,
+     'completed', null, '2026-03-04 05:05:01+00', '2026-03-04 05:05:02+00', 'r-2', '2026-03-04 05:06:07.5+00', null),
+    ('main', 'bd504926-f659-4ad7-a1a9-000000000002', 'aaaaaaaa-0000-4000-8000-000000000002', '2026-03-04 06:05:00+00',
+     '22222222-3333-4444-8555-666666666666', '2026-03-04 06:06:00+00', 2, 'timeout', null, null, null, null, null, null, null);
+
+-- A person who was erased: the erasure marker, and a change for the feed's readers.
+update walletsync.refreshes set erased_at = '2026-03-05 00:00:00+00' where id = 'B01-1000002-1000002';
+
+insert into walletsync.charge_permission_changes (position, account, charge_permission, facet, before, after, cause, stored_at)
+values (4, 'main', 'B01-1000002-1000002', 'erased', null, null, 'retention', '2026-03-05 00:00:00+00');
+update walletsync.feed set n = 4;
+
+insert into walletsync.feed_cursors (reader, position, moved_at) values ('push', 2, '2026-03-04 05:06:08+00');
+
+update walletsync.charge_permissions set cause = 'ipn' where id = 'B01-1000001-1000001';
+
+insert into walletsync.hours (account, hour, after, notifications, changes, lag_p50, lag_p95, failing, granted, granted_from, oldest, counted_at)
+values ('main', '2026-03-04 05:00:00+00', 1, 1, 1, 0.3, 0.3, 0, 12345, 12300, 0.5, '2026-03-04 06:01:00+00');
+
+insert into walletsync.console_access (id, at, subject, name, role, action, account, charge_permission)
+values ('bbbbbbbb-0000-4000-8000-000000000001', '2026-03-06 08:00:00+00', 'auth|17', 'Sam Support', 'read', 'opened', 'main', 'B01-1000001-1000001');
