@@ -312,7 +312,7 @@ var english = texts{
 	},
 	CreateLink: "Create update link",
 	LinkFor:    "What should the buyer change?",
-	Requested:  map[string]string{"shipping_address": "Shipping address", "payment_method": "Payment method", "both": "Shipping address and payment method"},
+	Requested:  map[string]string{"address": "Shipping address", "payment_method": "Payment method", "both": "Shipping address and payment method"},
 
 	Timeline:      "Timeline",
 	TimelineEmpty: "Nothing has been stored yet.",
