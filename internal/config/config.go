@@ -98,9 +98,9 @@ type Reconciler struct {
 	Updates time.Duration
 	// ACCESS_DAYS: how many days the console's access log is kept.
 	Accesses time.Duration
-	// RECONCILE_EVERY: rate of the function's schedule. Both must be the same.
+	// RECONCILE_INTERVAL: rate of the function's schedule. Both must be the same.
 	Every time.Duration
-	// CHANNEL_PATIENCE: how long the notification of a completed update may take.
+	// NOTIFICATION_GRACE_PERIOD: how long the notification of a completed update may take.
 	// When two are missing, the reconciler reports that notifications have stopped.
 	Patience time.Duration
 }
@@ -110,7 +110,7 @@ type Push struct {
 	Function
 	DatabaseSecret string // ARN
 	DatabaseIAM    DatabaseIAM
-	// PUSH_TARGET: ARN of an SNS topic or an EventBridge bus.
+	// FEED_TARGET_ARN: ARN of an SNS topic or an EventBridge bus.
 	Target string
 }
 
@@ -160,7 +160,7 @@ func LoadReceiver(getenv func(string) string) (Receiver, error) {
 	r := reader{getenv: getenv}
 	c := Receiver{
 		Function: r.function("ipn-receiver"),
-		Accounts: r.accounts(doorSecret),
+		Accounts: r.accounts(ipnPathSecretArn),
 		QueueURL: r.url("QUEUE_URL", "the URL of the queue that the worker reads"),
 		Trust:    r.trust(),
 	}
@@ -173,7 +173,7 @@ func LoadWorker(getenv func(string) string) (Worker, error) {
 	r := reader{getenv: getenv}
 	c := Worker{
 		Function:           r.function("ipn-worker"),
-		Accounts:           r.accounts(keySecret),
+		Accounts:           r.accounts(privateKeySecretArn),
 		Refreshing:         r.refreshing(),
 		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", deadLetterRemedy),
 		Connections:        r.sum("DATABASE_CONNECTIONS"),
@@ -189,7 +189,7 @@ func LoadMigrator(getenv func(string) string) (Migrator, error) {
 	c := Migrator{
 		Function:       r.function("migrator"),
 		Accounts:       r.accounts(noSecret),
-		DatabaseSecret: r.secretARN("DATABASE_SECRET", databaseRemedy),
+		DatabaseSecret: r.secretARN("DATABASE_SECRET_ARN", databaseRemedy),
 		DatabaseIAM:    r.databaseIAM(),
 		Trust:          r.trust(),
 	}
@@ -202,9 +202,9 @@ func LoadReconciler(getenv func(string) string) (Reconciler, error) {
 	r := reader{getenv: getenv}
 	c := Reconciler{
 		Function:       r.function("reconciler"),
-		Accounts:       r.accounts(keySecret),
+		Accounts:       r.accounts(privateKeySecretArn),
 		QueueURL:       r.url("QUEUE_URL", queueRemedy),
-		DatabaseSecret: r.secretARN("DATABASE_SECRET", databaseRemedy),
+		DatabaseSecret: r.secretARN("DATABASE_SECRET_ARN", databaseRemedy),
 		DatabaseIAM:    r.databaseIAM(),
 		Trust:          r.trust(),
 		APITimeout:     r.apiTimeout(),
@@ -213,7 +213,7 @@ func LoadReconciler(getenv func(string) string) (Reconciler, error) {
 		Inbox:          r.wholeDays("INBOX_DAYS", DefaultInboxDays, 15, 3650),
 		Updates:        r.wholeDays("UPDATE_DAYS", DefaultUpdateDays, 15, 3650),
 		Accesses:       r.wholeDays("ACCESS_DAYS", DefaultAccessDays, 1, 3650),
-		Every:          r.duration("RECONCILE_EVERY", DefaultEvery, time.Second, time.Hour),
+		Every:          r.duration("RECONCILE_INTERVAL", DefaultEvery, time.Second, time.Hour),
 		Patience:       r.patience(),
 	}
 	return c, r.err()
@@ -226,14 +226,14 @@ func LoadPush(getenv func(string) string) (Push, error) {
 	r := reader{getenv: getenv}
 	c := Push{
 		Function:       r.function("feed-push"),
-		DatabaseSecret: r.secretARN("DATABASE_SECRET", databaseRemedy),
+		DatabaseSecret: r.secretARN("DATABASE_SECRET_ARN", databaseRemedy),
 		DatabaseIAM:    r.databaseIAM(),
-		Target:         r.needed("PUSH_TARGET", remedy),
+		Target:         r.needed("FEED_TARGET_ARN", remedy),
 	}
 	// Compiled here: no other function's cold start needs it.
 	bus := regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9._/-]{1,256}$`)
 	if c.Target != "" && !topicARN.MatchString(c.Target) && !bus.MatchString(c.Target) {
-		r.add("PUSH_TARGET", "it is neither", "set "+remedy)
+		r.add("FEED_TARGET_ARN", "it is neither", "set "+remedy)
 	}
 	return c, r.err()
 }
@@ -247,7 +247,7 @@ func LoadCLI(getenv func(string) string) (CLI, error) {
 		Function:       r.function("walletsync"),
 		Accounts:       r.accounts(noSecret),
 		QueueURL:       r.url("QUEUE_URL", queueRemedy),
-		DatabaseSecret: r.secretARN("DATABASE_SECRET", databaseRemedy),
+		DatabaseSecret: r.secretARN("DATABASE_SECRET_ARN", databaseRemedy),
 		DatabaseIAM:    r.databaseIAM(),
 		FetchLimit:     r.fetchLimit(),
 	}
@@ -443,7 +443,7 @@ func (r *reader) apiTimeout() time.Duration {
 func (r *reader) fetchLimit() int { return r.number("FETCH_LIMIT", DefaultFetchLimit, 1, 200) }
 
 func (r *reader) patience() time.Duration {
-	return r.duration("CHANNEL_PATIENCE", DefaultChannelPatience, time.Second, 24*time.Hour)
+	return r.duration("NOTIFICATION_GRACE_PERIOD", DefaultChannelPatience, time.Second, 24*time.Hour)
 }
 
 // wholeDays reads a number of days.
@@ -519,8 +519,8 @@ type secretNeeded int
 
 const (
 	noSecret secretNeeded = iota
-	doorSecret
-	keySecret
+	ipnPathSecretArn
+	privateKeySecretArn
 )
 
 // accountJSON is an element of ACCOUNTS. The comments of its members are rows of
@@ -564,9 +564,9 @@ type accountJSON struct {
 		KnownOnly bool     `json:"knownOnly"`
 	} `json:"follow"`
 	// ARN of `{"privateKey":"-----BEGIN …"}`, the key that belongs to `publicKeyId`.
-	KeySecret string `json:"keySecret"`
+	KeySecret string `json:"privateKeySecretArn"`
 	// ARN of `{"ipnSecret":"…"}`, the last part of the IPN URL.
-	DoorSecret string `json:"doorSecret"`
+	DoorSecret string `json:"ipnPathSecretArn"`
 	// Another address of Amazon's script. Default: the region's.
 	CheckoutScriptURL string `json:"checkoutScriptUrl"`
 }
@@ -679,17 +679,17 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 	for _, member := range []struct {
 		name string
 		arn  *string
-	}{{"keySecret", &out.KeySecret}, {"doorSecret", &out.DoorSecret}} {
+	}{{"privateKeySecretArn", &out.KeySecret}, {"ipnPathSecretArn", &out.DoorSecret}} {
 		if *member.arn != "" && !isSecretARN(*member.arn) {
 			add(member.name, notSecretARN, "set the ARN of a secret in Secrets Manager; not the secret itself")
 			*member.arn = ""
 		}
 	}
-	if secret == doorSecret && a.DoorSecret == "" {
-		add("doorSecret", unset, `set the ARN of a secret such as {"ipnSecret":"…"}`)
+	if secret == ipnPathSecretArn && a.DoorSecret == "" {
+		add("ipnPathSecretArn", unset, `set the ARN of a secret such as {"ipnSecret":"…"}`)
 	}
-	if secret == keySecret && a.KeySecret == "" {
-		add("keySecret", unset, `set the ARN of a secret such as {"privateKey":"-----BEGIN PRIVATE KEY-----…"}`)
+	if secret == privateKeySecretArn && a.KeySecret == "" {
+		add("privateKeySecretArn", unset, `set the ARN of a secret such as {"privateKey":"-----BEGIN PRIVATE KEY-----…"}`)
 	}
 	return out
 }

@@ -24,7 +24,7 @@ func account(changes map[string]any) string {
 	a := map[string]any{
 		"id": "main", "merchantId": "A1BCDEFGHIJKL", "environment": "sandbox", "region": "EU",
 		"publicKeyId": "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", "storeId": "amzn1.application-oa2-client.0", "ledgerCurrency": "EUR",
-		"keySecret": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key", "doorSecret": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:door",
+		"privateKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key", "ipnPathSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:door",
 	}
 	for k, v := range changes {
 		if a[k] = v; v == nil {
@@ -43,7 +43,7 @@ func workerEnv(changes map[string]string) func(string) string {
 		"ACCOUNTS":              "[" + account(nil) + "]",
 		"QUEUE_URL":             "https://sqs.eu-west-1.amazonaws.com/123456789012/walletsync",
 		"DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/walletsync-dead",
-		"DATABASE_SECRET":       "arn:aws:secretsmanager:eu-west-1:123456789012:secret:database",
+		"DATABASE_SECRET_ARN":   "arn:aws:secretsmanager:eu-west-1:123456789012:secret:database",
 	}
 	for k, v := range changes {
 		env[k] = v
@@ -86,7 +86,7 @@ func TestWhatIsSetReplacesTheDefaults(t *testing.T) {
 			"follow": map[string]any{"types": []string{"OneTime"}, "knownOnly": true},
 		}) + "]",
 		"AWS_LAMBDA_FUNCTION_NAME": "prod-worker", "LOG_LEVEL": "DEBUG",
-		"MARGIN": "1s", "FETCH_LIMIT": "3", "API_TIMEOUT": "500ms", "LEASE": "2s",
+		"READ_LAG_MARGIN": "1s", "FETCH_LIMIT": "3", "API_TIMEOUT": "500ms", "LEASE": "2s",
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func TestEachProblemIsReportedWithItsVariable(t *testing.T) {
 		{"share of nothing", one(map[string]any{"share": 0}), "ACCOUNTS[0].share"},
 		{"share of more than all", one(map[string]any{"share": 1.5}), "ACCOUNTS[0].share"},
 		{"empty type", one(map[string]any{"follow": map[string]any{"types": []string{""}}}), "ACCOUNTS[0].follow.types"},
-		{"no key secret", one(map[string]any{"keySecret": nil}), "ACCOUNTS[0].keySecret"},
+		{"no key secret", one(map[string]any{"privateKeySecretArn": nil}), "ACCOUNTS[0].privateKeySecretArn"},
 		{
 			"account id twice",
 			map[string]string{"ACCOUNTS": "[" + account(nil) + "," + account(map[string]any{"merchantId": "B"}) + "]"},
@@ -171,9 +171,9 @@ func TestEachProblemIsReportedWithItsVariable(t *testing.T) {
 		{"no queue", map[string]string{"QUEUE_URL": ""}, "QUEUE_URL"},
 		{"queue by name", map[string]string{"QUEUE_URL": "walletsync"}, "QUEUE_URL"},
 		{"no dead-letter queue", map[string]string{"DEAD_LETTER_QUEUE_URL": ""}, "DEAD_LETTER_QUEUE_URL"},
-		{"no database", map[string]string{"DATABASE_SECRET": ""}, "DATABASE_SECRET"},
-		{"margin without unit", map[string]string{"MARGIN": "5"}, "MARGIN"},
-		{"margin below zero", map[string]string{"MARGIN": "-1s"}, "MARGIN"},
+		{"no database", map[string]string{"DATABASE_SECRET_ARN": ""}, "DATABASE_SECRET_ARN"},
+		{"margin without unit", map[string]string{"READ_LAG_MARGIN": "5"}, "READ_LAG_MARGIN"},
+		{"margin below zero", map[string]string{"READ_LAG_MARGIN": "-1s"}, "READ_LAG_MARGIN"},
 		{"fetch limit", map[string]string{"FETCH_LIMIT": "0"}, "FETCH_LIMIT"},
 		{"fetch limit no number", map[string]string{"FETCH_LIMIT": "many"}, "FETCH_LIMIT"},
 		{"lease shorter than a call", map[string]string{"LEASE": "5s"}, "LEASE"},
@@ -200,7 +200,7 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatal("an empty environment was accepted")
 	}
-	for _, v := range []string{"ACCOUNTS", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "DATABASE_SECRET"} {
+	for _, v := range []string{"ACCOUNTS", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "DATABASE_SECRET_ARN"} {
 		if !strings.Contains(err.Error(), "\n  "+v+": ") {
 			t.Errorf("%s is not in:\n%v", v, err)
 		}
@@ -212,24 +212,24 @@ func TestReceiverNeedsTheDoorSecretAlone(t *testing.T) {
 	env := func(changes map[string]any) func(string) string {
 		return workerEnv(map[string]string{"ACCOUNTS": "[" + account(changes) + "]"})
 	}
-	if _, err := LoadReceiver(env(map[string]any{"keySecret": nil})); err != nil {
+	if _, err := LoadReceiver(env(map[string]any{"privateKeySecretArn": nil})); err != nil {
 		t.Error(err)
 	}
-	if _, err := LoadReceiver(env(map[string]any{"doorSecret": nil})); err == nil || !strings.Contains(err.Error(), "ACCOUNTS[0].doorSecret") {
+	if _, err := LoadReceiver(env(map[string]any{"ipnPathSecretArn": nil})); err == nil || !strings.Contains(err.Error(), "ACCOUNTS[0].ipnPathSecretArn") {
 		t.Errorf("without its own secret: %v", err)
 	}
-	if _, err := LoadMigrator(env(map[string]any{"keySecret": nil, "doorSecret": nil})); err != nil {
+	if _, err := LoadMigrator(env(map[string]any{"privateKeySecretArn": nil, "ipnPathSecretArn": nil})); err != nil {
 		t.Errorf("the migrator needs neither: %v", err)
 	}
 }
 
 func TestReconcilerSweepsWithinAWeekAndNeedsNoDoorSecret(t *testing.T) {
-	bare := map[string]string{"ACCOUNTS": "[" + account(map[string]any{"doorSecret": nil}) + "]"}
+	bare := map[string]string{"ACCOUNTS": "[" + account(map[string]any{"ipnPathSecretArn": nil}) + "]"}
 	c, err := LoadReconciler(workerEnv(bare))
 	if err != nil || c.Sweep != 7*24*time.Hour || c.Every != 5*time.Minute || c.Name != "reconciler" {
 		t.Errorf("%+v, %v", c, err)
 	}
-	bare["SWEEP_DAYS"], bare["RECONCILE_EVERY"] = "30", "1m"
+	bare["SWEEP_DAYS"], bare["RECONCILE_INTERVAL"] = "30", "1m"
 	if c, err = LoadReconciler(workerEnv(bare)); err != nil || c.Sweep != 30*24*time.Hour || c.Every != time.Minute {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -243,8 +243,8 @@ func TestReconcilerSweepsWithinAWeekAndNeedsNoDoorSecret(t *testing.T) {
 			t.Errorf("%s days: %v", days, err)
 		}
 	}
-	bare["SWEEP_DAYS"], bare["RECONCILE_EVERY"] = "0", "2h"
-	if _, err = LoadReconciler(workerEnv(bare)); err == nil || !strings.Contains(err.Error(), "SWEEP_DAYS") || !strings.Contains(err.Error(), "RECONCILE_EVERY") {
+	bare["SWEEP_DAYS"], bare["RECONCILE_INTERVAL"] = "0", "2h"
+	if _, err = LoadReconciler(workerEnv(bare)); err == nil || !strings.Contains(err.Error(), "SWEEP_DAYS") || !strings.Contains(err.Error(), "RECONCILE_INTERVAL") {
 		t.Error(err)
 	}
 }
@@ -276,8 +276,8 @@ func TestThePushNeedsATargetThatItCanPublishTo(t *testing.T) {
 		"shop": false,
 		"":     false,
 	} {
-		c, err := LoadPush(workerEnv(map[string]string{"PUSH_TARGET": target}))
-		if good && (err != nil || c.Target != target) || !good && (err == nil || !strings.Contains(err.Error(), "PUSH_TARGET")) {
+		c, err := LoadPush(workerEnv(map[string]string{"FEED_TARGET_ARN": target}))
+		if good && (err != nil || c.Target != target) || !good && (err == nil || !strings.Contains(err.Error(), "FEED_TARGET_ARN")) {
 			t.Errorf("%q: %v", target, err)
 		}
 	}
@@ -358,10 +358,10 @@ func TestNoProblemQuotesAValue(t *testing.T) {
 		}
 	}
 	for _, secret := range secrets {
-		for _, name := range []string{"ACCOUNTS", "LOG_LEVEL", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "DATABASE_SECRET", "DATABASE_AUTH", "DATABASE_IAM_ENDPOINT", "DATABASE_CONNECTIONS", "TLS_CA_FILE",
-			"MARGIN", "FETCH_LIMIT", "API_TIMEOUT", "LEASE", "SWEEP_DAYS", "RETENTION_DAYS", "INBOX_DAYS", "ACCESS_DAYS", "RECONCILE_EVERY", "CHANNEL_PATIENCE", "PUSH_TARGET", "PUBLIC_URL", "RETURN_ORIGINS", "UPDATE_DAYS", "COGNITO_LOGOUT_URL",
-			"LINK_SECRET", "BEARER_SECRET", "AUTH", "LINK_LIFETIME", "SETUP_ONLY", "CHECKOUT_CANCEL_URL", "RETURN_PATIENCE", "MERCHANT_URL", "CSP_ADDITIONS", "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_HOSTS",
-			"OIDC_SCOPES", "API_AUDIENCE", "CONSOLE_SECRET", "ROLES", "SESSION_LIFETIME", "CONSOLE_LINK_LIFETIME", "TIME_ZONE"} {
+		for _, name := range []string{"ACCOUNTS", "LOG_LEVEL", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "DATABASE_SECRET_ARN", "DATABASE_AUTH", "DATABASE_IAM_ENDPOINT", "DATABASE_CONNECTIONS", "TLS_CA_FILE",
+			"READ_LAG_MARGIN", "FETCH_LIMIT", "API_TIMEOUT", "LEASE", "SWEEP_DAYS", "RETENTION_DAYS", "INBOX_DAYS", "ACCESS_DAYS", "RECONCILE_INTERVAL", "NOTIFICATION_GRACE_PERIOD", "FEED_TARGET_ARN", "PUBLIC_URL", "RETURN_ORIGINS", "UPDATE_DAYS", "COGNITO_LOGOUT_URL",
+			"LINK_SECRET_ARN", "BEARER_SECRET_ARN", "AUTH", "LINK_LIFETIME", "SETUP_ONLY", "CHECKOUT_CANCEL_URL", "RETURN_TIMEOUT", "MERCHANT_URL", "CSP_ADDITIONS", "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_HOSTS",
+			"OIDC_SCOPES", "API_AUDIENCE", "CONSOLE_SECRET_ARN", "ROLES", "SESSION_LIFETIME", "CONSOLE_LINK_LIFETIME", "TIME_ZONE"} {
 			load(name, func(n string) string {
 				if n == name {
 					return secret
@@ -369,7 +369,7 @@ func TestNoProblemQuotesAValue(t *testing.T) {
 				return good(n)
 			})
 		}
-		for _, member := range []string{"id", "merchantId", "environment", "region", "publicKeyId", "storeId", "ledgerCurrency", "algorithm", "keySecret", "doorSecret", "checkoutScriptUrl"} {
+		for _, member := range []string{"id", "merchantId", "environment", "region", "publicKeyId", "storeId", "ledgerCurrency", "algorithm", "privateKeySecretArn", "ipnPathSecretArn", "checkoutScriptUrl"} {
 			load("ACCOUNTS."+member, workerEnv(map[string]string{"ACCOUNTS": "[" + account(map[string]any{member: secret}) + "," + account(map[string]any{member: secret}) + "]"}))
 		}
 		load("ACCOUNTS.topics", workerEnv(map[string]string{"ACCOUNTS": "[" + account(map[string]any{"topics": []string{secret}}) + "]"}))
@@ -392,8 +392,8 @@ func TestASecretInPlaceOfItsARNIsRefused(t *testing.T) {
 		"walletsync/database": false, `{"url":"postgres://shop:hush-hush@db.example/shop"}`: false, "postgres://shop:hush-hush@db.example/shop": false,
 		strings.Replace(arn, "secretsmanager", "ssm", 1): false, arn + "\n": false, arn + "\u00e9": false, arn + strings.Repeat("x", 2048): false,
 	} {
-		_, err := LoadWorker(workerEnv(map[string]string{"DATABASE_SECRET": value}))
-		_, inAccount := LoadWorker(workerEnv(map[string]string{"ACCOUNTS": "[" + account(map[string]any{"keySecret": value}) + "]"}))
+		_, err := LoadWorker(workerEnv(map[string]string{"DATABASE_SECRET_ARN": value}))
+		_, inAccount := LoadWorker(workerEnv(map[string]string{"ACCOUNTS": "[" + account(map[string]any{"privateKeySecretArn": value}) + "]"}))
 		if (err == nil) != good || (inAccount == nil) != good {
 			t.Errorf("%.80q: %v, %v", value, err, inAccount)
 		}

@@ -53,7 +53,7 @@ type SignIn struct {
 	// set, access tokens are refused. Amazon Cognito's have no `aud`: set the id of the
 	// programs' own app client, which must be their `client_id`.
 	Audience string
-	// CONSOLE_SECRET: ARN of `{"clientSecret":"…","cookieKey":"…"}`: the issuer's
+	// CONSOLE_SECRET_ARN: ARN of `{"clientSecret":"…","cookieKey":"…"}`: the issuer's
 	// client secret, and a random word that seals cookies. The previous version stays
 	// valid.
 	ConsoleSecret string
@@ -90,7 +90,7 @@ func LoadConsole(getenv func(string) string) (Console, error) {
 	r := reader{getenv: getenv}
 	c := Console{
 		Function:           r.function("console"),
-		Accounts:           r.accounts(keySecret),
+		Accounts:           r.accounts(privateKeySecretArn),
 		Refreshing:         r.refreshing(),
 		Pages:              r.pages(),
 		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", deadLetterRemedy),
@@ -119,7 +119,7 @@ func (r *reader) signIn() SignIn {
 		Scopes:           strings.Fields(r.getenv("OIDC_SCOPES")),
 		Audience:         r.getenv("API_AUDIENCE"),
 		CognitoLogoutURL: r.getenv("COGNITO_LOGOUT_URL"),
-		ConsoleSecret:    r.secretARN("CONSOLE_SECRET", `the ARN of a secret such as {"clientSecret":"…","cookieKey":"…"}`),
+		ConsoleSecret:    r.secretARN("CONSOLE_SECRET_ARN", `the ARN of a secret such as {"clientSecret":"…","cookieKey":"…"}`),
 		RoleClaim:        r.getenv("ROLE_CLAIM"),
 		Session:          r.duration("SESSION_LIFETIME", DefaultSession, 5*time.Minute, 12*time.Hour),
 	}

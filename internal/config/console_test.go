@@ -15,8 +15,8 @@ import (
 func consoleEnv(changes map[string]string) func(string) string {
 	env := map[string]string{
 		"OIDC_ISSUER": "https://issuer.example/realms/shop", "OIDC_CLIENT_ID": "walletsync",
-		"CONSOLE_SECRET": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:console",
-		"ROLES":          `{"act":["payments","on-call"],"read":["support"],"masked":["interns"]}`,
+		"CONSOLE_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:console",
+		"ROLES":              `{"act":["payments","on-call"],"read":["support"],"masked":["interns"]}`,
 	}
 	for k, v := range changes {
 		env[k] = v
@@ -73,7 +73,7 @@ func TestEachProblemOfAConsoleIsReportedWithItsVariable(t *testing.T) {
 		"issuer without TLS":               {map[string]string{"OIDC_ISSUER": "http://issuer.example"}, "OIDC_ISSUER"},
 		"issuer with a query":              {map[string]string{"OIDC_ISSUER": "https://issuer.example?a=b"}, "OIDC_ISSUER"},
 		"no client":                        {map[string]string{"OIDC_CLIENT_ID": ""}, "OIDC_CLIENT_ID"},
-		"no secret":                        {map[string]string{"CONSOLE_SECRET": ""}, "CONSOLE_SECRET"},
+		"no secret":                        {map[string]string{"CONSOLE_SECRET_ARN": ""}, "CONSOLE_SECRET_ARN"},
 		"a host that is a URL":             {map[string]string{"OIDC_HOSTS": "https://issuer.example"}, "OIDC_HOSTS"},
 		"a host with a path":               {map[string]string{"OIDC_HOSTS": "issuer.example/keys"}, "OIDC_HOSTS"},
 		"every host":                       {map[string]string{"OIDC_HOSTS": "*"}, "OIDC_HOSTS"},

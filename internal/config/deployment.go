@@ -42,7 +42,7 @@ func LoadDeployment(getenv func(string) string) (Deployment, Problems) {
 	gather(err)
 	d.Return, err = LoadReturn(getenv)
 	gather(err)
-	if getenv("PUSH_TARGET") != "" { // without it the push is not there
+	if getenv("FEED_TARGET_ARN") != "" { // without it the push is not there
 		_, err = LoadPush(getenv)
 		gather(err)
 	}

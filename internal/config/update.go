@@ -17,14 +17,14 @@ import (
 // database, the queue for what is left to the worker, and limits.
 type Refreshing struct {
 	QueueURL string
-	// DATABASE_SECRET: ARN of `{"url":"postgres://…"}`, or of a secret in RDS's own
+	// DATABASE_SECRET_ARN: ARN of `{"url":"postgres://…"}`, or of a secret in RDS's own
 	// form. If `url` leads to a pooler, add `directUrl` for migrations; if the server's
 	// certificate is from a private authority, add `ca`. See
 	// [how the database is reached](#how-the-database-is-reached).
 	DatabaseSecret string
 	DatabaseIAM    DatabaseIAM
 	Trust          Trust
-	// MARGIN: how far Amazon Pay's answers may lag behind its notifications.
+	// READ_LAG_MARGIN: how far Amazon Pay's answers may lag behind its notifications.
 	Margin time.Duration
 	// API_TIMEOUT: time-out of one call to Amazon Pay.
 	APITimeout time.Duration
@@ -43,7 +43,7 @@ type Pages struct {
 	// RETURN_ORIGINS: origins of the merchant's own pages that `startUrl` and
 	// `returnTo` may lead to, such as `https://shop.example`, separated by commas.
 	ReturnOrigins []string
-	// LINK_SECRET: ARN of `{"linkSecret":"…"}`, which seals links and return URLs.
+	// LINK_SECRET_ARN: ARN of `{"linkSecret":"…"}`, which seals links and return URLs.
 	// The previous version stays valid.
 	LinkSecret string
 	// MERCHANT_NAME: the shop's name, as buyers know it.
@@ -64,7 +64,7 @@ type Start struct {
 	// AUTH: with `iam`, API Gateway authenticates the caller and no bearer key is
 	// needed. Default: `bearer`.
 	IAM bool
-	// BEARER_SECRET: ARN of `{"bearerKey":"…"}`. The previous version stays valid.
+	// BEARER_SECRET_ARN: ARN of `{"bearerKey":"…"}`. The previous version stays valid.
 	// Not needed if `AUTH` is `iam`.
 	BearerSecret string
 	// LINK_LIFETIME: lifetime of a link to the update page.
@@ -86,7 +86,7 @@ type Return struct {
 	Accounts []Account
 	Refreshing
 	Pages
-	// RETURN_PATIENCE: how long a buyer waits for the outcome before a page says that
+	// RETURN_TIMEOUT: how long a buyer waits for the outcome before a page says that
 	// it is being checked, at most `15s` ([time-outs](#time-outs)).
 	Patience time.Duration
 }
@@ -109,7 +109,7 @@ func LoadStart(getenv func(string) string) (Start, error) {
 	r := reader{getenv: getenv}
 	c := Start{
 		Function:     r.function("update-start"),
-		Accounts:     r.accounts(keySecret),
+		Accounts:     r.accounts(privateKeySecretArn),
 		Refreshing:   r.refreshing(),
 		Pages:        r.pages(),
 		LinkLifetime: r.duration("LINK_LIFETIME", DefaultLinkLifetime, time.Minute, 24*time.Hour),
@@ -118,7 +118,7 @@ func LoadStart(getenv func(string) string) (Start, error) {
 	}
 	switch auth := r.getenv("AUTH"); auth {
 	case "", "bearer":
-		c.BearerSecret = r.secretARN("BEARER_SECRET", `the ARN of a secret such as {"bearerKey":"…"}; the merchant's server shows that key`)
+		c.BearerSecret = r.secretARN("BEARER_SECRET_ARN", `the ARN of a secret such as {"bearerKey":"…"}; the merchant's server shows that key`)
 	case "iam":
 		c.IAM = true
 	default:
@@ -143,10 +143,10 @@ func LoadReturn(getenv func(string) string) (Return, error) {
 	r := reader{getenv: getenv}
 	c := Return{
 		Function:   r.function("checkout-return"),
-		Accounts:   r.accounts(keySecret),
+		Accounts:   r.accounts(privateKeySecretArn),
 		Refreshing: r.refreshing(),
 		Pages:      r.pages(),
-		Patience:   r.duration("RETURN_PATIENCE", DefaultPatience, time.Second, 15*time.Second),
+		Patience:   r.duration("RETURN_TIMEOUT", DefaultPatience, time.Second, 15*time.Second),
 	}
 	return c, r.err()
 }
@@ -154,10 +154,10 @@ func LoadReturn(getenv func(string) string) (Return, error) {
 func (r *reader) refreshing() Refreshing {
 	c := Refreshing{
 		QueueURL:       r.url("QUEUE_URL", queueRemedy),
-		DatabaseSecret: r.secretARN("DATABASE_SECRET", databaseRemedy),
+		DatabaseSecret: r.secretARN("DATABASE_SECRET_ARN", databaseRemedy),
 		DatabaseIAM:    r.databaseIAM(),
 		Trust:          r.trust(),
-		Margin:         r.duration("MARGIN", DefaultMargin, 0, 10*time.Minute),
+		Margin:         r.duration("READ_LAG_MARGIN", DefaultMargin, 0, 10*time.Minute),
 		APITimeout:     r.apiTimeout(),
 		Lease:          r.duration("LEASE", DefaultLease, time.Second, 15*time.Minute),
 	}
@@ -171,7 +171,7 @@ func (r *reader) refreshing() Refreshing {
 func (r *reader) pages() Pages {
 	const origins = "a comma-separated list of origins such as https://shop.example"
 	p := Pages{
-		LinkSecret:   r.secretARN("LINK_SECRET", `the ARN of a secret such as {"linkSecret":"…"}`),
+		LinkSecret:   r.secretARN("LINK_SECRET_ARN", `the ARN of a secret such as {"linkSecret":"…"}`),
 		MerchantName: r.getenv("MERCHANT_NAME"),
 	}
 	if s := r.needed("PUBLIC_URL", "the https URL at which /update, /return and /console are reached"); s != "" {

@@ -12,10 +12,10 @@ import (
 
 func startEnv(changes map[string]string) func(string) string {
 	env := map[string]string{
-		"PUBLIC_URL":     "https://pay.example",
-		"RETURN_ORIGINS": "https://shop.example",
-		"LINK_SECRET":    "arn:aws:secretsmanager:eu-west-1:123456789012:secret:link",
-		"BEARER_SECRET":  "arn:aws:secretsmanager:eu-west-1:123456789012:secret:bearer",
+		"PUBLIC_URL":        "https://pay.example",
+		"RETURN_ORIGINS":    "https://shop.example",
+		"LINK_SECRET_ARN":   "arn:aws:secretsmanager:eu-west-1:123456789012:secret:link",
+		"BEARER_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:bearer",
 	}
 	for k, v := range changes {
 		env[k] = v
@@ -47,9 +47,9 @@ func TestWhatIsSetForUpdatesReplacesTheDefaults(t *testing.T) {
 	env := startEnv(map[string]string{
 		"ACCOUNTS":   "[" + account(map[string]any{"checkoutScriptUrl": "http://127.0.0.1:1/checkout.js"}) + "]",
 		"PUBLIC_URL": "http://127.0.0.1:8080/pay/", "RETURN_ORIGINS": "https://Shop.Example, http://localhost:3000/",
-		"AUTH": "iam", "BEARER_SECRET": "", "LINK_LIFETIME": "24h", "SETUP_ONLY": "false", "CHECKOUT_CANCEL_URL": "on",
+		"AUTH": "iam", "BEARER_SECRET_ARN": "", "LINK_LIFETIME": "24h", "SETUP_ONLY": "false", "CHECKOUT_CANCEL_URL": "on",
 		"MERCHANT_NAME": "Example Shop", "MERCHANT_URL": "https://shop.example/account", "CSP_ADDITIONS": `{"connect-src":["https://a.example"]}`,
-		"RETURN_PATIENCE": "3s",
+		"RETURN_TIMEOUT": "3s",
 	})
 	got, err := LoadStart(env)
 	if err != nil {
@@ -87,8 +87,8 @@ func TestEachProblemOfAStartIsReportedWithItsVariable(t *testing.T) {
 		{"origin with a path", map[string]string{"RETURN_ORIGINS": "https://shop.example/account"}, "RETURN_ORIGINS"},
 		{"origin without TLS", map[string]string{"RETURN_ORIGINS": "http://shop.example"}, "RETURN_ORIGINS"},
 		{"origin of any", map[string]string{"RETURN_ORIGINS": "*"}, "RETURN_ORIGINS"},
-		{"no link secret", map[string]string{"LINK_SECRET": ""}, "LINK_SECRET"},
-		{"no bearer secret", map[string]string{"BEARER_SECRET": ""}, "BEARER_SECRET"},
+		{"no link secret", map[string]string{"LINK_SECRET_ARN": ""}, "LINK_SECRET_ARN"},
+		{"no bearer secret", map[string]string{"BEARER_SECRET_ARN": ""}, "BEARER_SECRET_ARN"},
 		{"authentication", map[string]string{"AUTH": "none"}, "AUTH"},
 		{"a lifetime of days", map[string]string{"LINK_LIFETIME": "48h"}, "LINK_LIFETIME"},
 		{"neither on nor off", map[string]string{"SETUP_ONLY": "maybe"}, "SETUP_ONLY"},
@@ -106,7 +106,7 @@ func TestEachProblemOfAStartIsReportedWithItsVariable(t *testing.T) {
 			}
 		})
 	}
-	if _, err := LoadReturn(startEnv(map[string]string{"RETURN_PATIENCE": "1h"})); err == nil || !strings.Contains(err.Error(), "RETURN_PATIENCE") {
+	if _, err := LoadReturn(startEnv(map[string]string{"RETURN_TIMEOUT": "1h"})); err == nil || !strings.Contains(err.Error(), "RETURN_TIMEOUT") {
 		t.Errorf("err = %v", err)
 	}
 }

@@ -33,7 +33,7 @@ func stranger(e wallet.Environment) string {
 func (d *Doctor) amazon(ctx context.Context, r *report, a config.Account) {
 	const key, request, clock = "key", "signed request", "clock"
 	if a.KeySecret == "" {
-		r.skip(key, a.ID, "keySecret is missing")
+		r.skip(key, a.ID, "privateKeySecretArn is missing")
 		r.skip(request, a.ID, "there is no key")
 		r.skip(clock, a.ID, "Amazon Pay was not asked")
 		return

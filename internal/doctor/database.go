@@ -117,7 +117,7 @@ func (d *Doctor) database(ctx context.Context, r *report) (there bool) {
 		return false
 	}
 	if d.Config.Worker.DatabaseSecret == "" {
-		r.skip(check, "", "DATABASE_SECRET is missing")
+		r.skip(check, "", "DATABASE_SECRET_ARN is missing")
 		return skip("there is no database")
 	}
 	urls, err := d.Database(ctx)

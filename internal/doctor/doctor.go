@@ -143,7 +143,7 @@ func CountBad(lines []Line) (n int) {
 }
 
 // ofDeploy are the settings whose values a deploy makes.
-var ofDeploy = []string{"QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "LINK_SECRET", "BEARER_SECRET", "PUBLIC_URL"}
+var ofDeploy = []string{"QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "LINK_SECRET_ARN", "BEARER_SECRET_ARN", "PUBLIC_URL"}
 
 // settings tells what is wrong with the environment. What is wrong with an
 // account is told with the account.
@@ -181,7 +181,7 @@ func (d *Doctor) account(r *report, a config.Account) {
 		id, member, of := d.accountOf(p)
 		switch {
 		case !of || id != a.ID:
-		case d.Before && p.Unset() && member == "doorSecret":
+		case d.Before && p.Unset() && member == "ipnPathSecretArn":
 			r.skip(check, a.ID, member+": the deploy makes it")
 		default:
 			r.bad(check, a.ID, member+": "+p.Wrong, p.Remedy)

@@ -187,7 +187,7 @@ func TestTheDoorIsToldFromAnothers(t *testing.T) {
 		tell string
 	}{
 		{"ours", answered{status: 400, body: "malformed"}, ""},
-		{"another secret", answered{status: 403, body: "path"}, "doorSecret as here"},
+		{"another secret", answered{status: 403, body: "path"}, "ipnPathSecretArn as here"},
 		{"a firewall", answered{status: 403, body: "<html>"}, "firewall"},
 		{"no secret to read", answered{status: 503}, "cannot read"},
 		{"it does not start", answered{status: 502}, "does not start"},

@@ -147,7 +147,7 @@ func judgeStart(got answered, err error, iam bool) (found, remedy string) {
 	case iam:
 		return fmt.Sprintf("it answers %d to a caller without credentials", got.status), "set the route's authorization to AWS_IAM: with AUTH=iam, update-start trusts whoever comes through"
 	case got.status == http.StatusUnauthorized:
-		return "it refuses the bearer key", "give update-start the same BEARER_SECRET as here; a key that has just been rotated is known after five minutes"
+		return "it refuses the bearer key", "give update-start the same BEARER_SECRET_ARN as here; a key that has just been rotated is known after five minutes"
 	case got.status >= 500:
 		return fmt.Sprintf("it answers %d", got.status), "look into update-start's log: it does not start, or fails"
 	case got.status != http.StatusBadRequest || !strings.HasPrefix(got.contentType, "application/problem+json"):
@@ -204,7 +204,7 @@ func (d *Doctor) notifications(ctx context.Context, r *report, a config.Account,
 // doors reads the secret of an account's IPN path.
 func (d *Doctor) doors(ctx context.Context, r *report, check string, a config.Account) ([]string, error) {
 	if a.DoorSecret == "" {
-		r.skip(check, a.ID, "doorSecret is missing")
+		r.skip(check, a.ID, "ipnPathSecretArn is missing")
 		return nil, nil
 	}
 	words, err := d.Doors(ctx, a.ID, true)
@@ -224,9 +224,9 @@ func judgeDoor(got answered, err error) (found, remedy string) {
 	case got.status == http.StatusBadRequest:
 		return "", ""
 	case got.status == http.StatusForbidden && got.body == "path":
-		return "it refuses the path's secret", "give ipn-receiver the same account and doorSecret as here; a secret that has just been rotated is known after five minutes"
+		return "it refuses the path's secret", "give ipn-receiver the same account and ipnPathSecretArn as here; a secret that has just been rotated is known after five minutes"
 	case got.status == http.StatusServiceUnavailable:
-		return "it answers 503", "look into ipn-receiver's log: it cannot read the account's doorSecret"
+		return "it answers 503", "look into ipn-receiver's log: it cannot read the account's ipnPathSecretArn"
 	case got.status >= 500:
 		return fmt.Sprintf("it answers %d", got.status), "look into ipn-receiver's log: it does not start, or fails"
 	}

@@ -424,7 +424,7 @@ var provocations = map[string]func(*watch){
 	"ReconcilerStoppedAlarm": func(*watch) {}, // nobody invokes it
 	"SweepTooSlowAlarm": func(w *watch) {
 		f := w.another("reconciler", func(environment map[string]string) {
-			environment["RECONCILE_EVERY"] = "1h" // one call of a quarter of the share lasts for long
+			environment["RECONCILE_INTERVAL"] = "1h" // one call of a quarter of the share lasts for long
 			environment["SWEEP_DAYS"] = "0.00002"
 		})
 		a := w.alarms["SweepTooSlowAlarm"]
@@ -562,7 +562,7 @@ func buried(tb testing.TB, s *stack.Stack) {
 func TestEveryAlarmIsRaisedByWhatItIsFor(t *testing.T) {
 	t.Parallel()
 	w := &watch{alarms: alarms(t), before: map[string]int{}}
-	w.trial = try(t, stack.Options{Now: w.now, Environment: map[string]string{"CHANNEL_PATIENCE": "1s"}})
+	w.trial = try(t, stack.Options{Now: w.now, Environment: map[string]string{"NOTIFICATION_GRACE_PERIOD": "1s"}})
 	w.functions = []*lambda.Function{w.Receiver, w.Worker, w.Start, w.Return, w.Reconciler, w.Push, w.Migrator, w.Console}
 	w.known(3)
 	if len(w.alarms) < 20 {

@@ -105,7 +105,7 @@ func startChaos(t *testing.T, seed uint64, disk bool) *chaos {
 		Visibility: 6 * time.Second, ReconcileEvery: chaosEvery, Source: lambda.QueueSource{Concurrency: 4},
 		Link: func(part stack.Part, address string) (string, error) { return lead(string(part), address) },
 		Environment: map[string]string{
-			"LEASE": "4s", "RETURN_PATIENCE": "4s", "CHANNEL_PATIENCE": "1h",
+			"LEASE": "4s", "RETURN_TIMEOUT": "4s", "NOTIFICATION_GRACE_PERIOD": "1h",
 			"SWEEP_DAYS": strconv.FormatFloat(chaosPeriod.Hours()/24, 'f', -1, 64),
 		},
 	}
@@ -342,7 +342,7 @@ func (c *chaos) restore(t *testing.T) {
 	})
 	direct := c.Secrets.Put("walletsync-direct", `{"url":"`+c.DatabaseURL+`"}`)
 	restored := exec.CommandContext(t.Context(), c.Binary("walletsync"), "after-restore", "--no-log")
-	restored.Env = append(c.Environment(), "DATABASE_SECRET="+direct)
+	restored.Env = append(c.Environment(), "DATABASE_SECRET_ARN="+direct)
 	if out, err := restored.CombinedOutput(); err != nil {
 		t.Fatalf("walletsync after-restore: %v: %s", err, out)
 	}

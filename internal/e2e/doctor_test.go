@@ -211,31 +211,31 @@ var ills = []struct {
 		t.Cleanup(func() { p.ahead.Store(0) })
 	}},
 	{"the link secret is too short", func(t *testing.T, p *patient) {
-		p.set(t, "LINK_SECRET", p.Secrets.Put("ill-link", `{"linkSecret":"short"}`))
+		p.set(t, "LINK_SECRET_ARN", p.Secrets.Put("ill-link", `{"linkSecret":"short"}`))
 	}},
 	{"a secret is not there", func(t *testing.T, p *patient) {
-		p.set(t, "BEARER_SECRET", "arn:aws:secretsmanager:eu-west-1:000000000000:secret:nowhere-a1b2c3")
+		p.set(t, "BEARER_SECRET_ARN", "arn:aws:secretsmanager:eu-west-1:000000000000:secret:nowhere-a1b2c3")
 	}},
 	{"the bearer key is another", func(t *testing.T, p *patient) {
-		p.set(t, "BEARER_SECRET", p.Secrets.Put("ill-bearer", `{"bearerKey":"another-bearer-key-than-theirs"}`))
+		p.set(t, "BEARER_SECRET_ARN", p.Secrets.Put("ill-bearer", `{"bearerKey":"another-bearer-key-than-theirs"}`))
 	}},
 	{"the database is not there", func(t *testing.T, p *patient) {
-		p.set(t, "DATABASE_SECRET", p.Secrets.Put("ill-network", `{"url":"postgres://walletsync@127.0.0.1:1/walletsync?sslmode=disable"}`))
+		p.set(t, "DATABASE_SECRET_ARN", p.Secrets.Put("ill-network", `{"url":"postgres://walletsync@127.0.0.1:1/walletsync?sslmode=disable"}`))
 	}},
 	{"the database refuses the role", func(t *testing.T, p *patient) {
 		u := p.database(t, func(u *url.URL) { u.User = url.UserPassword("nobody_known", "hush-hush") })
-		p.set(t, "DATABASE_SECRET", p.Secrets.Put("ill-login", `{"url":"`+u+`"}`))
+		p.set(t, "DATABASE_SECRET_ARN", p.Secrets.Put("ill-login", `{"url":"`+u+`"}`))
 	}},
 	{"the database takes no TLS", func(t *testing.T, p *patient) {
 		u := p.database(t, func(u *url.URL) { u.RawQuery = "sslmode=require" })
-		p.set(t, "DATABASE_SECRET", p.Secrets.Put("ill-tls", `{"url":"`+u+`"}`))
+		p.set(t, "DATABASE_SECRET_ARN", p.Secrets.Put("ill-tls", `{"url":"`+u+`"}`))
 	}},
 	{"the database is empty", func(t *testing.T, p *patient) {
 		u, err := p.Postgres.CreateDatabase(t.Context(), "ill")
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.set(t, "DATABASE_SECRET", p.Secrets.Put("ill-empty", `{"url":"`+u+`"}`))
+		p.set(t, "DATABASE_SECRET_ARN", p.Secrets.Put("ill-empty", `{"url":"`+u+`"}`))
 	}},
 	{"a migration is missing", func(t *testing.T, p *patient) {
 		p.exec(t, `update walletsync.migrations set version_id = 1002 where version_id = 2`)
@@ -245,12 +245,12 @@ var ills = []struct {
 		p.exec(t, `create role ill login; grant usage on schema walletsync to ill; grant all on all tables in schema walletsync to ill;
 			revoke update on walletsync.refreshes from ill; revoke insert on walletsync.notifications from ill`)
 		u := p.database(t, func(u *url.URL) { u.User = url.User("ill") })
-		p.set(t, "DATABASE_SECRET", p.Secrets.Put("ill-rights", `{"url":"`+u+`","directUrl":"`+p.DatabaseURL+`"}`))
+		p.set(t, "DATABASE_SECRET_ARN", p.Secrets.Put("ill-rights", `{"url":"`+u+`","directUrl":"`+p.DatabaseURL+`"}`))
 	}},
 	{"the role may not migrate", func(t *testing.T, p *patient) {
 		p.exec(t, `create role ill2 login; grant usage on schema walletsync to ill2; grant all on all tables in schema walletsync to ill2`)
 		u := p.database(t, func(u *url.URL) { u.User = url.User("ill2") })
-		p.set(t, "DATABASE_SECRET", p.Secrets.Put("ill-migrate", `{"url":"`+u+`"}`))
+		p.set(t, "DATABASE_SECRET_ARN", p.Secrets.Put("ill-migrate", `{"url":"`+u+`"}`))
 	}},
 	{"a reader's role is missing", func(t *testing.T, p *patient) {
 		p.exec(t, `alter role walletsync_reader rename to ill_reader`)
@@ -282,7 +282,7 @@ var ills = []struct {
 	{"a return origin has a path", func(t *testing.T, p *patient) { p.set(t, "RETURN_ORIGINS", "https://shop.example/account") }},
 	{"update-start lets everyone in", func(t *testing.T, p *patient) { p.set(t, "AUTH", "iam") }},
 	{"the IPN path has another secret", func(t *testing.T, p *patient) {
-		p.setAccount(t, "doorSecret", p.Secrets.Put("ill-door", `{"ipnSecret":"another-secret-than-theirs"}`))
+		p.setAccount(t, "ipnPathSecretArn", p.Secrets.Put("ill-door", `{"ipnSecret":"another-secret-than-theirs"}`))
 	}},
 	{"no topic is pinned", func(t *testing.T, p *patient) { p.setAccount(t, "topics", []string{}) }},
 	{"no notification has come", func(t *testing.T, p *patient) {
@@ -300,7 +300,7 @@ var ills = []struct {
 	}},
 	{"the sweep cannot keep up", func(t *testing.T, p *patient) {
 		p.set(t, "SWEEP_DAYS", "0.001")
-		p.set(t, "RECONCILE_EVERY", "1h")
+		p.set(t, "RECONCILE_INTERVAL", "1h")
 	}},
 	{"there are dead letters", func(t *testing.T, p *patient) {
 		if status, body := post(t, p.ControlURL+"/notifications?raw=true", `not JSON`); status != http.StatusAccepted {
@@ -397,16 +397,16 @@ func TestTheDoctorChecksWhatIsThereBeforeADeploy(t *testing.T) {
 	s := running(t)
 	p := new(patient)
 	p.of(t, s)
-	for _, name := range []string{"QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "LINK_SECRET", "BEARER_SECRET", "PUBLIC_URL"} {
+	for _, name := range []string{"QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "LINK_SECRET_ARN", "BEARER_SECRET_ARN", "PUBLIC_URL"} {
 		p.set(t, name, "")
 	}
-	p.setAccount(t, "doorSecret", "")
+	p.setAccount(t, "ipnPathSecretArn", "")
 	p.setAccount(t, "topics", []string{})
 	u, err := s.Postgres.CreateDatabase(t.Context(), "before_deploy")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.set(t, "DATABASE_SECRET", s.Secrets.Put("before-deploy", `{"url":"`+u+`"}`))
+	p.set(t, "DATABASE_SECRET_ARN", s.Secrets.Put("before-deploy", `{"url":"`+u+`"}`))
 	lines, content := p.examine(t, "-before")
 	good := map[string]bool{}
 	for _, l := range lines {

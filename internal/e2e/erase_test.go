@@ -90,7 +90,7 @@ func (w *trial) restoredBeside(backup, log string, words []string) {
 	}
 	secret := w.Secrets.Put("walletsync-restored", `{"url":"`+url+`"}`)
 	c := exec.CommandContext(w.ctx(), w.Binary("walletsync"), "after-restore", log)
-	c.Env = append(w.Environment(), "DATABASE_SECRET="+secret)
+	c.Env = append(w.Environment(), "DATABASE_SECRET_ARN="+secret)
 	if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), " 1  charge permissions erased") {
 		w.tb.Fatalf("%v: %s", err, out)
 	}

@@ -233,7 +233,7 @@ func TestSecretsRotatedUnderLoadRefuseNobody(t *testing.T) {
 // arrive; two completed updates are enough to say so.
 func TestACutChannelIsToldBeforeTheThirdUpdate(t *testing.T) {
 	t.Parallel()
-	w := try(t, stack.Options{Environment: map[string]string{"CHANNEL_PATIENCE": "1s"}})
+	w := try(t, stack.Options{Environment: map[string]string{"NOTIFICATION_GRACE_PERIOD": "1s"}})
 	ids := w.known(3)
 	if _, err := w.DB.Exec(t.Context(), `update walletsync.notifications set processed_at = processed_at - interval '1 hour'`); err != nil {
 		t.Fatal(err)

@@ -188,8 +188,8 @@ func newMigration(t *testing.T) *migration {
 	m.environment = map[string]string{
 		"ACCOUNTS": `[{"id":"main","merchantId":"A1B2C3","environment":"live","region":"EU","publicKeyId":"LIVE-AAAA","ledgerCurrency":"EUR"}]`,
 		// The functions' pooler is not what the migrator may use.
-		"DATABASE_SECRET": m.vault.Put("database", fmt.Sprintf(`{"url":"postgres://pooler:hunter2@127.0.0.1:1/x","directUrl":%q}`, m.url)),
-		"TLS_CA_FILE":     m.bucket.caFile, "HTTPS_PROXY": m.bucket.proxyURL, "AWS_ENDPOINT_URL_SECRETS_MANAGER": served(t, m.vault),
+		"DATABASE_SECRET_ARN": m.vault.Put("database", fmt.Sprintf(`{"url":"postgres://pooler:hunter2@127.0.0.1:1/x","directUrl":%q}`, m.url)),
+		"TLS_CA_FILE":         m.bucket.caFile, "HTTPS_PROXY": m.bucket.proxyURL, "AWS_ENDPOINT_URL_SECRETS_MANAGER": served(t, m.vault),
 	}
 	return m
 }
@@ -310,10 +310,10 @@ func TestAMigrationThatFailsFailsTheDeploy(t *testing.T) {
 		changes []string
 		says    string
 	}{
-		{"no database", []string{"DATABASE_SECRET", broken}, "check the URL in the database's secret"},
-		{"no secret", []string{"DATABASE_SECRET", broken + "x"}, "secret arn:"},
+		{"no database", []string{"DATABASE_SECRET_ARN", broken}, "check the URL in the database's secret"},
+		{"no secret", []string{"DATABASE_SECRET_ARN", broken + "x"}, "secret arn:"},
 		{"a setting that is wrong", []string{"ACCOUNTS", `[{"id":"main","merchantId":"A1B2C3","environment":"livid","region":"EU","ledgerCurrency":"EUR"}]`}, "ACCOUNTS[0].environment"},
-		{"settings that are missing", []string{"ACCOUNTS", "", "DATABASE_SECRET", ""}, "DATABASE_SECRET: it is not set"},
+		{"settings that are missing", []string{"ACCOUNTS", "", "DATABASE_SECRET_ARN", ""}, "DATABASE_SECRET_ARN: it is not set"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m.t = t
@@ -400,7 +400,7 @@ func TestTheMigratorIsRunByHand(t *testing.T) {
 	local.Env = []string{"AWS_REGION=eu-west-1"}
 	var told strings.Builder
 	local.Stderr = &told
-	if err := local.Run(); err == nil || !strings.Contains(told.String(), "DATABASE_SECRET: it is not set") {
+	if err := local.Run(); err == nil || !strings.Contains(told.String(), "DATABASE_SECRET_ARN: it is not set") {
 		t.Errorf("without settings: %v, and said %q", err, told.String())
 	}
 }

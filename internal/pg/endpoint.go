@@ -27,8 +27,8 @@ var (
 	ErrURL = errors.New("the database URL cannot be read; it must look like postgres://user:password@host:5432/database?sslmode=verify-full")
 	// ErrClear: every host that the URL names, and every fallback of pgx's, must
 	// take TLS, unless it is on this machine.
-	ErrClear = errors.New("DATABASE_SECRET: the URL in that secret lets a connection to another machine go on without TLS; add sslmode=verify-full to url, and to directUrl if there is one")
-	ErrCA    = errors.New(`DATABASE_SECRET: the member "ca" of that secret holds no certificate in PEM`)
+	ErrClear = errors.New("DATABASE_SECRET_ARN: the URL in that secret lets a connection to another machine go on without TLS; add sslmode=verify-full to url, and to directUrl if there is one")
+	ErrCA    = errors.New(`DATABASE_SECRET_ARN: the member "ca" of that secret holds no certificate in PEM`)
 )
 
 // ConnConfig returns how to connect to the database at url; it makes no connection.

@@ -50,7 +50,7 @@ func TestAURLThatWouldDoWithoutTLSIsRefused(t *testing.T) {
 			t.Errorf("%s: the error quotes the URL: %v", c.url, err)
 		}
 	}
-	if !strings.Contains(ErrClear.Error(), "DATABASE_SECRET") {
+	if !strings.Contains(ErrClear.Error(), "DATABASE_SECRET_ARN") {
 		t.Errorf("the error does not name the setting: %v", ErrClear)
 	}
 }

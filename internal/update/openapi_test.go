@@ -94,7 +94,7 @@ func description() apidoc.Description {
 		},
 		Servers: openapi3.Servers{{URL: "https://wallet.example.com", Description: "PUBLIC_URL of the deployment"}},
 		Security: map[string]*openapi3.SecurityScheme{
-			"bearerKey": openapi3.NewSecurityScheme().WithType("http").WithScheme("bearer").WithDescription("A key of BEARER_SECRET; during a rotation the previous one is valid too."),
+			"bearerKey": openapi3.NewSecurityScheme().WithType("http").WithScheme("bearer").WithDescription("A key of BEARER_SECRET_ARN; during a rotation the previous one is valid too."),
 			"iam": openapi3.NewSecurityScheme().WithType("apiKey").WithName("Authorization").WithIn("header").
 				WithDescription("With AUTH=iam in place of the key: AWS Signature Version 4 for the service execute-api."),
 		},

@@ -261,7 +261,7 @@ func (i *issuerClient) exchange(ctx context.Context, p *provider, code, verifier
 			}
 		}
 	}
-	return nil, unavailableError{fmt.Errorf("%w: check clientSecret in CONSOLE_SECRET and OIDC_CLIENT_ID", last)}
+	return nil, unavailableError{fmt.Errorf("%w: check clientSecret in CONSOLE_SECRET_ARN and OIDC_CLIENT_ID", last)}
 }
 
 // describe leaves the issuer's answer out of an error, since it may contain a token

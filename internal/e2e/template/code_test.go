@@ -437,7 +437,7 @@ func (s *stack) named(id string, packages map[string]string, p parameters) map[s
 	}
 	for name, v := range s.environment(id) {
 		switch {
-		case strings.HasSuffix(name, "_SECRET"):
+		case strings.HasSuffix(name, "_SECRET_ARN"):
 			out["secretsmanager:GetSecretValue"] = append(out["secretsmanager:GetSecretValue"], v.(string))
 		case id == "Console" && name == "DEAD_LETTER_QUEUE_URL": // it shows them, and takes them off
 			for _, a := range calls(packages) {
@@ -447,9 +447,9 @@ func (s *stack) named(id string, packages map[string]string, p parameters) map[s
 			}
 		case strings.HasSuffix(name, "QUEUE_URL"):
 			out["sqs:SendMessage"] = append(out["sqs:SendMessage"], strings.Replace(arn(v), "/", ":", 1))
-		case name == "PUSH_TARGET" && strings.HasPrefix(v.(string), "arn:aws:sns:"):
+		case name == "FEED_TARGET_ARN" && strings.HasPrefix(v.(string), "arn:aws:sns:"):
 			out["sns:Publish"] = []string{v.(string)}
-		case name == "PUSH_TARGET":
+		case name == "FEED_TARGET_ARN":
 			out["events:PutEvents"] = []string{v.(string)}
 		case name == "DATABASE_AUTH" && v == "iam":
 			out["rds-db:connect"] = []string{p["DatabaseUserArn"]}
@@ -463,7 +463,7 @@ func (s *stack) named(id string, packages map[string]string, p parameters) map[s
 		}
 	}
 	if _, calls := packages["internal/payclient"]; calls {
-		secrets(keySecret, jpKeySecret)
+		secrets(privateKeySecretArn, jpKeySecret)
 	}
 	if id == "IpnReceiver" {
 		secrets(s.ref("DoorSecret").(string), jpDoorSecret)

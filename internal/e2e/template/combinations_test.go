@@ -8,25 +8,25 @@ import (
 
 // The secrets and topics that an operator names.
 const (
-	keySecret      = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:amazon-pay-key-AbCdEf"
-	consoleSecret  = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:console-AbCdEf"
-	databaseSecret = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:database-AbCdEf"
-	jpKeySecret    = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:jp-key-AbCdEf"
-	jpDoorSecret   = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:jp-door-AbCdEf"
-	amazonsTopic   = "arn:aws:sns:eu-west-1:291180941288:amazon-pay"
-	relayTopic     = "arn:aws:sns:eu-central-1:111122223333:relay"
-	pushTopic      = "arn:aws:sns:eu-west-1:111122223333:changes"
-	pushBus        = "arn:aws:events:eu-west-1:111122223333:event-bus/shop"
-	kmsKey         = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-	certificate    = "arn:aws:acm:eu-west-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab"
-	databaseUser   = "arn:aws:rds-db:eu-west-1:111122223333:dbuser:cluster-ABCDEFGHIJKL/walletsync"
-	alarmTopic     = "arn:aws:sns:eu-west-1:111122223333:alarms"
+	privateKeySecretArn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:amazon-pay-key-AbCdEf"
+	consoleSecret       = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:console-AbCdEf"
+	databaseSecret      = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:database-AbCdEf"
+	jpKeySecret         = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:jp-key-AbCdEf"
+	jpDoorSecret        = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:jp-door-AbCdEf"
+	amazonsTopic        = "arn:aws:sns:eu-west-1:291180941288:amazon-pay"
+	relayTopic          = "arn:aws:sns:eu-central-1:111122223333:relay"
+	pushTopic           = "arn:aws:sns:eu-west-1:111122223333:changes"
+	pushBus             = "arn:aws:events:eu-west-1:111122223333:event-bus/shop"
+	kmsKey              = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	certificate         = "arn:aws:acm:eu-west-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab"
+	databaseUser        = "arn:aws:rds-db:eu-west-1:111122223333:dbuser:cluster-ABCDEFGHIJKL/walletsync"
+	alarmTopic          = "arn:aws:sns:eu-west-1:111122223333:alarms"
 )
 
 // merchant is what has no default.
 var merchant = map[string]string{
 	"MerchantId": "A1EXAMPLE", "AmazonPayRegion": "EU", "LedgerCurrency": "EUR", "PublicKeyId": "SANDBOX-AEXAMPLE",
-	"StoreId": "amzn1.application-oa2-client.0123456789abcdef", "PrivateKeySecretArn": keySecret,
+	"StoreId": "amzn1.application-oa2-client.0123456789abcdef", "PrivateKeySecretArn": privateKeySecretArn,
 }
 
 type parameters = map[string]string
@@ -34,13 +34,13 @@ type parameters = map[string]string
 var (
 	hosted  = parameters{"DatabaseSecretArn": databaseSecret}
 	vpc     = parameters{"VpcId": "vpc-0123456789abcdef0", "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1", "SecurityGroupIds": "sg-0123456789abcdef0"}
-	further = parameters{"FurtherAccounts": `{"id":"jp","merchantId":"A2EXAMPLE","environment":"live","region":"JP","ledgerCurrency":"JPY","publicKeyId":"LIVE-A","storeId":"amzn1.application-oa2-client.fedcba","keySecret":"` + jpKeySecret + `","doorSecret":"` + jpDoorSecret + `"}`, "FurtherKeySecretArns": jpKeySecret, "FurtherDoorSecretArns": jpDoorSecret}
+	further = parameters{"FurtherAccounts": `{"id":"jp","merchantId":"A2EXAMPLE","environment":"live","region":"JP","ledgerCurrency":"JPY","publicKeyId":"LIVE-A","storeId":"amzn1.application-oa2-client.fedcba","privateKeySecretArn":"` + jpKeySecret + `","ipnPathSecretArn":"` + jpDoorSecret + `"}`, "FurtherKeySecretArns": jpKeySecret, "FurtherIpnPathSecretArns": jpDoorSecret}
 	kms     = parameters{"KmsKeyArn": kmsKey}
 	domain  = parameters{"DomainName": "wallet.example.com", "CertificateArn": certificate, "HostedZoneId": "Z0123456789ABCDEFGHIJ"}
 	byIAM   = parameters{"UpdateAuth": "iam"}
 	topics  = parameters{"DirectTopicArn": amazonsTopic, "RelayTopicArn": relayTopic, "Topics": amazonsTopic + "," + relayTopic}
-	toTopic = parameters{"PushTopicArn": pushTopic}
-	toBus   = parameters{"PushBusArn": pushBus}
+	toTopic = parameters{"FeedTopicArn": pushTopic}
+	toBus   = parameters{"FeedBusArn": pushBus}
 	console = parameters{
 		"OidcIssuer": "https://login.example.com", "OidcClientId": "console", "ConsoleSecretArn": consoleSecret,
 		"Roles": `{"act":["payments"],"read":["support"]}`, "TimeZone": "Europe/Berlin",
@@ -109,7 +109,7 @@ func TestParametersThatDoNotGoTogetherAreRefusedWithTheRemedy(t *testing.T) {
 		"IAM for a user that has none yet": {with(vpc, parameters{"DatabaseUserArn": databaseUser}), "DatabaseUserArn"},
 		"a domain without certificate":     {with(hosted, domain, parameters{"CertificateArn": ""}), "CertificateArn"},
 		"a console that lets nobody in":    {with(hosted, console, parameters{"Roles": ""}), "Roles"},
-		"two targets of the push":          {with(hosted, toBus, toTopic), "PushBusArn"},
+		"two targets of the push":          {with(hosted, toBus, toTopic), "FeedBusArn"},
 		"two topics of alarms":             {with(hosted, mailed, parameters{"AlarmTopicArn": alarmTopic}), "AlarmEmail"},
 		"a secret that is no ARN":          {with(hosted, parameters{"PrivateKeySecretArn": "-----BEGIN PRIVATE KEY-----"}), "PrivateKeySecretArn"},
 		"an account name unfit for a path": {with(hosted, parameters{"AccountName": "Main/1"}), "AccountName"},
@@ -142,7 +142,7 @@ func TestEveryParameterSaysWhatItIsAndIsInAGroup(t *testing.T) {
 	}
 	for _, name := range []string{
 		"SubnetIds", "RdsProxy", "DatabaseSecretArn", "DatabaseUserArn", "KmsKeyArn", "DomainName", "Tracing", "FurtherAccounts", "UpdateAuth",
-		"DirectTopicArn", "OidcIssuer", "ConsoleSecretArn", "PushTopicArn", "PushBusArn", "Dashboard", "AlarmEmail", "ReserveConcurrency",
+		"DirectTopicArn", "OidcIssuer", "ConsoleSecretArn", "FeedTopicArn", "FeedBusArn", "Dashboard", "AlarmEmail", "ReserveConcurrency",
 	} {
 		d := full.Parameters[name].Description
 		if !strings.Contains(d, "$") && !strings.Contains(strings.ToLower(d), "free") && !strings.Contains(d, "osts nothing") {

@@ -110,7 +110,7 @@ func TestTheQuickStartDeploysWhatItSays(t *testing.T) {
 	}
 	if d, err := evaluate(source, given, none); err != nil {
 		t.Errorf("the template refuses %v: %v", given, err)
-	} else if v := d.environment("IpnWorker"); v["DATABASE_SECRET"] != given["DatabaseSecretArn"] || !strings.Contains(v["ACCOUNTS"].(string), given["PrivateKeySecretArn"]) {
+	} else if v := d.environment("IpnWorker"); v["DATABASE_SECRET_ARN"] != given["DatabaseSecretArn"] || !strings.Contains(v["ACCOUNTS"].(string), given["PrivateKeySecretArn"]) {
 		t.Errorf("the worker gets %v of %v", v, given)
 	}
 	for name, p := range source.Parameters {

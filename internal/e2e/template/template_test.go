@@ -225,7 +225,7 @@ func TestEveryFunctionsConcurrencyIsBounded(t *testing.T) {
 			total += max(0, reserved)
 		}
 		said := s.template.Parameters["ReserveConcurrency"].Description
-		if p["PushBusArn"] == "" || p["OidcIssuer"] == "" || total == 0 {
+		if p["FeedBusArn"] == "" || p["OidcIssuer"] == "" || total == 0 {
 			return
 		}
 		// Lambda keeps 100 unreserved (AWS Lambda Developer Guide, "Configuring reserved concurrency").
@@ -283,7 +283,7 @@ func TestNoSecretIsInAVariableOrAnOutput(t *testing.T) {
 		for id, r := range s.of("AWS::Lambda::Function") {
 			for name, v := range at(r.Properties, "Environment", "Variables").(map[string]any) {
 				text := fmt.Sprint(v)
-				if strings.HasSuffix(name, "_SECRET") && !strings.HasPrefix(text, "arn:aws:secretsmanager:") {
+				if strings.HasSuffix(name, "_SECRET_ARN") && !strings.HasPrefix(text, "arn:aws:secretsmanager:") {
 					t.Errorf("%s of %s is %q, not the ARN of a secret", name, id, text)
 				}
 				if strings.Contains(text, "{{resolve:") || strings.Contains(text, "PRIVATE KEY") || strings.Contains(text, "postgres://") {
@@ -391,8 +391,8 @@ func TestTimesBelongTogether(t *testing.T) {
 					t.Errorf("%s ends after %v, its lease after %v, the visibility after %v", id, timeout, lease, visibility)
 				}
 			}
-			if id == "CheckoutReturn" && duration("RETURN_PATIENCE") >= timeout/2 {
-				t.Errorf("the return has %v, the buyer's patience is %v: nothing is left for the read and the page", timeout, duration("RETURN_PATIENCE"))
+			if id == "CheckoutReturn" && duration("RETURN_TIMEOUT") >= timeout/2 {
+				t.Errorf("the return has %v, the buyer's patience is %v: nothing is left for the read and the page", timeout, duration("RETURN_TIMEOUT"))
 			}
 			if id == "IpnWorker" && visibility < 6*timeout {
 				t.Errorf("the visibility, %v, is less than six times the worker's %v, which Lambda asks for", visibility, timeout)
@@ -419,7 +419,7 @@ func TestTimesBelongTogether(t *testing.T) {
 			t.Error("a batch of more than 10 needs a window of a second")
 		}
 		minutes := s.parameters["ReconcileMinutes"].(string)
-		if every := s.environment("Reconciler")["RECONCILE_EVERY"]; every != minutes+"m" ||
+		if every := s.environment("Reconciler")["RECONCILE_INTERVAL"]; every != minutes+"m" ||
 			s.Resources["ReconcilerSchedule"].Properties["ScheduleExpression"] != "rate("+minutes+" minutes)" {
 			t.Errorf("the reconciler takes its schedule for %v", every)
 		}
@@ -515,7 +515,7 @@ func references(v any) (ids []string) {
 func TestWhatReachesPostgresIsInTheVPCAndNothingElse(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, p parameters) {
 		for id, r := range s.of("AWS::Lambda::Function") {
-			_, reaches := s.environment(id)["DATABASE_SECRET"]
+			_, reaches := s.environment(id)["DATABASE_SECRET_ARN"]
 			inside := at(r.Properties, "VpcConfig", "SubnetIds") != nil
 			if inside != (reaches && p["VpcId"] != "") {
 				t.Errorf("%s is in the VPC: %v", id, inside)

@@ -425,8 +425,8 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 			return err
 		}
 	}
-	keySecret := s.Secrets.Put("walletsync-key", encode(map[string]string{"privateKey": string(key)}))
-	doorSecret := s.Secrets.Put("walletsync-door", encode(map[string]string{"ipnSecret": ipnSecret}))
+	privateKeySecretArn := s.Secrets.Put("walletsync-key", encode(map[string]string{"privateKey": string(key)}))
+	ipnPathSecretArn := s.Secrets.Put("walletsync-door", encode(map[string]string{"ipnSecret": ipnSecret}))
 	bearerKey := rand.Text()
 	if s.BearerKeyFile, err = s.keep("bearer-key.txt", bearerKey); err != nil {
 		return err
@@ -456,20 +456,20 @@ func (s *Stack) startAWS(ctx context.Context, bin string) error {
 			"id": account, "merchantId": s.MerchantID, "environment": "sandbox", "region": "EU", "publicKeyId": s.PublicKeyID,
 			"storeId": "amzn1.application-oa2-client.0123456789abcdef0123456789abcdef", "ledgerCurrency": "EUR", "topics": []string{s.TopicARN},
 			"quotas": map[string]twin.Quota{"get_charge_permission": s.quota(), "get_checkout_session": raised, "complete_checkout_session": raised}, "share": 1,
-			"keySecret": keySecret, "doorSecret": doorSecret, "checkoutScriptUrl": s.CheckoutScriptURL}}),
-		"PUBLIC_URL": s.PublicURL, "RETURN_ORIGINS": strings.TrimSuffix(s.ShopURL, "/"), "LINK_SECRET": linkSecret, "BEARER_SECRET": bearerSecret,
+			"privateKeySecretArn": privateKeySecretArn, "ipnPathSecretArn": ipnPathSecretArn, "checkoutScriptUrl": s.CheckoutScriptURL}}),
+		"PUBLIC_URL": s.PublicURL, "RETURN_ORIGINS": strings.TrimSuffix(s.ShopURL, "/"), "LINK_SECRET_ARN": linkSecret, "BEARER_SECRET_ARN": bearerSecret,
 		"MERCHANT_NAME": "Example Shop", "MERCHANT_URL": s.ShopURL,
 		"CSP_ADDITIONS":        encode(map[string][]string{"form-action": {s.Twin.CheckoutURL()}, "connect-src": {s.Twin.CheckoutURL()}}),
 		"DATABASE_CONNECTIONS": "70", // seven functions, each of ten instances at most
-		"DATABASE_SECRET":      database, "QUEUE_URL": s.QueueURL, "DEAD_LETTER_QUEUE_URL": s.DeadLetterQueueURL,
-		"OIDC_ISSUER": s.IssuerURL, "OIDC_CLIENT_ID": s.ConsoleClientID, "CONSOLE_SECRET": consoleSecret, "API_AUDIENCE": consoleAudience,
-		"ROLES":  encode(map[string][]string{"act": {"engineers"}, "read": {"clerks"}, "masked": {"trainees"}}),
-		"MARGIN": s.options.Margin.String(), "TLS_CA_FILE": s.CAFile, "HTTPS_PROXY": "http://" + amazon,
+		"DATABASE_SECRET_ARN":  database, "QUEUE_URL": s.QueueURL, "DEAD_LETTER_QUEUE_URL": s.DeadLetterQueueURL,
+		"OIDC_ISSUER": s.IssuerURL, "OIDC_CLIENT_ID": s.ConsoleClientID, "CONSOLE_SECRET_ARN": consoleSecret, "API_AUDIENCE": consoleAudience,
+		"ROLES":           encode(map[string][]string{"act": {"engineers"}, "read": {"clerks"}, "masked": {"trainees"}}),
+		"READ_LAG_MARGIN": s.options.Margin.String(), "TLS_CA_FILE": s.CAFile, "HTTPS_PROXY": "http://" + amazon,
 		"AWS_ENDPOINT_URL_SQS": sqsURL, "AWS_ENDPOINT_URL_SECRETS_MANAGER": secretsURL,
-		"AWS_ENDPOINT_URL_EVENTBRIDGE": busURL, "PUSH_TARGET": "arn:aws:events:eu-west-1:000000000000:event-bus/shop",
+		"AWS_ENDPOINT_URL_EVENTBRIDGE": busURL, "FEED_TARGET_ARN": "arn:aws:events:eu-west-1:000000000000:event-bus/shop",
 	}
 	if s.options.ReconcileEvery > 0 {
-		environment["RECONCILE_EVERY"] = s.options.ReconcileEvery.String()
+		environment["RECONCILE_INTERVAL"] = s.options.ReconcileEvery.String()
 	}
 	maps.Copy(environment, s.options.Environment)
 	s.environment = environment
