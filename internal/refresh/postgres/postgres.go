@@ -1,5 +1,5 @@
-// Package postgres keeps which charge permissions are wanted and what is stored of
-// them: the two round trips of a refresh, wake-ups, imports and announcements.
+// Package postgres keeps refresh requests and charge permissions: the two round
+// trips of a refresh, wake-ups, imports and announcements.
 package postgres
 
 import (
@@ -115,8 +115,8 @@ func queueAsks(b *pgx.Batch, q refresh.ClaimRequest, now *time.Time, out *refres
 	})
 }
 
-// queueWant asks for the one charge permission that is wanted at once, and
-// claims it.
+// queueWant requests a refresh of the one charge permission that is wanted at once,
+// and claims it.
 func queueWant(b *pgx.Batch, q refresh.ClaimRequest, now *time.Time, out *refresh.Claimed) {
 	w := q.Want
 	var at *time.Time
@@ -169,7 +169,7 @@ func scanClaims(rows pgx.Rows, out *refresh.Claimed) error {
 
 // queueWakes asks for each account whether a wake-up is needed. A trip made
 // again forces the decision: the first may have noted a wake-up as under way,
-// and nobody learnt that it was to be sent.
+// and the answer, that it was to be sent, was lost.
 func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wallet.Wake, force bool, unlessHeld refresh.Lease, now *time.Time, out *[]refresh.Wake) {
 	var lease *string
 	if unlessHeld != (refresh.Lease{}) {
@@ -193,7 +193,7 @@ func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wa
 }
 
 // Backlog decides on an account's wake-up as the last transaction of a batch
-// does, and tells what waits.
+// does, and returns what waits.
 func (s *Store) Backlog(ctx context.Context, account wallet.AccountID) (refresh.Backlog, []refresh.Wake, error) {
 	var backlogs []refresh.Backlog
 	var wakes []refresh.Wake
