@@ -60,7 +60,7 @@ func (db *DB) newPool() (*pgxpool.Pool, error) {
 	c.MaxConnLifetime, c.MaxConnLifetimeJitter = maxLifetime, lifetimeJitter
 	c.MaxConnIdleTime = 5 * time.Minute
 	// acquire pings: a connection that the pool destroys keeps its place until
-	// the server has been told, which takes 15 s where the server is silent.
+	// the server has answered, which takes 15 s where the server is silent.
 	c.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 	pool, err := pgxpool.NewWithConfig(context.Background(), c)
 	if err != nil {

@@ -111,7 +111,7 @@ func trust(t *tls.Config, ca string) error {
 }
 
 // public are the authorities of the system and of RDS. They are read when the
-// first connection is made: at the start nobody waits for that.
+// first connection is made: a start need not wait for that.
 var public = sync.OnceValues(func() (*x509.CertPool, error) {
 	roots, err := x509.SystemCertPool()
 	if err != nil {

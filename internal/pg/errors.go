@@ -57,7 +57,7 @@ func withoutData(err error) error {
 	return err
 }
 
-// dataError is an error about data, told without the data.
+// dataError is an error about data that does not quote the data.
 type dataError struct {
 	text  string
 	cause error
@@ -66,7 +66,7 @@ type dataError struct {
 func (e *dataError) Error() string { return e.text }
 func (e *dataError) Unwrap() error { return e.cause }
 
-// describe tells what the server refused by names alone.
+// describe says by names alone what the server refused.
 func describe(e *pgconn.PgError) string {
 	text := "the server refused the data: SQLSTATE " + e.Code
 	for _, part := range []struct{ what, name string }{

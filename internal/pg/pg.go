@@ -27,7 +27,7 @@ import (
 
 // Options are the limits of a DB. The zero value is usable.
 type Options struct {
-	// Connections is the most open at once; zero means 1, which serves a
+	// Connections limits how many are open at once; zero means 1, which serves a
 	// function that does one batch at a time.
 	Connections int32
 	// ConnectTimeout bounds one connection attempt; zero means 5 s.

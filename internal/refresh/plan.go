@@ -79,16 +79,16 @@ func answered(c Claim, got *amazonpay.ChargePermission, follow wallet.Followed, 
 	}
 	r.State = state
 	r.Changes = wallet.Diff(c.Stored, &r.State)
-	r.Held = held(c, r.Changes)
+	r.ContradictsRecent = contradictsRecent(c, r.Changes)
 	if r.Unreadable = got.Unreadable; len(r.Unreadable) > 0 {
 		r.Error = clip("Amazon Pay sent members of an unknown form, which keep what was stored before: " + strings.Join(r.Unreadable, ", "))
 	}
 	return r
 }
 
-// held reports whether a change undoes something stored less than the margin
-// ago: the read may come from a replica that lags behind the one before it.
-func held(c Claim, changes []wallet.Change) bool {
+// contradictsRecent reports whether a change undoes something stored less than the
+// margin ago: the read may come from a replica that lags behind the one before it.
+func contradictsRecent(c Claim, changes []wallet.Change) bool {
 	if c.Stored == nil {
 		return false
 	}

@@ -97,8 +97,8 @@ func TestWhatDiffersFromARecentChangeIsHeld(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := answered(Claim{ID: id, Recent: c.recent, Stored: c.stored}, answer(t, read), wallet.DefaultFollowed(), 0)
-			if r.Held != c.want {
-				t.Errorf("held: %v", r.Held)
+			if r.ContradictsRecent != c.want {
+				t.Errorf("contradicts what is recent: %v", r.ContradictsRecent)
 			}
 		})
 	}

@@ -162,10 +162,10 @@ type Result struct {
 	Changes []wallet.Change
 	// HasAddress: Amazon told a shipping address, to be stored or not.
 	HasAddress bool
-	// Held: it differs in a facet stored less than the margin ago, and may be
-	// the older of the two. It is not stored; a confirmation decides.
-	Held    bool
-	Backoff time.Duration
+	// ContradictsRecent: it changes a facet that was stored less than the margin
+	// ago, and may be the older of the two reads.
+	ContradictsRecent bool
+	Backoff           time.Duration
 	// Temporary: another try a little later may well succeed. Who can wait for
 	// it makes one, with a claim of its own.
 	Temporary bool
@@ -202,7 +202,10 @@ type Settled struct {
 	Stored  bool
 	Confirm bool // wanted once more, after the margin
 	Early   bool
-	Held    bool
+	// Withheld: it was read and not stored, because it contradicts what was stored
+	// a moment ago. The store alone decides that, as it knows how often the charge
+	// permission has been confirmed; a confirmation shows who was right.
+	Withheld bool
 }
 
 // Committed is what the second round trip brought. Results missing from

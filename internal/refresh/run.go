@@ -274,7 +274,7 @@ func (r *Runner) tell(ctx context.Context, done round) {
 		if s.Confirm {
 			r.count(telemetry.Confirmations, 1, cause)
 		}
-		if s.Held {
+		if s.Withheld {
 			r.count(telemetry.Held, 1, cause)
 		}
 		if !s.Stored {

@@ -30,9 +30,9 @@ const exportSettings = `set local enable_seqscan = off; set local enable_bitmaps
 	set local statement_timeout = '30min'; set local timezone = 'UTC'; set local datestyle = 'ISO'`
 
 // Export passes on the rows of a list, as they were when it began, in the order
-// of its key: page after page of one read-only transaction. Begin is told the
-// columns and about how many rows the list has, 0 if nobody knows. The cells are
-// valid until row returns. It begins once and is not repeated: what was passed on
+// of its key: page after page of one read-only transaction. Begin gets the
+// columns and about how many rows the list has, 0 if that is unknown. The cells
+// are valid until row returns. An export is not repeated after a failure: rows
 // cannot be taken back.
 func (s *Store) Export(ctx context.Context, q export.Query, begin func([]export.Column, int) error, row func([]export.Cell) error) error {
 	err := s.db.Use(ctx, func(conn *pgx.Conn) error {
@@ -90,7 +90,7 @@ func exported(ctx context.Context, tx pgx.Tx, q export.Query) (accounts []*strin
 // exportPage returns the statement of a page, and its arguments. Account is nil
 // for all; after is the key of the row before, nil for the first page. A filter
 // that is not asked for is left out: the planner must not weigh it.
-func exportPage(q export.Query, account *string, after []string, most int) (string, []any) {
+func exportPage(q export.Query, account *string, after []string, limit int) (string, []any) {
 	schema := "back_office"
 	if q.Masked {
 		schema = "back_office_masked"
@@ -124,7 +124,7 @@ func exportPage(q export.Query, account *string, after []string, most int) (stri
 		where = append(where, "("+strings.Join(key, ", ")+") > ("+strings.Join(last, ", ")+")")
 	}
 	return strings.NewReplacer("{list}", schema+"."+q.List.Name, "{where}", strings.Join(where, " and "),
-		"{key}", strings.Join(key, ", "), "{most}", parameter(most, "int")).Replace(sqlExport), args
+		"{key}", strings.Join(key, ", "), "{limit}", parameter(limit, "int")).Replace(sqlExport), args
 }
 
 // keyTypes are the types of the columns that a key can have.
@@ -189,7 +189,7 @@ func (e *exporting) page(rows pgx.Rows) (n int, last []string, err error) {
 	return n, last, errors.Join(err, rows.Err())
 }
 
-// head tells the columns, once.
+// head passes on the columns, once.
 func (e *exporting) head(rows pgx.Rows) error {
 	for i, f := range rows.FieldDescriptions() {
 		kind, ok := kinds[f.DataTypeOID]
@@ -206,7 +206,7 @@ func (e *exporting) head(rows pgx.Rows) error {
 	return e.begin(e.columns)
 }
 
-// place is that of a column in the key.
+// place returns the place of a column in the key.
 func (e *exporting) place(column int) int {
 	return slices.IndexFunc(e.q.List.Key, func(k export.Column) bool { return k.Name == e.columns[column].Name })
 }

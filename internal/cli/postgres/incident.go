@@ -14,8 +14,9 @@ import (
 
 var sqlInbox = pg.Statement(Statements, "inbox")
 
-// Inbox is that of cli.Inbox. It begins once and is not repeated:
-// what was passed on cannot be taken back.
+// Inbox passes on the notifications that an account's worker recorded in a period,
+// in the order of their publication, until each fails. It is not repeated after a
+// failure: what was passed on cannot be taken back.
 func (s *Store) Inbox(ctx context.Context, account wallet.AccountID, since, until time.Time, each func(refresh.Recorded) error) error {
 	err := s.db.Use(ctx, func(conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, sqlInbox, account, since, until)

@@ -20,8 +20,9 @@ var (
 	sqlRestoreAccounts = pg.Statement(Statements, "restore_accounts")
 )
 
-// Restored is that of cli.RestoreStore. Repeated after an unknown outcome it raises
-// the counter once more, which only leaves a gap.
+// Restored raises the feed's counter, ends all leases and forgets wake-ups under
+// way. Repeated after an unknown outcome it raises the counter once more, which
+// only leaves a gap.
 func (s *Store) Restored(ctx context.Context) (position int64, leases int, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		pg.Affect(b, &leases, sqlRestoreLeases)
@@ -31,7 +32,7 @@ func (s *Store) Restored(ctx context.Context) (position int64, leases int, err e
 	return position, leases, err
 }
 
-// Standing is that of cli.RestoreStore.
+// Standing returns those erasures after which no update was completed.
 func (s *Store) Standing(ctx context.Context, account wallet.AccountID, all []privacy.Erasure) (standing []privacy.Erasure, err error) {
 	ids, at := make([]string, len(all)), make([]time.Time, len(all))
 	for i, e := range all {
@@ -51,7 +52,8 @@ func (s *Store) Standing(ctx context.Context, account wallet.AccountID, all []pr
 	return standing, err
 }
 
-// MarkAll is that of cli.RestoreStore.
+// MarkAll requests a refresh of what may have changed, of the next limit charge
+// permissions in key order after one.
 func (s *Store) MarkAll(ctx context.Context, account wallet.AccountID, after wallet.ChargePermissionID, limit int) (seen int, last wallet.ChargePermissionID, requested int, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		b.Queue(sqlRestoreMark, account, after, limit, s.db.Now()).QueryRow(func(row pgx.Row) error {
@@ -61,7 +63,8 @@ func (s *Store) MarkAll(ctx context.Context, account wallet.AccountID, after wal
 	return seen, last, requested, err
 }
 
-// Accounts is that of cli.RestoreStore.
+// Accounts returns the accounts of the database, and how many charge permissions
+// they have.
 func (s *Store) Accounts(ctx context.Context) (accounts []wallet.AccountID, total int, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		b.Queue(`analyze walletsync.accounts`)

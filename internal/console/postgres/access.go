@@ -19,7 +19,7 @@ var (
 	sqlForgetAccess = pg.Statement(Statements, "forget_access")
 )
 
-// LogAccess writes into the access log what somebody did: a line for each charge
+// LogAccess writes what a user did into the access log: a line for each charge
 // permission, one if there are none.
 func (s *Store) LogAccess(ctx context.Context, by view.Identity, a view.Access) error {
 	n := max(len(a.ChargePermissions), 1)
@@ -39,9 +39,9 @@ func (s *Store) LogAccess(ctx context.Context, by view.Identity, a view.Access) 
 	return nil
 }
 
-// Accesses returns who opened a record, the newest first and at most so many.
-func (s *Store) Accesses(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, most int) (all []view.Accessed, err error) {
-	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Collect(b, &all, pgx.RowToStructByPos, sqlAccessOf, account, id, most) })
+// Accesses returns who opened a record, the newest first and at most limit.
+func (s *Store) Accesses(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, limit int) (all []view.Accessed, err error) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Collect(b, &all, pgx.RowToStructByPos, sqlAccessOf, account, id, limit) })
 	if err != nil {
 		return nil, fmt.Errorf("read the access log: %w", err)
 	}
@@ -49,8 +49,8 @@ func (s *Store) Accesses(ctx context.Context, account wallet.AccountID, id walle
 }
 
 // ForgetAccesses deletes the lines of the access log that were written so long
-// ago, the oldest first and at most so many, and returns how many.
-func (s *Store) ForgetAccesses(ctx context.Context, written time.Duration, most int) (forgotten int, err error) {
-	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Affect(b, &forgotten, sqlForgetAccess, written.Seconds(), most, s.db.Now()) })
+// ago, the oldest first and at most limit, and returns how many.
+func (s *Store) ForgetAccesses(ctx context.Context, written time.Duration, limit int) (forgotten int, err error) {
+	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Affect(b, &forgotten, sqlForgetAccess, written.Seconds(), limit, s.db.Now()) })
 	return forgotten, err
 }

@@ -26,7 +26,7 @@ var Statements embed.FS
 // Notifications returns what is known of the accounts' notifications, in their
 // order: reconcile/postgres.
 type Notifications interface {
-	HeardOf(ctx context.Context, accounts []wallet.AccountID, patience time.Duration) ([]reconcile.Heard, error)
+	HeardOf(ctx context.Context, accounts []wallet.AccountID, gracePeriod time.Duration) ([]reconcile.Heard, error)
 }
 
 // Store is what the console needs of the database.
@@ -97,7 +97,7 @@ func (s *Store) Search(ctx context.Context, masked bool, q view.Query) ([]view.R
 	}
 	sql, known := sqlSearch[q.By]
 	if masked && view.Personal(q.By) {
-		// The order of what is found tells of the data that the rows leave out.
+		// The order of the rows would reveal the data that they leave out.
 		return nil, view.Cursor{}, fmt.Errorf("search by %s: not without the right to personal data", q.By)
 	}
 	if !known {
@@ -112,24 +112,24 @@ func (s *Store) Search(ctx context.Context, masked bool, q view.Query) ([]view.R
 
 // List returns a page of one of the lists.
 func (s *Store) List(ctx context.Context, masked bool, q view.ListQuery) ([]view.Row, view.Cursor, error) {
-	most, c := q.Most+1, q.After
+	limit, c := q.Most+1, q.After
 	switch q.Filter {
 	case view.NotChargeable:
-		return s.list(ctx, masked, q.Most, sqlState, wallet.NonChargeable, newest(c), c.Account, c.Place, most)
+		return s.list(ctx, masked, q.Most, sqlState, wallet.NonChargeable, newest(c), c.Account, c.Place, limit)
 	case view.UpdatedToday:
-		return s.list(ctx, masked, q.Most, sqlUpdated, q.Since, newest(c), c.Account, c.Place, most)
+		return s.list(ctx, masked, q.Most, sqlUpdated, q.Since, newest(c), c.Account, c.Place, limit)
 	case view.UpdatePending:
 		last := c.Place
 		if last == "" {
 			last = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 		}
-		return s.list(ctx, masked, q.Most, sqlPending, newest(c), last, most)
+		return s.list(ctx, masked, q.Most, sqlPending, newest(c), last, limit)
 	case view.Waiting:
-		return s.list(ctx, masked, q.Most, sqlWaiting, oldest(c), c.Account, c.Place, most)
+		return s.list(ctx, masked, q.Most, sqlWaiting, oldest(c), c.Account, c.Place, limit)
 	case view.Stale:
-		return s.list(ctx, masked, q.Most, sqlStale, q.Since, oldest(c), c.Account, c.Place, most)
+		return s.list(ctx, masked, q.Most, sqlStale, q.Since, oldest(c), c.Account, c.Place, limit)
 	case view.Failing:
-		return s.list(ctx, masked, q.Most, sqlFailing, oldest(c), c.Account, c.Place, most)
+		return s.list(ctx, masked, q.Most, sqlFailing, oldest(c), c.Account, c.Place, limit)
 	}
 	return nil, view.Cursor{}, fmt.Errorf("there is no list %q", q.Filter)
 }
@@ -151,16 +151,16 @@ func oldest(c view.Cursor) string {
 }
 
 // list finds a page of rows, and reads what it shows of them.
-func (s *Store) list(ctx context.Context, masked bool, most int, sql string, args ...any) ([]view.Row, view.Cursor, error) {
+func (s *Store) list(ctx context.Context, masked bool, limit int, sql string, args ...any) ([]view.Row, view.Cursor, error) {
 	var keys []view.Key
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Collect(b, &keys, pgx.RowToStructByPos, sql, args...) })
 	if err != nil {
 		return nil, view.Cursor{}, err
 	}
 	var next view.Cursor
-	if len(keys) > most {
-		keys = keys[:most]
-		next = view.CursorAfter(keys[most-1])
+	if len(keys) > limit {
+		keys = keys[:limit]
+		next = view.CursorAfter(keys[limit-1])
 	}
 	accounts, ids := make([]string, len(keys)), make([]string, len(keys))
 	for i, k := range keys {
@@ -199,7 +199,7 @@ func one[T any](b *pgx.Batch, into **T, sql string, args ...any) {
 }
 
 // Record reads all of one charge permission, in one round trip. It returns false
-// for one that walletsync was never told of, or does not follow.
+// for one that walletsync does not know or does not follow.
 func (s *Store) Record(ctx context.Context, masked bool, account wallet.AccountID, id wallet.ChargePermissionID, before int64) (view.Record, bool, error) {
 	if before == 0 {
 		before = math.MaxInt64
@@ -229,9 +229,9 @@ func (s *Store) Record(ctx context.Context, masked bool, account wallet.AccountI
 	return out, true, nil
 }
 
-// Overview reads how all stands, and the hours since. Patience is how long the
-// notification of an update may take.
-func (s *Store) Overview(ctx context.Context, from time.Time, patience time.Duration) (view.Overview, error) {
+// Overview reads the state of the accounts, and the hours since from. An update's
+// notification is due after gracePeriod.
+func (s *Store) Overview(ctx context.Context, from time.Time, gracePeriod time.Duration) (view.Overview, error) {
 	var out view.Overview
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		out = view.Overview{}
@@ -252,7 +252,7 @@ func (s *Store) Overview(ctx context.Context, from time.Time, patience time.Dura
 	for i, a := range out.Accounts {
 		accounts[i] = wallet.AccountID(a.Account)
 	}
-	heard, err := s.notifications.HeardOf(ctx, accounts, patience)
+	heard, err := s.notifications.HeardOf(ctx, accounts, gracePeriod)
 	if err != nil {
 		return view.Overview{}, err
 	}

@@ -41,13 +41,13 @@ type Examiner struct {
 	SignIn func(context.Context, *pgx.ConnConfig) error
 }
 
-// patience bounds a look, connecting included.
-const patience = 10 * time.Second
+// timeout bounds a look, connecting included.
+const timeout = 10 * time.Second
 
 // Look connects to the database at url, trusting the certificate authorities ca
-// besides, and tells what is there.
+// besides, and returns what it finds.
 func (e Examiner) Look(ctx context.Context, url config.Secret, ca string) (doctor.Database, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	c, err := pg.ConnConfig(url.Reveal(), ca)
 	switch {
@@ -119,7 +119,7 @@ func (e Examiner) Look(ctx context.Context, url config.Secret, ca string) (docto
 // readers are the roles that the migrations make.
 var readers = []string{"walletsync_reader", "walletsync_reader_masked"}
 
-// reached tells how a connection was made.
+// reached returns how a connection was made.
 func reached(c *pgx.ConnConfig, conn *pgx.Conn) doctor.Database {
 	var db doctor.Database
 	db.Local = pg.Local(c.Host)

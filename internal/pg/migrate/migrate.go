@@ -75,9 +75,9 @@ const (
 	// lockPause is between two attempts at a step that found a table locked:
 	// long enough for those who waited behind it.
 	lockPause = time.Second
-	// lockPatience is how many seconds a migrator waits for another; what ends
+	// lockTimeout is how many seconds a migrator waits for another; what ends
 	// it is the context, and Lambda allows no more.
-	lockPatience = 900
+	lockTimeout = 900
 )
 
 // Run brings the schema of the database at url up to date and copies the
@@ -95,7 +95,7 @@ const (
 // older code runs on it.
 //
 // The error says what to do. It holds no value of a row and no password, and no
-// SQL: it is shown to whoever deploys.
+// SQL: it is shown to the person who deploys.
 func Run(ctx context.Context, url, ca string, accounts []Account, options ...stdlib.OptionOpenDB) (Migrated, error) {
 	return run(ctx, migrations.FS, url, ca, accounts, options...)
 }
@@ -112,7 +112,7 @@ func run(ctx context.Context, files fs.FS, url, ca string, accounts []Account, o
 	defer db.Close()
 	var version int
 	if err := db.QueryRowContext(ctx, `select current_setting('server_version_num')::int`).Scan(&version); err != nil {
-		return Migrated{}, fmt.Errorf("%w; check the URL in the database's secret, and that the migrator may reach that host", told(err))
+		return Migrated{}, fmt.Errorf("%w; check the URL in the database's secret, and that the migrator may reach that host", explain(err))
 	}
 	if version < oldestServer {
 		return Migrated{}, fmt.Errorf("the server is PostgreSQL %d; walletsync needs 15 or newer", version/10000)
@@ -122,13 +122,13 @@ func run(ctx context.Context, files fs.FS, url, ca string, accounts []Account, o
 		return out, err
 	}
 	if out.ByHand, err = readers(ctx, db); err != nil {
-		return out, fmt.Errorf("the back-office's readers: %w", told(err))
+		return out, fmt.Errorf("the back-office's readers: %w", explain(err))
 	}
 	if out.Left, err = putAccounts(ctx, db, accounts); err != nil {
-		return out, fmt.Errorf("accounts: %w", told(err))
+		return out, fmt.Errorf("accounts: %w", explain(err))
 	}
 	out.Accounts = len(accounts)
-	tell(ctx, out)
+	logMigrated(ctx, out)
 	return out, nil
 }
 
@@ -152,13 +152,13 @@ func endIdleSessions(ctx context.Context, url, ca string, options []stdlib.Optio
 	db := stdlib.OpenDB(*c, options...)
 	defer db.Close()
 	if _, err := db.ExecContext(ctx, sqlIdle); err != nil {
-		return told(err)
+		return explain(err)
 	}
 	return nil
 }
 
-// tell logs what was done, and what somebody should know or do.
-func tell(ctx context.Context, done Migrated) {
+// logMigrated logs what was done, and what an operator should know or do.
+func logMigrated(ctx context.Context, done Migrated) {
 	log := zerolog.Ctx(ctx)
 	log.Info().Interface("migrated", done).Msg("the schema is up to date")
 	if done.To > done.Known {
@@ -173,12 +173,12 @@ func tell(ctx context.Context, done Migrated) {
 }
 
 func steps(ctx context.Context, files fs.FS, db *sql.DB) (Migrated, error) {
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, lockPatience))
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, lockTimeout))
 	if err != nil {
 		return Migrated{}, err
 	}
 	if err := createVersionTable(ctx, db, locker); err != nil {
-		return Migrated{}, fmt.Errorf("create schema walletsync and its table migrations: %w", told(err))
+		return Migrated{}, fmt.Errorf("create schema walletsync and its table migrations: %w", explain(err))
 	}
 	p, err := goose.NewProvider(goose.DialectPostgres, db, files,
 		goose.WithTableName(versionTable), goose.WithSessionLocker(locker))
@@ -196,7 +196,7 @@ func steps(ctx context.Context, files fs.FS, db *sql.DB) (Migrated, error) {
 		return out, err
 	}
 	if out.To, err = p.GetDBVersion(ctx); err != nil {
-		return out, fmt.Errorf("schema version: %w", told(err))
+		return out, fmt.Errorf("schema version: %w", explain(err))
 	}
 	out.From = out.To
 	if len(results) > 0 {
@@ -268,7 +268,7 @@ func up(ctx context.Context, p *goose.Provider) (applied []*goose.MigrationResul
 			return applied, nil
 		}
 		if !inTheWay(err) && (!blocked || ctx.Err() == nil) {
-			return applied, fmt.Errorf("%s: %w", at, told(unquoted(err)))
+			return applied, fmt.Errorf("%s: %w", at, explain(unquoted(err)))
 		}
 		blocked = true
 		zerolog.Ctx(ctx).Warn().Str("at", at).Msg("a lock that it needs is held; it made way, and is tried again")
@@ -276,7 +276,7 @@ func up(ctx context.Context, p *goose.Provider) (applied []*goose.MigrationResul
 		select {
 		case <-ctx.Done():
 			pause.Stop()
-			return applied, fmt.Errorf("%s: %w; others held the locks that it needs all the time: find them by pg_blocking_pids(), end what has been open for long, and migrate again", at, told(err))
+			return applied, fmt.Errorf("%s: %w; others held the locks that it needs all the time: find them by pg_blocking_pids(), end what has been open for long, and migrate again", at, explain(err))
 		case <-pause.C:
 		}
 	}
@@ -394,9 +394,9 @@ func alreadyExists(err error) bool {
 // lock_not_available or deadlock_detected.
 func inTheWay(err error) bool { return code(err) == "55P03" || code(err) == "40P01" }
 
-// told is an error as it may be shown, with the remedy. The server's quotes values
+// explain returns an error as it may be shown, with the remedy. The server's quotes values
 // that it could not read (class 22).
-func told(err error) error {
+func explain(err error) error {
 	var refused *pgconn.PgError
 	var connect *pgconn.ConnectError
 	switch {
@@ -421,7 +421,7 @@ func told(err error) error {
 }
 
 // unquoted is an error of goose's without the whole statement, which it quotes:
-// what told does not take out of it is where it began.
+// what explain does not take out of it is where it began.
 func unquoted(err error) error {
 	var refused *pgconn.PgError
 	var connect *pgconn.ConnectError

@@ -658,12 +658,12 @@ func TestWhatTheServerQuotesIsNotToldOn(t *testing.T) {
 		"22P02": "a stored value does not fit (SQLSTATE 22P02); the server's log has the row",
 		"23514": "Jane Doe (SQLSTATE 23514); the server's log has the row", // names the constraint alone
 	} {
-		err := told(fmt.Errorf("failed to execute SQL query %q: %w", "select 'Jane Doe'", &pgconn.PgError{Code: code, Message: "Jane Doe", Detail: "Failing row contains (Jane Doe, Main Street 1)."}))
+		err := explain(fmt.Errorf("failed to execute SQL query %q: %w", "select 'Jane Doe'", &pgconn.PgError{Code: code, Message: "Jane Doe", Detail: "Failing row contains (Jane Doe, Main Street 1)."}))
 		if err.Error() != says {
 			t.Errorf("%q, want %q", err, says)
 		}
 	}
-	if err := told(unquoted(fmt.Errorf("failed to execute SQL query %q: %w", "select 'Jane Doe'", errors.Join(fmt.Errorf("read: %w", errors.New("connection reset")))))); err.Error() != "connection reset" {
+	if err := explain(unquoted(fmt.Errorf("failed to execute SQL query %q: %w", "select 'Jane Doe'", errors.Join(fmt.Errorf("read: %w", errors.New("connection reset")))))); err.Error() != "connection reset" {
 		t.Errorf("%q", err)
 	}
 }

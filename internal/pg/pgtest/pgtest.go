@@ -133,7 +133,7 @@ func Through(t *testing.T, front, database string) string {
 	return d.String()
 }
 
-// RandomSeed is another one in each run, and told if the test fails.
+// RandomSeed returns another seed in each run, and logs it.
 func RandomSeed(t testing.TB) uint64 {
 	var b [8]byte
 	_, _ = rand.Read(b[:])

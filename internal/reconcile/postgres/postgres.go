@@ -32,7 +32,7 @@ type Store struct{ db *pg.DB }
 // New returns the store in a database.
 func New(db *pg.DB) *Store { return &Store{db} }
 
-// Sweepable tells what there is to sweep in an account.
+// Sweepable returns what there is to sweep in an account.
 func (s *Store) Sweepable(ctx context.Context, account wallet.AccountID) (reconcile.Sweepable, error) {
 	var out []reconcile.Sweepable
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Collect(b, &out, pgx.RowToStructByPos, sqlSweepable, account) })
@@ -45,9 +45,9 @@ func (s *Store) Sweepable(ctx context.Context, account wallet.AccountID) (reconc
 	return out[0], nil
 }
 
-// MarkUnread marks what has been unread for so long as wanted at sweep
-// priority, the longest unread first and at most limit. Repeated after an
-// unknown outcome it may mark as many again.
+// MarkUnread requests a refresh at sweep priority of what has been unread for so
+// long, the longest unread first and at most limit. Repeated after an
+// unknown outcome it may request as many more.
 func (s *Store) MarkUnread(ctx context.Context, account wallet.AccountID, unread time.Duration, limit int) (int, error) {
 	var marked int
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Affect(b, &marked, sqlSweep, account, unread.Seconds(), limit, s.db.Now()) })
@@ -55,9 +55,9 @@ func (s *Store) MarkUnread(ctx context.Context, account wallet.AccountID, unread
 }
 
 // Heard returns what is known of an account's notifications. An update's is due
-// after patience.
-func (s *Store) Heard(ctx context.Context, account wallet.AccountID, patience time.Duration) (reconcile.Heard, error) {
-	heard, err := s.HeardOf(ctx, []wallet.AccountID{account}, patience)
+// after gracePeriod.
+func (s *Store) Heard(ctx context.Context, account wallet.AccountID, gracePeriod time.Duration) (reconcile.Heard, error) {
+	heard, err := s.HeardOf(ctx, []wallet.AccountID{account}, gracePeriod)
 	if err != nil {
 		return reconcile.Heard{}, err
 	}
@@ -65,11 +65,11 @@ func (s *Store) Heard(ctx context.Context, account wallet.AccountID, patience ti
 }
 
 // HeardOf is Heard of several accounts, in their order.
-func (s *Store) HeardOf(ctx context.Context, accounts []wallet.AccountID, patience time.Duration) (heard []reconcile.Heard, err error) {
+func (s *Store) HeardOf(ctx context.Context, accounts []wallet.AccountID, gracePeriod time.Duration) (heard []reconcile.Heard, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		heard = make([]reconcile.Heard, len(accounts))
 		for i, a := range accounts {
-			b.Queue(sqlChannel, a, patience.Seconds(), s.db.Now()).QueryRow(func(row pgx.Row) error {
+			b.Queue(sqlChannel, a, gracePeriod.Seconds(), s.db.Now()).QueryRow(func(row pgx.Row) error {
 				var last, first *time.Time
 				h := &heard[i]
 				if err := row.Scan(&last, &h.Updates, &h.Found, &first); err != nil {

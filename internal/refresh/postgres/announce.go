@@ -21,7 +21,7 @@ var (
 // Announce makes charge permissions known to an account, and requests those
 // that were never read at the priority of a notification. The ids are distinct
 // and in key order, and so is what it returns, with the wake-up that has to be
-// sent. Repeated after an unknown outcome it may tell as pending what the first
+// sent. Repeated after an unknown outcome it may report as pending what the first
 // trip requested.
 func (s *Store) Announce(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) ([]wallet.Announcement, []refresh.Wake, error) {
 	var out []wallet.Announcement

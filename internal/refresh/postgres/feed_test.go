@@ -235,7 +235,7 @@ func (w *feedWriters) transaction(ctx context.Context, random *mathrand.Rand) er
 			if random.IntN(3) == 0 {
 				changes = append(changes, change())
 			}
-			results[i] = map[string]any{"account": "main", "id": id, "kind": "read", "hold": false, "read_at": time.Now(), "cause": "ipn",
+			results[i] = map[string]any{"account": "main", "id": id, "kind": "read", "contradicts_recent": false, "read_at": time.Now(), "cause": "ipn",
 				"state": map[string]string{"type": "PaymentMethodOnFile"}, "changes": changes}
 		}
 		text, err := json.Marshal(results)

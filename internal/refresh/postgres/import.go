@@ -20,8 +20,9 @@ var (
 	sqlImportOthers = pg.Statement(Statements, "import_others")
 )
 
-// Import is that of refresh.ImportStore. Repeated after an unknown outcome it
-// may count as known what the first trip marked.
+// Import requests a refresh, behind everything else, of those ids that are not
+// known, and returns how many they were. Repeated after an unknown outcome it may
+// count as known what the first trip requested.
 func (s *Store) Import(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) (int, error) {
 	var marked int
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
@@ -34,7 +35,7 @@ func (s *Store) Import(ctx context.Context, account wallet.AccountID, ids []wall
 	return marked, err
 }
 
-// Imported is that of refresh.ImportStore.
+// Imported returns what has become of imported ids.
 func (s *Store) Imported(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) (refresh.Imported, error) {
 	var out refresh.Imported
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
@@ -45,7 +46,7 @@ func (s *Store) Imported(ctx context.Context, account wallet.AccountID, ids []wa
 	return out, err
 }
 
-// ImportOf tells how the import of an account stands.
+// ImportOf returns how far the import of an account is.
 func (s *Store) ImportOf(ctx context.Context, account wallet.AccountID) (refresh.Import, error) {
 	var out refresh.Import
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
@@ -62,7 +63,7 @@ func (s *Store) ImportOf(ctx context.Context, account wallet.AccountID) (refresh
 	return out, err
 }
 
-// OtherCalls tells about how many calls a second went to anything but imports in
+// OtherCalls returns about how many calls a second went to anything but imports in
 // the last hour.
 func (s *Store) OtherCalls(ctx context.Context, account wallet.AccountID) (float64, error) {
 	var out float64

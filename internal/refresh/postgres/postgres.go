@@ -1,5 +1,5 @@
-// Package postgres keeps which charge permissions are wanted and what is stored of
-// them: the two round trips of a refresh, wake-ups, imports and announcements.
+// Package postgres keeps refresh requests and charge permissions: the two round
+// trips of a refresh, wake-ups, imports and announcements.
 package postgres
 
 import (
@@ -115,8 +115,8 @@ func queueAsks(b *pgx.Batch, q refresh.ClaimRequest, now *time.Time, out *refres
 	})
 }
 
-// queueWant asks for the one charge permission that is wanted at once, and
-// claims it.
+// queueWant requests a refresh of the one charge permission that is wanted at once,
+// and claims it.
 func queueWant(b *pgx.Batch, q refresh.ClaimRequest, now *time.Time, out *refresh.Claimed) {
 	w := q.Want
 	var at *time.Time
@@ -169,7 +169,7 @@ func scanClaims(rows pgx.Rows, out *refresh.Claimed) error {
 
 // queueWakes asks for each account whether a wake-up is needed. A trip made
 // again forces the decision: the first may have noted a wake-up as under way,
-// and nobody learnt that it was to be sent.
+// and the answer, that it was to be sent, was lost.
 func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wallet.Wake, force bool, unlessHeld refresh.Lease, now *time.Time, out *[]refresh.Wake) {
 	var lease *string
 	if unlessHeld != (refresh.Lease{}) {
@@ -193,7 +193,7 @@ func (s *Store) queueWakes(b *pgx.Batch, accounts []wallet.AccountID, woken []wa
 }
 
 // Backlog decides on an account's wake-up as the last transaction of a batch
-// does, and tells what waits.
+// does, and returns what waits.
 func (s *Store) Backlog(ctx context.Context, account wallet.AccountID) (refresh.Backlog, []refresh.Wake, error) {
 	var backlogs []refresh.Backlog
 	var wakes []refresh.Wake
@@ -280,7 +280,7 @@ func (s *Store) commit(ctx context.Context, q refresh.CommitRequest) (refresh.Co
 		now := s.db.Now()
 		b.Queue(sqlFence, q.Lease.String())
 		pg.Append(b, &out.Settled, func(row pgx.CollectableRow) (t refresh.Settled, err error) {
-			err = row.Scan(&t.Account, &t.ID, &t.Stored, &t.Confirm, &t.Early, &t.Held)
+			err = row.Scan(&t.Account, &t.ID, &t.Stored, &t.Confirm, &t.Early, &t.Withheld)
 			return t, err
 		}, sqlCommit, q.Lease.String(), results, q.Margin.Seconds(), q.ConfirmAfter().Seconds(), refresh.MaxConfirms, now)
 		// The quota rows are locked in key order: all of an account before the next.
@@ -382,18 +382,18 @@ func (s *Store) QueueCallOutcomes(b *pgx.Batch, o wallet.CallOutcomes, paused fu
 
 // resultRow is a result as commit.sql reads it.
 type resultRow struct {
-	Account   wallet.AccountID          `json:"account"`
-	ID        wallet.ChargePermissionID `json:"id"`
-	Kind      refresh.Kind              `json:"kind"`
-	Held      bool                      `json:"hold"`
-	ReadAt    time.Time                 `json:"read_at,omitzero"`
-	RequestID string                    `json:"request_id"`
-	Cause     wallet.Cause              `json:"cause"`
-	Message   string                    `json:"message_id"`
-	Backoff   float64                   `json:"backoff"`
-	Error     *string                   `json:"error"`
-	State     *wallet.ChargePermission  `json:"state,omitempty"`
-	Changes   []wallet.Change           `json:"changes"`
+	Account           wallet.AccountID          `json:"account"`
+	ID                wallet.ChargePermissionID `json:"id"`
+	Kind              refresh.Kind              `json:"kind"`
+	ContradictsRecent bool                      `json:"contradicts_recent"`
+	ReadAt            time.Time                 `json:"read_at,omitzero"`
+	RequestID         string                    `json:"request_id"`
+	Cause             wallet.Cause              `json:"cause"`
+	Message           string                    `json:"message_id"`
+	Backoff           float64                   `json:"backoff"`
+	Error             *string                   `json:"error"`
+	State             *wallet.ChargePermission  `json:"state,omitempty"`
+	Changes           []wallet.Change           `json:"changes"`
 }
 
 // encodeResults returns the results as commit.sql reads them. What Amazon sent
@@ -406,7 +406,7 @@ func encodeResults(results []refresh.Result) (string, error) {
 			out.WriteByte(',')
 		}
 		row := resultRow{
-			Account: r.Account, ID: r.ID, Kind: r.Kind, Held: r.Held, ReadAt: r.ReadAt, RequestID: r.RequestID,
+			Account: r.Account, ID: r.ID, Kind: r.Kind, ContradictsRecent: r.ContradictsRecent, ReadAt: r.ReadAt, RequestID: r.RequestID,
 			Cause: wallet.CauseOf(r.Priority), Message: r.Message, Backoff: r.Backoff.Seconds(),
 			Changes: r.Changes,
 		}

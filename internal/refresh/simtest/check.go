@@ -420,7 +420,7 @@ func (c *checker) committed(p *proc, q refresh.CommitRequest, got refresh.Commit
 		if s.Early {
 			c.w.saw("early")
 		}
-		if s.Held {
+		if s.Withheld {
 			c.w.saw("held")
 		}
 		if s.Confirm {

@@ -781,7 +781,7 @@ func (w *world) tellCommitted(t *waiting) string {
 			if d.Early {
 				s += ", early"
 			}
-			if d.Held {
+			if d.Withheld {
 				s += ", held"
 			}
 			if d.Confirm {

@@ -715,11 +715,11 @@ func (m *Model) settle(r *Row, res refresh.Result, q refresh.CommitRequest, now 
 		return refresh.Settled{Account: r.Account, ID: r.ID}
 	}
 	early := res.ReadAt.IsZero() || !r.NotifiedAt.IsZero() && res.ReadAt.Before(r.NotifiedAt.Add(q.Margin))
-	held := res.Held && r.Confirms < refresh.MaxConfirms // else the clock that says what is recent is wrong
-	unsure := res.Kind != refresh.NotFollowed && (early || held)
+	withheld := res.ContradictsRecent && r.Confirms < refresh.MaxConfirms // else the clock that says what is recent is wrong
+	unsure := res.Kind != refresh.NotFollowed && (early || withheld)
 	answered := res.Kind == refresh.Read || res.Kind == refresh.Gone || res.Kind == refresh.NotFollowed
-	t := refresh.Settled{Account: r.Account, ID: r.ID, Early: early, Held: held,
-		Stored: res.Kind == refresh.Read && !held}
+	t := refresh.Settled{Account: r.Account, ID: r.ID, Early: early, Withheld: withheld,
+		Stored: res.Kind == refresh.Read && !withheld}
 	t.Confirm = answered && unsure && r.Wanted == r.Claimed && r.Confirms < refresh.MaxConfirms
 	sure := answered && !unsure
 	enough := answered && unsure && r.Wanted == r.Claimed && !t.Confirm

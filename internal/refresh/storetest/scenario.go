@@ -359,7 +359,7 @@ func (s *story) fetch(w *worker, lag, after time.Duration, fail string, nodate b
 		r, closing := refresh.Decide(c, got, err, s.follow[c.Account], s.settings, 0)
 		w.results = append(w.results, r)
 		fmt.Fprintf(&b, "%s: %s", short(c.ID), r.Kind)
-		if r.Held {
+		if r.ContradictsRecent {
 			fmt.Fprint(&b, ", held")
 		}
 		for _, ch := range r.Changes {

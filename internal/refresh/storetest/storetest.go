@@ -361,7 +361,7 @@ func (w *world) result(rt *rapid.T, c refresh.Claim) refresh.Result {
 			r.State, r.Raw = r.State.WithoutPerson(), nil
 		}
 		r.Changes = wallet.Diff(c.Stored, &r.State)
-		r.Held = rapid.IntRange(0, 5).Draw(rt, "held") == 0
+		r.ContradictsRecent = rapid.IntRange(0, 5).Draw(rt, "contradicts what is recent") == 0
 		if rapid.IntRange(0, 5).Draw(rt, "unreadable") == 0 {
 			r.Error = "a member could not be read"
 		}

@@ -125,9 +125,9 @@ func queueSession(b *pgx.Batch, id session.ID, out *session.Session, found *bool
 	})
 }
 
-// Begin stores that the buyer came back with a Checkout Session and holds the
-// attempt, unless it has its outcome, somebody holds it, or it is another
-// session's. Repeated with the same token it holds what it held. It stores no
+// Begin stores that the buyer came back with a Checkout Session and leases the
+// attempt to held, unless it has its outcome, is leased, or belongs to another
+// session. Repeated with the same token it keeps the lease. It stores no
 // new attempt after the session's end or beyond session.MaxCheckoutSessions.
 func (s *Store) Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Held, d time.Duration) (session.Begun, error) {
 	var out session.Begun
@@ -141,7 +141,7 @@ func (s *Store) Begin(ctx context.Context, id session.ID, checkoutSession string
 		s.queueAttempt(b, nil, checkoutSession, id, &out.Attempt, &token)
 	})
 	if err != nil {
-		return session.Begun{}, fmt.Errorf("hold checkout session %s: %w", checkoutSession, err)
+		return session.Begun{}, fmt.Errorf("lease checkout session %s: %w", checkoutSession, err)
 	}
 	out.Refused = out.Found && out.Attempt.CheckoutSession == ""
 	out.Foreign = out.Found && !out.Refused && out.Attempt.Session != id
@@ -208,12 +208,13 @@ func (s *Store) Unidentified(ctx context.Context, u session.Session) error {
 	return nil
 }
 
-// Settle stores what came of working on an attempt and lets it go.
+// Settle stores the outcome of an attempt and ends its lease.
 //
-// A completion is wanted read in the same transaction, so that a crash right
-// after it loses nothing, and lets what was erased be stored again; so is one that stayed unclear, at the sweep's
-// priority. Wanted is raised before the fence is known to hold, as refreshes is
-// locked first: one read too many at worst.
+// A completion requests a refresh in the same transaction, so that a crash right
+// after it loses nothing, and ends the erasure of what was erased before it. An
+// outcome that stayed unclear requests one at the sweep's priority. The request
+// comes before the lease is checked, because refreshes is locked first: one read
+// too many at worst.
 func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		ours = false
@@ -241,7 +242,7 @@ func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, er
 	return ours, nil
 }
 
-// Show returns what a buyer may be told of a completed attempt, and notes that
+// Show returns what a buyer may see of a completed attempt, and notes that
 // it has been shown.
 func (s *Store) Show(ctx context.Context, a session.Attempt) (out session.Shown, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
@@ -265,7 +266,7 @@ func (s *Store) Show(ctx context.Context, a session.Attempt) (out session.Shown,
 }
 
 // Take takes a token for one call. Without one, wait says when the next is
-// there.
+// available.
 func (s *Store) Take(ctx context.Context, a wallet.AccountID, c wallet.Call) (ok bool, wait time.Duration, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		b.Queue(sqlTake, a, c, s.db.Now()).QueryRow(func(row pgx.Row) error {
@@ -281,14 +282,15 @@ func (s *Store) Take(ctx context.Context, a wallet.AccountID, c wallet.Call) (ok
 	return ok, wait, nil
 }
 
-// Rest closes a bucket; zero: for a while that grows with each time.
+// Rest pauses calls of kind c for d. If d is zero, each pause in a row is longer
+// than the one before.
 func (s *Store) Rest(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
 	return s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		s.refreshes.QueueCallOutcomes(b, wallet.CallOutcomes{Account: a, Call: c, Pause: &d, Reason: why}, func(bool) {})
 	})
 }
 
-// Refused notes that a Checkout Session was refused, and closes the bucket if
+// Refused notes that a Checkout Session was refused, and pauses the calls if
 // several different ones in a row were.
 func (s *Store) Refused(ctx context.Context, a wallet.AccountID, c wallet.Call, checkoutSession string) (paused bool, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
@@ -298,7 +300,7 @@ func (s *Store) Refused(ctx context.Context, a wallet.AccountID, c wallet.Call, 
 	return paused, err
 }
 
-// Return gives a token back, and closes the bucket. Made twice, as after a lost
+// Return gives a token back, and pauses the calls. Made twice, as after a lost
 // answer, it would return two: a connection that breaks is not replaced.
 func (s *Store) Return(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
 	err := s.db.RoundTripOnce(ctx, func(b *pgx.Batch) {
@@ -308,13 +310,13 @@ func (s *Store) Return(ctx context.Context, a wallet.AccountID, c wallet.Call, d
 	return err
 }
 
-// Open returns attempts without a clear outcome that nobody works on.
-func (s *Store) Open(ctx context.Context, a wallet.AccountID, most int) (out []session.Open, err error) {
+// Open returns attempts without a clear outcome that no worker has leased.
+func (s *Store) Open(ctx context.Context, a wallet.AccountID, limit int) (out []session.Open, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		pg.Collect(b, &out, func(row pgx.CollectableRow) (o session.Open, err error) {
 			err = row.Scan(&o.Session, &o.CheckoutSession)
 			return o, err
-		}, sqlOpen, a, most, s.db.Now())
+		}, sqlOpen, a, limit, s.db.Now())
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open attempts: %w", err)
@@ -322,8 +324,8 @@ func (s *Store) Open(ctx context.Context, a wallet.AccountID, most int) (out []s
 	return out, nil
 }
 
-// Left returns what a read is owed to.
-func (s *Store) Left(ctx context.Context, a wallet.AccountID, most int) (out []session.Left, err error) {
+// Left returns the unfinished updates that a refresh is due for.
+func (s *Store) Left(ctx context.Context, a wallet.AccountID, limit int) (out []session.Left, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		pg.Collect(b, &out, func(row pgx.CollectableRow) (l session.Left, err error) {
 			var completed *time.Time
@@ -332,7 +334,7 @@ func (s *Store) Left(ctx context.Context, a wallet.AccountID, most int) (out []s
 				l.CompletedAt = *completed
 			}
 			return l, err
-		}, sqlLeft, a, most, s.db.Now())
+		}, sqlLeft, a, limit, s.db.Now())
 	})
 	if err != nil {
 		return nil, fmt.Errorf("unfinished updates: %w", err)
@@ -340,7 +342,7 @@ func (s *Store) Left(ctx context.Context, a wallet.AccountID, most int) (out []s
 	return out, nil
 }
 
-// WantLeft wants the read that is owed, and ends the session if it expired.
+// WantLeft requests the refresh that is due, and ends the session if it expired.
 func (s *Store) WantLeft(ctx context.Context, l session.Left) error {
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		if !l.Expired {

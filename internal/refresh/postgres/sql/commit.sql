@@ -5,21 +5,23 @@
 -- so that positions appear in commit order.
 with i as materialized (
     select * from jsonb_to_recordset($2::jsonb) as i (
-        account text, id text, kind text, hold boolean, read_at timestamptz, request_id text, cause text, message_id text,
+        account text, id text, kind text, contradicts_recent boolean, read_at timestamptz, request_id text, cause text, message_id text,
         backoff double precision, error text, state jsonb, raw jsonb, changes jsonb)
 ), v as materialized (
     -- The verdict. Early: a replica that lags by less than the margin may not have had the change that the newest
-    -- notification speaks of. Held: it differs in something stored so recently that the read may be the older one.
+    -- notification speaks of. Withheld: it contradicts something stored so recently that it may be the older of the two
+    -- reads, so it is confirmed before it is stored. After $5 confirmations it is stored all the same: then the clock that
+    -- says what is recent is wrong. This is the only place where a read is withheld.
     select i.*, r.wanted, r.claimed, r.confirms, e.early,
-           e.held, i.kind <> 'not_followed' and (e.early or e.held) as unsure, -- a type never changes
-           i.kind = 'read' and not e.held as store,
+           e.withheld, i.kind <> 'not_followed' and (e.early or e.withheld) as unsure, -- a type never changes
+           i.kind = 'read' and not e.withheld as store,
            i.kind in ('read', 'gone', 'not_followed') as answered,
            coalesce($6::timestamptz, clock_timestamp()) as now
     from i
     join walletsync.refreshes r on r.account = i.account and r.id = i.id and r.lease = $1::uuid,
     lateral (select i.read_at is null
                  or coalesce(i.read_at < r.notified_at + make_interval(secs => $3::float8), false) as early,
-                    i.hold and r.confirms < $5::int as held) e
+                    i.contradicts_recent and r.confirms < $5::int as withheld) e
 ), state as (
     insert into walletsync.charge_permissions as c (
         account, id, type, followed, release_environment, state, reasons, state_updated_at,
@@ -111,4 +113,4 @@ update walletsync.refreshes r set
     lease = null, lease_until = '-infinity'
 from s
 where r.account = s.account and r.id = s.id
-returning r.account, r.id, s.store, s.confirm, s.early, s.held
+returning r.account, r.id, s.store, s.confirm, s.early, s.withheld
