@@ -516,7 +516,7 @@ func (t *Twin) CheckoutSessions() []CheckoutSession {
 	slices.SortStableFunc(known, func(a, b *session) int { return a.made.Compare(b.made) })
 	all := make([]CheckoutSession, len(known))
 	for i, s := range known {
-		all[i] = t.told(s)
+		all[i] = t.describe(s)
 	}
 	return all
 }
@@ -529,10 +529,10 @@ func (t *Twin) CheckoutSession(id string) (CheckoutSession, error) {
 	if s == nil {
 		return CheckoutSession{}, fmt.Errorf("checkout session %s: %w", clip(id, 40), ErrUnknown)
 	}
-	return t.told(s), nil
+	return t.describe(s), nil
 }
 
-func (t *Twin) told(s *session) CheckoutSession {
+func (t *Twin) describe(s *session) CheckoutSession {
 	return CheckoutSession{t.viewOf(s), s.payload.ChargePermissionID, s.product, s.confirmed, s.state == completed}
 }
 

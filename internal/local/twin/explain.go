@@ -24,9 +24,9 @@ type guess struct {
 }
 
 // explain says which line differs from what the signer signed. A signature does
-// not tell its text, but it can be asked: the twin opens it (openPSS) and tries
-// the usual mistakes of clients and every change of a single byte. A text that
-// the signature covers is proof, not a guess.
+// not hold its text, but a text can be checked against it: the twin opens it
+// (openPSS) and tries the usual mistakes of clients and every change of a single
+// byte. A text that the signature covers is proof, not a guess.
 func (t *Twin) explain(publicKeyID string, alg algorithm, signature []byte, d document) []string {
 	if signature == nil {
 		return []string{"the signature: it is not base64"}

@@ -74,7 +74,7 @@ type Account struct {
 
 	// Endpoint is the URL that notifications are POSTed to. With Subscribed it
 	// gets them at once; without, Start sends the SubscriptionConfirmation
-	// first. Empty: nobody is subscribed until Twin.Subscribe.
+	// first. Empty: no endpoint is subscribed until Twin.Subscribe.
 	Endpoint   string
 	Subscribed bool
 
@@ -85,7 +85,7 @@ type Account struct {
 // DefaultMerchantID is the merchant of the account that the zero Options have.
 const DefaultMerchantID = "A3TWIN0000000"
 
-// Errors that callers of the twin's Go API and its control API tell apart.
+// Errors that callers of the twin's Go API and its control API distinguish.
 // Everything else that is returned is bad input.
 var (
 	ErrUnknown = errors.New("there is no such object")
@@ -347,7 +347,7 @@ func regionOf(name string) (string, bool) {
 // apiHosts are Amazon Pay's API hosts by region.
 var apiHosts = map[string]string{"na": "pay-api.amazon.com", "eu": "pay-api.amazon.eu", "jp": "pay-api.amazon.jp"}
 
-// topicRegions are regions of AWS for topics that nobody named.
+// topicRegions are regions of AWS for topics that were not named.
 var topicRegions = map[string]string{"na": "us-east-1", "eu": "eu-west-1", "jp": "ap-northeast-1"}
 
 // keyEnvironment returns the environment that a public key id chooses by its

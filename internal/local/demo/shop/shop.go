@@ -1,6 +1,6 @@
 // Package shop is a merchant's website as small as it can be, for laptops and
 // tests: it lists its buyers with the address and the card that Postgres has,
-// and starts an update in both ways that a merchant has: by the ready
+// and starts an update in both ways that a merchant has: by the update
 // page, and by a button of its own. It is what a merchant would write: one
 // HTTP request to update-start, with the key that only its server knows.
 package shop
@@ -100,7 +100,7 @@ func (s *Shop) write(w http.ResponseWriter, status int, name string, data any) {
 	_, _ = w.Write(b.Bytes())
 }
 
-// update leads the buyer to the ready page.
+// update leads the buyer to the update page.
 func (s *Shop) update(w http.ResponseWriter, r *http.Request) {
 	started, err := s.start(r)
 	if err != nil {

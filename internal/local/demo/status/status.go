@@ -210,7 +210,7 @@ func (p *Page) rows(ctx context.Context) ([]Row, error) {
 	for i, r := range rows {
 		ids[i], at[r.ID] = r.ID, i
 	}
-	told, err := p.DB.Query(ctx, sqlTimeline, ids)
+	changes, err := p.DB.Query(ctx, sqlTimeline, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +219,7 @@ func (p *Page) rows(ctx context.Context) ([]Row, error) {
 		e             Event
 		before, after []byte
 	)
-	_, err = pgx.ForEachRow(told, []any{&id, &e.At, &facet, &e.Cause, &before, &after}, func() error {
+	_, err = pgx.ForEachRow(changes, []any{&id, &e.At, &facet, &e.Cause, &before, &after}, func() error {
 		e.What = words[facet]
 		if e.What == "" {
 			e.What = facet
@@ -240,7 +240,7 @@ var words = map[string]string{
 	"erased": "Erased",
 }
 
-// brief tells a facet's value in a line. The facets share no member names that
+// brief puts a facet's value in a line. The facets share no member names that
 // mean different things, so one struct reads them all.
 func brief(value []byte) string {
 	if value == nil {
