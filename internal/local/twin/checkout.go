@@ -365,13 +365,14 @@ func checkCompletion(payload []byte) answer {
 	if err != nil {
 		return errorAnswer(http.StatusBadRequest, "InvalidRequestFormat", "The payload is not a JSON object; an update's is {}.")
 	}
-	for _, name := range sorted(object) {
-		if name == "chargeAmount" || name == "totalOrderAmount" {
-			return errorAnswer(http.StatusBadRequest, "InvalidParameterCombination", "An update has no "+name+".")
-		}
-		return errorAnswer(http.StatusBadRequest, "UnrecognizedField", "The field '"+clip(name, 60)+"' is invalid for this API.")
+	names := sorted(object)
+	switch {
+	case len(names) == 0:
+		return answer{}
+	case names[0] == "chargeAmount" || names[0] == "totalOrderAmount":
+		return errorAnswer(http.StatusBadRequest, "InvalidParameterCombination", "An update has no "+names[0]+".")
 	}
-	return answer{}
+	return errorAnswer(http.StatusBadRequest, "UnrecognizedField", "The field '"+clip(names[0], 60)+"' is invalid for this API.")
 }
 
 // sessionView is a checkout session in Amazon's own form and order.
