@@ -109,8 +109,9 @@ var mayImport = map[string][]string{
 	"internal/local/pg":            {},
 	"internal/local/apidoc":        {},
 	"internal/local/scale":         {},
-	"internal/local/demo/shop":     {}, // it knows what a merchant knows: update-start's HTTP interface
-	"internal/local/demo/status":   {},
+	"internal/local/demo":          {},
+	"internal/local/demo/shop":     {"internal/local/demo"}, // it knows what a merchant knows: update-start's HTTP interface
+	"internal/local/demo/status":   {"internal/local/demo"},
 	"internal/refresh/storetest":   {"internal/wallet", "internal/refresh", "internal/reconcile", "internal/amazonpay", "internal/telemetry", "internal/person"},
 	"internal/local/aws/awsjson":   {},
 	"internal/local/aws/mototest":  {},
