@@ -52,7 +52,7 @@ func script(name, fault string) answer {
 	if err != nil {
 		return errorAnswer(http.StatusInternalServerError, "InternalServerError", err.Error())
 	}
-	of := regions()[name]
+	of := regions[name]
 	config, err := json.Marshal(struct {
 		region
 		ScriptHost string `json:"scriptHost"`
