@@ -135,10 +135,10 @@ var mayImport = map[string][]string{
 
 	"internal/amazonpay/merchant": {},
 
-	"internal/doctor": {"internal/wallet", "internal/config", "internal/person", "internal/backoffice/identity", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry"},
+	"internal/doctor": {"internal/wallet", "migrations", "internal/config", "internal/person", "internal/backoffice/identity", "internal/amazonpay", "internal/reconcile", "internal/refresh", "internal/telemetry"},
 	// Its commands call features, of which none imports it.
 	"internal/cli": {
-		"internal/wallet", "internal/refresh", "internal/reconcile", "internal/person", "internal/export", "internal/doctor",
+		"internal/wallet", "internal/refresh", "internal/reconcile", "internal/person", "internal/export", "internal/doctor", "migrations",
 		"internal/telemetry", "internal/amazonpay", "internal/config", "internal/backoffice/identity", // what these bring
 	},
 	// It fills the doctor's interface. Of the store it takes the statements' rights, and what the reconciler asks.

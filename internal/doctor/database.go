@@ -10,6 +10,7 @@ import (
 
 	"walletsync/internal/config"
 	"walletsync/internal/wallet"
+	"walletsync/migrations"
 )
 
 // Database is what a look at a database tells.
@@ -100,9 +101,6 @@ func (d *Doctor) judgeBundle(r *report) {
 	r.good(check, "", "of %s", date)
 }
 
-// oldestServer is the oldest PostgreSQL that the statements run on.
-const oldestServer = 15
-
 // ofDatabase are the checks that need a database.
 var ofDatabase = []string{"server", "migrated", "rights", "readers", "connections", "accounts"}
 
@@ -170,8 +168,8 @@ func (d *Doctor) look(ctx context.Context, r *report, check string, url config.S
 // judgeDatabase judges what is in a database.
 func (d *Doctor) judgeDatabase(db Database) (lines []Line, there bool) {
 	var r report
-	if db.Server < oldestServer {
-		r.bad("server", "", fmt.Sprintf("PostgreSQL %d", db.Server), fmt.Sprintf("upgrade it to PostgreSQL %d or newer", oldestServer))
+	if db.Server < migrations.OldestServer {
+		r.bad("server", "", fmt.Sprintf("PostgreSQL %d", db.Server), fmt.Sprintf("upgrade it to PostgreSQL %d or newer", migrations.OldestServer))
 	} else {
 		r.good("server", "", "PostgreSQL %d", db.Server)
 	}

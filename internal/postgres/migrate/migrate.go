@@ -69,8 +69,6 @@ type Migrated struct {
 }
 
 const (
-	// oldestServer is the oldest PostgreSQL that the statements run on.
-	oldestServer = 150000
 	// lockPause is between two attempts at a step that found a table locked:
 	// long enough for those who waited behind it.
 	lockPause = time.Second
@@ -109,8 +107,8 @@ func Run(ctx context.Context, url, ca string, accounts []Account, options ...std
 	if err := db.QueryRowContext(ctx, `select current_setting('server_version_num')::int`).Scan(&version); err != nil {
 		return Migrated{}, fmt.Errorf("%w; check the URL in the database's secret, and that the migrator may reach that host", told(err))
 	}
-	if version < oldestServer {
-		return Migrated{}, fmt.Errorf("the server is PostgreSQL %d; walletsync needs 15 or newer", version/10000)
+	if version/10000 < migrations.OldestServer {
+		return Migrated{}, fmt.Errorf("the server is PostgreSQL %d; walletsync needs %d or newer", version/10000, migrations.OldestServer)
 	}
 	out, err := steps(ctx, db)
 	if err != nil {
