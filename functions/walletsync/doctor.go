@@ -38,7 +38,7 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 	database, signIn := c.Worker.DatabaseSecret, iam.SignIn(c.Worker.DatabaseIAM, aws)
 	return &doctor.Doctor{
 		Config: c, Problems: problems, Now: time.Now, RDSBundle: endpoint.BundleDate, Amazon: client(), Web: web,
-		Keys: secrets, Doors: c.Receiver.Doors(secrets).DoorSecrets, Links: secrets.Links(c.Start.LinkSecret), Bearer: secrets.BearerKeys(c.Start.BearerSecret),
+		Keys: secrets, PathSecrets: c.Receiver.Doors(secrets).DoorSecrets, Links: secrets.Links(c.Start.LinkSecret), Bearer: secrets.BearerKeys(c.Start.BearerSecret),
 		Database: func(ctx context.Context) (config.Database, error) { return secrets.Database(ctx, database, true) },
 		Databases: databases{
 			Store:    postgres.New(secrets.DatabaseURL(database), postgres.Options{BeforeConnect: signIn}),

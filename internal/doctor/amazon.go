@@ -19,17 +19,16 @@ import (
 // Amazon's services do (15 minutes: IAM User Guide, "Signature Version 4").
 const skewAllowed = time.Minute
 
-// stranger is the id of a charge permission that no merchant has. Amazon checks
-// the signature before it looks for it, so a 404 says that the key is good.
-func stranger(e wallet.Environment) string {
+// unknownID is the id of a charge permission that no merchant has. Amazon checks the
+// signature before it looks it up, so a 404 means that the key is good.
+func unknownID(e wallet.Environment) string {
 	if e == wallet.Live {
 		return "B00-0000000-0000000"
 	}
 	return "S00-0000000-0000000"
 }
 
-// amazon tells whether an account's key can be used, and whether Amazon Pay
-// takes it.
+// amazon checks an account's key, and that Amazon Pay accepts it.
 func (d *Doctor) amazon(ctx context.Context, r *report, a config.Account) {
 	const key, request, clock = "key", "signed request", "clock"
 	if a.KeySecret == "" {
@@ -87,13 +86,13 @@ func (d *Doctor) ask(ctx context.Context, a config.Account, pem config.Secret) (
 	}
 	client, err := amazonpay.New(amazonpay.Config{
 		Region: a.Region, Environment: amazonpay.Environment(a.Environment), PublicKeyID: a.PublicKeyID, PrivateKey: private,
-		Algorithm: a.Algorithm, HTTPClient: d.Amazon, Timeout: patience,
+		Algorithm: a.Algorithm, HTTPClient: d.Amazon, Timeout: timeout,
 		UserAgent: telemetry.UserAgent(), Now: d.Now,
 	})
 	if err != nil {
 		return amazonpay.Response{}, err
 	}
-	p, err := client.GetChargePermission(ctx, stranger(a.Environment))
+	p, err := client.GetChargePermission(ctx, unknownID(a.Environment))
 	if err == nil {
 		return p.Response, nil
 	}
@@ -103,7 +102,7 @@ func (d *Doctor) ask(ctx context.Context, a config.Account, pem config.Secret) (
 	return amazonpay.Response{}, err
 }
 
-// previousServes reports whether Amazon Pay takes the key that the current one
+// previousServes reports whether Amazon Pay accepts the key that the current one
 // replaced.
 func (d *Doctor) previousServes(ctx context.Context, a config.Account) bool {
 	pem, ok, err := d.Keys.PreviousKey(ctx, a.KeySecret)
@@ -115,7 +114,7 @@ func (d *Doctor) previousServes(ctx context.Context, a config.Account) bool {
 	return remedy == ""
 }
 
-// judgeAnswer says what an answer to the signed request tells; no remedy: the
+// judgeAnswer judges an answer to the signed request. Remedy is empty if the
 // signature was accepted.
 func judgeAnswer(r amazonpay.Response, err error) (found, remedy string) {
 	code := amazonpay.ReasonCode(err)
@@ -148,7 +147,7 @@ func judgeAnswer(r amazonpay.Response, err error) (found, remedy string) {
 func (d *Doctor) clock(r *report, a config.Account, answer amazonpay.Response) {
 	const check = "clock"
 	if answer.Date.IsZero() {
-		r.skip(check, a.ID, "Amazon's answer told no time")
+		r.skip(check, a.ID, "Amazon's answer has no date")
 		return
 	}
 	skew := d.Now().Sub(answer.Date).Truncate(time.Second) // Date has whole seconds

@@ -87,11 +87,11 @@ func judgeQueues(queue, dead map[string]string, lease time.Duration) []Line {
 	if !r.failed("encryption", "") {
 		r.good("encryption", "", "both queues are encrypted")
 	}
-	switch letters := dead["ApproximateNumberOfMessages"]; letters {
+	switch n := dead["ApproximateNumberOfMessages"]; n {
 	case "0":
 		r.good("dead letters", "", "none")
 	default:
-		r.bad("dead letters", "", letters+" of them", `each has its reason as an attribute: put that right, then redrive (functions/RUNBOOK.md, "Dead letters")`)
+		r.bad("dead letters", "", n+" messages", `each has its reason as an attribute: put that right, then redrive (functions/RUNBOOK.md, "Dead letters")`)
 	}
 	return r.lines
 }
