@@ -173,10 +173,10 @@ func TestExportOpensNoExistingFile(t *testing.T) {
 func TestExportPerson(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "person.json")
 	for _, c := range []struct {
-		name string
-		args []string
-		code int
-		out  string
+		name   string
+		args   []string
+		code   int
+		out    string
 		stderr string
 	}{
 		{"all of the person's", []string{idA}, Done, `{"account": "main", "ids": ["` + idA + `" "` + idB + `"]}` + "\n", "2 charge permissions of account main\n"},
