@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"net/http"
@@ -31,24 +32,25 @@ func unknownID(e wallet.Environment) string {
 // amazon checks an account's key, and that Amazon Pay accepts it.
 func (d *Doctor) amazon(ctx context.Context, r *report, a config.Account) {
 	const key, request, clock = "key", "signed request", "clock"
+	skip := func(reason string) {
+		r.skip(request, a.ID, reason)
+		r.skip(clock, a.ID, "Amazon Pay was not asked")
+	}
 	if a.KeySecret == "" {
 		r.skip(key, a.ID, "keySecret is missing")
-		r.skip(request, a.ID, "there is no key")
-		r.skip(clock, a.ID, "Amazon Pay was not asked")
+		skip("there is no key")
 		return
 	}
 	pem, err := d.Keys.Key(ctx, a.KeySecret, true)
 	if err != nil {
 		r.bad(key, a.ID, plain(err), readable)
-		r.skip(request, a.ID, "there is no key")
-		r.skip(clock, a.ID, "Amazon Pay was not asked")
+		skip("there is no key")
 		return
 	}
 	private, err := amazonpay.ParsePrivateKey([]byte(pem.Reveal()))
 	if err != nil {
 		r.bad(key, a.ID, plain(err), `put the PEM file that Seller Central gave you into the secret, whole: jq -Rs '{privateKey: .}' private.pem writes {"privateKey":"-----BEGIN PRIVATE KEY-----\n…"}`)
-		r.skip(request, a.ID, "the key cannot be used")
-		r.skip(clock, a.ID, "Amazon Pay was not asked")
+		skip("the key cannot be used")
 		return
 	}
 	bound := "a key for either environment"
@@ -57,11 +59,10 @@ func (d *Doctor) amazon(ctx context.Context, r *report, a config.Account) {
 	}
 	r.good(key, a.ID, "RSA of %d bits; %s", private.N.BitLen(), bound)
 	if r.failed("account", a.ID) {
-		r.skip(request, a.ID, "the account's settings come first")
-		r.skip(clock, a.ID, "Amazon Pay was not asked")
+		skip("the account's settings come first")
 		return
 	}
-	answer, err := d.ask(ctx, a, pem)
+	answer, err := d.ask(ctx, a, private)
 	d.clock(r, a, answer)
 	if found, remedy := judgeAnswer(answer, err); remedy != "" {
 		if r.failed(clock, a.ID) {
@@ -79,11 +80,7 @@ func (d *Doctor) amazon(ctx context.Context, r *report, a config.Account) {
 }
 
 // ask makes one signed call.
-func (d *Doctor) ask(ctx context.Context, a config.Account, pem config.Secret) (amazonpay.Response, error) {
-	private, err := amazonpay.ParsePrivateKey([]byte(pem.Reveal()))
-	if err != nil {
-		return amazonpay.Response{}, err
-	}
+func (d *Doctor) ask(ctx context.Context, a config.Account, private *rsa.PrivateKey) (amazonpay.Response, error) {
 	client, err := amazonpay.New(amazonpay.Config{
 		Region: a.Region, Environment: amazonpay.Environment(a.Environment), PublicKeyID: a.PublicKeyID, PrivateKey: private,
 		Algorithm: a.Algorithm, HTTPClient: d.Amazon, Timeout: timeout,
@@ -109,7 +106,11 @@ func (d *Doctor) previousServes(ctx context.Context, a config.Account) bool {
 	if err != nil || !ok {
 		return false
 	}
-	answer, err := d.ask(ctx, a, pem)
+	private, err := amazonpay.ParsePrivateKey([]byte(pem.Reveal()))
+	if err != nil {
+		return false
+	}
+	answer, err := d.ask(ctx, a, private)
 	_, remedy := judgeAnswer(answer, err)
 	return remedy == ""
 }

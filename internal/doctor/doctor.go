@@ -216,23 +216,25 @@ func (d *Doctor) words(ctx context.Context, r *report) {
 			r.skip(w.check, "", "its setting is missing")
 			continue
 		}
-		words, err := w.read(ctx, true)
-		if err != nil {
-			r.bad(w.check, "", plain(err), readable)
-			continue
-		}
-		r.good(w.check, "", "%s", versions(len(words)))
+		r.secret(w.check, "", func() ([]string, error) { return w.read(ctx, true) })
 	}
+}
+
+// secret checks that a secret can be read, and returns its valid values.
+func (r *report) secret(check string, a wallet.AccountID, read func() ([]string, error)) []string {
+	words, err := read()
+	switch {
+	case err != nil:
+		r.bad(check, a, plain(err), readable)
+	case len(words) > 1:
+		r.good(check, a, "the current one and the one before it are valid")
+	default:
+		r.good(check, a, "the current one is valid; there is none before it")
+	}
+	return words
 }
 
 const readable = "put the value there in that form, and let these credentials read it (secretsmanager:GetSecretValue; kms:Decrypt with a key of your own)"
-
-func versions(n int) string {
-	if n > 1 {
-		return "the current one and the one before it are valid"
-	}
-	return "the current one is valid; there is none before it"
-}
 
 // sweep checks that the share of the quota allows the configured period.
 func (d *Doctor) sweep(ctx context.Context, r *report, a config.Account, migrated bool) {

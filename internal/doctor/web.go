@@ -158,9 +158,14 @@ func judgeStart(got reply, err error, iam bool) (found, remedy string) {
 // notifications checks that an account's notifications arrive.
 func (d *Doctor) notifications(ctx context.Context, r *report, a config.Account, migrated bool) {
 	const secret, endpoint, topic, come = "ipn secret", "ipn endpoint", "topic", "notifications"
-	words, err := d.pathSecrets(ctx, r, secret, a)
+	var words []string
+	if a.DoorSecret == "" {
+		r.skip(secret, a.ID, "doorSecret is missing")
+	} else {
+		words = r.secret(secret, a.ID, func() ([]string, error) { return d.PathSecrets(ctx, a.ID, true) })
+	}
 	switch {
-	case err != nil || len(words) == 0:
+	case len(words) == 0:
 		r.skip(endpoint, a.ID, "there is no secret for its path")
 	case d.Before:
 		r.skip(endpoint, a.ID, "nothing is deployed yet")
@@ -198,21 +203,6 @@ func (d *Doctor) notifications(ctx context.Context, r *report, a config.Account,
 	} else {
 		r.good(come, a.ID, "%s", found)
 	}
-}
-
-// pathSecrets reads the secret of an account's IPN path.
-func (d *Doctor) pathSecrets(ctx context.Context, r *report, check string, a config.Account) ([]string, error) {
-	if a.DoorSecret == "" {
-		r.skip(check, a.ID, "doorSecret is missing")
-		return nil, nil
-	}
-	words, err := d.PathSecrets(ctx, a.ID, true)
-	if err != nil {
-		r.bad(check, a.ID, plain(err), readable)
-		return nil, err
-	}
-	r.good(check, a.ID, "%s", versions(len(words)))
-	return words, nil
 }
 
 // judgeIPN judges the answer to an unsigned message on an account's IPN path.
