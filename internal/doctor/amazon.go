@@ -12,7 +12,6 @@ import (
 	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/config"
 	"walletsync/internal/telemetry"
-	"walletsync/internal/wallet"
 )
 
 // skewAllowed is how far this machine's clock may be from Amazon's. Amazon Pay
@@ -22,8 +21,8 @@ const skewAllowed = time.Minute
 
 // unknownID is the id of a charge permission that no merchant has. Amazon checks the
 // signature before it looks it up, so a 404 means that the key is good.
-func unknownID(e wallet.Environment) string {
-	if e == wallet.Live {
+func unknownID(e merchant.Environment) string {
+	if e == merchant.Live {
 		return "B00-0000000-0000000"
 	}
 	return "S00-0000000-0000000"
@@ -82,7 +81,7 @@ func (d *Doctor) amazon(ctx context.Context, r *report, a config.Account) {
 // ask makes one signed call.
 func (d *Doctor) ask(ctx context.Context, a config.Account, private *rsa.PrivateKey) (amazonpay.Response, error) {
 	client, err := amazonpay.New(amazonpay.Config{
-		Region: a.Region, Environment: amazonpay.Environment(a.Environment), PublicKeyID: a.PublicKeyID, PrivateKey: private,
+		Region: a.Region, Environment: a.Environment, PublicKeyID: a.PublicKeyID, PrivateKey: private,
 		Algorithm: a.Algorithm, HTTPClient: d.Amazon, Timeout: timeout,
 		UserAgent: telemetry.UserAgent(), Now: d.Now,
 	})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/config"
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
@@ -44,7 +45,7 @@ type Database struct {
 type Row struct {
 	ID             wallet.AccountID
 	MerchantID     string
-	Environment    wallet.Environment
+	Environment    merchant.Environment
 	Region         string
 	LedgerCurrency string
 	PerSecond      float64 // of Get Charge Permission, the account's share

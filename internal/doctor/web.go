@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/config"
 	"walletsync/internal/reconcile"
-	"walletsync/internal/wallet"
 )
 
 // reply is what one of our endpoints answered.
@@ -82,7 +82,7 @@ func (d *Doctor) pages(ctx context.Context, r *report) {
 		r.good(origins, "", "%s", strings.Join(d.Config.Return.ReturnOrigins, ", "))
 	}
 	for _, a := range d.Config.Accounts() {
-		if a.Environment == wallet.Live {
+		if a.Environment == merchant.Live {
 			r.skip("javascript origin", a.ID, "only Seller Central knows: list there the origin of "+public+", and of each page of yours with a button")
 		}
 	}

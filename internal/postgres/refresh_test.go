@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/local/pg"
 	"walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/postgres"
@@ -30,9 +31,9 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 func database(t testing.TB) string {
 	return pgtest.New(t, func(ctx context.Context, url string) error {
 		return prepare(ctx, url, []migrate.Account{
-			{ID: "main", MerchantID: "M1", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR", Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Live), Share: 1},
-			{ID: "known", MerchantID: "M2", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
-				Follow: wallet.Followed{Types: []string{"PaymentMethodOnFile"}, KnownOnly: true}, Quotas: wallet.Quotas(wallet.Live), Share: 1},
+			{ID: "main", MerchantID: "M1", Environment: merchant.Live, Region: "EU", LedgerCurrency: "EUR", Follow: wallet.DefaultFollowed(), Quotas: wallet.LiveQuotas(), Share: 1},
+			{ID: "known", MerchantID: "M2", Environment: merchant.Live, Region: "EU", LedgerCurrency: "EUR",
+				Follow: wallet.Followed{Types: []string{"PaymentMethodOnFile"}, KnownOnly: true}, Quotas: wallet.LiveQuotas(), Share: 1},
 		})
 	}, "suite-"+migrations.Hash())
 }

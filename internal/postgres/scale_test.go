@@ -18,6 +18,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/backoffice"
 	"walletsync/internal/backoffice/identity"
 	"walletsync/internal/backoffice/view"
@@ -166,8 +167,8 @@ type question struct {
 	args      func(n, changesEach int) []any // for the nth charge permission
 }
 
-var oneAccount = []migrate.Account{{ID: "main", MerchantID: "M1", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
-	Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Live), Share: 1}}
+var oneAccount = []migrate.Account{{ID: "main", MerchantID: "M1", Environment: merchant.Live, Region: "EU", LedgerCurrency: "EUR",
+	Follow: wallet.DefaultFollowed(), Quotas: wallet.LiveQuotas(), Share: 1}}
 
 // filled fills a database and adds a table of the merchant's own.
 func filled(t testing.TB, url string, s scale.Sizes) *pgx.Conn {

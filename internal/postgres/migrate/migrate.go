@@ -19,6 +19,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 	"github.com/rs/zerolog"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/postgres/endpoint"
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
@@ -46,7 +47,7 @@ var sqlIdle string
 type Account struct {
 	ID             wallet.AccountID
 	MerchantID     string
-	Environment    wallet.Environment
+	Environment    merchant.Environment
 	Region         string // NA, EU or JP
 	LedgerCurrency string
 	Follow         wallet.Followed
