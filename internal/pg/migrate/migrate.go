@@ -20,6 +20,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 	"github.com/rs/zerolog"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/pg"
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
@@ -47,7 +48,7 @@ var sqlIdle string
 type Account struct {
 	ID             wallet.AccountID
 	MerchantID     string
-	Environment    wallet.Environment
+	Environment    merchant.Environment
 	Region         string // NA, EU or JP
 	LedgerCurrency string
 	Follow         wallet.Followed
@@ -70,8 +71,6 @@ type Migrated struct {
 }
 
 const (
-	// oldestServer is the oldest PostgreSQL that the statements run on.
-	oldestServer = 150000
 	// lockPause is between two attempts at a step that found a table locked:
 	// long enough for those who waited behind it.
 	lockPause = time.Second
@@ -114,8 +113,8 @@ func run(ctx context.Context, files fs.FS, url, ca string, accounts []Account, o
 	if err := db.QueryRowContext(ctx, `select current_setting('server_version_num')::int`).Scan(&version); err != nil {
 		return Migrated{}, fmt.Errorf("%w; check the URL in the database's secret, and that the migrator may reach that host", explain(err))
 	}
-	if version < oldestServer {
-		return Migrated{}, fmt.Errorf("the server is PostgreSQL %d; walletsync needs 15 or newer", version/10000)
+	if version/10000 < migrations.OldestServer {
+		return Migrated{}, fmt.Errorf("the server is PostgreSQL %d; walletsync needs %d or newer", version/10000, migrations.OldestServer)
 	}
 	out, err := steps(ctx, files, db)
 	if err != nil {
