@@ -633,7 +633,7 @@ func TestTheClientsSecretRotates(t *testing.T) {
 	}
 }
 
-func TestWhoKnocksSpendsNoCalls(t *testing.T) {
+func TestTokensOfUnknownKeysCostNoCalls(t *testing.T) {
 	w := newWorld(t)
 	foreign := w.newIssuer(w.issuerURL, w.gate.PublicURL)
 	for range 20 {
