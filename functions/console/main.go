@@ -56,7 +56,7 @@ func main() {
 		Prefix: html.Path(c.PublicURL), Store: store, Accesses: store, Refresher: refresher, Updates: updates, Persons: store,
 		StaleAfter: c.Sweep, GracePeriod: c.Patience, Location: c.Location, Now: time.Now,
 		CursorKeys:  secrets.CookieKeys(c.ConsoleSecret),
-		DeadLetters: &deadletter.Letters{Client: messages, QueueURL: c.QueueURL, URL: c.DeadLetterQueueURL, Now: time.Now},
+		DeadLetters: &deadletter.Queue{Client: messages, QueueURL: c.QueueURL, URL: c.DeadLetterQueueURL, Now: time.Now},
 		Eraser:      &person.Eraser{Store: store, Log: person.NewFunctionLog(log, os.Stdout)},
 	})
 	exitOn(err)
