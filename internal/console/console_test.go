@@ -190,7 +190,7 @@ func (p *parts) call(t testing.TB, c call) *httptest.ResponseRecorder {
 
 const record = "/charge-permissions/main/" + id
 
-func TestNobodySeesOrDoesWhatTheirRoleIsTooSmallFor(t *testing.T) {
+func TestEachActionNeedsItsRole(t *testing.T) {
 	for _, c := range []struct {
 		call
 		least view.Role
@@ -238,7 +238,7 @@ func TestNobodySeesOrDoesWhatTheirRoleIsTooSmallFor(t *testing.T) {
 	}
 }
 
-func TestATermIsTakenForWhatItLooksLike(t *testing.T) {
+func TestTermsAreRecognisedByTheirForm(t *testing.T) {
 	for given, want := range map[string][2]string{
 		id:                         {view.ByID, id},
 		" b01-0000000-0000001 ":    {view.ByID, id},
@@ -336,7 +336,7 @@ func TestASearchInJSONMaySayItInJSON(t *testing.T) {
 	}
 }
 
-func TestATermNeverStandsInAnAddress(t *testing.T) {
+func TestASearchTermIsNeverInAnAddress(t *testing.T) {
 	p := parts{next: view.Cursor{Account: "main", Place: id}, rows: map[string][]view.Row{view.ByName: {{Account: "main", ChargePermissionID: id}}}}
 	w := p.call(t, call{method: "POST", path: "/search", form: url.Values{"q": {"secretname"}}, role: view.RoleRead})
 	for _, part := range strings.Split(w.Body.String(), `"`) {
@@ -374,7 +374,7 @@ func TestLists(t *testing.T) {
 	}
 }
 
-func TestARecordIsShownOnlyIfItIsWrittenDownWhoOpenedIt(t *testing.T) {
+func TestARecordIsShownOnlyOnceItsAccessIsLogged(t *testing.T) {
 	var p parts
 	w := p.call(t, call{method: "GET", path: record, json: true, role: view.RoleRead})
 	if want := []string{"record main " + id + " before 0 masked false", "access subject opened main " + id}; w.Code != 200 || !slices.Equal(p.asked, want) {
@@ -443,7 +443,7 @@ func TestSearchesListsExportsErasuresAndRetriesAreInTheAccessLog(t *testing.T) {
 	}
 }
 
-func TestWhoActsSeesWhoOpenedARecord(t *testing.T) {
+func TestTheRoleActSeesTheAccessLog(t *testing.T) {
 	var p parts
 	w := p.call(t, call{method: "GET", path: record + "/accesses", json: true, role: view.RoleAct})
 	if want := []string{"accesses main " + id + " 200"}; w.Code != 200 || !slices.Equal(p.asked, want) ||
@@ -462,7 +462,7 @@ func TestWhoActsSeesWhoOpenedARecord(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoRecordIsNotFound(t *testing.T) {
+func TestUnknownRecordsAreNotFound(t *testing.T) {
 	for path, want := range map[string]int{
 		record: 200, record + "?before=4": 200, record + "?before=x": 400, record + "?before=0": 400, "/charge-permissions/main/B01-0000000-0000002": 404,
 		"/charge-permissions/main/nonsense": 404, "/charge-permissions/Main/" + id: 404, "/charge-permissions/main/" + id + "/more": 404,
@@ -478,7 +478,7 @@ func TestWhatIsNoRecordIsNotFound(t *testing.T) {
 	}
 }
 
-func TestRefreshNowTellsWhatCameOfIt(t *testing.T) {
+func TestARefreshAnswersWithItsOutcome(t *testing.T) {
 	for outcome, got := range map[string]wallet.Refreshed{
 		"read":         {Settled: true, Kind: "read", Changes: []wallet.Change{{Facet: "address"}}},
 		"unchanged":    {Settled: true, Kind: "read"},
@@ -513,7 +513,7 @@ func TestRefreshNowTellsWhatCameOfIt(t *testing.T) {
 	}
 }
 
-func TestALinkIsCreatedOrItIsToldWhyNot(t *testing.T) {
+func TestALinkIsCreatedOrRefusedWithAReason(t *testing.T) {
 	link := func(p *parts, update string, json bool) *httptest.ResponseRecorder {
 		return p.call(t, call{method: "POST", path: record + "/update-links", form: url.Values{"update": {update}}, role: view.RoleAct, json: json})
 	}
@@ -562,7 +562,7 @@ func TestExportAndErasureAreRecordedForEachChargePermissionFirst(t *testing.T) {
 	}
 }
 
-func TestExportAndErasureTakeTheIDAsConfirmation(t *testing.T) {
+func TestExportAndErasureAreConfirmedByTheID(t *testing.T) {
 	for _, what := range []string{"export", "erase"} {
 		for confirm, want := range map[string]int{id: 200, "b01-0000000-0000001": 200, "": 422, "yes": 422, "B01-0000000-0000002": 422} {
 			var p parts
@@ -586,7 +586,7 @@ func TestExportAndErasureTakeTheIDAsConfirmation(t *testing.T) {
 	}
 }
 
-func TestDeadLettersAreTriedAgainOneOrAll(t *testing.T) {
+func TestDeadLetterMessagesAreRetriedOneOrAll(t *testing.T) {
 	body := "as it came"
 	for _, c := range []struct {
 		form url.Values
@@ -630,8 +630,8 @@ func TestDeadLettersAreTriedAgainOneOrAll(t *testing.T) {
 	}
 }
 
-// TestTheOverviewIsShownEvenIfTheQueueCannotBeAsked: on call one needs it the more.
-func TestTheOverviewIsShownEvenIfTheQueueCannotBeAsked(t *testing.T) {
+// TestTheOverviewIsShownEvenIfTheQueueIsUnreachable: on call one needs it the more.
+func TestTheOverviewIsShownEvenIfTheQueueIsUnreachable(t *testing.T) {
 	p := parts{broken: "count"}
 	w := p.call(t, call{method: "GET", path: "/overview?span=7d", role: view.RoleRead, json: true})
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `"dead_letters":null`) || p.asked[0] != "overview 2026-11-17T01:00:00Z, patient for 5m0s" {
