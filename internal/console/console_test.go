@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -163,10 +164,26 @@ type call struct {
 	role         view.Role
 }
 
+func (p *parts) options() Options {
+	return Options{Store: p, Refresher: p, Updates: p, DeadLetters: letters{p}, Persons: p, Eraser: p, Accesses: p, CursorKeys: key, StaleAfter: 30 * 24 * time.Hour, GracePeriod: 5 * time.Minute,
+		Now: func() time.Time { return now }, Location: time.FixedZone("JST", 9*60*60), Prefix: "/prod"}
+}
+
+func TestEveryPartOfTheConsoleIsRequired(t *testing.T) {
+	var p parts
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Options]()) {
+		o := p.options()
+		reflect.ValueOf(&o).Elem().FieldByIndex(f.Index).SetZero()
+		_, err := New(o)
+		if optional := slices.Contains([]string{"Prefix", "Location", "Random"}, f.Name); optional != (err == nil) {
+			t.Errorf("without %s: %v", f.Name, err)
+		}
+	}
+}
+
 func (p *parts) call(t testing.TB, c call) *httptest.ResponseRecorder {
 	t.Helper()
-	h, err := New(Options{Store: p, Refresher: p, Updates: p, DeadLetters: letters{p}, Persons: p, Eraser: p, Accesses: p, CursorKeys: key, StaleAfter: 30 * 24 * time.Hour, GracePeriod: 5 * time.Minute,
-		Now: func() time.Time { return now }, Location: time.FixedZone("JST", 9*60*60), Prefix: "/prod"})
+	h, err := New(p.options())
 	if err != nil {
 		t.Fatal(err)
 	}
