@@ -23,6 +23,10 @@ import (
 	"io/fs"
 )
 
+// OldestServer is the major version of the oldest PostgreSQL that schema and
+// statements run on.
+const OldestServer = 15
+
 // FS holds the steps in the form that goose reads.
 //
 //go:embed *.sql

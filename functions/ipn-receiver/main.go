@@ -51,5 +51,5 @@ func main() {
 		Metrics:  metrics,
 		Now:      time.Now,
 	}
-	awslambda.Start(log, metrics, awslambda.Door(receiver.Handler(), receiver.Record))
+	awslambda.Start(log, metrics, awslambda.HTTPOrSNS(receiver.Handler(), receiver.Record))
 }

@@ -1,7 +1,6 @@
-// Package awslambda turns what Lambda delivers into what the rooms take: HTTP
-// API events (payload format 2.0) into requests, SNS events into envelopes, SQS
-// events into deliveries, and a CloudFormation custom resource into a run of the
-// migrator.
+// Package awslambda turns Lambda's events into what the features take: HTTP API
+// events (payload format 2.0) into requests, SNS events into envelopes, SQS events
+// into deliveries, and a CloudFormation custom resource into a run of the migrator.
 //
 // Sources: API Gateway Developer Guide, "Create AWS Lambda proxy integrations
 // for HTTP APIs"; AWS Lambda Developer Guide, "Using Lambda with Amazon SNS" and
@@ -25,11 +24,11 @@ import (
 	"walletsync/internal/telemetry"
 )
 
-// answerTime is how much of an invocation's time is kept for the answer. Lambda's
-// deadline is the moment at which it ends the process, so a context that ended
-// then would leave no time to say what went wrong. It covers what a function still
-// has to do when its context has ended (see deadline.Grace), and writing the
-// answer. A function with less than twice this keeps half of its time.
+// answerTime is how much earlier than the invocation its context ends. Lambda ends
+// the process at its deadline, so without this there would be no time to report an
+// error. It covers what a function does after its context has ended (see
+// deadline.Grace), and writing the answer. A function with less than twice this
+// keeps half of its time.
 const answerTime = 2 * time.Second
 
 // Handler answers one invocation. What it returns is written as JSON. The event
@@ -38,11 +37,11 @@ type Handler func(ctx context.Context, event json.RawMessage) (any, error)
 
 // Start serves invocations until the process ends. Each has a logger in its
 // context, with Lambda's request id, and its metrics are written when it ends.
-// Its context ends before Lambda ends the invocation: whatever is silent, there
-// is time to answer.
+// Its context ends before Lambda ends the invocation, so there is time to answer
+// even if a dependency is silent.
 //
-// A panic fails its invocation and not the process: what is in flight is lost
-// either way and comes again, but caches and connections stay.
+// A panic fails its invocation and not the process, so that caches and connections
+// stay. The invocation's work is lost and redelivered either way.
 func Start(log zerolog.Logger, metrics *telemetry.Metrics, h Handler) {
 	lambda.Start(bytesHandler(func(ctx context.Context, event []byte) ([]byte, error) {
 		answer, err := invoke(ctx, log, metrics, h, event)
@@ -53,8 +52,8 @@ func Start(log zerolog.Logger, metrics *telemetry.Metrics, h Handler) {
 	}))
 }
 
-// Once invokes a function that people may run by hand on their own machine, where
-// there is no Lambda to ask for events, with an empty event, and writes the answer.
+// Once invokes h with an empty event and writes the answer, for functions that
+// people also run by hand, without Lambda.
 func Once(ctx context.Context, log zerolog.Logger, metrics *telemetry.Metrics, out io.Writer, h Handler) error {
 	answer, err := invoke(ctx, log, metrics, h, json.RawMessage(`{}`))
 	if err != nil {
@@ -63,12 +62,12 @@ func Once(ctx context.Context, log zerolog.Logger, metrics *telemetry.Metrics, o
 	return json.NewEncoder(out).Encode(answer)
 }
 
-// OnLambda reports whether the process runs where Start finds events: under
-// Lambda's Runtime API. getenv is os.Getenv.
+// OnLambda reports whether the process runs under Lambda's Runtime API, which Start
+// needs. getenv is os.Getenv.
 func OnLambda(getenv func(string) string) bool { return getenv("AWS_LAMBDA_RUNTIME_API") != "" }
 
-// bytesHandler is a lambda.Handler: the runtime hands it the event as it came.
-// For a function it would read the event once more, only to copy it.
+// bytesHandler is a lambda.Handler, which gets the event as it came. For a function
+// the runtime would parse the event once more, only to copy it.
 type bytesHandler func(ctx context.Context, event []byte) ([]byte, error)
 
 func (h bytesHandler) Invoke(ctx context.Context, event []byte) ([]byte, error) { return h(ctx, event) }
@@ -83,8 +82,8 @@ func invoke(ctx context.Context, log zerolog.Logger, metrics *telemetry.Metrics,
 	defer func() {
 		if p := recover(); p != nil {
 			metrics.Count(telemetry.Panics, 1, telemetry.Labels{})
-			log.Error().Str("panic", fmt.Sprintf("%T", p)).Bytes("stack", debug.Stack()).Msg("a fault in the code; the invocation fails and comes again")
-			answer, err = nil, fmt.Errorf("a fault in the code (%T); see the log", p)
+			log.Error().Str("panic", fmt.Sprintf("%T", p)).Bytes("stack", debug.Stack()).Msg("panic: the invocation fails and is repeated")
+			answer, err = nil, fmt.Errorf("a panic (%T); see the log", p)
 		}
 	}()
 	return h(log.WithContext(ctx), event)

@@ -109,7 +109,7 @@ func TestSNSRecordsReachTheDoorAsTheyCame(t *testing.T) {
 	body := json.RawMessage(`{"Records":[{"EventSource":"aws:sns","Sns":` + record + `}]}`)
 	var got []string
 	var answer error
-	h := Door(http.NotFoundHandler(), func(_ context.Context, e []byte) error {
+	h := HTTPOrSNS(http.NotFoundHandler(), func(_ context.Context, e []byte) error {
 		got = append(got, string(e))
 		return answer
 	})

@@ -12,10 +12,9 @@ import (
 	"walletsync/internal/ipn"
 )
 
-// Door answers HTTP API events with h, and hands each envelope of an SNS event
-// to record: the receiver may have either trigger. Which of the two an event is
-// shows in one reading of it.
-func Door(h http.Handler, record func(ctx context.Context, envelope []byte) error) Handler {
+// HTTPOrSNS answers HTTP API events with h, and passes each envelope of an SNS event
+// to record: the receiver may have either trigger. The event is parsed once.
+func HTTPOrSNS(h http.Handler, record func(ctx context.Context, envelope []byte) error) Handler {
 	return func(ctx context.Context, event json.RawMessage) (any, error) {
 		var e struct {
 			events.APIGatewayV2HTTPRequest
@@ -35,8 +34,8 @@ func Door(h http.Handler, record func(ctx context.Context, envelope []byte) erro
 			if r.EventSource != "aws:sns" {
 				return nil, fmt.Errorf("an event of %q, which this function does not take", r.EventSource)
 			}
-			// What is final has been logged and counted; to fail the
-			// invocation would only bring it back.
+			// A final error has been logged and counted; failing the invocation
+			// would only redeliver the message.
 			if err := record(ctx, r.SNS); err != nil && !ipn.Final(err) {
 				return nil, err
 			}
@@ -45,8 +44,8 @@ func Door(h http.Handler, record func(ctx context.Context, envelope []byte) erro
 	}
 }
 
-// Batch hands the messages of an SQS event to batch, and answers which of them
-// must be delivered again.
+// Batch passes the messages of an SQS event to batch, and answers which of them
+// must be redelivered.
 func Batch(batch func(context.Context, []ipn.Delivery) (failed []string)) Handler {
 	return func(ctx context.Context, event json.RawMessage) (any, error) {
 		var e events.SQSEvent
@@ -69,8 +68,7 @@ func Batch(batch func(context.Context, []ipn.Delivery) (failed []string)) Handle
 	}
 }
 
-// Schedule runs do for each event of a schedule, which says nothing but that it
-// is time. An error fails the invocation, and Lambda tries twice more.
+// Schedule runs do for each event of a schedule. An error fails the invocation.
 func Schedule(do func(context.Context) error) Handler {
 	return func(ctx context.Context, _ json.RawMessage) (any, error) { return nil, do(ctx) }
 }

@@ -14,7 +14,7 @@ import (
 	"walletsync/internal/ipn"
 )
 
-func FuzzDoor(f *testing.F) {
+func FuzzHTTPOrSNS(f *testing.F) {
 	for _, s := range []string{
 		`{"version":"2.0","routeKey":"POST /ipn/{account}/{secret}","rawPath":"/prod/ipn/main/50% sure?","rawQueryString":"a=1","cookies":["a=1"],"headers":{"content-type":"text/plain"},"requestContext":{"stage":"prod","http":{"method":"POST","sourceIp":"192.0.2.1"}},"body":"aGk=","isBase64Encoded":true}`,
 		`{"rawPath":"/","body":"%","isBase64Encoded":true}`,
@@ -24,7 +24,7 @@ func FuzzDoor(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, event []byte) {
-		h := Door(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+		h := HTTPOrSNS(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
 			if b, err := io.ReadAll(q.Body); err != nil || len(b) > maxBody {
 				t.Errorf("a body of %d bytes, %v", len(b), err)
 			}

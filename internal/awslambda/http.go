@@ -15,8 +15,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// maxBody bounds a request's body before it is decoded; the rooms have limits
-// of their own. HTTP APIs take up to 10 MB.
+// maxBody is the limit of a request's body before it is decoded; the features have
+// limits of their own. HTTP APIs take up to 10 MB.
 const maxBody = 2 << 20
 
 // HTTP answers the events of an HTTP API with an http.Handler.
@@ -44,9 +44,9 @@ func serve(ctx context.Context, h http.Handler, e events.APIGatewayV2HTTPRequest
 	return w.response()
 }
 
-// refuse answers what never becomes a request.
+// refuse answers an event that is not a valid request.
 func refuse(ctx context.Context, status int, reason string) events.APIGatewayV2HTTPResponse {
-	zerolog.Ctx(ctx).Warn().Str("outcome", "refused").Str("reason", reason).Int("status", status).Msg("an event that describes no request")
+	zerolog.Ctx(ctx).Warn().Str("outcome", "refused").Str("reason", reason).Int("status", status).Msg("invalid HTTP API event")
 	return events.APIGatewayV2HTTPResponse{StatusCode: status}
 }
 
@@ -128,14 +128,14 @@ func cutBasePath(path, route string) (string, bool) {
 
 type callerKey struct{}
 
-// Caller returns the ARN of whom the HTTP API's IAM authorizer let through, and
-// nothing if the route has none.
+// Caller returns the ARN of the caller that the HTTP API's IAM authorizer let
+// through, empty if the route has no authorizer.
 func Caller(q *http.Request) string {
 	arn, _ := q.Context().Value(callerKey{}).(string)
 	return arn
 }
 
-// answer gathers what a handler writes.
+// answer is an http.ResponseWriter that keeps the response.
 type answer struct {
 	header http.Header
 	status int

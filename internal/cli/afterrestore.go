@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -70,7 +69,7 @@ standard input. Use --no-log if no person was ever erased.`,
 
 // readErasures appends the erasures of a log to all.
 func (c *CLI) readErasures(name string, all *[]privacy.Erasure) error {
-	var in io.Reader = c.In
+	in := c.In
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {

@@ -77,13 +77,13 @@ func TestExport(t *testing.T) {
 		{[]string{"export", "--verbatim", "buyers"}, "charge_permission_id,name\r\nB01-0000000-0000000,=Ada\r\nB01-0000000-0000001,=Ada\r\n"},
 		{[]string{"export", "buyers", "--format", "jsonl"}, `{"charge_permission_id":"B01-0000000-0000000","name":"=Ada"}` + "\n" + `{"charge_permission_id":"B01-0000000-0000001","name":"=Ada"}` + "\n"},
 	} {
-		if code, out, told := s.run(t, false, c.args...); code != Done || out != c.out || told != "2 rows of buyers\n" {
-			t.Errorf("%v: %d, %q, %q", c.args, code, out, told)
+		if code, out, stderr := s.run(t, false, c.args...); code != Done || out != c.out || stderr != "2 rows of buyers\n" {
+			t.Errorf("%v: %d, %q, %q", c.args, code, out, stderr)
 		}
 	}
 	begun := time.Now()
-	if code, _, told := s.run(t, false, "export", "payment_states", "--masked", "--account=main", "--state", "Closed", "--since", "24h", "--id", idA); code != Done {
-		t.Error(told)
+	if code, _, stderr := s.run(t, false, "export", "payment_states", "--masked", "--account=main", "--state", "Closed", "--since", "24h", "--id", idA); code != Done {
+		t.Error(stderr)
 	}
 	list, _ := export.Named("payment_states")
 	since := s.asked.Since
@@ -123,15 +123,15 @@ func TestOutputFileIsCompleteOrMissing(t *testing.T) {
 	if err := os.WriteFile(name, []byte("of yesterday"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, told := s.run(t, false, "export", "buyers", "--output", name); code != Failed || told != "walletsync export: the database is down\n" {
-		t.Errorf("%d %q", code, told)
+	if code, _, stderr := s.run(t, false, "export", "buyers", "--output", name); code != Failed || stderr != "walletsync export: the database is down\n" {
+		t.Errorf("%d %q", code, stderr)
 	}
 	if b, err := os.ReadFile(name); err != nil || string(b) != "of yesterday" {
 		t.Errorf("%q, %v", b, err)
 	}
 	s.err = nil
-	if code, out, told := s.run(t, false, "export", "buyers", "--output", name); code != Done || out != "" {
-		t.Errorf("%d %q %q", code, out, told)
+	if code, out, stderr := s.run(t, false, "export", "buyers", "--output", name); code != Done || out != "" {
+		t.Errorf("%d %q %q", code, out, stderr)
 	}
 	b, err := os.ReadFile(name)
 	info, err2 := os.Stat(name)
@@ -142,12 +142,12 @@ func TestOutputFileIsCompleteOrMissing(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 	if _, err := os.Stat("/dev/full"); err == nil { // Linux has it
-		if code, _, told := s.run(t, false, "export", "buyers", "--output", "/dev/full"); code != Failed || !strings.Contains(told, "no space") {
-			t.Errorf("%d %q", code, told)
+		if code, _, stderr := s.run(t, false, "export", "buyers", "--output", "/dev/full"); code != Failed || !strings.Contains(stderr, "no space") {
+			t.Errorf("%d %q", code, stderr)
 		}
 	}
-	if code, _, told := s.run(t, false, "export", "buyers", "--output", filepath.Join(name, "x")); code != Failed || !strings.Contains(told, "create the file") {
-		t.Errorf("%d %q", code, told)
+	if code, _, stderr := s.run(t, false, "export", "buyers", "--output", filepath.Join(name, "x")); code != Failed || !strings.Contains(stderr, "create the file") {
+		t.Errorf("%d %q", code, stderr)
 	}
 }
 
@@ -158,8 +158,8 @@ func TestExportOpensNoExistingFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &exportStore{rows: 3}
-	if code, _, told := s.run(t, false, "export", "buyers", "--output", name); code != Done {
-		t.Errorf("%d %q", code, told)
+	if code, _, stderr := s.run(t, false, "export", "buyers", "--output", name); code != Done {
+		t.Errorf("%d %q", code, stderr)
 	}
 	if b, err := os.ReadFile(other); err != nil || string(b) != "of somebody else" {
 		t.Errorf("the file that a link names holds %q, %v", b, err)
@@ -173,11 +173,11 @@ func TestExportOpensNoExistingFile(t *testing.T) {
 func TestExportPerson(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "person.json")
 	for _, c := range []struct {
-		name string
-		args []string
-		code int
-		out  string
-		told string
+		name   string
+		args   []string
+		code   int
+		out    string
+		stderr string
 	}{
 		{"all of the person's", []string{idA}, Done, `{"account": "main", "ids": ["` + idA + `" "` + idB + `"]}` + "\n", "2 charge permissions of account main\n"},
 		{"only this one", []string{"--one", idA}, Done, `{"account": "main", "ids": ["` + idA + `"]}` + "\n", "1 charge permission of account main\n"},
@@ -190,9 +190,9 @@ func TestExportPerson(t *testing.T) {
 		{"no id", []string{"Ada"}, Misuse, "", "walletsync export-person: \"Ada\" is not a charge permission id (such as B01-0000000-0000000)\nSee walletsync export-person --help.\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			code, out, told := (&exportStore{}).run(t, false, append([]string{"export-person"}, c.args...)...)
-			if code != c.code || out != c.out || told != c.told {
-				t.Errorf("%d\n%s\n%s", code, out, told)
+			code, out, stderr := (&exportStore{}).run(t, false, append([]string{"export-person"}, c.args...)...)
+			if code != c.code || out != c.out || stderr != c.stderr {
+				t.Errorf("%d\n%s\n%s", code, out, stderr)
 			}
 		})
 	}

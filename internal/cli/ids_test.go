@@ -12,7 +12,7 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// readAll tells in a line each what a list has.
+// readAll returns a line for each line of the list.
 func readAll(r io.Reader) (out []string, err error) {
 	l := newList(r)
 	for {
@@ -97,7 +97,7 @@ func TestWhatIsWrongWithALineDoesNotQuoteIt(t *testing.T) {
 	}
 }
 
-// FuzzList reads any text as a list: every line is an id, or told of, or empty,
+// FuzzList reads any text as a list: every line is an id, or malformed, or empty,
 // or the header; and what was read, written plainly, is read the same.
 func FuzzList(f *testing.F) {
 	for _, s := range []string{
@@ -115,7 +115,7 @@ func FuzzList(f *testing.F) {
 			var m malformed
 			if errors.As(err, &m) {
 				if bad++; m.line != l.n || m.line <= last {
-					t.Fatalf("line %d is told as %d, after %d", l.n, m.line, last)
+					t.Fatalf("line %d is reported as %d, after %d", l.n, m.line, last)
 				}
 				last = l.n
 				continue

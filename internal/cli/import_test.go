@@ -143,8 +143,8 @@ func TestImport(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c.store.known = map[key]time.Time{}
-				_, told := imported(t, c.store, &wakes{sent: map[wallet.AccountID]int{}}, c.bars, c.list, c.args...)
-				golden(t, "import-"+strings.ReplaceAll(strings.ReplaceAll(c.name, ",", ""), " ", "-"), told)
+				_, stderr := imported(t, c.store, &wakes{sent: map[wallet.AccountID]int{}}, c.bars, c.list, c.args...)
+				golden(t, "import-"+strings.ReplaceAll(strings.ReplaceAll(c.name, ",", ""), " ", "-"), stderr)
 			})
 		})
 	}
@@ -152,26 +152,26 @@ func TestImport(t *testing.T) {
 
 func TestListWithoutIDsIsGivenUpEarly(t *testing.T) {
 	s := &importStore{known: map[key]time.Time{}}
-	code, told := imported(t, s, &wakes{}, false, strings.Repeat("Ada Example\n", 100_000))
-	if n := strings.Count(told, "\n"); code != Failed || n > batch+10 || strings.Contains(told, "Ada") || !strings.Contains(told, "have no id") {
-		t.Errorf("%d, %d lines: %.300s", code, n, told)
+	code, stderr := imported(t, s, &wakes{}, false, strings.Repeat("Ada Example\n", 100_000))
+	if n := strings.Count(stderr, "\n"); code != Failed || n > batch+10 || strings.Contains(stderr, "Ada") || !strings.Contains(stderr, "have no id") {
+		t.Errorf("%d, %d lines: %.300s", code, n, stderr)
 	}
 }
 
 func TestImportWakesTheWorkerAtOnceAndAtItsEnd(t *testing.T) {
 	s := &importStore{known: map[key]time.Time{}}
 	w := &wakes{sent: map[wallet.AccountID]int{}}
-	if code, told := imported(t, s, w, false, idList(5000)); code != Done || w.sent["main"] != 2 {
-		t.Errorf("%d wake-ups: %s", w.sent["main"], told)
+	if code, stderr := imported(t, s, w, false, idList(5000)); code != Done || w.sent["main"] != 2 {
+		t.Errorf("%d wake-ups: %s", w.sent["main"], stderr)
 	}
 	// What is known asks for nothing, but an import before may have died before
 	// it sent its wake-up.
-	if code, told := imported(t, s, w, false, idList(5000)); code != Done || w.sent["main"] != 3 || !strings.Contains(told, " 5,000  known before") {
-		t.Errorf("%d wake-ups: %s", w.sent["main"], told)
+	if code, stderr := imported(t, s, w, false, idList(5000)); code != Done || w.sent["main"] != 3 || !strings.Contains(stderr, " 5,000  known before") {
+		t.Errorf("%d wake-ups: %s", w.sent["main"], stderr)
 	}
 	w.err = errors.New("the queue is unavailable")
-	if code, told := imported(t, s, w, false, idList(5000)); code != Done || !strings.Contains(told, "the queue is unavailable; the reconciler will do it on its next run") {
-		t.Errorf("%d: %s", code, told)
+	if code, stderr := imported(t, s, w, false, idList(5000)); code != Done || !strings.Contains(stderr, "the queue is unavailable; the reconciler will do it on its next run") {
+		t.Errorf("%d: %s", code, stderr)
 	}
 }
 

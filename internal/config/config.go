@@ -494,7 +494,7 @@ func (r *reader) trust() Trust {
 type Account struct {
 	ID             wallet.AccountID
 	MerchantID     string
-	Environment    wallet.Environment
+	Environment    merchant.Environment
 	Region         merchant.Region
 	PublicKeyID    string
 	StoreID        string // may be empty
@@ -620,10 +620,11 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 	if !merchantID.MatchString(a.MerchantID) {
 		add("merchantId", "it is not a merchant id", "copy it from Seller Central")
 	}
-	if out.Environment, err = wallet.ParseEnvironment(a.Environment); err != nil {
+	var ok bool
+	if out.Environment, ok = merchant.ParseEnvironment(a.Environment); !ok {
+		out.Environment = ""
 		add("environment", "it is neither live nor sandbox", "set one of them")
 	}
-	var ok bool
 	if out.Region, ok = merchant.ParseRegion(a.Region); !ok {
 		add("region", "it is not a region", "set NA, EU or JP")
 	} else if known := out.Region.LedgerCurrencies(); !slices.Contains(known, a.LedgerCurrency) {
@@ -633,7 +634,7 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 	switch {
 	case !publicKeyID.MatchString(a.PublicKeyID):
 		add("publicKeyId", "it is not a public key id", "copy it from Seller Central")
-	case isBound && out.Environment != "" && string(out.Environment) != string(bound):
+	case isBound && out.Environment != "" && out.Environment != bound:
 		add("publicKeyId", fmt.Sprintf("it is a key of the other environment than %s", out.Environment), "use that environment's key, or correct the environment")
 	}
 	if a.Algorithm != "" {
@@ -646,7 +647,10 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 			add(fmt.Sprintf("topics[%d]", i), "it is not the ARN of an SNS topic", "copy it from the alarm that asked for the pin")
 		}
 	}
-	out.Quotas = wallet.Quotas(out.Environment)
+	out.Quotas = wallet.SandboxQuotas()
+	if out.Environment == merchant.Live {
+		out.Quotas = wallet.LiveQuotas()
+	}
 	for call, q := range a.Quotas {
 		i := slices.IndexFunc(out.Quotas, func(k wallet.Quota) bool { return k.Call == call })
 		if i < 0 || !(q.Burst >= 1) || !(q.PerSecond > 0) {
@@ -696,18 +700,18 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 
 // distinct adds what accounts must not share.
 func (r *reader) distinct(name string, accounts []Account) {
-	type merchant struct {
+	type merchantKey struct {
 		id          string
-		environment wallet.Environment
+		environment merchant.Environment
 	}
-	ids, merchants, topics := map[wallet.AccountID]bool{}, map[merchant]bool{}, map[string]wallet.AccountID{}
+	ids, merchants, topics := map[wallet.AccountID]bool{}, map[merchantKey]bool{}, map[string]wallet.AccountID{}
 	for i, a := range accounts {
 		at := fmt.Sprintf("%s[%d]", name, i)
 		if a.ID != "" && ids[a.ID] {
 			r.add(at+".id", "it is there twice", "give each account a name of its own")
 		}
 		ids[a.ID] = true
-		m := merchant{a.MerchantID, a.Environment}
+		m := merchantKey{a.MerchantID, a.Environment}
 		if a.MerchantID != "" && merchants[m] {
 			r.add(at+".merchantId", fmt.Sprintf("it is there twice in %s", a.Environment), "list a merchant id once for each environment")
 		}

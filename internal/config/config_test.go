@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/wallet"
 )
 
@@ -59,9 +60,9 @@ func TestLeastConfigurationHasTheDesignsDefaults(t *testing.T) {
 	want := Worker{
 		Function: Function{Name: "ipn-worker", LogLevel: zerolog.InfoLevel},
 		Accounts: []Account{{
-			ID: "main", MerchantID: "A1BCDEFGHIJKL", Environment: wallet.Sandbox, Region: "EU",
+			ID: "main", MerchantID: "A1BCDEFGHIJKL", Environment: merchant.Sandbox, Region: "EU",
 			PublicKeyID: "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", StoreID: "amzn1.application-oa2-client.0", LedgerCurrency: "EUR",
-			Algorithm: "AMZN-PAY-RSASSA-PSS-V2", Share: 0.5, Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Sandbox),
+			Algorithm: "AMZN-PAY-RSASSA-PSS-V2", Share: 0.5, Follow: wallet.DefaultFollowed(), Quotas: wallet.SandboxQuotas(),
 			KeySecret:  "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key",
 			DoorSecret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:door",
 		}},
@@ -96,7 +97,7 @@ func TestWhatIsSetReplacesTheDefaults(t *testing.T) {
 	if !slices.Contains(a.Quotas, wanted) || len(a.Quotas) != 3 {
 		t.Errorf("quotas: %+v", a.Quotas)
 	}
-	if a.Environment != wallet.Live || a.Region != "EU" || a.Algorithm != "AMZN-PAY-RSASSA-PSS" || a.Share != 1 ||
+	if a.Environment != merchant.Live || a.Region != "EU" || a.Algorithm != "AMZN-PAY-RSASSA-PSS" || a.Share != 1 ||
 		!cmp.Equal(a.Topics, []string{topic}) || !cmp.Equal(a.Follow, wallet.Followed{Types: []string{"OneTime"}, KnownOnly: true}) {
 		t.Errorf("account: %+v", a)
 	}

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,7 +12,6 @@ import (
 	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/config"
 	"walletsync/internal/telemetry"
-	"walletsync/internal/wallet"
 )
 
 // skewAllowed is how far this machine's clock may be from Amazon's. Amazon Pay
@@ -19,37 +19,37 @@ import (
 // Amazon's services do (15 minutes: IAM User Guide, "Signature Version 4").
 const skewAllowed = time.Minute
 
-// stranger is the id of a charge permission that no merchant has. Amazon checks
-// the signature before it looks for it, so a 404 says that the key is good.
-func stranger(e wallet.Environment) string {
-	if e == wallet.Live {
+// unknownID is the id of a charge permission that no merchant has. Amazon checks the
+// signature before it looks it up, so a 404 means that the key is good.
+func unknownID(e merchant.Environment) string {
+	if e == merchant.Live {
 		return "B00-0000000-0000000"
 	}
 	return "S00-0000000-0000000"
 }
 
-// amazon tells whether an account's key can be used, and whether Amazon Pay
-// takes it.
+// amazon checks an account's key, and that Amazon Pay accepts it.
 func (d *Doctor) amazon(ctx context.Context, r *report, a config.Account) {
 	const key, request, clock = "key", "signed request", "clock"
+	skip := func(reason string) {
+		r.skip(request, a.ID, reason)
+		r.skip(clock, a.ID, "Amazon Pay was not asked")
+	}
 	if a.KeySecret == "" {
 		r.skip(key, a.ID, "keySecret is missing")
-		r.skip(request, a.ID, "there is no key")
-		r.skip(clock, a.ID, "Amazon Pay was not asked")
+		skip("there is no key")
 		return
 	}
 	pem, err := d.Keys.Key(ctx, a.KeySecret, true)
 	if err != nil {
 		r.bad(key, a.ID, plain(err), readable)
-		r.skip(request, a.ID, "there is no key")
-		r.skip(clock, a.ID, "Amazon Pay was not asked")
+		skip("there is no key")
 		return
 	}
 	private, err := amazonpay.ParsePrivateKey([]byte(pem.Reveal()))
 	if err != nil {
 		r.bad(key, a.ID, plain(err), `put the PEM file that Seller Central gave you into the secret, whole: jq -Rs '{privateKey: .}' private.pem writes {"privateKey":"-----BEGIN PRIVATE KEY-----\n…"}`)
-		r.skip(request, a.ID, "the key cannot be used")
-		r.skip(clock, a.ID, "Amazon Pay was not asked")
+		skip("the key cannot be used")
 		return
 	}
 	bound := "a key for either environment"
@@ -58,11 +58,10 @@ func (d *Doctor) amazon(ctx context.Context, r *report, a config.Account) {
 	}
 	r.good(key, a.ID, "RSA of %d bits; %s", private.N.BitLen(), bound)
 	if r.failed("account", a.ID) {
-		r.skip(request, a.ID, "the account's settings come first")
-		r.skip(clock, a.ID, "Amazon Pay was not asked")
+		skip("the account's settings come first")
 		return
 	}
-	answer, err := d.ask(ctx, a, pem)
+	answer, err := d.ask(ctx, a, private)
 	d.clock(r, a, answer)
 	if found, remedy := judgeAnswer(answer, err); remedy != "" {
 		if r.failed(clock, a.ID) {
@@ -80,20 +79,16 @@ func (d *Doctor) amazon(ctx context.Context, r *report, a config.Account) {
 }
 
 // ask makes one signed call.
-func (d *Doctor) ask(ctx context.Context, a config.Account, pem config.Secret) (amazonpay.Response, error) {
-	private, err := amazonpay.ParsePrivateKey([]byte(pem.Reveal()))
-	if err != nil {
-		return amazonpay.Response{}, err
-	}
+func (d *Doctor) ask(ctx context.Context, a config.Account, private *rsa.PrivateKey) (amazonpay.Response, error) {
 	client, err := amazonpay.New(amazonpay.Config{
-		Region: a.Region, Environment: amazonpay.Environment(a.Environment), PublicKeyID: a.PublicKeyID, PrivateKey: private,
-		Algorithm: a.Algorithm, HTTPClient: d.Amazon, Timeout: patience,
+		Region: a.Region, Environment: a.Environment, PublicKeyID: a.PublicKeyID, PrivateKey: private,
+		Algorithm: a.Algorithm, HTTPClient: d.Amazon, Timeout: timeout,
 		UserAgent: telemetry.UserAgent(), Now: d.Now,
 	})
 	if err != nil {
 		return amazonpay.Response{}, err
 	}
-	p, err := client.GetChargePermission(ctx, stranger(a.Environment))
+	p, err := client.GetChargePermission(ctx, unknownID(a.Environment))
 	if err == nil {
 		return p.Response, nil
 	}
@@ -103,19 +98,23 @@ func (d *Doctor) ask(ctx context.Context, a config.Account, pem config.Secret) (
 	return amazonpay.Response{}, err
 }
 
-// previousServes reports whether Amazon Pay takes the key that the current one
+// previousServes reports whether Amazon Pay accepts the key that the current one
 // replaced.
 func (d *Doctor) previousServes(ctx context.Context, a config.Account) bool {
 	pem, ok, err := d.Keys.PreviousKey(ctx, a.KeySecret)
 	if err != nil || !ok {
 		return false
 	}
-	answer, err := d.ask(ctx, a, pem)
+	private, err := amazonpay.ParsePrivateKey([]byte(pem.Reveal()))
+	if err != nil {
+		return false
+	}
+	answer, err := d.ask(ctx, a, private)
 	_, remedy := judgeAnswer(answer, err)
 	return remedy == ""
 }
 
-// judgeAnswer says what an answer to the signed request tells; no remedy: the
+// judgeAnswer judges an answer to the signed request. Remedy is empty if the
 // signature was accepted.
 func judgeAnswer(r amazonpay.Response, err error) (found, remedy string) {
 	code := amazonpay.ReasonCode(err)
@@ -148,7 +147,7 @@ func judgeAnswer(r amazonpay.Response, err error) (found, remedy string) {
 func (d *Doctor) clock(r *report, a config.Account, answer amazonpay.Response) {
 	const check = "clock"
 	if answer.Date.IsZero() {
-		r.skip(check, a.ID, "Amazon's answer told no time")
+		r.skip(check, a.ID, "Amazon's answer has no date")
 		return
 	}
 	skew := d.Now().Sub(answer.Date).Truncate(time.Second) // Date has whole seconds

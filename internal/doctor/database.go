@@ -8,32 +8,33 @@ import (
 	"strings"
 	"time"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/config"
 	"walletsync/internal/wallet"
+	"walletsync/migrations"
 )
 
-// Database is what a look at a database tells.
+// Database describes a database.
 type Database struct {
 	Server   int    // PostgreSQL's major version
-	Role     string // whom we are there
+	Role     string // our own
 	Local    bool   // on this machine
-	TLS      string // the version; empty: in the clear
+	TLS      string // the version; empty: not encrypted
 	Verified bool   // the server's certificate and name were checked
 
 	Connections int  // how many the role may have open
 	EndsIdle    bool // the server ends the role's sessions that are idle for long
 	Pooled      bool // the functions' URL leads to a pooler
 
-	// Unapplied are the migrations that this code has and the database has not;
-	// Unknown those that it has and this code has not.
+	// Unapplied are the migrations of this release that the database lacks. Unknown
+	// is how many it has of a newer one.
 	Unapplied []string
 	Unknown   int
 	Blind     bool // the role may not read which are applied
-	Schema    bool // the schema walletsync is there
-	// Ungranted are the rights that the functions need and the role has not,
-	// such as "update on walletsync.refreshes".
+	Schema    bool // the schema walletsync exists
+	// Ungranted are the rights that the functions need and the role lacks, such as "update on walletsync.refreshes".
 	Ungranted []string
-	// MayMigrate: the role may do what the migrator does.
+	// MayMigrate is true if the role may do what the migrator does.
 	MayMigrate bool
 	// NoRoles are the readers' roles that are missing.
 	NoRoles  []string
@@ -44,7 +45,7 @@ type Database struct {
 type Row struct {
 	ID             wallet.AccountID
 	MerchantID     string
-	Environment    wallet.Environment
+	Environment    merchant.Environment
 	Region         string
 	LedgerCurrency string
 	PerSecond      float64 // of Get Charge Permission, the account's share
@@ -56,7 +57,7 @@ type Unreachable struct {
 	Err    error // holds no password
 }
 
-// Reason sorts what keeps us from a database.
+// Reason is why a database cannot be reached.
 type Reason string
 
 // The reasons.
@@ -64,7 +65,7 @@ const (
 	ReasonURL     Reason = "url"     // it cannot be read
 	ReasonLogin   Reason = "login"   // the role or its password was refused
 	ReasonName    Reason = "name"    // there is no such database
-	ReasonClear   Reason = "clear"   // the URL would do without TLS
+	ReasonClear   Reason = "clear"   // the URL allows a connection without TLS
 	ReasonTLS     Reason = "tls"     // no TLS, or a certificate that is not trusted
 	ReasonNetwork Reason = "network" // anything else
 )
@@ -81,15 +82,15 @@ var unreachableRemedies = map[Reason]string{
 	ReasonNetwork: "look at host, port, security group and firewall. A database in a VPC is not reached from outside: run this from a host within, or through a tunnel",
 }
 
-// remedyIAM is that of a sign-in that the server refuses, with IAM.
-const remedyIAM = "where the url has no password, IAM signs in: grant rds_iam to its user; allow rds-db:connect on that user to whoever runs this; and if the url's host is a CNAME or a tunnel, set DATABASE_IAM_ENDPOINT to the database's own endpoint and port in RDS"
+// remedyIAM is the remedy if the server refuses a sign-in by IAM.
+const remedyIAM = "where the url has no password, IAM signs in: grant rds_iam to its user; allow rds-db:connect on that user to the caller of this; and if the url's host is a CNAME or a tunnel, set DATABASE_IAM_ENDPOINT to the database's own endpoint and port in RDS"
 
-// bundleAge is the age at which RDS's certificate authorities are taken for old:
+// bundleAge is the age at which RDS's certificate authorities count as old:
 // AWS opens a region or two a year, and starts new authorities years before it
 // needs them.
 const bundleAge = 3 * 365 * 24 * time.Hour
 
-// judgeBundle tells whether the built-in authorities of RDS are old.
+// judgeBundle checks the age of the built-in authorities of RDS.
 func (d *Doctor) judgeBundle(r *report) {
 	const check = "certificates of RDS"
 	date := d.RDSBundle.Format(time.DateOnly)
@@ -100,15 +101,12 @@ func (d *Doctor) judgeBundle(r *report) {
 	r.good(check, "", "of %s", date)
 }
 
-// oldestServer is the oldest PostgreSQL that the statements run on.
-const oldestServer = 15
-
 // ofDatabase are the checks that need a database.
 var ofDatabase = []string{"server", "migrated", "rights", "readers", "connections", "accounts"}
 
-// database tells whether the database can be reached and is as the functions
-// need it. It returns whether what is in it can be relied on.
-func (d *Doctor) database(ctx context.Context, r *report) (there bool) {
+// database checks that the database can be reached and is as the functions need it.
+// It returns whether its data can be read.
+func (d *Doctor) database(ctx context.Context, r *report) (migrated bool) {
 	const check = "database"
 	skip := func(why string) bool {
 		for _, c := range ofDatabase {
@@ -135,14 +133,14 @@ func (d *Doctor) database(ctx context.Context, r *report) (there bool) {
 	if urls.DirectURL.Reveal() != urls.URL.Reveal() {
 		direct, ok := d.look(ctx, r, "direct database", urls.DirectURL, urls.CA)
 		db.Pooled = true
-		db.MayMigrate = !ok || direct.MayMigrate // the migrator goes there; one line tells that it cannot
+		db.MayMigrate = !ok || direct.MayMigrate // the migrator uses that URL; one line about it is enough
 	}
-	lines, there := d.judgeDatabase(db)
+	lines, migrated := d.judgeDatabase(db)
 	r.lines = append(r.lines, lines...)
-	return there
+	return migrated
 }
 
-// look looks at one database, and tells how it was reached.
+// look connects to one database, and reports how.
 func (d *Doctor) look(ctx context.Context, r *report, check string, url config.Secret, ca string) (Database, bool) {
 	db, err := d.Databases.Look(ctx, url, ca)
 	if err != nil {
@@ -168,10 +166,10 @@ func (d *Doctor) look(ctx context.Context, r *report, check string, url config.S
 }
 
 // judgeDatabase judges what is in a database.
-func (d *Doctor) judgeDatabase(db Database) (lines []Line, there bool) {
+func (d *Doctor) judgeDatabase(db Database) (lines []Line, migrated bool) {
 	var r report
-	if db.Server < oldestServer {
-		r.bad("server", "", fmt.Sprintf("PostgreSQL %d", db.Server), fmt.Sprintf("upgrade it to PostgreSQL %d or newer", oldestServer))
+	if db.Server < migrations.OldestServer {
+		r.bad("server", "", fmt.Sprintf("PostgreSQL %d", db.Server), fmt.Sprintf("upgrade it to PostgreSQL %d or newer", migrations.OldestServer))
 	} else {
 		r.good("server", "", "PostgreSQL %d", db.Server)
 	}
@@ -192,7 +190,7 @@ func (d *Doctor) judgeDatabase(db Database) (lines []Line, there bool) {
 	default:
 		r.good("migrated", "", "up to date")
 	}
-	there = db.Schema && !db.Blind && len(db.Unapplied) == 0
+	migrated = db.Schema && !db.Blind && len(db.Unapplied) == 0
 	switch {
 	case !db.MayMigrate && !db.Schema:
 		r.bad("rights", "", db.Role+" may not migrate", "as an administrator: grant create on the database to "+db.Role+", or name a role that may by directUrl in the secret")
@@ -215,17 +213,17 @@ func (d *Doctor) judgeDatabase(db Database) (lines []Line, there bool) {
 		r.good("readers", "", "the back-office's roles are there")
 	}
 	d.judgeConnections(&r, db)
-	if !there {
+	if !migrated {
 		r.skip("accounts", "", "the database is not migrated")
 		return r.lines, false
 	}
 	for _, a := range d.Config.Accounts() {
-		there = d.judgeRow(&r, a, db.Accounts) && there
+		migrated = d.judgeRow(&r, a, db.Accounts) && migrated
 	}
-	return r.lines, there
+	return r.lines, migrated
 }
 
-// judgeConnections compares what the server takes with what can be open.
+// judgeConnections compares the server's limit with what the functions can open.
 func (d *Doctor) judgeConnections(r *report, db Database) {
 	const check = "connections"
 	open := d.Config.Worker.Connections
@@ -241,15 +239,15 @@ func (d *Doctor) judgeConnections(r *report, db Database) {
 		r.bad(check, "", "those of functions that Lambda took away stay open: idle_session_timeout is 0",
 			"invoke the migrator, which sets it, or as "+db.Role+": alter role current_user in database … set idle_session_timeout = '10min'")
 	case open == 0:
-		r.skip(check, "", fmt.Sprintf("the server takes %d; DATABASE_CONNECTIONS does not tell how many the functions can have open", db.Connections))
+		r.skip(check, "", fmt.Sprintf("the server takes %d; DATABASE_CONNECTIONS, how many the functions can have open, is not set", db.Connections))
 	default:
 		r.good(check, "", "the functions can have %d open, and the server takes %d", open, db.Connections)
 	}
 }
 
-// judgeRow tells whether the database knows the account as the configuration
-// has it.
-func (d *Doctor) judgeRow(r *report, a config.Account, rows []Row) (there bool) {
+// judgeRow compares an account with the database's copy of it. It returns false if
+// there is none.
+func (d *Doctor) judgeRow(r *report, a config.Account, rows []Row) (known bool) {
 	i := slices.IndexFunc(rows, func(row Row) bool { return row.ID == a.ID })
 	var per float64
 	for _, q := range a.Quotas {

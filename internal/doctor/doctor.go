@@ -1,12 +1,11 @@
-// Package doctor checks a configuration, before a deploy and after: the
-// settings, the keys, Amazon Pay, the queue, the database, the pages and whether
-// notifications reach us. Each check becomes a line that is good, bad with the
+// Package doctor checks a configuration, before a deploy and after: the settings,
+// the keys, Amazon Pay, the queue, the database, the pages and whether
+// notifications arrive. Each check becomes a line that is good, bad with the
 // remedy, or skipped with the reason.
 //
-// It changes nothing. It asks Amazon Pay once an account for a charge permission
-// that does not exist, and knocks once at each of our doors with a message that
-// they refuse; these are counted there as refusals. Its lines hold no secret and
-// no personal data.
+// It changes nothing. For each account it asks Amazon Pay for a charge permission
+// that does not exist, and it sends one invalid request to each of our endpoints,
+// which count it as refused. Its lines have no secret and no personal data.
 package doctor
 
 import (
@@ -24,17 +23,17 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// State is what came of a check.
+// State is the outcome of a check.
 type State string
 
 // The states.
 const (
 	Good    State = "good"
 	Bad     State = "bad"
-	Skipped State = "skipped" // what it needs is not there, or cannot be seen from here
+	Skipped State = "skipped" // what it needs is missing, or cannot be seen from here
 )
 
-// Line is what came of one check.
+// Line is the outcome of one check.
 type Line struct {
 	Check   string           `json:"check"`             // its name, which stays the same between releases
 	Account wallet.AccountID `json:"account,omitempty"` // if it is one account's
@@ -49,10 +48,10 @@ type Keys interface {
 	PreviousKey(ctx context.Context, arn string) (config.Secret, bool, error)
 }
 
-// Words tells the valid words of a secret, the current one first.
+// Words returns the valid values of a secret, the current one first.
 type Words func(ctx context.Context, again bool) ([]string, error)
 
-// Queues tells a queue's attributes, in the words of SQS's GetQueueAttributes.
+// Queues returns a queue's attributes, as SQS's GetQueueAttributes names them.
 type Queues interface {
 	Attributes(ctx context.Context, url string) (map[string]string, error)
 }
@@ -60,11 +59,11 @@ type Queues interface {
 // Databases looks at a database.
 type Databases interface {
 	// Look connects to the database at url, trusting the certificate authorities
-	// ca besides, and tells what is there. Its error is an *Unreachable, or of
-	// what was asked afterwards.
+	// ca besides, and describes it. Its error is an *Unreachable if it could not
+	// connect.
 	Look(ctx context.Context, url config.Secret, ca string) (Database, error)
-	// Sweepable and Heard are as the reconciler has them, of the database that
-	// the functions use.
+	// Sweepable and Heard are the reconciler's, for the database that the functions
+	// use.
 	Sweepable(context.Context, wallet.AccountID) (reconcile.Sweepable, error)
 	Heard(ctx context.Context, account wallet.AccountID, patience time.Duration) (reconcile.Heard, error)
 }
@@ -73,25 +72,25 @@ type Databases interface {
 type Doctor struct {
 	Config   config.Deployment
 	Problems config.Problems // what is wrong with it
-	// Before: nothing is deployed yet. What a deploy makes is skipped.
+	// Before is true before the first deploy: what a deploy makes is skipped.
 	Before bool
 
-	Keys      Keys
-	Doors     func(ctx context.Context, account wallet.AccountID, again bool) ([]string, error)
-	Links     Words
-	Bearer    Words
-	Database  func(ctx context.Context) (config.Database, error)
-	Databases Databases
-	Queues    Queues
-	Amazon    *http.Client // reaches Amazon Pay as the functions do
-	Web       *http.Client // reaches our own pages as a buyer does; must not follow redirects
-	Now       func() time.Time
+	Keys        Keys
+	PathSecrets func(ctx context.Context, account wallet.AccountID, again bool) ([]string, error)
+	Links       Words
+	Bearer      Words
+	Database    func(ctx context.Context) (config.Database, error)
+	Databases   Databases
+	Queues      Queues
+	Amazon      *http.Client // reaches Amazon Pay as the functions do
+	Web         *http.Client // reaches our own pages as a buyer does; must not follow redirects
+	Now         func() time.Time
 	// RDSBundle is the date of RDS's certificate authorities that are built in.
 	RDSBundle time.Time
 }
 
-// patience bounds what one check waits for.
-const patience = 10 * time.Second
+// timeout is the limit of one request.
+const timeout = 10 * time.Second
 
 // report gathers lines.
 type report struct{ lines []Line }
@@ -104,8 +103,8 @@ func (r *report) bad(check string, a wallet.AccountID, found, remedy string) {
 	r.lines = append(r.lines, Line{check, a, Bad, found, remedy})
 }
 
-func (r *report) skip(check string, a wallet.AccountID, why string) {
-	r.lines = append(r.lines, Line{check, a, Skipped, why, ""})
+func (r *report) skip(check string, a wallet.AccountID, reason string) {
+	r.lines = append(r.lines, Line{check, a, Skipped, reason, ""})
 }
 
 // failed reports whether a line of the check is bad.
@@ -122,12 +121,12 @@ func (d *Doctor) Run(ctx context.Context) []Line {
 		d.amazon(ctx, &r, a)
 	}
 	d.words(ctx, &r)
-	there := d.database(ctx, &r)
+	migrated := d.database(ctx, &r)
 	d.queue(ctx, &r)
 	d.pages(ctx, &r)
 	for _, a := range d.Config.Accounts() {
-		d.notifications(ctx, &r, a, there)
-		d.sweep(ctx, &r, a, there)
+		d.notifications(ctx, &r, a, migrated)
+		d.sweep(ctx, &r, a, migrated)
 	}
 	return r.lines
 }
@@ -145,8 +144,8 @@ func CountBad(lines []Line) (n int) {
 // ofDeploy are the settings whose values a deploy makes.
 var ofDeploy = []string{"QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "LINK_SECRET", "BEARER_SECRET", "PUBLIC_URL"}
 
-// settings tells what is wrong with the environment. What is wrong with an
-// account is told with the account.
+// settings reports the problems of the environment. Those of an account are
+// reported with the account.
 func (d *Doctor) settings(r *report) {
 	for _, p := range d.Problems {
 		if _, _, of := d.accountOf(p); of {
@@ -163,8 +162,7 @@ func (d *Doctor) settings(r *report) {
 	}
 }
 
-// accountOf returns whose problem it is, and which member of the account it is
-// about.
+// accountOf returns the account and its member that the problem is about.
 func (d *Doctor) accountOf(p config.Problem) (id wallet.AccountID, member string, ok bool) {
 	for i, a := range d.Config.Accounts() {
 		if member, ok := strings.CutPrefix(p.Variable, fmt.Sprintf("ACCOUNTS[%d].", i)); ok {
@@ -174,7 +172,7 @@ func (d *Doctor) accountOf(p config.Problem) (id wallet.AccountID, member string
 	return "", "", false
 }
 
-// account tells whether an account's settings agree with one another.
+// account checks that an account's settings are consistent.
 func (d *Doctor) account(r *report, a config.Account) {
 	const check = "account"
 	for _, p := range d.Problems {
@@ -201,7 +199,7 @@ func (d *Doctor) account(r *report, a config.Account) {
 	r.good(check, a.ID, "%s, %s, %s, %s%s", a.Environment, a.Region, a.LedgerCurrency, a.Algorithm, note)
 }
 
-// words tells whether the secrets that the deploy makes can be read and used.
+// words checks the secrets that the deploy makes.
 func (d *Doctor) words(ctx context.Context, r *report) {
 	for _, w := range []struct {
 		check, arn string
@@ -218,29 +216,31 @@ func (d *Doctor) words(ctx context.Context, r *report) {
 			r.skip(w.check, "", "its setting is missing")
 			continue
 		}
-		words, err := w.read(ctx, true)
-		if err != nil {
-			r.bad(w.check, "", plain(err), readable)
-			continue
-		}
-		r.good(w.check, "", "%s", versions(len(words)))
+		r.secret(w.check, "", func() ([]string, error) { return w.read(ctx, true) })
 	}
+}
+
+// secret checks that a secret can be read, and returns its valid values.
+func (r *report) secret(check string, a wallet.AccountID, read func() ([]string, error)) []string {
+	words, err := read()
+	switch {
+	case err != nil:
+		r.bad(check, a, plain(err), readable)
+	case len(words) > 1:
+		r.good(check, a, "the current one and the one before it are valid")
+	default:
+		r.good(check, a, "the current one is valid; there is none before it")
+	}
+	return words
 }
 
 const readable = "put the value there in that form, and let these credentials read it (secretsmanager:GetSecretValue; kms:Decrypt with a key of your own)"
 
-func versions(n int) string {
-	if n > 1 {
-		return "the current one and the one before it are valid"
-	}
-	return "the current one is valid; there is none before it"
-}
-
-// sweep tells whether the share of the quota allows the period that is set.
-func (d *Doctor) sweep(ctx context.Context, r *report, a config.Account, there bool) {
+// sweep checks that the share of the quota allows the configured period.
+func (d *Doctor) sweep(ctx context.Context, r *report, a config.Account, migrated bool) {
 	const check = "sweep"
-	if !there {
-		r.skip(check, a.ID, "the database has not been looked into")
+	if !migrated {
+		r.skip(check, a.ID, "the database was not checked")
 		return
 	}
 	s, err := d.Databases.Sweepable(ctx, a.ID)
@@ -258,10 +258,10 @@ func (d *Doctor) sweep(ctx context.Context, r *report, a config.Account, there b
 	r.good(check, a.ID, "%s", found)
 }
 
-// up is days, rounded up so that two digits tell enough.
+// up is days, rounded up for two digits.
 func up(d time.Duration) float64 { return d.Hours() / 24 * 1.05 }
 
-// span is a duration as people say it.
+// span writes a duration for people.
 func span(d time.Duration) string {
 	switch {
 	case d >= 72*time.Hour:
@@ -281,10 +281,10 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// sdk is what the AWS SDK puts before the service's own words.
+// sdk is the AWS SDK's prefix of the service's message.
 var sdk = regexp.MustCompile(`operation error [^,]*, https response error StatusCode: [0-9]+, RequestID: [^,]*, (HostID: [^,]*, )?`)
 
-// plain is an error as one line of bearable length.
+// plain is an error as one short line.
 func plain(err error) string {
 	s := sdk.ReplaceAllString(strings.Join(strings.Fields(err.Error()), " "), "")
 	if len(s) > 300 {

@@ -143,17 +143,17 @@ func TestWhoOpensUpdateSessions(t *testing.T) {
 	const problem = "application/problem+json"
 	for _, c := range []struct {
 		name string
-		got  answered
+		got  reply
 		iam  bool
 		good bool
 	}{
-		{"it takes the key", answered{status: 400, contentType: problem}, false, true},
-		{"it refuses the key", answered{status: 401, contentType: problem}, false, false},
-		{"it fails", answered{status: 502}, false, false},
-		{"the gateway knows no such route", answered{status: 404, contentType: "application/json"}, false, false},
-		{"the gateway refuses", answered{status: 403, contentType: "application/json"}, false, false},
-		{"IAM, and the gateway refuses", answered{status: 403, contentType: "application/json"}, true, true},
-		{"IAM, and everyone gets through", answered{status: 400, contentType: problem}, true, false},
+		{"it takes the key", reply{status: 400, contentType: problem}, false, true},
+		{"it refuses the key", reply{status: 401, contentType: problem}, false, false},
+		{"it fails", reply{status: 502}, false, false},
+		{"the gateway knows no such route", reply{status: 404, contentType: "application/json"}, false, false},
+		{"the gateway refuses", reply{status: 403, contentType: "application/json"}, false, false},
+		{"IAM, and the gateway refuses", reply{status: 403, contentType: "application/json"}, true, true},
+		{"IAM, and everyone gets through", reply{status: 400, contentType: problem}, true, false},
 	} {
 		if _, remedy := judgeStart(c.got, nil, c.iam); (remedy == "") != c.good {
 			t.Errorf("%s: %q", c.name, remedy)
@@ -165,14 +165,14 @@ func TestOurPageIsToldFromAnothers(t *testing.T) {
 	html := "text/html; charset=utf-8"
 	for _, c := range []struct {
 		name string
-		got  answered
+		got  reply
 		good bool
 	}{
-		{"ours", answered{status: http.StatusBadRequest, contentType: html, policy: true}, true},
-		{"a page without our policy", answered{status: http.StatusOK, contentType: html}, false},
-		{"the gateway's", answered{status: http.StatusNotFound, contentType: "application/json"}, false},
-		{"a redirect", answered{status: http.StatusMovedPermanently, contentType: html, policy: true}, false},
-		{"a failure", answered{status: http.StatusInternalServerError, contentType: html, policy: true}, false},
+		{"ours", reply{status: http.StatusBadRequest, contentType: html, policy: true}, true},
+		{"a page without our policy", reply{status: http.StatusOK, contentType: html}, false},
+		{"the gateway's", reply{status: http.StatusNotFound, contentType: "application/json"}, false},
+		{"a redirect", reply{status: http.StatusMovedPermanently, contentType: html, policy: true}, false},
+		{"a failure", reply{status: http.StatusInternalServerError, contentType: html, policy: true}, false},
 	} {
 		if _, remedy := judgePage(c.got, nil); (remedy == "") != c.good {
 			t.Errorf("%s: %q", c.name, remedy)
@@ -183,17 +183,17 @@ func TestOurPageIsToldFromAnothers(t *testing.T) {
 func TestTheDoorIsToldFromAnothers(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		got  answered
+		got  reply
 		tell string
 	}{
-		{"ours", answered{status: 400, body: "malformed"}, ""},
-		{"another secret", answered{status: 403, body: "path"}, "doorSecret as here"},
-		{"a firewall", answered{status: 403, body: "<html>"}, "firewall"},
-		{"no secret to read", answered{status: 503}, "cannot read"},
-		{"it does not start", answered{status: 502}, "does not start"},
-		{"no route", answered{status: 404}, "route"},
+		{"ours", reply{status: 400, body: "malformed"}, ""},
+		{"another secret", reply{status: 403, body: "path"}, "doorSecret as here"},
+		{"a firewall", reply{status: 403, body: "<html>"}, "firewall"},
+		{"no secret to read", reply{status: 503}, "cannot read"},
+		{"it does not start", reply{status: 502}, "does not start"},
+		{"no route", reply{status: 404}, "route"},
 	} {
-		if _, remedy := judgeDoor(c.got, nil); (remedy == "") != (c.tell == "") || !strings.Contains(remedy, c.tell) {
+		if _, remedy := judgeIPN(c.got, nil); (remedy == "") != (c.tell == "") || !strings.Contains(remedy, c.tell) {
 			t.Errorf("%s: %q", c.name, remedy)
 		}
 	}
@@ -251,7 +251,7 @@ func TestConnectionsThatCanBeOpenAreComparedWithWhatTheServerTakes(t *testing.T)
 		{"just enough", 33, false, Database{Connections: 33, EndsIdle: true}, Good, "33"},
 		{"too few", 33, false, Database{Connections: 17, EndsIdle: true, Role: "shop"}, Bad, "takes 17 of shop"},
 		{"a pooler", 33, false, Database{Connections: 17, Pooled: true}, Good, "pooler"},
-		{"not told", 0, false, Database{Connections: 97, EndsIdle: true}, Skipped, "DATABASE_CONNECTIONS"},
+		{"not set", 0, false, Database{Connections: 97, EndsIdle: true}, Skipped, "DATABASE_CONNECTIONS"},
 		{"idle ones stay", 33, false, Database{Connections: 97, Schema: true}, Bad, "idle_session_timeout"},
 		{"idle ones stay before the deploy", 33, true, Database{Connections: 97, Schema: true}, Skipped, "the migrator"},
 		{"the database is empty", 33, false, Database{Connections: 97}, Skipped, "the migrator"},

@@ -87,11 +87,10 @@ func judgeQueues(queue, dead map[string]string, lease time.Duration) []Line {
 	if !r.failed("encryption", "") {
 		r.good("encryption", "", "both queues are encrypted")
 	}
-	switch letters := dead["ApproximateNumberOfMessages"]; letters {
-	case "0":
+	if n, err := strconv.Atoi(dead["ApproximateNumberOfMessages"]); err == nil && n == 0 {
 		r.good("dead letters", "", "none")
-	default:
-		r.bad("dead letters", "", letters+" of them", `each has its reason as an attribute: put that right, then redrive (functions/RUNBOOK.md, "Dead letters")`)
+	} else {
+		r.bad("dead letters", "", count(n, "message"), `each has its reason as an attribute: put that right, then redrive (functions/RUNBOOK.md, "Dead letters")`)
 	}
 	return r.lines
 }

@@ -11,27 +11,27 @@ import (
 	"strings"
 	"time"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/config"
 	"walletsync/internal/reconcile"
-	"walletsync/internal/wallet"
 )
 
-// answered is what a door of ours answered.
-type answered struct {
+// reply is what one of our endpoints answered.
+type reply struct {
 	status      int
 	contentType string
 	policy      bool // it has a Content-Security-Policy, as our pages have
 	body        string
 }
 
-// knock makes one request to a door of ours. The error does not tell the URL,
-// whose path may hold a secret.
-func (d *Doctor) knock(ctx context.Context, method, target string, header http.Header, body string) (answered, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// request sends one request to an endpoint of ours. Its error does not contain the
+// URL, whose path may be secret.
+func (d *Doctor) request(ctx context.Context, method, target string, header http.Header, body string) (reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	q, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader([]byte(body)))
 	if err != nil {
-		return answered{}, errors.New("the URL cannot be used")
+		return reply{}, errors.New("the URL cannot be used")
 	}
 	q.Header = header
 	got, err := d.Web.Do(q)
@@ -39,14 +39,14 @@ func (d *Doctor) knock(ctx context.Context, method, target string, header http.H
 		if e, ok := errors.AsType[*url.Error](err); ok {
 			err = e.Err
 		}
-		return answered{}, err
+		return reply{}, err
 	}
 	defer got.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(got.Body, 1<<10)) // what came of it says enough
-	return answered{got.StatusCode, got.Header.Get("Content-Type"), got.Header.Get("Content-Security-Policy") != "", strings.TrimSpace(string(text))}, nil
+	text, _ := io.ReadAll(io.LimitReader(got.Body, 1<<10)) // a part is enough
+	return reply{got.StatusCode, got.Header.Get("Content-Type"), got.Header.Get("Content-Security-Policy") != "", strings.TrimSpace(string(text))}, nil
 }
 
-// pages tells whether buyers and the merchant's server reach us.
+// pages checks that buyers and the merchant's server reach our endpoints.
 func (d *Doctor) pages(ctx context.Context, r *report) {
 	const page, start, origins = "return page", "update sessions", "return origins"
 	public := d.Config.Return.PublicURL
@@ -59,7 +59,7 @@ func (d *Doctor) pages(ctx context.Context, r *report) {
 		r.skip(page, "", "nothing is deployed yet")
 		r.skip(start, "", "nothing is deployed yet")
 	default:
-		got, err := d.knock(ctx, http.MethodGet, public+"/return", http.Header{}, "")
+		got, err := d.request(ctx, http.MethodGet, public+"/return", http.Header{}, "")
 		found, remedy := judgePage(got, err)
 		if remedy != "" {
 			r.bad(page, "", found, remedy)
@@ -82,13 +82,13 @@ func (d *Doctor) pages(ctx context.Context, r *report) {
 		r.good(origins, "", "%s", strings.Join(d.Config.Return.ReturnOrigins, ", "))
 	}
 	for _, a := range d.Config.Accounts() {
-		if a.Environment == wallet.Live {
+		if a.Environment == merchant.Live {
 			r.skip("javascript origin", a.ID, "only Seller Central knows: list there the origin of "+public+", and of each page of yours with a button")
 		}
 	}
 }
 
-// wrong reports whether something is wrong with a setting.
+// wrong reports whether a setting has a problem.
 func (d *Doctor) wrong(variable string) bool {
 	for _, p := range d.Problems {
 		if p.Variable == variable {
@@ -98,9 +98,9 @@ func (d *Doctor) wrong(variable string) bool {
 	return false
 }
 
-// judgePage says what came of asking for the return page without a token, which
-// it refuses with a page of ours; no remedy: it did.
-func judgePage(got answered, err error) (found, remedy string) {
+// judgePage judges the answer to a request of the return page without a token, which
+// a page of ours refuses. Remedy is empty if it did.
+func judgePage(got reply, err error) (found, remedy string) {
 	const wired = "let PUBLIC_URL name the HTTP API (or the domain in front of it) with the routes GET /update and GET /return, without a stage that it does not have"
 	switch {
 	case err != nil:
@@ -115,8 +115,7 @@ func judgePage(got answered, err error) (found, remedy string) {
 	return "", ""
 }
 
-// start tells whether update-start takes our bearer key, by a request without
-// what it needs.
+// start checks that update-start accepts our bearer key, by an incomplete request.
 func (d *Doctor) start(ctx context.Context, r *report, check string) {
 	header := http.Header{"Content-Type": {"application/json"}}
 	if !d.Config.Start.IAM {
@@ -127,7 +126,7 @@ func (d *Doctor) start(ctx context.Context, r *report, check string) {
 		}
 		header.Set("Authorization", "Bearer "+keys[0])
 	}
-	got, err := d.knock(ctx, http.MethodPost, d.Config.Return.PublicURL+"/update-sessions", header, "{}")
+	got, err := d.request(ctx, http.MethodPost, d.Config.Return.PublicURL+"/update-sessions", header, "{}")
 	found, remedy := judgeStart(got, err, d.Config.Start.IAM)
 	if remedy != "" {
 		r.bad(check, "", found, remedy)
@@ -136,8 +135,8 @@ func (d *Doctor) start(ctx context.Context, r *report, check string) {
 	r.good(check, "", "%s", found)
 }
 
-// judgeStart says what came of an empty request for an update session.
-func judgeStart(got answered, err error, iam bool) (found, remedy string) {
+// judgeStart judges the answer to an empty request for an update session.
+func judgeStart(got reply, err error, iam bool) (found, remedy string) {
 	const wired = "let the HTTP API have the route POST /update-sessions, to update-start"
 	switch {
 	case err != nil:
@@ -145,7 +144,7 @@ func judgeStart(got answered, err error, iam bool) (found, remedy string) {
 	case iam && got.status == http.StatusForbidden:
 		return "asks for IAM credentials", ""
 	case iam:
-		return fmt.Sprintf("it answers %d to a caller without credentials", got.status), "set the route's authorization to AWS_IAM: with AUTH=iam, update-start trusts whoever comes through"
+		return fmt.Sprintf("it answers %d to a caller without credentials", got.status), "set the route's authorization to AWS_IAM: with AUTH=iam, update-start trusts every caller that comes through"
 	case got.status == http.StatusUnauthorized:
 		return "it refuses the bearer key", "give update-start the same BEARER_SECRET as here; a key that has just been rotated is known after five minutes"
 	case got.status >= 500:
@@ -156,27 +155,32 @@ func judgeStart(got answered, err error, iam bool) (found, remedy string) {
 	return "takes the bearer key", ""
 }
 
-// notifications tells whether an account's notifications find us.
-func (d *Doctor) notifications(ctx context.Context, r *report, a config.Account, there bool) {
+// notifications checks that an account's notifications arrive.
+func (d *Doctor) notifications(ctx context.Context, r *report, a config.Account, migrated bool) {
 	const secret, endpoint, topic, come = "ipn secret", "ipn endpoint", "topic", "notifications"
-	words, err := d.doors(ctx, r, secret, a)
+	var words []string
+	if a.DoorSecret == "" {
+		r.skip(secret, a.ID, "doorSecret is missing")
+	} else {
+		words = r.secret(secret, a.ID, func() ([]string, error) { return d.PathSecrets(ctx, a.ID, true) })
+	}
 	switch {
-	case err != nil || len(words) == 0:
+	case len(words) == 0:
 		r.skip(endpoint, a.ID, "there is no secret for its path")
 	case d.Before:
 		r.skip(endpoint, a.ID, "nothing is deployed yet")
 	case r.failed("return page", "") || d.Config.Return.PublicURL == "" || d.wrong("PUBLIC_URL"):
 		r.skip(endpoint, a.ID, "the return page comes first")
 	default:
-		got, err := d.knock(ctx, http.MethodPost, d.Config.Return.PublicURL+"/ipn/"+string(a.ID)+"/"+words[0], http.Header{"Content-Type": {"text/plain; charset=UTF-8"}}, "{}")
-		if found, remedy := judgeDoor(got, err); remedy != "" {
+		got, err := d.request(ctx, http.MethodPost, d.Config.Return.PublicURL+"/ipn/"+string(a.ID)+"/"+words[0], http.Header{"Content-Type": {"text/plain; charset=UTF-8"}}, "{}")
+		if found, remedy := judgeIPN(got, err); remedy != "" {
 			r.bad(endpoint, a.ID, found, remedy)
 		} else {
 			r.good(endpoint, a.ID, "its path opens, and what SNS did not sign is refused")
 		}
 	}
 	if d.Before {
-		r.skip(topic, a.ID, "the first message tells it")
+		r.skip(topic, a.ID, "known from the first message")
 		r.skip(come, a.ID, "nothing is deployed yet")
 		return
 	}
@@ -185,8 +189,8 @@ func (d *Doctor) notifications(ctx context.Context, r *report, a config.Account,
 	} else {
 		r.good(topic, a.ID, "pinned: %s", strings.Join(a.Topics, ", "))
 	}
-	if !there {
-		r.skip(come, a.ID, "the database has not been looked into")
+	if !migrated {
+		r.skip(come, a.ID, "the database was not checked")
 		return
 	}
 	heard, err := d.Databases.Heard(ctx, a.ID, d.Config.Reconciler.Patience)
@@ -201,23 +205,8 @@ func (d *Doctor) notifications(ctx context.Context, r *report, a config.Account,
 	}
 }
 
-// doors reads the secret of an account's IPN path.
-func (d *Doctor) doors(ctx context.Context, r *report, check string, a config.Account) ([]string, error) {
-	if a.DoorSecret == "" {
-		r.skip(check, a.ID, "doorSecret is missing")
-		return nil, nil
-	}
-	words, err := d.Doors(ctx, a.ID, true)
-	if err != nil {
-		r.bad(check, a.ID, plain(err), readable)
-		return nil, err
-	}
-	r.good(check, a.ID, "%s", versions(len(words)))
-	return words, nil
-}
-
-// judgeDoor says what came of an unsigned message on an account's IPN path.
-func judgeDoor(got answered, err error) (found, remedy string) {
+// judgeIPN judges the answer to an unsigned message on an account's IPN path.
+func judgeIPN(got reply, err error) (found, remedy string) {
 	switch {
 	case err != nil:
 		return plain(err), "let the HTTP API be reached from the internet: SNS delivers from there"
@@ -234,7 +223,7 @@ func judgeDoor(got answered, err error) (found, remedy string) {
 		"let the HTTP API have the route POST /ipn/{account}/{secret}, to ipn-receiver; a firewall in front of it must let SNS's text/plain through"
 }
 
-// judgeHeard says what is known of an account's notifications.
+// judgeHeard judges whether an account's notifications arrive.
 func judgeHeard(h reconcile.Heard, now time.Time) (found, remedy string) {
 	const trigger = `set the IPN URL in Seller Central (Integration Settings, of this environment; functions/RUNBOOK.md, "The IPN endpoint"), then walk an update or make a charge there: its notification should be here within a minute`
 	last := "none has ever come"
@@ -247,7 +236,7 @@ func judgeHeard(h reconcile.Heard, now time.Time) (found, remedy string) {
 	case reconcile.Dead:
 		return fmt.Sprintf("%s; %d that were due since did not", last, h.Missing()), "look at the IPN URL in Seller Central (Integration Settings, of this environment), at firewalls in front of it, at ipn-receiver's 4xx answers, and whether topics names the ARN that Amazon Pay sends from"
 	case reconcile.Doubtful:
-		return last + "; one that was due since did not: the next tells whether they have stopped", ""
+		return last + "; one that was due since did not: the next one shows whether they have stopped", ""
 	}
 	return "the subscription is confirmed; " + last, ""
 }

@@ -164,8 +164,8 @@ var someone = view.Identity{Subject: "subject", Name: "Kim Clerk", Role: view.Ro
 func newConsole(t *testing.T) *consoleWorld {
 	t.Helper()
 	url := pgtest.New(t, func(ctx context.Context, url string) error {
-		_, err := migrate.Run(ctx, url, "", []migrate.Account{{ID: "main", MerchantID: "M1", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
-			Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Live), Share: 0.5}})
+		_, err := migrate.Run(ctx, url, "", []migrate.Account{{ID: "main", MerchantID: "M1", Environment: "live", Region: "EU", LedgerCurrency: "EUR",
+			Follow: wallet.DefaultFollowed(), Quotas: wallet.LiveQuotas(), Share: 0.5}})
 		return err
 	}, "console")
 	c := &consoleWorld{as: someone}

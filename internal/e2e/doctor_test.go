@@ -407,7 +407,7 @@ func TestTheDoctorChecksWhatIsThereBeforeADeploy(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.set(t, "DATABASE_SECRET", s.Secrets.Put("before-deploy", `{"url":"`+u+`"}`))
-	lines, content := p.examine(t, "-before")
+	lines, content := p.examine(t, "--before")
 	good := map[string]bool{}
 	for _, l := range lines {
 		good[l.Check] = good[l.Check] || l.State == doctor.Good

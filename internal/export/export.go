@@ -1,6 +1,6 @@
-// Package export writes the lists of the back-office to files: every view of the
-// schema back_office, or of back_office_masked, as CSV (RFC 4180) or as JSON
-// Lines, a row at a time.
+// Package export writes the lists of the back office: every view of the schema
+// back_office, or of back_office_masked, as CSV (RFC 4180) or as JSON Lines, a row
+// at a time.
 //
 // Cells of a CSV come from buyers and from Amazon, and a spreadsheet runs what
 // begins with an equals sign; one whose separator is the semicolon, as in much of
@@ -35,8 +35,8 @@ type List struct {
 	// State and Since are the columns that the filters of these names look at;
 	// empty: there is none.
 	State, Since string
-	// Table is the table below whose size tells that of the list, about; empty:
-	// a few rows.
+	// Table is the table whose number of rows is about that of the list; empty: a
+	// few rows.
 	Table string
 }
 
@@ -74,14 +74,14 @@ type Filters struct {
 	Since            time.Time
 }
 
-// Query is what is to be exported.
+// Query is an export.
 type Query struct {
 	List   List
 	Masked bool // without personal data
 	Filters
 }
 
-// Check says which filter the list does not have.
+// Check returns an error if the list does not have one of the filters.
 func (q Query) Check() error {
 	no := func(filter string) error {
 		return fmt.Errorf("the list %s cannot be filtered by %s", q.List.Name, filter)
@@ -182,7 +182,7 @@ const (
 	separator = ";,|\t\r\n\""
 )
 
-// cellStart tells, rune after rune, whether a spreadsheet may begin a cell there.
+// cellStart is whether a spreadsheet may begin a cell at the next rune.
 type cellStart bool
 
 // next takes the next rune, and reports whether a formula begins with it.

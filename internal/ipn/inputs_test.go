@@ -185,7 +185,7 @@ func newWorld() *world {
 	opener := sns.NewOpener(sns.Options{HTTPClient: &http.Client{Transport: signer()}, Now: now})
 	receiver := &ipn.Receiver{Accounts: accounts, Opener: opener, Doors: w, Queue: w, Metrics: metrics, Now: now}
 	worker := &ipn.Worker{Accounts: accounts, Opener: opener, Refresher: w, DeadLetters: w, Metrics: metrics, Now: now}
-	w.receiver = awslambda.Door(receiver.Handler(), receiver.Record)
+	w.receiver = awslambda.HTTPOrSNS(receiver.Handler(), receiver.Record)
 	w.worker = awslambda.Batch(worker.Batch)
 	w.flush = metrics.Flush
 	return w

@@ -213,7 +213,7 @@ func (c *Client) build(key config.Secret) (*keyed, error) {
 	}
 	client, err := amazonpay.New(amazonpay.Config{
 		Region:      c.account.Region,
-		Environment: amazonpay.Environment(c.account.Environment),
+		Environment: c.account.Environment,
 		PublicKeyID: c.account.PublicKeyID,
 		PrivateKey:  private,
 		Algorithm:   c.account.Algorithm,

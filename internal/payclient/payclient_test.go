@@ -20,9 +20,9 @@ import (
 	"time"
 
 	"walletsync/internal/amazonpay"
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/config"
 	"walletsync/internal/telemetry"
-	"walletsync/internal/wallet"
 )
 
 // api is Amazon Pay as far as keys go: it accepts what one of them signed.
@@ -124,7 +124,7 @@ func build(t *testing.T, a *api, k *keys) *world {
 	w.m = telemetry.NewMetrics(w.out, "f", time.Now)
 	clients := New(Options{
 		Accounts: []config.Account{{
-			ID: "main", Environment: wallet.Sandbox, Region: "EU", PublicKeyID: "KEYID", Algorithm: config.DefaultAlgorithm,
+			ID: "main", Environment: merchant.Sandbox, Region: "EU", PublicKeyID: "KEYID", Algorithm: config.DefaultAlgorithm,
 		}},
 		Keys: k, HTTPClient: &http.Client{Transport: a}, Timeout: time.Second, Metrics: w.m,
 		Now: func() time.Time { return w.now },

@@ -55,6 +55,6 @@ func TestDeadLettersKeepTheirBodyAndSayWhy(t *testing.T) {
 func TestARefusalIsAnError(t *testing.T) {
 	q := Queue{Client: &sender{err: errors.New("no")}, URL: "queue"}
 	if err := q.Send(t.Context(), ipn.Message{}); err == nil {
-		t.Error("the queue refused and nobody was told")
+		t.Error("the queue refused and no error was returned")
 	}
 }

@@ -17,7 +17,7 @@ const Namespace = "walletsync"
 // Metric names what is counted or timed.
 type Metric string
 
-// The metrics of the door, the queue and the Amazon Pay API.
+// The metrics.
 const (
 	Received            Metric = "Received"            // deliveries from SNS, or messages from the queue
 	Refused             Metric = "Refused"             // by reason: cannot be verified; answered 4xx, which is final
@@ -55,7 +55,7 @@ const (
 	Swept               Metric = "Swept"               // by account: marked wanted by the sweep
 	Missing             Metric = "Missing"             // alarm, by account: notifications that were due since the last one that came
 	Erased              Metric = "Erased"              // by account: charge permissions whose personal data retention erased
-	Pushed              Metric = "Pushed"              // changes told to the topic or bus of the push
+	Pushed              Metric = "Pushed"              // changes published to the topic or bus
 	SweepPeriod         Metric = "SweepPeriod"         // by account: the shortest period that its share allows, seconds
 	UpdateStarted       Metric = "UpdateStarted"       // update sessions made
 	UpdateRefused       Metric = "UpdateRefused"       // by code: requests for one that were refused
@@ -63,11 +63,11 @@ const (
 	AnnouncementRefused Metric = "AnnouncementRefused" // by code: announcements that were refused
 	UpdatePageRefused   Metric = "UpdatePageRefused"   // by problem: buyers who were shown one instead of a page
 	UpdateReturned      Metric = "UpdateReturned"      // by outcome: returns of buyers
-	UpdateEnded         Metric = "UpdateEnded"         // by outcome: attempts that got theirs, whoever ended them
+	UpdateEnded         Metric = "UpdateEnded"         // by outcome: attempts that ended
 	SignedIn            Metric = "SignedIn"            // by role: people who signed in to the console
 	ConsoleRefused      Metric = "ConsoleRefused"      // alarm, by problem: requests that the console refused to let in
 	SecurityEvents      Metric = "SecurityEvents"      // alarm, by reason: a return named what is another buyer's, or what Amazon Pay does not know
-	Panics              Metric = "Panics"              // alarm: a fault in the code
+	Panics              Metric = "Panics"              // alarm: invocations that panicked
 )
 
 // Labels tell the counts of one metric apart. They must come from short, fixed
@@ -144,8 +144,8 @@ func (m *Metrics) Time(name Metric, d time.Duration, l Labels) {
 	m.Value(name, Milliseconds, float64(d.Microseconds())/1000, l)
 }
 
-// Value adds one value to a metric whose every value tells: a time, a size, or
-// how something stood at a moment. A metric has one unit for good.
+// Value adds one value to a metric of single values, such as a time or a size. A
+// metric always has the same unit.
 func (m *Metrics) Value(name Metric, unit Unit, v float64, l Labels) {
 	if m == nil {
 		return

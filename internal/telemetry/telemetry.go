@@ -1,7 +1,6 @@
-// Package telemetry is how the functions tell what they do: JSON lines by
-// zerolog, and metrics in CloudWatch's embedded metric format, which are JSON
-// lines too. Both go to standard output, from where Lambda takes them; nothing
-// here touches the network.
+// Package telemetry writes the functions' logs, as JSON lines by zerolog, and their
+// metrics, in CloudWatch's embedded metric format, which are JSON lines too. Both go
+// to standard output, where Lambda collects them; nothing here uses the network.
 //
 // Lines and metrics name accounts, ids and reasons, never people: no address,
 // name, payment descriptor or secret may be passed in.
@@ -22,8 +21,8 @@ var (
 	commit  = ""
 )
 
-// UserAgent names the release and the commit that the binary is, for whoever is
-// called (RFC 9110, section 10.1.5).
+// UserAgent has the binary's release and commit, for the services that are called
+// (RFC 9110, section 10.1.5).
 func UserAgent() string {
 	if commit == "" {
 		return "walletsync/" + version

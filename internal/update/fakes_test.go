@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"walletsync/internal/amazonpay"
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/refresh"
 	"walletsync/internal/update/pages"
 	"walletsync/internal/update/session"
@@ -306,7 +307,7 @@ func newWorld() *world {
 	}
 	w.start = &Start{
 		Accounts: Accounts{{
-			ID: "main", MerchantID: "A1MERCHANT", Environment: wallet.Sandbox, Region: amazonpay.EU, PublicKeyID: "SANDBOX-KEY",
+			ID: "main", MerchantID: "A1MERCHANT", Environment: merchant.Sandbox, Region: amazonpay.EU, PublicKeyID: "SANDBOX-KEY",
 			StoreID: "amzn1.application-oa2-client.0", LedgerCurrency: "EUR", Algorithm: amazonpay.PSSV2, Follow: wallet.DefaultFollowed(),
 		}},
 		Store: w.store, Refresher: w.reader, Announcements: w.told, Waker: w.told, Site: site, LinkLifetime: 30 * time.Minute, SetupOnly: true, Now: now,

@@ -101,9 +101,9 @@ func (s *Start) checkout(ctx context.Context, a Account, u session.Session) (pag
 // infer it, and takes false.
 func sandbox(a Account) bool {
 	if e, bound := merchant.KeyEnvironment(a.PublicKeyID); bound {
-		return e == amazonpay.Sandbox
+		return e == merchant.Sandbox
 	}
-	return a.Environment == wallet.Sandbox
+	return a.Environment == merchant.Sandbox
 }
 
 // checkoutLanguage returns the region's language that is nearest to a locale:

@@ -16,6 +16,7 @@ import (
 	"net/http"
 
 	"walletsync/internal/amazonpay"
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/update/pages"
 	"walletsync/internal/wallet"
 )
@@ -24,7 +25,7 @@ import (
 type Account struct {
 	ID             wallet.AccountID
 	MerchantID     string
-	Environment    wallet.Environment
+	Environment    merchant.Environment
 	Region         amazonpay.Region
 	PublicKeyID    string
 	StoreID        string

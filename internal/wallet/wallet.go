@@ -63,24 +63,6 @@ func ParseAccountID(s string) (AccountID, error) {
 	return AccountID(s), nil
 }
 
-// Environment is one of Amazon Pay's two.
-type Environment string
-
-// Amazon Pay's environments.
-const (
-	Live    Environment = "live"
-	Sandbox Environment = "sandbox"
-)
-
-// ParseEnvironment returns s as an environment, whatever its case.
-func ParseEnvironment(s string) (Environment, error) {
-	switch e := Environment(strings.ToLower(s)); e {
-	case Live, Sandbox:
-		return e, nil
-	}
-	return "", fmt.Errorf("environment %q is neither live nor sandbox", clip(s, 40))
-}
-
 // Quota is how often one call may be made: Burst calls at once, restored at
 // PerSecond calls a second.
 type Quota struct {
@@ -99,16 +81,18 @@ const (
 	CompleteCheckoutSession Call = "complete_checkout_session"
 )
 
-// Quotas returns what Amazon Pay documents for a merchant account in an
+// LiveQuotas returns what Amazon Pay documents for a merchant account in the live
 // environment ("Amazon Pay API v2: throttling limits"), in a fixed order.
-func Quotas(e Environment) []Quota {
-	if e == Live {
-		return []Quota{
-			{CompleteCheckoutSession, 20, 4},
-			{GetChargePermission, 20, 4},
-			{GetCheckoutSession, 40, 8},
-		}
+func LiveQuotas() []Quota {
+	return []Quota{
+		{CompleteCheckoutSession, 20, 4},
+		{GetChargePermission, 20, 4},
+		{GetCheckoutSession, 40, 8},
 	}
+}
+
+// SandboxQuotas returns those of the sandbox, in the same order.
+func SandboxQuotas() []Quota {
 	return []Quota{
 		{CompleteCheckoutSession, 2, 1},
 		{GetChargePermission, 10, 1},

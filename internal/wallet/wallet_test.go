@@ -49,11 +49,9 @@ func TestAccountIDFitsAURLPath(t *testing.T) {
 }
 
 func TestShareLeavesAtLeastOneToken(t *testing.T) {
-	for _, e := range []Environment{Live, Sandbox} {
-		for _, q := range Quotas(e) {
-			if got := q.Share(0.01); got.Burst < 1 || got.PerSecond != q.PerSecond*0.01 {
-				t.Errorf("%s %s: share %+v", e, q.Call, got)
-			}
+	for _, q := range append(LiveQuotas(), SandboxQuotas()...) {
+		if got := q.Share(0.01); got.Burst < 1 || got.PerSecond != q.PerSecond*0.01 {
+			t.Errorf("%+v: share %+v", q, got)
 		}
 	}
 }

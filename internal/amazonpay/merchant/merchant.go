@@ -93,6 +93,12 @@ const (
 	Sandbox Environment = "sandbox"
 )
 
+// ParseEnvironment returns the environment of that name, in any case.
+func ParseEnvironment(s string) (Environment, bool) {
+	e := Environment(strings.ToLower(s))
+	return e, e == Live || e == Sandbox
+}
+
 // KeyEnvironment returns the environment that a public key id is bound to, and
 // false if it is good for either. Ids made since environment-specific keys
 // exist begin with LIVE or SANDBOX.

@@ -16,3 +16,11 @@ func TestParseRegion(t *testing.T) {
 		}
 	}
 }
+
+func TestParseEnvironment(t *testing.T) {
+	for s, ok := range map[string]bool{"live": true, "LIVE": true, "sandbox": true, "Sandbox": true, "": false, "test": false} {
+		if e, got := ParseEnvironment(s); got != ok || ok && e != Live && e != Sandbox {
+			t.Errorf("%q: %q, %v", s, e, got)
+		}
+	}
+}

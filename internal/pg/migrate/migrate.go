@@ -19,6 +19,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 	"github.com/rs/zerolog"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/pg"
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
@@ -46,7 +47,7 @@ var sqlIdle string
 type Account struct {
 	ID             wallet.AccountID
 	MerchantID     string
-	Environment    wallet.Environment
+	Environment    merchant.Environment
 	Region         string // NA, EU or JP
 	LedgerCurrency string
 	Follow         wallet.Followed
@@ -69,8 +70,6 @@ type Migrated struct {
 }
 
 const (
-	// oldestServer is the oldest PostgreSQL that the statements run on.
-	oldestServer = 150000
 	// lockPause is between two attempts at a step that found a table locked:
 	// long enough for those who waited behind it.
 	lockPause = time.Second
@@ -109,8 +108,8 @@ func Run(ctx context.Context, url, ca string, accounts []Account, options ...std
 	if err := db.QueryRowContext(ctx, `select current_setting('server_version_num')::int`).Scan(&version); err != nil {
 		return Migrated{}, fmt.Errorf("%w; check the URL in the database's secret, and that the migrator may reach that host", explain(err))
 	}
-	if version < oldestServer {
-		return Migrated{}, fmt.Errorf("the server is PostgreSQL %d; walletsync needs 15 or newer", version/10000)
+	if version/10000 < migrations.OldestServer {
+		return Migrated{}, fmt.Errorf("the server is PostgreSQL %d; walletsync needs %d or newer", version/10000, migrations.OldestServer)
 	}
 	out, err := steps(ctx, db)
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/rs/zerolog"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/wallet"
 	"walletsync/migrations"
@@ -46,8 +47,8 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-var accounts = []Account{{ID: "main", MerchantID: "A1B2C3D4E5F6G7", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
-	Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Live), Share: 0.5}}
+var accounts = []Account{{ID: "main", MerchantID: "A1B2C3D4E5F6G7", Environment: merchant.Live, Region: "EU", LedgerCurrency: "EUR",
+	Follow: wallet.DefaultFollowed(), Quotas: wallet.LiveQuotas(), Share: 0.5}}
 
 // migrator is a process that migrates.
 type migrator struct {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"walletsync/internal/amazonpay/merchant"
 	clipg "walletsync/internal/cli/postgres"
 	consolepg "walletsync/internal/console/postgres"
 	feedpushpg "walletsync/internal/feedpush/postgres"
@@ -64,9 +65,9 @@ func Open(t testing.TB, url string, o pg.Options) *Stores {
 
 // Database returns the URL of a fresh database with the accounts main and known.
 func Database(t testing.TB) string {
-	account := func(id wallet.AccountID, merchant string, follow wallet.Followed) migrate.Account {
-		return migrate.Account{ID: id, MerchantID: merchant, Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
-			Follow: follow, Quotas: wallet.Quotas(wallet.Live), Share: 1}
+	account := func(id wallet.AccountID, merchantID string, follow wallet.Followed) migrate.Account {
+		return migrate.Account{ID: id, MerchantID: merchantID, Environment: merchant.Live, Region: "EU", LedgerCurrency: "EUR",
+			Follow: follow, Quotas: wallet.LiveQuotas(), Share: 1}
 	}
 	return migrated(t, "two-accounts", account("main", "M1", wallet.DefaultFollowed()),
 		account("known", "M2", wallet.Followed{Types: []string{"PaymentMethodOnFile"}, KnownOnly: true}))

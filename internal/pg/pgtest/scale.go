@@ -7,14 +7,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"walletsync/internal/amazonpay/merchant"
 	local "walletsync/internal/local/pg"
 	"walletsync/internal/local/scale"
 	"walletsync/internal/pg/migrate"
 	"walletsync/internal/wallet"
 )
 
-var oneAccount = migrate.Account{ID: "main", MerchantID: "M1", Environment: wallet.Live, Region: "EU", LedgerCurrency: "EUR",
-	Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Live), Share: 1}
+var oneAccount = migrate.Account{ID: "main", MerchantID: "M1", Environment: merchant.Live, Region: "EU", LedgerCurrency: "EUR",
+	Follow: wallet.DefaultFollowed(), Quotas: wallet.LiveQuotas(), Share: 1}
 
 // Filled returns a connection to a fresh database of one account, with as much in
 // it as s says and with a table of the merchant's own.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"walletsync/internal/amazonpay/merchant"
 	"walletsync/internal/local/demo/shop"
 	"walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/pg/migrate"
@@ -29,8 +30,8 @@ const buyer = "S01-1000001-1000001"
 func database(t *testing.T) *pgxpool.Pool {
 	t.Helper()
 	to := pgtest.New(t, func(ctx context.Context, url string) error {
-		_, err := migrate.Run(ctx, url, "", []migrate.Account{{ID: "main", MerchantID: "M1", Environment: wallet.Sandbox, Region: "EU", LedgerCurrency: "EUR",
-			Follow: wallet.DefaultFollowed(), Quotas: wallet.Quotas(wallet.Sandbox), Share: 1}})
+		_, err := migrate.Run(ctx, url, "", []migrate.Account{{ID: "main", MerchantID: "M1", Environment: merchant.Sandbox, Region: "EU", LedgerCurrency: "EUR",
+			Follow: wallet.DefaultFollowed(), Quotas: wallet.SandboxQuotas(), Share: 1}})
 		return err
 	}, "shop-"+migrations.Hash())
 	db, err := pgxpool.New(t.Context(), to)
