@@ -62,7 +62,7 @@ func main() {
 		Prefix: html.Path(c.PublicURL), Store: records, Accesses: records, Refresher: refresher, Updates: updates, Persons: people,
 		StaleAfter: c.Sweep, GracePeriod: c.Patience, Location: c.Location, Now: time.Now,
 		CursorKeys:  secrets.CookieKeys(c.ConsoleSecret),
-		DeadLetters: &deadletter.Letters{Client: messages, QueueURL: c.QueueURL, URL: c.DeadLetterQueueURL, Now: time.Now},
+		DeadLetters: &deadletter.Queue{Client: messages, QueueURL: c.QueueURL, URL: c.DeadLetterQueueURL, Now: time.Now},
 		Eraser:      &privacy.Eraser{Store: people, Log: privacy.NewFunctionLog(log, os.Stdout)},
 	})
 	exitOn(err)

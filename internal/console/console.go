@@ -10,6 +10,7 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -119,6 +120,15 @@ const home = "/console"
 // New returns the handler of all paths below /console/. It expects a
 // view.Identity in the context of each request.
 func New(o Options) (http.Handler, error) {
+	for name, missing := range map[string]bool{
+		"Store": o.Store == nil, "Refresher": o.Refresher == nil, "Updates": o.Updates == nil, "DeadLetters": o.DeadLetters == nil, "Persons": o.Persons == nil,
+		"Eraser": o.Eraser == nil, "Accesses": o.Accesses == nil, "CursorKeys": o.CursorKeys == nil, "Now": o.Now == nil,
+		"StaleAfter": o.StaleAfter <= 0, "GracePeriod": o.GracePeriod <= 0,
+	} {
+		if missing {
+			return nil, fmt.Errorf("console: %s is not set", name)
+		}
+	}
 	if o.Location == nil {
 		o.Location = time.UTC
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -163,10 +164,26 @@ type call struct {
 	role         view.Role
 }
 
+func (p *parts) options() Options {
+	return Options{Store: p, Refresher: p, Updates: p, DeadLetters: letters{p}, Persons: p, Eraser: p, Accesses: p, CursorKeys: key, StaleAfter: 30 * 24 * time.Hour, GracePeriod: 5 * time.Minute,
+		Now: func() time.Time { return now }, Location: time.FixedZone("JST", 9*60*60), Prefix: "/prod"}
+}
+
+func TestEveryPartOfTheConsoleIsRequired(t *testing.T) {
+	var p parts
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Options]()) {
+		o := p.options()
+		reflect.ValueOf(&o).Elem().FieldByIndex(f.Index).SetZero()
+		_, err := New(o)
+		if optional := slices.Contains([]string{"Prefix", "Location", "Random"}, f.Name); optional != (err == nil) {
+			t.Errorf("without %s: %v", f.Name, err)
+		}
+	}
+}
+
 func (p *parts) call(t testing.TB, c call) *httptest.ResponseRecorder {
 	t.Helper()
-	h, err := New(Options{Store: p, Refresher: p, Updates: p, DeadLetters: letters{p}, Persons: p, Eraser: p, Accesses: p, CursorKeys: key, StaleAfter: 30 * 24 * time.Hour, GracePeriod: 5 * time.Minute,
-		Now: func() time.Time { return now }, Location: time.FixedZone("JST", 9*60*60), Prefix: "/prod"})
+	h, err := New(p.options())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +207,7 @@ func (p *parts) call(t testing.TB, c call) *httptest.ResponseRecorder {
 
 const record = "/charge-permissions/main/" + id
 
-func TestNobodySeesOrDoesWhatTheirRoleIsTooSmallFor(t *testing.T) {
+func TestEachActionNeedsItsRole(t *testing.T) {
 	for _, c := range []struct {
 		call
 		least view.Role
@@ -238,7 +255,7 @@ func TestNobodySeesOrDoesWhatTheirRoleIsTooSmallFor(t *testing.T) {
 	}
 }
 
-func TestATermIsTakenForWhatItLooksLike(t *testing.T) {
+func TestTermsAreRecognisedByTheirForm(t *testing.T) {
 	for given, want := range map[string][2]string{
 		id:                         {view.ByID, id},
 		" b01-0000000-0000001 ":    {view.ByID, id},
@@ -336,7 +353,7 @@ func TestASearchInJSONMaySayItInJSON(t *testing.T) {
 	}
 }
 
-func TestATermNeverStandsInAnAddress(t *testing.T) {
+func TestASearchTermIsNeverInAnAddress(t *testing.T) {
 	p := parts{next: view.Cursor{Account: "main", Place: id}, rows: map[string][]view.Row{view.ByName: {{Account: "main", ChargePermissionID: id}}}}
 	w := p.call(t, call{method: "POST", path: "/search", form: url.Values{"q": {"secretname"}}, role: view.RoleRead})
 	for _, part := range strings.Split(w.Body.String(), `"`) {
@@ -374,7 +391,7 @@ func TestLists(t *testing.T) {
 	}
 }
 
-func TestARecordIsShownOnlyIfItIsWrittenDownWhoOpenedIt(t *testing.T) {
+func TestARecordIsShownOnlyOnceItsAccessIsLogged(t *testing.T) {
 	var p parts
 	w := p.call(t, call{method: "GET", path: record, json: true, role: view.RoleRead})
 	if want := []string{"record main " + id + " before 0 masked false", "access subject opened main " + id}; w.Code != 200 || !slices.Equal(p.asked, want) {
@@ -443,7 +460,7 @@ func TestSearchesListsExportsErasuresAndRetriesAreInTheAccessLog(t *testing.T) {
 	}
 }
 
-func TestWhoActsSeesWhoOpenedARecord(t *testing.T) {
+func TestTheRoleActSeesTheAccessLog(t *testing.T) {
 	var p parts
 	w := p.call(t, call{method: "GET", path: record + "/accesses", json: true, role: view.RoleAct})
 	if want := []string{"accesses main " + id + " 200"}; w.Code != 200 || !slices.Equal(p.asked, want) ||
@@ -462,7 +479,7 @@ func TestWhoActsSeesWhoOpenedARecord(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoRecordIsNotFound(t *testing.T) {
+func TestUnknownRecordsAreNotFound(t *testing.T) {
 	for path, want := range map[string]int{
 		record: 200, record + "?before=4": 200, record + "?before=x": 400, record + "?before=0": 400, "/charge-permissions/main/B01-0000000-0000002": 404,
 		"/charge-permissions/main/nonsense": 404, "/charge-permissions/Main/" + id: 404, "/charge-permissions/main/" + id + "/more": 404,
@@ -478,7 +495,7 @@ func TestWhatIsNoRecordIsNotFound(t *testing.T) {
 	}
 }
 
-func TestRefreshNowTellsWhatCameOfIt(t *testing.T) {
+func TestARefreshAnswersWithItsOutcome(t *testing.T) {
 	for outcome, got := range map[string]wallet.Refreshed{
 		"read":         {Settled: true, Kind: "read", Changes: []wallet.Change{{Facet: "address"}}},
 		"unchanged":    {Settled: true, Kind: "read"},
@@ -513,7 +530,7 @@ func TestRefreshNowTellsWhatCameOfIt(t *testing.T) {
 	}
 }
 
-func TestALinkIsCreatedOrItIsToldWhyNot(t *testing.T) {
+func TestALinkIsCreatedOrRefusedWithAReason(t *testing.T) {
 	link := func(p *parts, update string, json bool) *httptest.ResponseRecorder {
 		return p.call(t, call{method: "POST", path: record + "/update-links", form: url.Values{"update": {update}}, role: view.RoleAct, json: json})
 	}
@@ -562,7 +579,7 @@ func TestExportAndErasureAreRecordedForEachChargePermissionFirst(t *testing.T) {
 	}
 }
 
-func TestExportAndErasureTakeTheIDAsConfirmation(t *testing.T) {
+func TestExportAndErasureAreConfirmedByTheID(t *testing.T) {
 	for _, what := range []string{"export", "erase"} {
 		for confirm, want := range map[string]int{id: 200, "b01-0000000-0000001": 200, "": 422, "yes": 422, "B01-0000000-0000002": 422} {
 			var p parts
@@ -586,7 +603,7 @@ func TestExportAndErasureTakeTheIDAsConfirmation(t *testing.T) {
 	}
 }
 
-func TestDeadLettersAreTriedAgainOneOrAll(t *testing.T) {
+func TestDeadLetterMessagesAreRetriedOneOrAll(t *testing.T) {
 	body := "as it came"
 	for _, c := range []struct {
 		form url.Values
@@ -630,8 +647,8 @@ func TestDeadLettersAreTriedAgainOneOrAll(t *testing.T) {
 	}
 }
 
-// TestTheOverviewIsShownEvenIfTheQueueCannotBeAsked: on call one needs it the more.
-func TestTheOverviewIsShownEvenIfTheQueueCannotBeAsked(t *testing.T) {
+// TestTheOverviewIsShownEvenIfTheQueueIsUnreachable: on call one needs it the more.
+func TestTheOverviewIsShownEvenIfTheQueueIsUnreachable(t *testing.T) {
 	p := parts{broken: "count"}
 	w := p.call(t, call{method: "GET", path: "/overview?span=7d", role: view.RoleRead, json: true})
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `"dead_letters":null`) || p.asked[0] != "overview 2026-11-17T01:00:00Z, patient for 5m0s" {

@@ -17,7 +17,7 @@ import (
 // A person without the right to personal data must not find anybody by it, also
 // by a cursor that names the part of a search by name: neither one that they
 // wrote nor one that is signed.
-func TestACursorOpensNoSearchThatTheRoleMayNotMake(t *testing.T) {
+func TestACursorAllowsNoSearchThatTheRoleDoesNot(t *testing.T) {
 	cursor := view.Cursor{Account: "main", Place: id, Part: 1}
 	for name, form := range map[string]url.Values{
 		"by state, written":  {"state": {"chargeable"}, "after": {unsigned(cursor)}},
@@ -42,7 +42,7 @@ func unsigned(c view.Cursor) string {
 	return cursorEncoding.EncodeToString(b)
 }
 
-func TestACursorComesBackAsItWasGivenOut(t *testing.T) {
+func TestACursorIsReadAsItWasSealed(t *testing.T) {
 	at := time.Date(2026, 11, 24, 12, 0, 0, 123456000, time.UTC)
 	for _, k := range []view.Key{
 		{Account: "main", ChargePermissionID: id, Place: id, At: &at},
@@ -87,7 +87,7 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
-func TestACursorIsGoodForItsListRoleAndFilterAlone(t *testing.T) {
+func TestACursorIsValidForItsListRoleAndFilterOnly(t *testing.T) {
 	cursor := view.Cursor{Account: "main", Place: id}
 	good := sealed(t, view.RoleRead, cursor, "search", "anna", "closed")
 	text, signature, _ := strings.Cut(good, ".")
@@ -120,7 +120,7 @@ func TestACursorIsGoodForItsListRoleAndFilterAlone(t *testing.T) {
 	}
 }
 
-func TestACursorOutlivesARotationOfItsKey(t *testing.T) {
+func TestACursorSurvivesARotationOfItsKey(t *testing.T) {
 	keys := func(all ...string) cursors {
 		return cursors{func(context.Context, bool) ([]string, error) { return all, nil }}
 	}

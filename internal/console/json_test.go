@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestJSONIsForWhoeverAsksForIt(t *testing.T) {
+func TestJSONIsForClientsThatPreferIt(t *testing.T) {
 	for name, c := range map[string]struct {
 		accept []string
 		want   bool
@@ -41,7 +41,7 @@ func TestJSONIsForWhoeverAsksForIt(t *testing.T) {
 	}
 }
 
-func TestAProblemIsAnAnswerOfItsOwnType(t *testing.T) {
+func TestProblemsHaveTheirOwnContentType(t *testing.T) {
 	w := httptest.NewRecorder()
 	WriteProblem(w, http.StatusForbidden, "role", "It takes the role act.")
 	if got := w.Header().Get("Content-Type"); w.Code != http.StatusForbidden || got != "application/problem+json" {
@@ -57,7 +57,7 @@ func TestAProblemIsAnAnswerOfItsOwnType(t *testing.T) {
 	}
 }
 
-func TestNobodyKeepsAnAnswer(t *testing.T) {
+func TestAnswersAreNotCached(t *testing.T) {
 	w := httptest.NewRecorder()
 	WriteJSON(w, http.StatusOK, map[string]string{"name": "<b>"})
 	for name, want := range map[string]string{"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Vary": "Accept",
@@ -68,7 +68,7 @@ func TestNobodyKeepsAnAnswer(t *testing.T) {
 	}
 }
 
-func TestWhatJSONDoesNotHaveIsAProblem(t *testing.T) {
+func TestAValueThatJSONCannotHoldIsAProblem(t *testing.T) {
 	w := httptest.NewRecorder()
 	WriteJSON(w, http.StatusOK, math.NaN())
 	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), `"internal"`) {

@@ -93,7 +93,7 @@ func members() map[string]apidoc.Member {
 	const (
 		account  = "The account, as the configuration names it."
 		id       = "The charge permission."
-		trueAsOf = "Amazon Pay's answer from which this is was made then."
+		trueAsOf = "When Amazon Pay gave the answer that this was read from."
 		next     = "The cursor of the next page; empty: there is none."
 	)
 	id_, account_ := apidoc.Pattern(wallet.ChargePermissionIDPattern), apidoc.Pattern(wallet.AccountIDPattern)

@@ -327,7 +327,7 @@ func everywhere(text string) (recordPage, view.List, view.Failures) {
 	return r, view.List{Filter: view.Failing, Rows: []view.Row{row}}, view.Failures{DeadLetters: []view.DeadLetter{letter}, Failing: []view.Row{row}}
 }
 
-func TestWhatOthersWroteStaysText(t *testing.T) {
+func TestDataOfOthersStaysText(t *testing.T) {
 	p := testPages(t)
 	shown := func(text string) (all [3]document) {
 		r, l, f := everywhere(text)
@@ -387,8 +387,8 @@ func TestEveryFormIsPostedHereWithTheToken(t *testing.T) {
 	}
 }
 
-// TestWhoMayNotActIsOfferedNothingToDo but to search and to sign out.
-func TestWhoMayNotActIsOfferedNothingToDo(t *testing.T) {
+// TestActionsAreOfferedToTheRoleActOnly but to search and to sign out.
+func TestActionsAreOfferedToTheRoleActOnly(t *testing.T) {
 	p := testPages(t)
 	for name, s := range every() {
 		if s.who.Role == 0 {
@@ -499,7 +499,7 @@ func walk(v reflect.Value, path string, said map[string]string) {
 	}
 }
 
-func TestTheLanguageThatSomebodyChoseIsKept(t *testing.T) {
+func TestTheChosenLanguageIsKept(t *testing.T) {
 	p := testPages(t)
 	q := httptest.NewRequest(http.MethodGet, "/overview?language=ja", nil)
 	w := httptest.NewRecorder()
@@ -518,7 +518,7 @@ func TestTheLanguageThatSomebodyChoseIsKept(t *testing.T) {
 	}
 }
 
-func TestTimesAreToldInTheirLargestUnit(t *testing.T) {
+func TestDurationsAreInTheirLargestUnit(t *testing.T) {
 	s := &shown{Text: &english, Now: shownAt, location: time.UTC}
 	for d, want := range map[time.Duration]string{
 		0: "just now", 59 * time.Second: "just now", -30 * time.Second: "just now", time.Minute: "1 min ago", 90 * time.Minute: "1 h ago",

@@ -21,8 +21,8 @@ import (
 	"walletsync/internal/queue"
 )
 
-// api is the console as a program sees it, which holds each answer to the
-// console's own description.
+// api is the console as a program sees it. Each request and answer must be as in the
+// console's description.
 type api struct {
 	t           *testing.T
 	s           *stack.Stack
@@ -70,7 +70,12 @@ func (a *api) ask(want int, method, path string, members map[string]string, para
 	if err := json.Unmarshal([]byte(text), &v); err != nil {
 		a.t.Fatalf("%s %s: %s, %v", method, at, header.Get("Content-Type"), err)
 	}
-	if err := a.description.Answer(a.t.Context(), httptest.NewRequest(method, at, nil), status, header, []byte(text)); err != nil {
+	described := httptest.NewRequest(method, at, nil)
+	described.Header = q.Header
+	if err := a.description.Answer(a.t.Context(), described, status, header, []byte(text)); err != nil {
+		a.t.Errorf("%s %s: %v", method, at, err)
+	}
+	if err := a.description.Request(a.t.Context(), described, body); err != nil && want < http.StatusBadRequest {
 		a.t.Errorf("%s %s: %v", method, at, err)
 	}
 	return v

@@ -15,6 +15,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -30,7 +31,7 @@ import (
 )
 
 // Options are the settings of the sign-in. All are required but Audience, Hosts,
-// CognitoLogoutURL, Client's time-out and Metrics.
+// CognitoLogoutURL and Metrics.
 type Options struct {
 	// PublicURL precedes /console, and has no slash at the end. Where it is https,
 	// cookies are for this host alone.
@@ -71,6 +72,15 @@ type gate struct {
 }
 
 func newGate(o Options) (*gate, error) {
+	for name, missing := range map[string]bool{
+		"PublicURL": o.PublicURL == "", "Issuer": o.Issuer == "", "ClientID": o.ClientID == "", "Scopes": len(o.Scopes) == 0, "Roles": o.Roles.Claim == "" || len(o.Roles.Values) == 0,
+		"Lifetime": o.Lifetime <= 0, "ClientSecrets": o.ClientSecrets == nil, "CookieKeys": o.CookieKeys == nil, "Client": o.Client == nil, "Now": o.Now == nil,
+		"an Audience other than ClientID": o.Audience == o.ClientID,
+	} {
+		if missing {
+			return nil, fmt.Errorf("oidc: %s is not set", name)
+		}
+	}
 	pages, err := newPageWriter(o.PublicURL, nil)
 	return &gate{Options: o, issuer: newIssuerClient(o), pages: pages}, err
 }

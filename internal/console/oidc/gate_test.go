@@ -18,7 +18,7 @@ import (
 	"walletsync/internal/local/issuer"
 )
 
-func TestAPersonSignsInAndComesToThePageTheyWanted(t *testing.T) {
+func TestASignInReturnsToTheRequestedPage(t *testing.T) {
 	w := newWorld(t)
 	for who, want := range map[*issuer.Person]string{
 		&masked:   "GET /console/page?a=1 by u-masked as masked",
@@ -42,7 +42,7 @@ func TestTheConsolesHomeHasTwoSpellings(t *testing.T) {
 	}
 }
 
-func TestASessionsCookieIsForThisHostAndNoScript(t *testing.T) {
+func TestTheSessionCookieIsForThisHostAndNoScript(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	at := b.choose(b.begin("/console/"), clerk)
@@ -81,7 +81,7 @@ func TestOverHTTPTheCookieHasAnotherName(t *testing.T) {
 	}
 }
 
-func TestTheIssuerIsAskedByCodeWithPKCEStateAndNonce(t *testing.T) {
+func TestTheSignInUsesCodeFlowWithPKCEStateAndNonce(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	q := b.begin("/console/charge-permissions/B01-1234567-1234567").Query()
@@ -128,7 +128,7 @@ func (w *world) seal(t *testing.T, change func(*seals), p purpose, s any, expire
 	return text
 }
 
-func TestWithoutASessionThatHoldsNobodyGetsIn(t *testing.T) {
+func TestAccessNeedsAValidSession(t *testing.T) {
 	w := newWorld(t)
 	good := session{Subject: "u-engineer", Role: "act", CSRF: "token"}
 	of := func(change func(*seals)) string { return w.seal(t, change, sessionPurpose, good, time.Hour) }
@@ -186,7 +186,7 @@ func flip(s string) string {
 	return "A"
 }
 
-func TestASessionEndsWhenItsTimeIsOver(t *testing.T) {
+func TestASessionExpires(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	b.signIn(clerk)
@@ -200,7 +200,7 @@ func TestASessionEndsWhenItsTimeIsOver(t *testing.T) {
 	}
 }
 
-func TestARotationOfTheCookiesKeySignsNobodyOut(t *testing.T) {
+func TestARotationOfTheCookieKeyEndsNoSession(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	b.signIn(clerk)
@@ -214,7 +214,7 @@ func TestARotationOfTheCookiesKeySignsNobodyOut(t *testing.T) {
 	}
 }
 
-func TestWhoHasNoRoleIsRefused(t *testing.T) {
+func TestUsersWithoutARoleAreRefused(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	a := b.signIn(stranger)
@@ -338,7 +338,7 @@ func TestSigningOutForgetsTheSession(t *testing.T) {
 	}
 }
 
-func TestASignInThatCannotGoOn(t *testing.T) {
+func TestSignInsThatCannotContinue(t *testing.T) {
 	w := newWorld(t)
 	for name, c := range map[string]struct {
 		walk func(b *browser) answered
@@ -429,7 +429,7 @@ func (w *world) answers(idToken string) {
 	}
 }
 
-func TestAnIDTokenThatDoesNotHoldIsRefused(t *testing.T) {
+func TestInvalidIDTokensAreRefused(t *testing.T) {
 	w := newWorld(t)
 	foreign := w.newIssuer(w.issuerURL, w.gate.PublicURL)
 	for name, c := range map[string]struct {
@@ -486,7 +486,7 @@ func TestAnIDTokenThatDoesNotHoldIsRefused(t *testing.T) {
 	})
 }
 
-func TestAProgramShowsAnAccessToken(t *testing.T) {
+func TestProgramsSendAnAccessToken(t *testing.T) {
 	w := newWorld(t)
 	foreign := w.newIssuer(w.issuerURL, w.gate.PublicURL)
 	sign := func(i *issuer.Issuer, change map[string]any) string {
@@ -560,7 +560,7 @@ func TestAProgramShowsAnAccessToken(t *testing.T) {
 	}
 }
 
-func TestWithoutAnAudienceNoAccessTokenIsTaken(t *testing.T) {
+func TestWithoutAnAudienceAccessTokensAreRefused(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Audience = "" })
 	token, err := w.issuer.AccessToken(engineer)
 	if err != nil {
@@ -633,7 +633,7 @@ func TestTheClientsSecretRotates(t *testing.T) {
 	}
 }
 
-func TestWhoKnocksSpendsNoCalls(t *testing.T) {
+func TestTokensOfUnknownKeysCostNoCalls(t *testing.T) {
 	w := newWorld(t)
 	foreign := w.newIssuer(w.issuerURL, w.gate.PublicURL)
 	for range 20 {
@@ -653,14 +653,14 @@ func TestWhoKnocksSpendsNoCalls(t *testing.T) {
 	}
 }
 
-func TestNothingIsAskedBeforeSomebodyComes(t *testing.T) {
+func TestNoCallIsMadeBeforeTheFirstRequest(t *testing.T) {
 	w := newWorld(t)
 	if n := w.issuer.Calls("/.well-known/openid-configuration"); n != 0 {
 		t.Errorf("asked %d times", n)
 	}
 }
 
-func TestWhileTheIssuerIsAwayThereIsAWayOn(t *testing.T) {
+func TestWhileTheIssuerIsUnavailableUsersCanRetry(t *testing.T) {
 	w := newWorld(t)
 	token, err := w.issuer.AccessToken(engineer)
 	if err != nil {
@@ -693,7 +693,7 @@ func TestWhileTheIssuerIsAwayThereIsAWayOn(t *testing.T) {
 	}
 }
 
-func TestKeysThatCannotBeHadAreNoRefusal(t *testing.T) {
+func TestUnavailableKeysAreNoRefusal(t *testing.T) {
 	w := newWorld(t)
 	w.atIssuer = func(rw http.ResponseWriter, q *http.Request) bool {
 		if q.URL.Path == "/keys" {
@@ -710,7 +710,7 @@ func TestKeysThatCannotBeHadAreNoRefusal(t *testing.T) {
 	}
 }
 
-func TestSecretsThatCannotBeReadLetNobodyIn(t *testing.T) {
+func TestUnreadableSecretsDenyAccess(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	b.signIn(clerk)
@@ -723,7 +723,7 @@ func TestSecretsThatCannotBeReadLetNobodyIn(t *testing.T) {
 	}
 }
 
-func TestNobodyIsAskedButTheIssuer(t *testing.T) {
+func TestOnlyTheIssuerIsCalled(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("another host was asked") }))
 	t.Cleanup(elsewhere.Close)
 	describe := func(w *world, change map[string]any) func(http.ResponseWriter, *http.Request) bool {

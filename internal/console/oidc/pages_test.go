@@ -112,7 +112,7 @@ func TestEveryLanguageHasEveryText(t *testing.T) {
 }
 
 // A program that shows a token is answered in JSON whatever it accepts.
-func TestProblemsAreInJSONForPrograms(t *testing.T) {
+func TestProgramsGetProblemsInJSON(t *testing.T) {
 	p := newPages(t)
 	for name, header := range map[string][2]string{"by what it accepts": {"Accept", "application/json"}, "by its token": {"Authorization", "Bearer a"}} {
 		for why, s := range statuses {

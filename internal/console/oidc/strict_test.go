@@ -34,7 +34,7 @@ func (a answered) issuerLink() string {
 	return html.UnescapeString(link)
 }
 
-func TestTheSessionAtTheIssuerEndsAsTheIssuerAsksForIt(t *testing.T) {
+func TestTheSignOutAtTheIssuerHasItsParameters(t *testing.T) {
 	cognito := func(o *Options) { o.CognitoLogoutURL = o.Issuer + "/sign-out" }
 	for name, c := range map[string]struct {
 		kind   issuer.SignOut
@@ -87,7 +87,7 @@ func TestAnIDTokenThatIsTooLargeForACookieIsNotKept(t *testing.T) {
 	}
 }
 
-func TestWhoSignsInIsAskedByAPromptThatTheIssuerSupports(t *testing.T) {
+func TestTheAccountIsSelectedByAPromptThatTheIssuerSupports(t *testing.T) {
 	for want, supported := range map[string][]string{
 		"select_account": {"none", "login", "select_account"},
 		"login":          {"none", "login", "consent"},
@@ -113,7 +113,7 @@ func TestWhoSignsInIsAskedByAPromptThatTheIssuerSupports(t *testing.T) {
 
 // Where no prompt is supported, the issuer lets the same person in again. So the
 // page that says that they have no role leads to the issuer's sign-out.
-func TestWhoHasNoRoleCanEndTheSessionAtTheIssuer(t *testing.T) {
+func TestUsersWithoutARoleCanSignOutAtTheIssuer(t *testing.T) {
 	w := newStrictWorld(t, func(o *issuer.Options) { o.SignOut = issuer.SignOutByHint })
 	b := w.browser()
 	link := b.signIn(stranger).issuerLink()
@@ -122,7 +122,7 @@ func TestWhoHasNoRoleCanEndTheSessionAtTheIssuer(t *testing.T) {
 	}
 }
 
-func TestCognitosAccessTokensAreTakenByTheirClient(t *testing.T) {
+func TestCognitosAccessTokensAreAcceptedByTheirClient(t *testing.T) {
 	const app = "program-client"
 	w := newStrictWorld(t, func(o *issuer.Options) { o.CognitoTokens, o.Audience = true, app }, func(o *Options) { o.Audience = app })
 	good, err := w.issuer.AccessToken(engineer)
@@ -167,7 +167,7 @@ func TestCognitosAccessTokensAreTakenByTheirClient(t *testing.T) {
 	}
 }
 
-func TestTheLogSaysThatTheIssuerLeftTheGroupsOut(t *testing.T) {
+func TestTheLogNamesTheClaimThatTheIssuerLeftOut(t *testing.T) {
 	var log bytes.Buffer
 	w := newStrictWorld(t, func(o *issuer.Options) { o.RoleClaim, o.RoleLimit = "groups", 1 })
 	w.gate.Roles.Claim = "groups"
@@ -189,7 +189,7 @@ func withLog(out *bytes.Buffer, next http.Handler) http.Handler {
 	})
 }
 
-func TestAClaimIsLeftOutOnlyWhereTheTokenSaysSo(t *testing.T) {
+func TestAClaimIsLeftOutOnlyIfTheTokenSaysSo(t *testing.T) {
 	for name, c := range map[string]struct {
 		claim, claims string
 		want          bool
@@ -221,7 +221,7 @@ func (b *browser) madeUp() answered {
 	return b.get(b.w.gate.PublicURL + callback + "?" + url.Values{"state": {to.Query().Get("state")}, "iss": {b.w.issuerURL}, "code": {"made-up"}}.Encode())
 }
 
-func TestASignInShowsTheIssuerOneCode(t *testing.T) {
+func TestASignInSendsTheIssuerOneCode(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	to := b.begin("/console/")
@@ -292,7 +292,7 @@ func TestSignInsThatSucceedAreNotCounted(t *testing.T) {
 }
 
 // What is counted does not grow without end.
-func TestWhatIsCountedOfSignInsIsForgotten(t *testing.T) {
+func TestCountsOfFailedSignInsExpire(t *testing.T) {
 	var r redemptions
 	now := time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
 	for i := range 10_000 {

@@ -8,6 +8,8 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -134,6 +136,23 @@ func newStrictWorld(t *testing.T, strict func(*issuer.Options), change ...func(*
 	t.Cleanup(console.Close)
 	w.console = console
 	return w
+}
+
+func TestEverySettingOfTheSignInIsRequired(t *testing.T) {
+	full := newWorld(t).gate.Options
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Options]()) {
+		o := full
+		reflect.ValueOf(&o).Elem().FieldByIndex(f.Index).SetZero()
+		_, err := New(o, http.NotFoundHandler())
+		if optional := slices.Contains([]string{"Audience", "Hosts", "CognitoLogoutURL", "Metrics"}, f.Name); optional != (err == nil) {
+			t.Errorf("without %s: %v", f.Name, err)
+		}
+	}
+	o := full
+	o.Audience = o.ClientID
+	if _, err := New(o, http.NotFoundHandler()); err == nil {
+		t.Error("id tokens would be access tokens")
+	}
 }
 
 func (w *world) newIssuer(issuerURL, publicURL string) *issuer.Issuer {

@@ -335,7 +335,13 @@ func searchFor(term string) *http.Request {
 
 // bystanders are the parts of the console that stand elsewhere than in Postgres,
 // and take no time.
-type bystanders struct{ console.DeadLetters }
+type bystanders struct {
+	console.DeadLetters
+	console.Refresher
+	console.Updates
+	console.Persons
+	console.Eraser
+}
 
 func (bystanders) List(context.Context, int) ([]view.DeadLetter, error) { return nil, nil }
 func (bystanders) Count(context.Context) (int, error)                   { return 0, nil }
@@ -348,7 +354,7 @@ func (bystanders) LogAccess(context.Context, view.Identity, view.Access) error {
 func consoleOn(t testing.TB, db *pgx.Conn) func(*http.Request) *httptest.ResponseRecorder {
 	t.Helper()
 	var none bystanders
-	h, err := console.New(console.Options{Store: pgtest.Open(t, db.Config().ConnString(), pg.Options{}), DeadLetters: none, Accesses: none, CursorKeys: func(context.Context, bool) ([]string, error) { return []string{"a-key-of-the-tests"}, nil },
+	h, err := console.New(console.Options{Store: pgtest.Open(t, db.Config().ConnString(), pg.Options{}), DeadLetters: none, Refresher: none, Updates: none, Persons: none, Eraser: none, Accesses: none, CursorKeys: func(context.Context, bool) ([]string, error) { return []string{"a-key-of-the-tests"}, nil },
 		StaleAfter: time.Minute, GracePeriod: 5 * time.Minute, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestDifferencesAreToldFieldByField(t *testing.T) {
+func TestDifferencesAreFieldByField(t *testing.T) {
 	p := func(s string) *string { return &s }
 	for _, c := range []struct {
 		name, facet, before, after string

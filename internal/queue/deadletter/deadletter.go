@@ -1,9 +1,9 @@
-// Package deadletter shows an operator what lies in the dead-letter queue, and
-// sends it to the queue again. It reads no message but to show it: what a
-// message asks for is decided by the worker, as ever.
+// Package deadletter lists the messages of the dead-letter queue for the console,
+// and sends them to the main queue again. What a message leads to is decided by the
+// worker only.
 //
-// SQS has no way to look: what is listed is received, and made visible again.
-// Facts: Amazon SQS API reference, ReceiveMessage and ChangeMessageVisibility.
+// SQS cannot list messages: they are received, and made visible again (Amazon SQS
+// API reference, ReceiveMessage and ChangeMessageVisibility).
 package deadletter
 
 import (
@@ -35,63 +35,62 @@ type SQS interface {
 	GetQueueAttributes(context.Context, *sqs.GetQueueAttributesInput, ...func(*sqs.Options)) (*sqs.GetQueueAttributesOutput, error)
 }
 
-// Letters are what lies in a dead-letter queue. They are safe for concurrent
-// use, but two who look at once may each see a part.
-type Letters struct {
+// Queue is a dead-letter queue. It is safe for concurrent use, but of two
+// concurrent lists each may have a part of the messages.
+type Queue struct {
 	Client SQS
-	// QueueURL is of the queue that the worker reads, URL of its dead-letter queue.
+	// QueueURL is the queue that the worker reads, and URL its dead-letter queue.
 	QueueURL, URL string
 	Now           func() time.Time
 }
 
 const (
-	// held is how long a message is kept from others while it is looked at.
-	held = 30 * time.Second
-	// patience bounds a retry: what is left then is tried again by another. An
-	// HTTP API waits for 30 s.
-	patience = 20 * time.Second
-	// inFlight is how many messages are sent again at once.
+	// visibilityTimeout is how long a received message is invisible to others.
+	visibilityTimeout = 30 * time.Second
+	// retryTimeout bounds a retry; the rest needs another one. An HTTP API waits for
+	// 30 s.
+	retryTimeout = 20 * time.Second
+	// inFlight is how many messages are sent at once.
 	inFlight = 10
-	// timeout bounds what has to follow a receive or a send, which end so much
-	// before the request's time does.
+	// timeout bounds the call that must follow a receive or a send, which end so
+	// much before the request's deadline.
 	timeout = 5 * time.Second
 )
 
-// tooOften is the reason of what the queue itself has given up: the worker gives
-// another to all that it dead-letters.
+// tooOften is the reason of messages that SQS moved. The worker sends a reason with
+// those that it moves.
 const tooOften = "received_too_often"
 
-// Count is how many there are, as SQS reckons: those that somebody is looking
-// at included.
-func (l *Letters) Count(ctx context.Context) (int, error) {
+// Count returns how many messages there are, approximately, invisible ones included.
+func (q *Queue) Count(ctx context.Context) (int, error) {
 	names := []types.QueueAttributeName{types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible}
-	out, err := l.Client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &l.URL, AttributeNames: names})
+	out, err := q.Client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &q.URL, AttributeNames: names})
 	if err != nil {
-		return 0, fmt.Errorf("count the dead letters: %w", err)
+		return 0, fmt.Errorf("count dead-letter messages: %w", err)
 	}
 	sum := 0
 	for _, name := range names {
 		n, err := strconv.Atoi(out.Attributes[string(name)])
 		if err != nil {
-			return 0, fmt.Errorf("count the dead letters: %s is no number", name)
+			return 0, fmt.Errorf("count dead-letter messages: %s is not a number", name)
 		}
 		sum += n
 	}
 	return sum, nil
 }
 
-// List returns some of them, at most so many, and leaves them where they are.
-func (l *Letters) List(ctx context.Context, most int) ([]view.DeadLetter, error) {
-	there, err := l.Count(ctx)
+// List returns at most limit messages and leaves them in the queue.
+func (q *Queue) List(ctx context.Context, limit int) ([]view.DeadLetter, error) {
+	count, err := q.Count(ctx)
 	if err != nil {
 		return nil, err
 	}
 	all := []view.DeadLetter{}
 	var seen []types.Message
-	defer func() { l.release(ctx, seen) }()
-	// A receive that finds nothing waits; so none is made that need not be.
-	for len(all) < min(most, there) {
-		got, err := l.receive(ctx)
+	defer func() { q.release(ctx, seen) }()
+	// A receive waits if there is no message, so none is made without need.
+	for len(all) < min(limit, count) {
+		got, err := q.receive(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -100,42 +99,42 @@ func (l *Letters) List(ctx context.Context, most int) ([]view.DeadLetter, error)
 		}
 		seen = append(seen, got...)
 		for _, m := range got {
-			all = append(all, letter(m))
+			all = append(all, deadLetter(m))
 		}
 	}
-	return all[:min(most, len(all))], nil
+	return all[:min(limit, len(all))], nil
 }
 
-// Retry sends one to the queue again; false: it is not there any more, or
-// somebody is looking at it.
-func (l *Letters) Retry(ctx context.Context, id string) (bool, error) {
+// Retry sends one message to the main queue. It returns false if the message is gone,
+// or invisible because another request has received it.
+func (q *Queue) Retry(ctx context.Context, id string) (bool, error) {
 	var seen []types.Message
-	defer func() { l.release(ctx, seen) }()
-	for end := l.Now().Add(patience); l.Now().Before(end); {
-		got, err := l.receive(ctx)
+	defer func() { q.release(ctx, seen) }()
+	for end := q.Now().Add(retryTimeout); q.Now().Before(end); {
+		got, err := q.receive(ctx)
 		if err != nil || len(got) == 0 {
 			return false, err
 		}
 		for i, m := range got {
 			if aws.ToString(m.MessageId) == id {
 				seen = append(seen, slices.Delete(got, i, i+1)...)
-				return true, l.again(ctx, m)
+				return true, q.resend(ctx, m)
 			}
 		}
 		seen = append(seen, got...)
 	}
-	return false, errors.New("there are too many dead letters to find one among them: try all of them again")
+	return false, errors.New("there are too many dead-letter messages to find one of them: retry all")
 }
 
-// RetryAll sends all that are there now to the queue again, and returns how
-// many. One that comes back meanwhile stays.
-func (l *Letters) RetryAll(ctx context.Context) (int, error) {
-	start := l.Now()
+// RetryAll sends the messages that are in the queue now to the main queue, and
+// returns how many. Those that return meanwhile stay.
+func (q *Queue) RetryAll(ctx context.Context) (int, error) {
+	start := q.Now()
 	var kept []types.Message
-	defer func() { l.release(ctx, kept) }()
+	defer func() { q.release(ctx, kept) }()
 	var sent atomic.Int64
-	for l.Now().Before(start.Add(patience)) {
-		got, err := l.receive(ctx)
+	for q.Now().Before(start.Add(retryTimeout)) {
+		got, err := q.receive(ctx)
 		if err != nil {
 			return int(sent.Load()), err
 		}
@@ -150,7 +149,7 @@ func (l *Letters) RetryAll(ctx context.Context) (int, error) {
 				continue
 			}
 			g.Go(func() error {
-				err := l.again(ctx, m)
+				err := q.resend(ctx, m)
 				if err == nil {
 					sent.Add(1)
 				}
@@ -164,53 +163,54 @@ func (l *Letters) RetryAll(ctx context.Context) (int, error) {
 	return int(sent.Load()), nil
 }
 
-// again sends a message's body to the queue, and only then takes it out of the
-// dead-letter queue: what fails in between comes twice, which changes nothing.
-func (l *Letters) again(ctx context.Context, m types.Message) error {
+// resend sends a message to the main queue before it deletes it. After a failure in
+// between the message comes twice, which changes nothing.
+func (q *Queue) resend(ctx context.Context, m types.Message) error {
 	sending, end := deadline.Within(ctx, 0, timeout)
 	defer end()
-	if _, err := l.Client.SendMessage(sending, &sqs.SendMessageInput{QueueUrl: &l.QueueURL, MessageBody: m.Body}); err != nil {
-		return fmt.Errorf("send a dead letter to the queue again: %w", err)
+	if _, err := q.Client.SendMessage(sending, &sqs.SendMessageInput{QueueUrl: &q.QueueURL, MessageBody: m.Body}); err != nil {
+		return fmt.Errorf("resend dead-letter message: %w", err)
 	}
 	ctx, cancel := deadline.Grace(ctx, timeout, time.Second)
 	defer cancel()
-	if _, err := l.Client.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &l.URL, ReceiptHandle: m.ReceiptHandle}); err != nil {
-		return fmt.Errorf("take a dead letter that was sent again out of its queue: %w", err)
+	if _, err := q.Client.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &q.URL, ReceiptHandle: m.ReceiptHandle}); err != nil {
+		return fmt.Errorf("delete resent dead-letter message: %w", err)
 	}
 	return nil
 }
 
-// receive returns up to ten messages. It asks all of SQS's servers, which waits
-// for a second if there is none.
-func (l *Letters) receive(ctx context.Context) ([]types.Message, error) {
+// receive returns up to ten messages. It polls all of SQS's servers, and waits for a
+// second if there is none.
+func (q *Queue) receive(ctx context.Context) ([]types.Message, error) {
 	ctx, cancel := deadline.Within(ctx, 0, timeout)
 	defer cancel()
-	out, err := l.Client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-		QueueUrl: &l.URL, MaxNumberOfMessages: 10, VisibilityTimeout: int32(held.Seconds()), WaitTimeSeconds: 1,
+	out, err := q.Client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+		QueueUrl: &q.URL, MaxNumberOfMessages: 10, VisibilityTimeout: int32(visibilityTimeout.Seconds()), WaitTimeSeconds: 1,
 		MessageAttributeNames:       []string{"reason", "account"},
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameSentTimestamp},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look at the dead letters: %w", err)
+		return nil, fmt.Errorf("receive dead-letter messages: %w", err)
 	}
 	return out.Messages, nil
 }
 
-// release makes what was looked at visible again. If that fails, time does it.
-func (l *Letters) release(ctx context.Context, seen []types.Message) {
+// release makes messages visible again. If it fails, they are after
+// visibilityTimeout.
+func (q *Queue) release(ctx context.Context, seen []types.Message) {
 	ctx, cancel := deadline.Grace(ctx, timeout, time.Second)
 	defer cancel()
-	for some := range slices.Chunk(seen, 10) {
-		in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &l.URL}
-		for i, m := range some {
+	for messages := range slices.Chunk(seen, 10) {
+		in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.URL}
+		for i, m := range messages {
 			in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.ReceiptHandle})
 		}
-		_, _ = l.Client.ChangeMessageVisibilityBatch(ctx, in) // see above
+		_, _ = q.Client.ChangeMessageVisibilityBatch(ctx, in) // see above
 	}
 }
 
-// letter is a message as it is shown.
-func letter(m types.Message) view.DeadLetter {
+// deadLetter returns a message as the console shows it.
+func deadLetter(m types.Message) view.DeadLetter {
 	at := sentAt(m)
 	v := view.DeadLetter{ID: aws.ToString(m.MessageId), Reason: tooOften, Body: m.Body, Account: attribute(m, "account")}
 	if reason := attribute(m, "reason"); reason != nil {
@@ -221,7 +221,7 @@ func letter(m types.Message) view.DeadLetter {
 	}
 	var in ipn.Message
 	if json.Unmarshal([]byte(aws.ToString(m.Body)), &in) != nil {
-		return v // what cannot be read is shown as it is
+		return v // malformed: only its body is shown
 	}
 	v.Kind, v.ObjectType, v.ObjectID = text(in.Kind), text(in.ObjectType), text(in.ObjectID)
 	v.ChargePermissionID, v.NotificationID, v.MessageID, v.Topic = text(string(in.ChargePermission)), text(in.NotificationID), text(in.MessageID), text(in.Topic)
@@ -243,8 +243,8 @@ func text(s string) *string {
 	return &s
 }
 
-// sentAt is when a message came into the queue. One that SQS itself moved keeps
-// the time at which it was sent to the queue before.
+// sentAt returns when a message was sent to the queue. A message that SQS moved keeps
+// the time at which it was sent to the main queue.
 func sentAt(m types.Message) time.Time {
 	ms, err := strconv.ParseInt(m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64)
 	if err != nil {

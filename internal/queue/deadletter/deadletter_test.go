@@ -23,11 +23,11 @@ import (
 	"walletsync/internal/wallet"
 )
 
-var _ console.DeadLetters = (*Letters)(nil)
+var _ console.DeadLetters = (*Queue)(nil)
 
 // box is a queue and its dead-letter queue.
 type box struct {
-	*Letters
+	*Queue
 	queue, dead *local.Queue
 	worker      *queue.Queue // puts what it cannot process there
 	client      *failing
@@ -67,12 +67,12 @@ func newBox(t *testing.T) *box {
 	s := httptest.NewServer(server)
 	t.Cleanup(s.Close)
 	b.client = &failing{Client: sqs.New(sqs.Options{Region: "eu-west-1", BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})}
-	b.Letters = &Letters{Client: b.client, QueueURL: s.URL + "/000000000000/walletsync", URL: s.URL + "/000000000000/dead", Now: time.Now}
+	b.Queue = &Queue{Client: b.client, QueueURL: s.URL + "/000000000000/walletsync", URL: s.URL + "/000000000000/dead", Now: time.Now}
 	b.worker = &queue.Queue{Client: b.client.Client, URL: b.QueueURL, DeadLetterURL: b.URL}
 	return b
 }
 
-// put puts n letters into the box.
+// put sends n messages.
 func (b *box) put(t *testing.T, n int) {
 	t.Helper()
 	for i := range n {
@@ -174,7 +174,7 @@ func TestOneIsTriedAgain(t *testing.T) {
 		t.Fatalf("%v, %v", there, err)
 	}
 	if q, d := b.queue.Stats(), b.dead.Stats(); q.Visible != 1 || d.Visible != 14 || d.InFlight != 0 {
-		t.Errorf("queue %+v, dead letters %+v", q, d)
+		t.Errorf("queue %+v, dead-letter queue %+v", q, d)
 	}
 	out, err := b.client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &b.QueueURL})
 	if err != nil || len(out.Messages) != 1 || *out.Messages[0].Body != *all[12].Body {
@@ -196,7 +196,7 @@ func TestAllAreTriedAgain(t *testing.T) {
 		t.Errorf("%d, %v", n, err)
 	}
 	if q, d := b.queue.Stats(), b.dead.Stats(); q.Visible != 34 || d.Visible+d.InFlight != 0 {
-		t.Errorf("queue %+v, dead letters %+v", q, d)
+		t.Errorf("queue %+v, dead-letter queue %+v", q, d)
 	}
 }
 
@@ -210,7 +210,7 @@ func TestWhatComesBackMeanwhileStays(t *testing.T) {
 		t.Errorf("%d, %v", n, err)
 	}
 	if q, d := b.queue.Stats(), b.dead.Stats(); q.Visible != 0 || d.Visible != 3 || d.InFlight != 0 {
-		t.Errorf("queue %+v, dead letters %+v", q, d)
+		t.Errorf("queue %+v, dead-letter queue %+v", q, d)
 	}
 }
 
@@ -230,7 +230,7 @@ func TestALetterThatCannotBeSentIsNotLost(t *testing.T) {
 				t.Errorf("%d, %v", n, err)
 			}
 			if q, d := b.queue.Stats(), b.dead.Stats(); q.Visible != c.queued || d.Visible+d.InFlight != c.dead {
-				t.Errorf("queue %+v, dead letters %+v", q, d)
+				t.Errorf("queue %+v, dead-letter queue %+v", q, d)
 			}
 		})
 	}
@@ -240,7 +240,7 @@ func TestTooManyToFindOneIsSaid(t *testing.T) {
 	b := newBox(t)
 	b.put(t, 11)
 	now := time.Now()
-	b.Now = func() time.Time { now = now.Add(patience / 2); return now }
+	b.Now = func() time.Time { now = now.Add(retryTimeout / 2); return now }
 	if there, err := b.Retry(t.Context(), "another"); err == nil || there {
 		t.Errorf("%v, %v", there, err)
 	}
@@ -282,7 +282,7 @@ func TestASilentQueueLeavesTimeToAnswer(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), budget)
 			defer cancel()
 			began, s := time.Now(), &silent{}
-			_, err := (&Letters{Client: s, Now: time.Now}).List(ctx, 10)
+			_, err := (&Queue{Client: s, Now: time.Now}).List(ctx, 10)
 			if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != budget || s.released != kept {
 				t.Errorf("of %v it took %v, of which %v to let go: %v", budget, took, s.released, err)
 			}

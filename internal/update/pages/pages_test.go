@@ -173,7 +173,7 @@ func parse(t testing.TB, page string) document {
 	return d
 }
 
-func TestWhatOthersWroteStaysText(t *testing.T) {
+func TestDataOfOthersStaysText(t *testing.T) {
 	p := pages(t, nil)
 	plain := Result{Update: Both, Outcome: Success, Descriptors: []string{"x"}, City: "x", PostalCode: "x", MerchantURL: shop, MerchantName: "x"}
 	want := parse(t, show(p, "en", plain).Body.String()).Elements
