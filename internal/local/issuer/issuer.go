@@ -1,6 +1,6 @@
 // Package issuer is a small OpenID Connect issuer for laptops and tests: the
 // code flow with PKCE for people, client credentials for programs, signed id and
-// access tokens, keys that rotate. It asks for no password: whoever comes picks
+// access tokens, keys that rotate. It asks for no password: every visitor picks
 // who they are.
 //
 // It holds its client to what a strict issuer asks (OpenID Connect Core 1.0,
@@ -252,7 +252,7 @@ func (i *Issuer) Handler() http.Handler {
 		}
 		i.mu.Unlock()
 		if fail {
-			http.Error(w, "the issuer was told to fail", http.StatusInternalServerError)
+			http.Error(w, "the issuer was set to fail", http.StatusInternalServerError)
 			return
 		}
 		mux.ServeHTTP(w, q)

@@ -71,7 +71,7 @@ func (c cache) folder(ctx context.Context, name string, ok func(dir string) erro
 	if ctx.Err() != nil { // which may be why it was refused
 		return "", ctx.Err()
 	}
-	tmp := path + ".part" // of nobody else: the lock is ours
+	tmp := path + ".part" // no other process has it: the lock is ours
 	if err := errors.Join(os.RemoveAll(path), os.RemoveAll(tmp)); err != nil {
 		return "", err
 	}
@@ -158,8 +158,8 @@ func newRunDir(who account, temp string) (dir string, lock *os.File, err error) 
 	return dir, lock, nil
 }
 
-// sweep removes the folders that nobody holds. What cannot be removed belongs
-// to somebody else.
+// sweep removes the folders that no process holds. What cannot be removed
+// belongs to another user.
 func sweep(temp string) {
 	locks, _ := filepath.Glob(filepath.Join(temp, runDirPattern+"*", lockName))
 	for _, path := range locks {

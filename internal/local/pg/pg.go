@@ -3,7 +3,7 @@
 // Package pg runs a real PostgreSQL for laptops and tests: it finds one or
 // fetches one, starts it on loopback with an empty data directory, and leaves
 // nothing behind but its cache. It never asks for root, never installs
-// anything on the machine and never sets a password: whoever can reach the
+// anything on the machine and never sets a password: any client on the
 // loopback interface is let in, so it is not for data that matters.
 //
 // A process that runs as root starts PostgreSQL, which refuses root, as an
@@ -52,7 +52,7 @@ type Options struct {
 	// committed transaction survives the death of PostgreSQL (StopHard) but not
 	// the machine's.
 	Settings map[string]string
-	// Progress is told in a few words what takes long, as it begins.
+	// Progress gets in a few words what takes long, as it begins.
 	Progress func(string)
 }
 
@@ -358,7 +358,7 @@ func (s *Server) launch(ctx context.Context) error {
 
 // ready reports whether the server of that process accepts connections, by
 // the status that it writes to the eighth line of postmaster.pid (PostgreSQL's
-// miscadmin.h, LOCK_FILE_LINE_PM_STATUS). A connection would not tell: another
+// miscadmin.h, LOCK_FILE_LINE_PM_STATUS). A connection would not show it: another
 // server may have the port.
 func (s *Server) ready(pid int) bool {
 	text, err := os.ReadFile(filepath.Join(s.data(), "postmaster.pid"))
@@ -376,7 +376,7 @@ func (s *Server) arguments() []string {
 		"fsync":                   "off",
 		"full_page_writes":        "off",
 		"max_connections":         "300",
-		// Warnings tells by the statement which warnings are a client's.
+		// By the statement Warnings knows which warnings are a client's.
 		"log_min_error_statement": "warning",
 		// The same from every source: not all bring LLVM.
 		"jit": "off",

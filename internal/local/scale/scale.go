@@ -69,7 +69,7 @@ var steps = []struct{ what, sql string }{
 		from generate_series(date_trunc('hour', now(), 'UTC') - interval '90 days', date_trunc('hour', now(), 'UTC') - interval '1 hour', interval '1 hour') h`},
 }
 
-// Fill fills the database, and tells what takes long as it begins.
+// Fill fills the database, and reports what takes long as it begins.
 func Fill(ctx context.Context, db *pgx.Conn, s Sizes, progress func(string)) error {
 	all := s.Permissions * s.Changes
 	words := strings.NewReplacer("{id}", sqlID, "{permissions}", fmt.Sprint(s.Permissions), "{all}", fmt.Sprint(all))

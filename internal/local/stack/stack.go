@@ -43,7 +43,7 @@ type Options struct {
 	// Dir is where stack.json and what goes with it stand while the stack
 	// runs; it is removed at the end.
 	Dir string
-	// Progress is told in a few words what is being done.
+	// Progress gets in a few words what is being done.
 	Progress func(string)
 	// Output gets the functions' and the twin's logs; nil discards them.
 	Output io.Writer
@@ -78,7 +78,7 @@ type Options struct {
 	// NoSeed leaves the twin without buyers.
 	NoSeed bool
 	// Now is the clock of the twin and of the queue; nil: time.Now. The
-	// functions' and Postgres's stay what they are. Whoever moves it has the
+	// functions' and Postgres's stay what they are. A test that moves it has the
 	// queue look by Queue.SetSettings.
 	Now func() time.Time
 }
@@ -139,7 +139,7 @@ type Stack struct {
 	Issuer   *issuer.Issuer
 	// Reconciler runs by its schedule, and when it is invoked.
 	Reconciler *lambda.Function
-	// Push runs by the same schedule, and tells the Bus of changes.
+	// Push runs by the same schedule, and publishes changes to the Bus.
 	Push *lambda.Function
 	Bus  *bus.Server
 	DB   *pgxpool.Pool
@@ -320,7 +320,7 @@ func compile(ctx context.Context, bin string) error {
 	}
 	build := exec.CommandContext(ctx, "make", "--no-print-directory", "build", "BUILD_DIR="+bin)
 	build.Dir = filepath.Dir(strings.TrimSpace(string(root)))
-	// What an outer make was told, such as make test by TESTFLAGS, is not for
+	// What an outer make was given, such as make test by TESTFLAGS, is not for
 	// this one.
 	build.Env = append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -701,8 +701,8 @@ func (s *Stack) describe() error {
 }
 
 // Until polls until done, for at most the given time.
-func Until(ctx context.Context, most time.Duration, what string, done func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, most)
+func Until(ctx context.Context, limit time.Duration, what string, done func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -713,7 +713,7 @@ func Until(ctx context.Context, most time.Duration, what string, done func() (bo
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waited %v for %s: %w", most, what, errors.Join(ctx.Err(), err))
+			return fmt.Errorf("waited %v for %s: %w", limit, what, errors.Join(ctx.Err(), err))
 		case <-tick.C:
 		}
 	}

@@ -63,25 +63,6 @@ func refuseButton(status int, field, reasonCode, format string, args ...any) *Bu
 	return &ButtonError{Status: status, Problems: []problem{{field, reasonCode, fmt.Sprintf(format, args...)}}}
 }
 
-// region is what a region's script and pages know ("Amazon Pay script").
-type region struct {
-	Name          string            `json:"name"`
-	Currencies    []string          `json:"currencies"`
-	Languages     []string          `json:"languages"`
-	CheckoutHosts map[string]string `json:"checkoutHosts"` // by currency, else by language; "": any other
-	scriptHost    string
-}
-
-func regions() map[string]region {
-	return map[string]region{
-		"na": {"na", []string{"USD"}, []string{"en_US"}, map[string]string{"": "apay-us.amazon.com"}, "static-na.payments-amazon.com"},
-		"eu": {"eu", []string{"EUR", "GBP"}, []string{"en_GB", "de_DE", "fr_FR", "it_IT", "es_ES"}, map[string]string{
-			"GBP": "payments.amazon.co.uk", "de_DE": "payments.amazon.de", "fr_FR": "payments.amazon.fr",
-			"it_IT": "payments.amazon.it", "es_ES": "payments.amazon.es", "": "payments.amazon.co.uk"}, "static-eu.payments-amazon.com"},
-		"jp": {"jp", []string{"JPY"}, []string{"ja_JP"}, map[string]string{"": "payments.amazon.co.jp"}, "static-fe.payments-amazon.com"},
-	}
-}
-
 // checkButton returns the account, the payload and the charge permission of a
 // button, or all that is wrong with it. The signature is checked before any
 // value, so that a changed byte is called what it is.
@@ -147,7 +128,7 @@ func checkSurroundings(b Button, owner *account) []problem {
 			found.add(field, "InvalidParameterValue", "%q is none of %s", clip(value, 40), strings.Join(all, ", "))
 		}
 	}
-	of := regions()[owner.Region]
+	of := regions[owner.Region]
 	known("ledgerCurrency", b.LedgerCurrency, of.Currencies...)
 	if b.CheckoutLanguage != "" {
 		known("checkoutLanguage", b.CheckoutLanguage, of.Languages...)

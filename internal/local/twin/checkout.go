@@ -365,13 +365,14 @@ func checkCompletion(payload []byte) answer {
 	if err != nil {
 		return errorAnswer(http.StatusBadRequest, "InvalidRequestFormat", "The payload is not a JSON object; an update's is {}.")
 	}
-	for _, name := range sorted(object) {
-		if name == "chargeAmount" || name == "totalOrderAmount" {
-			return errorAnswer(http.StatusBadRequest, "InvalidParameterCombination", "An update has no "+name+".")
-		}
-		return errorAnswer(http.StatusBadRequest, "UnrecognizedField", "The field '"+clip(name, 60)+"' is invalid for this API.")
+	names := sorted(object)
+	switch {
+	case len(names) == 0:
+		return answer{}
+	case names[0] == "chargeAmount" || names[0] == "totalOrderAmount":
+		return errorAnswer(http.StatusBadRequest, "InvalidParameterCombination", "An update has no "+names[0]+".")
 	}
-	return answer{}
+	return errorAnswer(http.StatusBadRequest, "UnrecognizedField", "The field '"+clip(names[0], 60)+"' is invalid for this API.")
 }
 
 // sessionView is a checkout session in Amazon's own form and order.
@@ -516,7 +517,7 @@ func (t *Twin) CheckoutSessions() []CheckoutSession {
 	slices.SortStableFunc(known, func(a, b *session) int { return a.made.Compare(b.made) })
 	all := make([]CheckoutSession, len(known))
 	for i, s := range known {
-		all[i] = t.told(s)
+		all[i] = t.describe(s)
 	}
 	return all
 }
@@ -529,10 +530,10 @@ func (t *Twin) CheckoutSession(id string) (CheckoutSession, error) {
 	if s == nil {
 		return CheckoutSession{}, fmt.Errorf("checkout session %s: %w", clip(id, 40), ErrUnknown)
 	}
-	return t.told(s), nil
+	return t.describe(s), nil
 }
 
-func (t *Twin) told(s *session) CheckoutSession {
+func (t *Twin) describe(s *session) CheckoutSession {
 	return CheckoutSession{t.viewOf(s), s.payload.ChargePermissionID, s.product, s.confirmed, s.state == completed}
 }
 

@@ -109,7 +109,7 @@ func (t *Twin) controlPublish(r *http.Request) (any, error) {
 		return nil, errors.New("the body is not JSON; add ?raw=true to send any text")
 	}
 	var named struct{ ChargePermissionID string }
-	_ = json.Unmarshal(body, &named) // only tells faults which notification it is
+	_ = json.Unmarshal(body, &named) // faults choose notifications by it
 	sent := []string{}
 	for range max(1, n.Times) {
 		id, err := t.Publish(string(body), named.ChargePermissionID, n)

@@ -24,9 +24,9 @@ type guess struct {
 }
 
 // explain says which line differs from what the signer signed. A signature does
-// not tell its text, but it can be asked: the twin opens it (openPSS) and tries
-// the usual mistakes of clients and every change of a single byte. A text that
-// the signature covers is proof, not a guess.
+// not hold its text, but a text can be checked against it: the twin opens it
+// (openPSS) and tries the usual mistakes of clients and every change of a single
+// byte. A text that the signature covers is proof, not a guess.
 func (t *Twin) explain(publicKeyID string, alg algorithm, signature []byte, d document) []string {
 	if signature == nil {
 		return []string{"the signature: it is not base64"}
@@ -119,7 +119,7 @@ func requestDocument(a arrival, lines canonical) document {
 			case "x-amz-pay-region":
 				signed("signed for another region", "na", "eu", "jp", "us", "de", "uk", "NA", "EU", "JP")
 			case "x-amz-pay-host":
-				signed("signed for another host", apiHosts["na"], apiHosts["eu"], apiHosts["jp"], a.host, hostname(a.host), "https://"+a.host)
+				signed("signed for another host", regions["na"].apiHost, regions["eu"].apiHost, regions["jp"].apiHost, a.host, hostname(a.host), "https://"+a.host)
 			case "x-amz-pay-date":
 				if date, err := parseDate(value); err == nil {
 					signed("signed with the date in the other form", date.Format("20060102T150405Z"), date.Format("2006-01-02T15:04:05Z"))

@@ -20,7 +20,7 @@ var pages embed.FS
 var hosted = template.Must(template.ParseFS(pages, "pages/hosted.html"))
 
 // checkoutHandler is a region's checkout.js and the pages of the checkout
-// hosts. Whoever has the id of a session is its buyer: nobody signs in.
+// hosts. Every visitor with the id of a session is its buyer: there is no sign-in.
 func (t *Twin) checkoutHandler(region string) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /checkout.js", t.serveScript(region))
@@ -52,7 +52,7 @@ func script(name, fault string) answer {
 	if err != nil {
 		return errorAnswer(http.StatusInternalServerError, "InternalServerError", err.Error())
 	}
-	of := regions()[name]
+	of := regions[name]
 	config, err := json.Marshal(struct {
 		region
 		ScriptHost string `json:"scriptHost"`

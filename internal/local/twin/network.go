@@ -31,13 +31,11 @@ type network struct {
 func (t *Twin) serve() map[string]http.Handler {
 	hosts := map[string]http.Handler{}
 	api := http.HandlerFunc(t.serveAPI)
-	for _, h := range apiHosts {
-		hosts[h] = api
-	}
 	for _, h := range []string{"localhost", "127.0.0.1"} {
 		hosts[h] = api
 	}
-	for name, of := range regions() {
+	for name, of := range regions {
+		hosts[of.apiHost] = api
 		checkout := t.checkoutHandler(name)
 		hosts[of.scriptHost] = checkout
 		for _, h := range of.CheckoutHosts {

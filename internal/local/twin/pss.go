@@ -11,7 +11,7 @@ import (
 
 // seal is what a PSS signature holds: a hash over the hash of the signed text,
 // and the salt (RFC 8017, section 9.1). crypto/rsa says only whether a
-// signature fits a text; with the seal in hand the twin can tell a damaged
+// signature fits a text; with the seal in hand the twin can distinguish a damaged
 // signature from one over another text, and try texts at the price of a hash.
 type seal struct {
 	h    [sha256.Size]byte

@@ -18,7 +18,7 @@ type preset struct {
 // e-mail domains (RFC 2606), places and telephone numbers set aside for
 // fiction or plainly invented.
 type seeded struct {
-	Number           string // the id without its letter
+	Number           string // the id without its prefix
 	ChargePermission permission
 	preset
 }
@@ -28,13 +28,13 @@ type seeded struct {
 // NonChargeable, one Closed, one all nulls, and one of a one-time order.
 func (t *Twin) Seed() ([]string, error) {
 	owner := t.accounts[0]
-	letter := "S"
+	prefix := "S"
 	if owner.Environment == "live" {
-		letter = "B"
+		prefix = "B"
 	}
 	var ids []string
 	for _, s := range buyers() {
-		id := letter + s.Number
+		id := prefix + s.Number
 		created, p := t.now().UTC().AddDate(0, -3, 0), s.ChargePermission
 		p.ChargePermissionID, p.ReleaseEnvironment = text(id), releaseEnvironment(owner)
 		p.CreationTimestamp, p.StatusDetails.LastUpdatedTimestamp = stamp(created), stamp(t.now())

@@ -125,7 +125,7 @@ func (t *Twin) notify(id string, n Notify) ([]string, error) {
 }
 
 // Publish has SNS deliver a message, any text, and returns its message id. The
-// charge permission's id only tells faults which notification it is.
+// charge permission's id is for faults, which choose notifications by it.
 func (t *Twin) Publish(message, id string, n Notify) (messageID string, err error) {
 	if err := n.check(); err != nil {
 		return "", err
@@ -344,8 +344,8 @@ func (t *Twin) confirm(topic string) error {
 		"You have chosen to subscribe to the topic "+topic+".\nTo confirm the subscription, visit the SubscribeURL included in this message.")
 }
 
-// Unsubscribe ends the topic's subscription, of which SNS tells the endpoint a
-// last time.
+// Unsubscribe ends the topic's subscription, and SNS informs the endpoint of it
+// once.
 func (t *Twin) Unsubscribe(topic string) error {
 	t.mu.Lock()
 	s := t.subscriptions[topic]
@@ -398,7 +398,7 @@ var snsKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.Genera
 type snsSigner struct {
 	key         *rsa.PrivateKey
 	certificate []byte       // PEM
-	signed      atomic.Int64 // messages whose version nobody chose
+	signed      atomic.Int64 // messages without a chosen version
 }
 
 func newSNSSigner(now time.Time) (*snsSigner, error) {

@@ -74,7 +74,7 @@ type Account struct {
 
 	// Endpoint is the URL that notifications are POSTed to. With Subscribed it
 	// gets them at once; without, Start sends the SubscriptionConfirmation
-	// first. Empty: nobody is subscribed until Twin.Subscribe.
+	// first. Empty: no endpoint is subscribed until Twin.Subscribe.
 	Endpoint   string
 	Subscribed bool
 
@@ -85,7 +85,7 @@ type Account struct {
 // DefaultMerchantID is the merchant of the account that the zero Options have.
 const DefaultMerchantID = "A3TWIN0000000"
 
-// Errors that callers of the twin's Go API and its control API tell apart.
+// Errors that callers of the twin's Go API and its control API distinguish.
 // Everything else that is returned is bad input.
 var (
 	ErrUnknown = errors.New("there is no such object")
@@ -228,7 +228,7 @@ func (t *Twin) openAccount(given Account) (*account, error) {
 	if e := keyEnvironment(a.PublicKeyID); e != "" && e != a.Environment {
 		return nil, fmt.Errorf("key id %s is for %s", a.PublicKeyID, e)
 	}
-	a.TopicARN = cmp.Or(a.TopicARN, "arn:aws:sns:"+topicRegions[a.Region]+":123456789012:"+a.MerchantID+"-"+a.Environment)
+	a.TopicARN = cmp.Or(a.TopicARN, "arn:aws:sns:"+regions[a.Region].topics+":123456789012:"+a.MerchantID+"-"+a.Environment)
 	if _, err := parseTopic(a.TopicARN); err != nil {
 		return nil, err
 	}
@@ -331,24 +331,36 @@ func (t *Twin) uuid() string {
 	return b.String()
 }
 
-// regionOf returns the region that a name or an SDK's alias stands for.
-func regionOf(name string) (string, bool) {
-	switch strings.ToLower(name) {
-	case "na", "us":
-		return "na", true
-	case "eu", "de", "uk":
-		return "eu", true
-	case "jp":
-		return "jp", true
-	}
-	return "", false
+// region is one of Amazon Pay's, with what its script and its pages know
+// ("Amazon Pay script").
+type region struct {
+	Name          string            `json:"name"`
+	Currencies    []string          `json:"currencies"`
+	Languages     []string          `json:"languages"`
+	CheckoutHosts map[string]string `json:"checkoutHosts"` // by currency, else by language; "": any other
+
+	scriptHost, apiHost string
+	topics              string // AWS's region of topics that were not named
 }
 
-// apiHosts are Amazon Pay's API hosts by region.
-var apiHosts = map[string]string{"na": "pay-api.amazon.com", "eu": "pay-api.amazon.eu", "jp": "pay-api.amazon.jp"}
+var regions = map[string]region{
+	"na": {"na", []string{"USD"}, []string{"en_US"}, map[string]string{"": "apay-us.amazon.com"},
+		"static-na.payments-amazon.com", "pay-api.amazon.com", "us-east-1"},
+	"eu": {"eu", []string{"EUR", "GBP"}, []string{"en_GB", "de_DE", "fr_FR", "it_IT", "es_ES"}, map[string]string{
+		"GBP": "payments.amazon.co.uk", "de_DE": "payments.amazon.de", "fr_FR": "payments.amazon.fr",
+		"it_IT": "payments.amazon.it", "es_ES": "payments.amazon.es", "": "payments.amazon.co.uk"},
+		"static-eu.payments-amazon.com", "pay-api.amazon.eu", "eu-west-1"},
+	"jp": {"jp", []string{"JPY"}, []string{"ja_JP"}, map[string]string{"": "payments.amazon.co.jp"},
+		"static-fe.payments-amazon.com", "pay-api.amazon.jp", "ap-northeast-1"},
+}
 
-// topicRegions are regions of AWS for topics that nobody named.
-var topicRegions = map[string]string{"na": "us-east-1", "eu": "eu-west-1", "jp": "ap-northeast-1"}
+// regionOf returns the region that a name or an SDK's alias stands for.
+func regionOf(name string) (string, bool) {
+	name = strings.ToLower(name)
+	alias := map[string]string{"us": "na", "de": "eu", "uk": "eu"}[name]
+	name = cmp.Or(alias, name)
+	return name, regions[name].Name != ""
+}
 
 // keyEnvironment returns the environment that a public key id chooses by its
 // prefix, or "" if it leaves that to the path.

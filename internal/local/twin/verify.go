@@ -185,8 +185,9 @@ func owner(a arrival, holders []*account, region string) (*account, *refusal) {
 		if h.Region != region {
 			return nil, refuse(400, "InvalidHeaderValue", "The value %s provided for x-amz-pay-region is not the account's, which is %s.", region, h.Region)
 		}
-		if host := strings.ToLower(hostname(a.host)); slices.Contains([]string{apiHosts["na"], apiHosts["eu"], apiHosts["jp"]}, host) && host != apiHosts[h.Region] {
-			return nil, refuse(403, "InvalidAuthentication", "The PublicKeyId %s is not known at %s: the account's host is %s.", h.PublicKeyID, host, apiHosts[h.Region])
+		own := regions[h.Region].apiHost
+		if host := strings.ToLower(hostname(a.host)); host != own && (host == regions["na"].apiHost || host == regions["eu"].apiHost || host == regions["jp"].apiHost) {
+			return nil, refuse(403, "InvalidAuthentication", "The PublicKeyId %s is not known at %s: the account's host is %s.", h.PublicKeyID, host, own)
 		}
 		return h, nil
 	}

@@ -55,7 +55,7 @@ type Fault struct {
 	Calls int
 	// Status is answered instead of the result: 500 or 503.
 	Status int
-	// Applied tells the two forms of a failed call apart: the call took
+	// Applied is which of the two forms of a failed call it is: the call took
 	// effect and its answer is lost, or (false) it never happened.
 	Applied bool
 }
@@ -76,7 +76,7 @@ func Typed[In, Out any](f func(r *http.Request, in In) (Out, error)) Operation {
 	}
 }
 
-// Empty is the answer of operations that have nothing to tell.
+// Empty is the answer of operations that return nothing.
 type Empty struct{}
 
 // Service serves operations over HTTP.

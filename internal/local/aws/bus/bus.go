@@ -29,8 +29,8 @@ type Server struct {
 	refuse func(Event) bool
 }
 
-// mostEntries is the most that PutEvents takes ("PutEvents", API reference).
-const mostEntries = 10
+// entryLimit is how many PutEvents takes ("PutEvents", API reference).
+const entryLimit = 10
 
 // New returns a bus without events.
 func New() *Server {
@@ -66,7 +66,7 @@ type answer struct {
 }
 
 func (s *Server) put(_ *http.Request, in struct{ Entries []Event }) (answer, error) {
-	if n := len(in.Entries); n == 0 || n > mostEntries {
+	if n := len(in.Entries); n == 0 || n > entryLimit {
 		return answer{}, &awsjson.Error{Status: http.StatusBadRequest, Type: "ValidationException",
 			Message: "PutEvents takes 1 to 10 entries, not " + strconv.Itoa(n)}
 	}

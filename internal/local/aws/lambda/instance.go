@@ -38,7 +38,7 @@ type instance struct {
 	exitError error
 }
 
-// start is a process to start, and where to tell how it went.
+// start is a process to start, and where its error goes.
 type start struct {
 	cmd    *exec.Cmd
 	result chan<- error
@@ -274,7 +274,7 @@ func (i *instance) next(w http.ResponseWriter, r *http.Request) {
 }
 
 // expire ends an instance whose time is over: in its initialisation, in an
-// invocation, or after it, before it asked for the next. polls tells that it
+// invocation, or after it, before it asked for the next. polls shows that it
 // has not asked since.
 func (i *instance) expire(inv *invocation, polls int, timeout time.Duration) {
 	f := i.f

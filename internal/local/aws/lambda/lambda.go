@@ -284,8 +284,8 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err := f.dispatch(inv, f.config.Wait > 0); err != nil {
 		return nil, err
 	}
-	patience := time.NewTimer(f.config.Wait)
-	defer patience.Stop()
+	timeout := time.NewTimer(f.config.Wait)
+	defer timeout.Stop()
 	for {
 		select {
 		case a := <-inv.answer:
@@ -293,7 +293,7 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		case <-ctx.Done():
 			f.withdraw(inv)
 			return nil, ctx.Err()
-		case <-patience.C:
+		case <-timeout.C:
 			if f.withdraw(inv) {
 				f.mu.Lock()
 				f.stats.Throttles++

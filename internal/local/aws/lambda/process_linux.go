@@ -15,7 +15,7 @@ func processAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// peakOfExited is not to be had: ru_maxrss begins with what the parent held when
+// peakOfExited is not known: ru_maxrss begins with what the parent held when
 // it started the process (execve keeps the high-water mark of the memory that it
 // replaces). So a process is asked before it is ended.
 func peakOfExited(*os.ProcessState) int64 { return 0 }

@@ -13,7 +13,7 @@ import (
 func processAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
 // peakOfExited is the most that a process held: ru_maxrss, in bytes (getrusage(2)
-// of macOS; the BSDs count in kilobytes, which nobody measures here).
+// of macOS; the BSDs count in kilobytes, which is not measured here).
 func peakOfExited(s *os.ProcessState) int64 {
 	if r, ok := s.SysUsage().(*syscall.Rusage); ok {
 		return r.Maxrss

@@ -20,12 +20,12 @@ import (
 type QueueSource struct {
 	Queue    *sqs.Queue
 	Function *Function
-	// BatchSize is the most messages of an invocation, up to 10,000; 0 means 10.
+	// BatchSize limits the messages of an invocation, up to 10,000; 0 means 10.
 	BatchSize int
 	// Window is how long a batch is gathered. A batch of more than 10 needs one
 	// of a second or more, as at Lambda.
 	Window time.Duration
-	// Concurrency is the most invocations at once; 0 means 2, Lambda's least.
+	// Concurrency limits the invocations at once; 0 means 2, Lambda's least.
 	Concurrency int
 }
 

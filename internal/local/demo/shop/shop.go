@@ -1,6 +1,6 @@
 // Package shop is a merchant's website as small as it can be, for laptops and
 // tests: it lists its buyers with the address and the card that Postgres has,
-// and starts an update in both ways that a merchant has: by the ready
+// and starts an update in both ways that a merchant has: by the update
 // page, and by a button of its own. It is what a merchant would write: one
 // HTTP request to update-start, with the key that only its server knows.
 package shop
@@ -21,6 +21,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"walletsync/internal/local/demo"
 )
 
 //go:embed page.html own.html style.css app.js own.js
@@ -54,21 +56,12 @@ func (s *Shop) Handler() (http.Handler, error) {
 	mux.HandleFunc("POST "+base+"buyers/{id}/update", s.update)
 	mux.HandleFunc("POST "+base+"buyers/{id}/own", s.own)
 	mux.Handle("GET "+base+"assets/", http.StripPrefix(base+"assets/", http.FileServerFS(files)))
-	return guard(http.NewCrossOriginProtection().Handler(mux)), nil
+	return demo.Guard(fmt.Sprintf(policy, ""), mux), nil
 }
 
 // policy is without form-action: browsers hold redirects to it, and a button
 // leads to wherever update-start or Amazon's script says.
 const policy = "default-src 'none'; script-src 'self'%s; style-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-
-func guard(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", fmt.Sprintf(policy, ""))
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Referrer-Policy", "no-referrer")
-		h.ServeHTTP(w, r)
-	})
-}
 
 var page = template.Must(template.ParseFS(files, "page.html", "own.html"))
 
@@ -85,22 +78,10 @@ func (s *Shop) index(w http.ResponseWriter, r *http.Request, status int, problem
 		http.Error(w, "The database does not answer: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	s.write(w, status, "page.html", map[string]any{"Shop": s, "Buyers": buyers, "Returned": returned[r.URL.Query().Get("status")], "Problem": problem})
+	demo.Render(w, status, page, "page.html", map[string]any{"Shop": s, "Buyers": buyers, "Returned": returned[r.URL.Query().Get("status")], "Problem": problem})
 }
 
-func (s *Shop) write(w http.ResponseWriter, status int, name string, data any) {
-	var b bytes.Buffer
-	if err := page.ExecuteTemplate(&b, name, data); err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
-}
-
-// update leads the buyer to the ready page.
+// update leads the buyer to the update page.
 func (s *Shop) update(w http.ResponseWriter, r *http.Request) {
 	started, err := s.start(r)
 	if err != nil {
@@ -123,7 +104,7 @@ func (s *Shop) own(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Security-Policy", fmt.Sprintf(policy, " "+script.Scheme+"://"+script.Host))
-	s.write(w, http.StatusOK, "own.html", map[string]any{"Shop": s, "Checkout": started.Checkout, "Update": words[r.PostFormValue("update")]})
+	demo.Render(w, http.StatusOK, page, "own.html", map[string]any{"Shop": s, "Checkout": started.Checkout, "Update": words[r.PostFormValue("update")]})
 }
 
 var words = map[string]string{"address": "address", "payment_method": "payment method", "both": "address and payment method"}
@@ -183,40 +164,22 @@ func (s *Shop) start(r *http.Request) (started, error) {
 
 // events streams each buyer that changed, as the HTML that replaces it.
 func (s *Shop) events(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	stream := http.NewResponseController(w)
-	sent := map[string]string{}
-	tick := time.NewTicker(s.Poll)
-	defer tick.Stop()
-	for {
+	demo.Stream(w, r, s.Poll, func(send demo.Sender) error {
 		buyers, err := s.buyers(r.Context())
 		if err != nil {
-			return // the page asks again
+			return err
 		}
 		for _, b := range buyers {
 			var html bytes.Buffer
-			if err := page.ExecuteTemplate(&html, "what", b); err != nil || sent[b.ID] == html.String() {
-				continue
+			if err := page.ExecuteTemplate(&html, "what", b); err != nil {
+				return err
 			}
-			data, err := json.Marshal(map[string]string{"id": b.ID, "html": html.String()})
-			if err != nil {
-				return
+			if err := send("buyer", b.ID, html.String()); err != nil {
+				return err
 			}
-			if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil {
-				return
-			}
-			sent[b.ID] = html.String()
 		}
-		if err := stream.Flush(); err != nil {
-			return
-		}
-		select {
-		case <-r.Context().Done():
-			return
-		case <-tick.C:
-		}
-	}
+		return nil
+	})
 }
 
 // Buyer is a buyer as the shop shows it.

@@ -9,7 +9,6 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
-	"fmt"
 	"html/template"
 	"net/http"
 	"slices"
@@ -18,6 +17,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"walletsync/internal/local/demo"
 )
 
 //go:embed page.html style.css app.js
@@ -51,16 +52,7 @@ func (p *Page) Handler() http.Handler {
 	mux.HandleFunc("GET /events", p.events)
 	mux.HandleFunc("POST /charge-permissions/{id}/{do}", p.act)
 	mux.Handle("GET /assets/", http.StripPrefix("/assets/", http.FileServerFS(files)))
-	return guard(http.NewCrossOriginProtection().Handler(mux))
-}
-
-func guard(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Referrer-Policy", "no-referrer")
-		h.ServeHTTP(w, r)
-	})
+	return demo.Guard("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", mux)
 }
 
 var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
@@ -74,13 +66,7 @@ func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The database does not answer: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	var b bytes.Buffer
-	if err := page.Execute(&b, map[string]any{"Rows": rows, "Vitals": p.Vitals(r.Context()), "ShopURL": p.ShopURL}); err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(b.Bytes())
+	demo.Render(w, http.StatusOK, page, "page.html", map[string]any{"Rows": rows, "Vitals": p.Vitals(r.Context()), "ShopURL": p.ShopURL})
 }
 
 func (p *Page) act(w http.ResponseWriter, r *http.Request) {
@@ -92,64 +78,28 @@ func (p *Page) act(w http.ResponseWriter, r *http.Request) {
 }
 
 // events streams each row that changed, as the HTML that replaces it, and the
-// vitals. A page that reconnects is sent everything.
+// vitals.
 func (p *Page) events(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	stream := http.NewResponseController(w)
-	sent := map[string]string{}
-	tick := time.NewTicker(p.Poll)
-	defer tick.Stop()
-	for {
-		if err := p.push(r.Context(), w, sent); err != nil {
-			return // the page has gone, or will ask again
-		}
-		if err := stream.Flush(); err != nil {
-			return
-		}
-		select {
-		case <-r.Context().Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-func (p *Page) push(ctx context.Context, w http.ResponseWriter, sent map[string]string) error {
-	rows, err := p.rows(ctx)
-	if err != nil {
-		return err
-	}
-	for _, row := range rows {
-		var b bytes.Buffer
-		if err := page.ExecuteTemplate(&b, "row", row); err != nil {
+	demo.Stream(w, r, p.Poll, func(send demo.Sender) error {
+		rows, err := p.rows(r.Context())
+		if err != nil {
 			return err
 		}
-		if err := send(w, "row", row.ID, b.String(), sent); err != nil {
+		for _, row := range rows {
+			var b bytes.Buffer
+			if err := page.ExecuteTemplate(&b, "row", row); err != nil {
+				return err
+			}
+			if err := send("row", row.ID, b.String()); err != nil {
+				return err
+			}
+		}
+		vitals, err := json.Marshal(p.Vitals(r.Context()))
+		if err != nil {
 			return err
 		}
-	}
-	vitals, err := json.Marshal(p.Vitals(ctx))
-	if err != nil {
-		return err
-	}
-	return send(w, "vitals", "", string(vitals), sent)
-}
-
-// send writes an event unless the page has it already.
-func send(w http.ResponseWriter, event, key, body string, sent map[string]string) error {
-	if sent[event+key] == body {
-		return nil
-	}
-	data, err := json.Marshal(map[string]string{"key": key, "body": body})
-	if err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", event, data); err != nil {
-		return err
-	}
-	sent[event+key] = body
-	return nil
+		return send("vitals", "", string(vitals))
+	})
 }
 
 // Row is a charge permission as the page shows it.
@@ -210,7 +160,7 @@ func (p *Page) rows(ctx context.Context) ([]Row, error) {
 	for i, r := range rows {
 		ids[i], at[r.ID] = r.ID, i
 	}
-	told, err := p.DB.Query(ctx, sqlTimeline, ids)
+	changes, err := p.DB.Query(ctx, sqlTimeline, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +169,7 @@ func (p *Page) rows(ctx context.Context) ([]Row, error) {
 		e             Event
 		before, after []byte
 	)
-	_, err = pgx.ForEachRow(told, []any{&id, &e.At, &facet, &e.Cause, &before, &after}, func() error {
+	_, err = pgx.ForEachRow(changes, []any{&id, &e.At, &facet, &e.Cause, &before, &after}, func() error {
 		e.What = words[facet]
 		if e.What == "" {
 			e.What = facet
@@ -240,7 +190,7 @@ var words = map[string]string{
 	"erased": "Erased",
 }
 
-// brief tells a facet's value in a line. The facets share no member names that
+// brief puts a facet's value in a line. The facets share no member names that
 // mean different things, so one struct reads them all.
 func brief(value []byte) string {
 	if value == nil {

@@ -23,7 +23,7 @@ const (
 	Slow
 	// Broken: what is open is reset, what is new is reset once it has spoken.
 	Broken
-	// Dark: nothing passes and nobody is told, as when a cable is pulled.
+	// Dark: nothing passes and neither side notices, as when a cable is pulled.
 	Dark
 )
 

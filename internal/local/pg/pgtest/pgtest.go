@@ -126,7 +126,7 @@ func benchmarking() bool {
 // New returns the URL of a fresh database which migrate has brought up to
 // date. The hash stands for what migrate does: databases of the same hash are
 // copies of one that was migrated once. The database is dropped after the
-// test, with whoever is still connected.
+// test, with the connections that are still open.
 func New(t testing.TB, migrate func(ctx context.Context, url string) error, hash string) string {
 	t.Helper()
 	server := Server(t)
