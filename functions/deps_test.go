@@ -150,7 +150,7 @@ var rules = []struct {
 		why: "the CLI and the doctor call features; no feature knows them",
 		mayImport: map[string][]string{
 			"internal/cli":    {"internal/refresh", "internal/reconcile", "internal/privacy", "internal/export", "internal/doctor"},
-			"internal/doctor": {"internal/config", "internal/amazonpay", "internal/reconcile"},
+			"internal/doctor": {"internal/config", "internal/amazonpay", "internal/reconcile", "migrations"}, // which steps there are
 		},
 		factsToo: true,
 	},
@@ -176,7 +176,8 @@ var rules = []struct {
 	{
 		why: "what stands in for others' systems knows what those know, and not what it is there to test",
 		mayImport: map[string][]string{
-			"internal/local/twin": {}, "internal/local/issuer": {}, "internal/local/demo/shop": {}, "internal/local/demo/status": {},
+			"internal/local/twin": {}, "internal/local/issuer": {}, "internal/local/demo": {},
+			"internal/local/demo/shop": {"internal/local/demo"}, "internal/local/demo/status": {"internal/local/demo"},
 			"internal/local/aws/awsjson": {}, "internal/local/aws/mototest": {},
 			"internal/local/aws/sqs":     {"internal/local/aws/awsjson"},
 			"internal/local/aws/bus":     {"internal/local/aws/awsjson"},
@@ -198,6 +199,14 @@ var rules = []struct {
 			"internal/e2e": {}, "internal/e2e/template": {}, "internal/e2e/nothing": {},
 		},
 	},
+}
+
+// testSupport are the packages that only tests link: who counts what walletsync
+// is made of counts them with the tests.
+var testSupport = map[string]bool{
+	"internal/local/apidoc": true, "internal/local/aws/mototest": true, "internal/local/fault/link": true, "internal/local/fault/wire": true,
+	"internal/local/pg/pgtest": true, "internal/local/scale": true, "internal/pg/pgtest": true,
+	"internal/refresh/storetest": true, "internal/refresh/simtest": true, "internal/refresh/simtest/mutants": true,
 }
 
 type pkg struct {
@@ -284,6 +293,19 @@ func TestPackagesImportByTheRules(t *testing.T) {
 				if !seen[p] {
 					t.Errorf("the rule of %s names %s, which there is not", name, p)
 				}
+			}
+		}
+	}
+}
+
+func TestTestSupportIsLinkedByTestsAlone(t *testing.T) {
+	for _, p := range list(t, "walletsync/...") {
+		if testSupport[strings.TrimPrefix(p.ImportPath, "walletsync/")] {
+			continue
+		}
+		for _, dep := range p.Deps {
+			if dep, own := strings.CutPrefix(dep, "walletsync/"); own && testSupport[dep] {
+				t.Errorf("%s links %s, which is for tests", p.ImportPath, dep)
 			}
 		}
 	}

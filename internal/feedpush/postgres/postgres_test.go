@@ -17,7 +17,7 @@ var _ feedpush.Store = (*postgres.Store)(nil)
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func TestThisCodeRunsOnTheLastReleasedSchema(t *testing.T) {
-	pgtest.RunOnTheLastReleasedSchema(t, "^TestThePushTells", "")
+	pgtest.RunOnTheLastReleasedSchema(t, "^TestThePushTells", "", "TestThePushTellsWhatIsStoredAfterItsFirstRun")
 }
 
 // recorder is a target that takes all.

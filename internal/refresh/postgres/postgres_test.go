@@ -171,5 +171,5 @@ func text(v *any) string {
 }
 
 func TestThisCodeRunsOnTheLastReleasedSchema(t *testing.T) {
-	pgtest.RunOnTheLastReleasedSchema(t, "^(TestScenarios|TestPostgresDecidesAsTheModelDoes|TestAnAnswerLost.*)$", "^TestScenarios$/^direct$")
+	pgtest.RunOnTheLastReleasedSchema(t, "^(TestScenarios|TestPostgresDecidesAsTheModelDoes|TestAnAnswerLost.*)$", "^TestScenarios$/^direct$", "TestScenarios/direct")
 }

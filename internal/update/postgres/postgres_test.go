@@ -25,7 +25,7 @@ var (
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func TestThisCodeRunsOnTheLastReleasedSchema(t *testing.T) {
-	pgtest.RunOnTheLastReleasedSchema(t, "^(TestSession.*|TestAttempt.*|TestCompletion.*|TestWhatChangedIsShownOnce|TestTokens.*)$", "")
+	pgtest.RunOnTheLastReleasedSchema(t, "^(TestSession.*|TestAttempt.*|TestCompletion.*|TestWhatChangedIsShownOnce|TestTokens.*)$", "", "TestSessionIsReadAsItWasMade")
 }
 
 const holdForAMinute = time.Minute
