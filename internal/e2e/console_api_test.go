@@ -127,7 +127,7 @@ func TestAProgramWorksTheConsole(t *testing.T) {
 	if _, err := s.Twin.Act(id, "address", twin.Notify{Silent: true}); err != nil {
 		t.Fatal(err)
 	}
-	if v := a.ask(http.StatusOK, http.MethodPost, ofOne+"/refresh", nil, of...); v["outcome"] != "read" || fmt.Sprint(v["changed"]) != "[address]" {
+	if v := a.ask(http.StatusOK, http.MethodPost, ofOne+"/refresh", nil, of...); v["outcome"] != "read" || fmt.Sprint(v["changed"]) != "[shipping_address]" {
 		t.Errorf("refresh: %v", v)
 	}
 	link := a.ask(http.StatusCreated, http.MethodPost, ofOne+"/update-links", map[string]string{"update": "address"}, of...)

@@ -234,14 +234,14 @@ var walks = []struct {
 		if page := v.reads("Your address has been updated", "Fictionbury", "Back to Example Shop"); strings.Contains(page, "Specimen") || strings.Contains(page, "Anyone") {
 			v.t.Errorf("the page shows more of the address than city and postcode: %q", page)
 		}
-		return b, record{"completed", "completed", "address", "Fictionbury 0007"}
+		return b, record{"completed", "completed", "shipping_address", "Fictionbury 0007"}
 	}},
 	{"change of both", func(v visit) (begun, record) {
 		b := v.begins("both", "")
 		v.opens(b.URL)
 		v.clicks("#go", "#address-1", "#card-1", "#continue")
 		v.reads("Your address and payment method are up to date", "Fictionbury", "****7007", "Back to Example Shop")
-		return b, record{"completed", "completed", "address payment_method", "Fictionbury 7007"}
+		return b, record{"completed", "completed", "payment_method shipping_address", "Fictionbury 7007"}
 	}},
 	{"PayOnly to PayAndShip", func(v visit) (begun, record) {
 		settled(v.t, v.s, v.id)
@@ -262,7 +262,7 @@ var walks = []struct {
 		v.opens(b.URL)
 		v.clicks("#go", "#address-1", "#card-1", "#continue")
 		v.reads("Your payment method has been updated", "Fictionbury", "****7007", "Back to Example Shop")
-		return b, record{"completed", "completed", "address payment_method", "Fictionbury 7007"}
+		return b, record{"completed", "completed", "payment_method shipping_address", "Fictionbury 7007"}
 	}},
 	{"cancel", func(v visit) (begun, record) {
 		b := v.begins("payment_method", "")
@@ -289,7 +289,7 @@ var walks = []struct {
 		v.finds(b, untried)
 		v.clicks("#address-1", "#continue")
 		v.reads("Your address has been updated", "Fictionbury", "Back to Example Shop")
-		return b, record{"completed", "completed", "address", "Fictionbury 0007"}
+		return b, record{"completed", "completed", "shipping_address", "Fictionbury 0007"}
 	}},
 	{"reload of the return page", func(v visit) (begun, record) {
 		b := v.begins("payment_method", "")

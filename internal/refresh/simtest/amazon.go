@@ -92,7 +92,7 @@ var words = []string{"Exampleton", "Newtown", "Visa", "Master"}
 
 // whole writes a version as a first read tells it.
 func (v version) whole() string {
-	return fmt.Sprintf(`{"shipping_address":{"city":%q},"payment_method":{"payment_descriptors":[%q]},"state":{"state":%q}}`, v.city, v.card, v.state)
+	return fmt.Sprintf(`{"payment_method":{"payment_descriptors":[%q]},"shipping_address":{"city":%q},"state":{"state":%q}}`, v.card, v.city, v.state)
 }
 
 func (v version) String() string {
