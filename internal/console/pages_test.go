@@ -192,7 +192,7 @@ func show(p *pageWriter, language string, s sight) *httptest.ResponseRecorder {
 	return w
 }
 
-func TestPagesMatchTheirGoldenFiles(t *testing.T) {
+func TestPagesAreAsTheirGoldenFiles(t *testing.T) {
 	p := testPages(t)
 	files, err := filepath.Glob(filepath.Join("testdata", "*.html"))
 	if err != nil || len(files) != 2*len(every()) && !*rewrite {
@@ -327,7 +327,7 @@ func everywhere(text string) (recordPage, view.List, view.Failures) {
 	return r, view.List{Filter: view.Failing, Rows: []view.Row{row}}, view.Failures{DeadLetters: []view.DeadLetter{letter}, Failing: []view.Row{row}}
 }
 
-func TestExternalDataIsEscaped(t *testing.T) {
+func TestDataOfOthersStaysText(t *testing.T) {
 	p := testPages(t)
 	shown := func(text string) (all [3]document) {
 		r, l, f := everywhere(text)
@@ -412,7 +412,7 @@ func TestActionsAreOfferedToTheRoleActOnly(t *testing.T) {
 	}
 }
 
-func TestEveryPageHasSecurityHeaders(t *testing.T) {
+func TestEveryPageIsGuarded(t *testing.T) {
 	p := testPages(t)
 	for name, s := range every() {
 		w := show(p, "en", s)

@@ -52,7 +52,7 @@ func every(p *pageWriter) map[string]func(http.ResponseWriter, *http.Request) {
 	return all
 }
 
-func TestPagesMatchTheirGoldenFiles(t *testing.T) {
+func TestPagesAreAsTheirGoldenFiles(t *testing.T) {
 	p := newPages(t)
 	files, err := filepath.Glob(filepath.Join("testdata", "*.html"))
 	if err != nil || len(files) != 2*len(every(p)) && !*update {
