@@ -24,7 +24,7 @@ func consoleEnv(changes map[string]string) func(string) string {
 	return startEnv(env)
 }
 
-func TestLeastConfigurationOfAConsoleHasItsDefaults(t *testing.T) {
+func TestMinimalConsoleConfigurationHasTheDefaults(t *testing.T) {
 	got, err := LoadConsole(consoleEnv(nil))
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestLeastConfigurationOfAConsoleHasItsDefaults(t *testing.T) {
 	}
 }
 
-func TestWhatIsSetForTheConsoleReplacesTheDefaults(t *testing.T) {
+func TestConsoleSettingsReplaceTheDefaults(t *testing.T) {
 	got, err := LoadConsole(consoleEnv(map[string]string{
 		"OIDC_ISSUER": "http://localhost:8080", "OIDC_HOSTS": "OAuth2.example.com, keys.example.com:8443", "OIDC_SCOPES": "openid  groups",
 		"API_AUDIENCE": "https://pay.example/console", "ROLE_CLAIM": "/realm_access/roles", "SESSION_LIFETIME": "30m", "CONSOLE_LINK_LIFETIME": "2h",
@@ -64,7 +64,7 @@ func TestWhatIsSetForTheConsoleReplacesTheDefaults(t *testing.T) {
 	}
 }
 
-func TestEachProblemOfAConsoleIsReportedWithItsVariable(t *testing.T) {
+func TestEachConsoleProblemIsReportedWithItsVariable(t *testing.T) {
 	for name, tt := range map[string]struct {
 		env      map[string]string
 		variable string
@@ -107,7 +107,7 @@ func TestEachProblemOfAConsoleIsReportedWithItsVariable(t *testing.T) {
 
 // What an issuer gave may hold more than a word of ours, and no cookie is
 // sealed by it.
-func TestTheConsolesSecretHoldsTwo(t *testing.T) {
+func TestConsoleSecretHasTwoMembers(t *testing.T) {
 	const client = `s3cr3t! "of" the / issuer`
 	m := &manager{texts: map[string]string{
 		"console AWSCURRENT": `{"clientSecret":"s3cr3t! \"of\" the / issuer","cookieKey":"` + newDoor + `"}`, "console AWSPREVIOUS": `{"clientSecret":"older","cookieKey":"` + oldDoor + `"}`,

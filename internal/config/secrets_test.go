@@ -88,28 +88,28 @@ func open(t *testing.T, d Doors, again bool) []string {
 	return s
 }
 
-func TestBothDoorSecretsOpenDuringARotation(t *testing.T) {
+func TestBothIPNPathSecretsAreValidDuringARotation(t *testing.T) {
 	m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(newDoor), "door AWSPREVIOUS": doorJSON(oldDoor)}}
 	if got := open(t, doors(m), false); !slices.Equal(got, []string{newDoor, oldDoor}) {
 		t.Errorf("got %q", got)
 	}
 }
 
-func TestSecretThatWasNeverRotatedHasOneVersion(t *testing.T) {
+func TestUnrotatedSecretHasOneVersion(t *testing.T) {
 	m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(newDoor)}}
 	if got := open(t, doors(m), false); !slices.Equal(got, []string{newDoor}) {
 		t.Errorf("got %q", got)
 	}
 }
 
-func TestPreviousVersionOfAnotherFormIsNoDoor(t *testing.T) {
+func TestPreviousVersionOfAnotherFormIsIgnored(t *testing.T) {
 	m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(newDoor), "door AWSPREVIOUS": `{"ipnSecret":""}`}}
 	if got := open(t, doors(m), false); !slices.Equal(got, []string{newDoor}) {
 		t.Errorf("got %q: an empty secret must open nothing", got)
 	}
 }
 
-func TestDoorWithoutASecretFitForAPathIsAnErrorThatDoesNotQuoteIt(t *testing.T) {
+func TestErrorOfAnInvalidIPNPathSecretDoesNotQuoteIt(t *testing.T) {
 	for _, text := range []string{`{"ipnSecret":"short"}`, `{"ipnSecret":"with/slash/with/slash/"}`, `{"other":"confidential"}`, `confidential`, ``} {
 		m := &manager{texts: map[string]string{"door AWSCURRENT": text}}
 		_, err := doors(m).DoorSecrets(t.Context(), "main", false)
@@ -121,7 +121,7 @@ func TestDoorWithoutASecretFitForAPathIsAnErrorThatDoesNotQuoteIt(t *testing.T) 
 	}
 }
 
-func TestSecretIsKeptForFiveMinutes(t *testing.T) {
+func TestSecretIsCachedForFiveMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(oldDoor)}}
 		d := doors(m)
@@ -139,7 +139,7 @@ func TestSecretIsKeptForFiveMinutes(t *testing.T) {
 	})
 }
 
-func TestRefusedSecretIsReadAgainButNotForEachGuess(t *testing.T) {
+func TestRefusedSecretIsReadAgainAtALimitedRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(oldDoor)}}
 		d := doors(m)
@@ -159,7 +159,7 @@ func TestRefusedSecretIsReadAgainButNotForEachGuess(t *testing.T) {
 	})
 }
 
-func TestOldSecretServesWhileSecretsManagerIsDown(t *testing.T) {
+func TestOldSecretStaysInUseWhileSecretsManagerIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(oldDoor)}}
 		d := doors(m)
@@ -188,7 +188,7 @@ func TestOldSecretServesWhileSecretsManagerIsDown(t *testing.T) {
 	})
 }
 
-func TestManyWaitForOneRead(t *testing.T) {
+func TestConcurrentCallersShareOneRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &manager{texts: map[string]string{"key AWSCURRENT": `{"privateKey":"PEM"}`}, delay: time.Second}
 		s := NewSecrets(m, time.Now)
@@ -207,7 +207,7 @@ func TestManyWaitForOneRead(t *testing.T) {
 	})
 }
 
-func TestWhoGivesUpDoesNotEndTheReadOfOthers(t *testing.T) {
+func TestCancelledCallerDoesNotEndASharedRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &manager{texts: map[string]string{"key AWSCURRENT": `{"privateKey":"PEM"}`}, delay: 2 * time.Second}
 		s := NewSecrets(m, time.Now)
@@ -232,7 +232,7 @@ func TestWhoGivesUpDoesNotEndTheReadOfOthers(t *testing.T) {
 	})
 }
 
-func TestReadIsBoundedInTime(t *testing.T) {
+func TestReadHasATimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewSecrets(&manager{delay: time.Hour}, time.Now)
 		start := time.Now()
@@ -245,7 +245,7 @@ func TestReadIsBoundedInTime(t *testing.T) {
 	})
 }
 
-func TestPreviousKeyIsAbsentOrThere(t *testing.T) {
+func TestPreviousKeyMayBeMissing(t *testing.T) {
 	m := &manager{texts: map[string]string{"key AWSCURRENT": `{"privateKey":"new"}`}}
 	if _, ok, err := NewSecrets(m, time.Now).PreviousKey(t.Context(), "key"); ok || err != nil {
 		t.Errorf("ok %v, err %v; want none", ok, err)
@@ -258,7 +258,7 @@ func TestPreviousKeyIsAbsentOrThere(t *testing.T) {
 
 // What copying does to the secret's text is undone; amazonpay.ParsePrivateKey
 // does so for the key in it.
-func TestKeyIsReadHoweverTheSecretWasCopied(t *testing.T) {
+func TestKeyIsReadInSpiteOfCopyingErrors(t *testing.T) {
 	const pem = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----"
 	for name, text := range map[string]string{
 		"as documented":              `{"privateKey":"-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----"}`,
@@ -283,7 +283,7 @@ func TestKeyIsReadHoweverTheSecretWasCopied(t *testing.T) {
 	}
 }
 
-func TestDirectURLIsTheURLWhereNoneIsSet(t *testing.T) {
+func TestDirectURLDefaultsToTheURL(t *testing.T) {
 	m := &manager{texts: map[string]string{
 		"one AWSCURRENT": `{"url":"postgres://a"}`,
 		"two AWSCURRENT": `{"url":"postgres://pooler","directUrl":"postgres://server"}`,
@@ -301,7 +301,7 @@ func TestDirectURLIsTheURLWhereNoneIsSet(t *testing.T) {
 	}
 }
 
-func TestADatabaseSecretOfRDSIsAccepted(t *testing.T) {
+func TestDatabaseSecretOfRDSIsAccepted(t *testing.T) {
 	for _, c := range []struct{ name, secret, url, ca string }{
 		{"as RDS writes it", `{"username":"shop","password":"a/b:c@d#e?f%","engine":"postgres","host":"db.abc.eu-west-1.rds.amazonaws.com","port":5433,"dbname":"shop","dbInstanceIdentifier":"db"}`,
 			"postgres://shop:a%2Fb%3Ac%40d%23e%3Ff%25@db.abc.eu-west-1.rds.amazonaws.com:5433/shop?sslmode=verify-full", ""},
@@ -328,7 +328,7 @@ func TestADatabaseSecretOfRDSIsAccepted(t *testing.T) {
 	}
 }
 
-func TestUnknownAccountHasNoDoor(t *testing.T) {
+func TestUnknownAccountHasNoIPNPathSecret(t *testing.T) {
 	if _, err := doors(&manager{}).DoorSecrets(t.Context(), wallet.AccountID("other"), false); err == nil {
 		t.Error("no error")
 	}

@@ -193,7 +193,7 @@ func (d *Doctor) notifications(ctx context.Context, r *report, a config.Account,
 		r.skip(come, a.ID, "the database was not checked")
 		return
 	}
-	heard, err := d.Databases.Heard(ctx, a.ID, d.Config.Reconciler.Patience)
+	heard, err := d.Databases.Heard(ctx, a.ID, d.Config.Reconciler.GracePeriod)
 	if err != nil {
 		r.bad(come, a.ID, plain(err), "run this again; if it stays, look at the database's log")
 		return

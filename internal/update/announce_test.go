@@ -30,7 +30,7 @@ func (w *world) announce(t *testing.T, body string, headers ...string) *httptest
 	return w.postTo(t, "/charge-permissions", body, headers...)
 }
 
-func TestAnAnnouncementSaysWhatCameOfEach(t *testing.T) {
+func TestAnnouncementReturnsAStatusForEach(t *testing.T) {
 	w := newWorld()
 	w.told.stored = map[wallet.ChargePermissionID]wallet.AnnouncementStatus{other: wallet.AnnouncementStored}
 	got := w.announce(t, `{"chargePermissionIds":["S01-0000000-0000002","S01-0000000-0000003","S01-0000000-0000001"]}`)
@@ -58,7 +58,7 @@ func TestAnAnnouncementSaysWhatCameOfEach(t *testing.T) {
 	}
 }
 
-func TestEachProblemOfAnAnnouncementNamesItsMember(t *testing.T) {
+func TestAnnouncementErrorsNameTheirMember(t *testing.T) {
 	described := checker(t)
 	for _, c := range []struct{ name, body, field string }{
 		{"no JSON", `S01-0000000-0000001`, "body"},
@@ -93,7 +93,7 @@ func TestEachProblemOfAnAnnouncementNamesItsMember(t *testing.T) {
 	}
 }
 
-func TestAnAnnouncementNamesItsAccountWhereThereAreSeveral(t *testing.T) {
+func TestAnnouncementNeedsAnAccountIfThereAreSeveral(t *testing.T) {
 	w := newWorld()
 	second := w.start.Accounts[0]
 	second.ID = "japan"
@@ -108,7 +108,7 @@ func TestAnAnnouncementNamesItsAccountWhereThereAreSeveral(t *testing.T) {
 
 // Invariant 5's sibling: new wallets are named by the merchant's authenticated
 // call alone.
-func TestAnAnnouncementNeedsTheMerchantsKey(t *testing.T) {
+func TestAnnouncementNeedsTheMerchantsKey(t *testing.T) {
 	for header, want := range map[string]int{
 		"Bearer the-current-key-1": http.StatusAccepted, "bearer the-previous-key": http.StatusAccepted, "": http.StatusUnauthorized,
 		"Bearer the-current-key-2": http.StatusUnauthorized, "Basic the-current-key-1": http.StatusUnauthorized,
@@ -130,7 +130,7 @@ func TestAnAnnouncementNeedsTheMerchantsKey(t *testing.T) {
 	}
 }
 
-func TestTroubleWithAnAnnouncement(t *testing.T) {
+func TestFailedAnnouncements(t *testing.T) {
 	t.Run("the largest request", func(t *testing.T) {
 		if got := newWorld().announce(t, announced(MaxAnnounced)); got.Code != http.StatusAccepted {
 			t.Errorf("%d %s", got.Code, got.Body)
@@ -156,11 +156,11 @@ func TestTroubleWithAnAnnouncement(t *testing.T) {
 			t.Errorf("%d %s", got.Code, got.Body)
 		}
 	})
-	// It is stored as requested; the reconciler decides on the wake-up again.
+	// The request is stored, and the reconciler sends the wake-up.
 	t.Run("the queue is down", func(t *testing.T) {
 		w := newWorld()
 		w.told.queue = errDown
-		if got := w.announce(t, announced(1)); got.Code != http.StatusAccepted || !strings.Contains(w.log.String(), "could not send a wake-up") {
+		if got := w.announce(t, announced(1)); got.Code != http.StatusAccepted || !strings.Contains(w.log.String(), "send wake-up: failed") {
 			t.Errorf("%d %s: %s", got.Code, got.Body, w.log.String())
 		}
 	})

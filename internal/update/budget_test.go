@@ -24,9 +24,9 @@ func (h *hanging) Now(ctx context.Context, _ wallet.Want) (wallet.Refreshed, err
 	return wallet.Refreshed{Kind: "left"}, nil
 }
 
-// TestAReadAtOnceLeavesTimeToAnswer: each of those who have a charge permission
+// TestImmediateReadLeavesTimeToAnswer: each of those who have a charge permission
 // read while somebody waits bounds the read, and has time left for the answer.
-func TestAReadAtOnceLeavesTimeToAnswer(t *testing.T) {
+func TestImmediateReadLeavesTimeToAnswer(t *testing.T) {
 	const s = time.Second
 	for _, c := range []struct {
 		name         string

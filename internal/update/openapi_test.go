@@ -215,7 +215,7 @@ const plainText = "Quotation marks, backslashes and control characters are refus
 
 func nonEmpty(s *openapi3.Schema) { s.MinLength = 1 }
 
-func TestTheDescriptionIsThatOfTheTypes(t *testing.T) {
+func TestDescriptionMatchesTheTypes(t *testing.T) {
 	doc, err := description().Document()
 	if err != nil {
 		t.Fatal(err)
@@ -299,7 +299,7 @@ var everyMember = map[string]any{
 
 // Each limit of the description is the code's: what is at it is taken, what is
 // beyond it is refused, with the member's name, and the description agrees.
-func TestTheDescribedLimitsAreTheCodes(t *testing.T) {
+func TestDescribedLimitsMatchTheCode(t *testing.T) {
 	c := checker(t)
 	for path, example := range everyMember {
 		tries, err := c.Tries(http.MethodPost, path, example)
@@ -333,7 +333,7 @@ func TestTheDescribedLimitsAreTheCodes(t *testing.T) {
 }
 
 // Every kind of answer, trouble included, is as described.
-func TestAnswersAreAsDescribed(t *testing.T) {
+func TestAnswersMatchTheDescription(t *testing.T) {
 	c := checker(t)
 	everything := func(path string) string {
 		b, err := json.Marshal(everyMember[path])

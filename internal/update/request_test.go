@@ -24,7 +24,7 @@ func metadata(member string, characters int) string {
 	return with(`"merchantMetadata":{"` + member + `":"` + strings.Repeat("ü", characters) + `"}`)
 }
 
-func TestEachProblemOfARequestNamesItsMember(t *testing.T) {
+func TestRequestErrorsNameTheirMember(t *testing.T) {
 	delivery := func(s string) string { return with(`"deliverySpecifications":` + s) }
 	places := func(s string) string {
 		return delivery(`{"addressRestrictions":{"type":"Allowed","restrictions":` + s + `}}`)
@@ -106,7 +106,7 @@ var beyondSchemas = []string{
 	"a quotation mark", "a line break in a note", "a line separator",
 }
 
-func TestAllThatIsWrongIsReportedAtOnce(t *testing.T) {
+func TestAllErrorsAreReportedTogether(t *testing.T) {
 	_, err := parseRequest([]byte(`{"chargePermissionId":"x","update":"y","locale":"z!","scopes":["q"]}`), nil)
 	bad, _ := errors.AsType[fieldErrors](err)
 	var fields []string
@@ -118,7 +118,7 @@ func TestAllThatIsWrongIsReportedAtOnce(t *testing.T) {
 	}
 }
 
-func TestErrorsDoNotQuoteWhatWasSent(t *testing.T) {
+func TestErrorsDoNotQuoteTheRequest(t *testing.T) {
 	for _, body := range []string{with(`"locale":"Ada Example!"`), with(`"startUrl":"https://evil.example/Ada Example"`), with(`"merchantMetadata":{"noteToBuyer":"\"Ada Example\""}`)} {
 		if _, err := parseRequest([]byte(body), nil); err == nil || strings.Contains(err.Error(), "Ada Example") {
 			t.Errorf("%v", err)
@@ -126,7 +126,7 @@ func TestErrorsDoNotQuoteWhatWasSent(t *testing.T) {
 	}
 }
 
-func TestRequestsAsDocumentedAreTaken(t *testing.T) {
+func TestDocumentedRequestsAreAccepted(t *testing.T) {
 	for member, most := range map[string]int{"merchantReferenceId": 256, "merchantStoreName": 50, "noteToBuyer": 255, "customInformation": 4096} {
 		if _, err := parseRequest([]byte(metadata(member, most)), nil); err != nil {
 			t.Errorf("%s of %d characters: %v", member, most, err)
@@ -171,7 +171,7 @@ func FuzzParseRequest(f *testing.F) {
 	})
 }
 
-func TestNoPayloadHoldsABackslashAndAllComeBackWhole(t *testing.T) {
+func TestPayloadsHaveNoBackslashAndDecodeUnchanged(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.String()
 		d := session.Details{

@@ -24,7 +24,7 @@ var newAddress = []wallet.Change{
 	{Facet: wallet.FacetPaymentMethod, After: json.RawMessage(`{"payment_descriptors":["Visa ****2222 (Amazon Pay)"]}`)},
 }
 
-func TestReturnShowsWhatBecameOfTheUpdate(t *testing.T) {
+func TestReturnShowsTheOutcome(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		err   error
@@ -61,7 +61,7 @@ func TestReturnShowsWhatBecameOfTheUpdate(t *testing.T) {
 	}
 }
 
-func TestCompletionIsReadAtOnceAsANotificationWouldBe(t *testing.T) {
+func TestCompletionIsReadAtOnce(t *testing.T) {
 	w := newWorld()
 	w.returns(t, w.session(nil))
 	want := []wallet.Want{{Account: "main", ChargePermission: one, Priority: wallet.PriorityReturn, At: noon.Add(time.Second)}}
@@ -155,7 +155,7 @@ func TestReloadIsAnsweredFromTheRecord(t *testing.T) {
 	}
 }
 
-func TestOfTwoClicksOneCompletesAndBothAreTold(t *testing.T) {
+func TestOneOfTwoClicksCompletesAndBothShowTheOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		s := w.session(nil)
@@ -179,7 +179,7 @@ func TestOfTwoClicksOneCompletesAndBothAreTold(t *testing.T) {
 	})
 }
 
-func TestWhoWaitsForAnotherGivesUpAndIsToldSo(t *testing.T) {
+func TestWaitForAnotherRequestEndsWithTheCheckingPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		s := w.session(nil)
@@ -197,7 +197,7 @@ func TestWhoWaitsForAnotherGivesUpAndIsToldSo(t *testing.T) {
 	})
 }
 
-func TestWhoeverLostTheAttemptTellsWhatTheOtherStored(t *testing.T) {
+func TestLostLeaseShowsTheOutcomeThatAnotherStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		s := w.session(nil)
@@ -221,7 +221,7 @@ func TestWhoeverLostTheAttemptTellsWhatTheOtherStored(t *testing.T) {
 	})
 }
 
-func TestWithoutATokenTheBuyerIsToldThatItIsChecked(t *testing.T) {
+func TestReturnWithoutQuotaShowsTheCheckingPage(t *testing.T) {
 	w := newWorld()
 	w.store.noTokens = true
 	s := w.session(nil)
@@ -273,7 +273,7 @@ func TestBuyerIsSentToTheMerchantsPageWithTheOutcome(t *testing.T) {
 	}
 }
 
-func TestFailureLeadsBackToTheReadyPageThatSaysSo(t *testing.T) {
+func TestFailureRedirectsToTheUpdatePageWithAMessage(t *testing.T) {
 	w := newWorld()
 	w.amazon.err = &amazonpay.Error{StatusCode: 422, ReasonCode: "CheckoutSessionCanceled"}
 	s := w.session(nil)
@@ -431,7 +431,7 @@ func TestReloadOfAnUnclearReturnMakesNoCallBeforeTheNextTryIsDue(t *testing.T) {
 	})
 }
 
-func TestEachTryOfABuyerWithinTheLimitCanSucceed(t *testing.T) {
+func TestEveryTryWithinTheLimitCanSucceed(t *testing.T) {
 	w := newWorld()
 	s := w.session(nil)
 	w.amazon.err = &amazonpay.Error{StatusCode: 422, ReasonCode: "CheckoutSessionCanceled"}
@@ -451,7 +451,7 @@ func TestEachTryOfABuyerWithinTheLimitCanSucceed(t *testing.T) {
 	}
 }
 
-func TestExpiredSessionTakesNoCheckoutSession(t *testing.T) {
+func TestExpiredSessionRefusesCheckoutSessions(t *testing.T) {
 	w := newWorld()
 	s := w.session(nil)
 	to := w.returnURL(t, s) // its token is good for longer
@@ -463,7 +463,7 @@ func TestExpiredSessionTakesNoCheckoutSession(t *testing.T) {
 	}
 }
 
-func TestCheckoutSessionIsTheSameInEachCase(t *testing.T) {
+func TestCheckoutSessionIDIgnoresCase(t *testing.T) {
 	w := newWorld()
 	s := w.session(nil)
 	for _, id := range []string{checkout, strings.ToUpper(checkout), "BD504926-f659-4AD7-a1a9-9a747aaf5275"} {
@@ -475,7 +475,7 @@ func TestCheckoutSessionIsTheSameInEachCase(t *testing.T) {
 }
 
 // Mail programs and trackers add parameters of their own.
-func TestParametersOfOthersDoNotMakeALinkInvalid(t *testing.T) {
+func TestUnknownParametersDoNotInvalidateALink(t *testing.T) {
 	for _, others := range []string{
 		"utm_source=mail&utm_source=mail", "x=%zz", "%zz=x", "%", "a;b=c;d", ";", "&&", "=", "=t", "T=x", "amazoncheckoutsessionid=x", "x=t=1",
 	} {
@@ -519,7 +519,7 @@ func TestExpiredStateTokenIsAnsweredFromTheRecord(t *testing.T) {
 	}
 }
 
-func TestSessionThatIsGoneHasAWayOn(t *testing.T) {
+func TestDeletedSessionShowsAPageWithALink(t *testing.T) {
 	w := newWorld()
 	s := w.session(nil)
 	w.store.sessions = nil
@@ -560,7 +560,7 @@ func TestReturnLogsNothingOfTheBuyerAndNoToken(t *testing.T) {
 	}
 }
 
-func TestPathOfAnAPIMappingIsTakenOff(t *testing.T) {
+func TestPathOfAnAPIMappingIsRemoved(t *testing.T) {
 	w := newWorld()
 	w.back.Site.PublicURL = "https://pay.example/wallet"
 	s := w.session(nil)

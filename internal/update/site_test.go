@@ -16,7 +16,7 @@ import (
 
 const outcome = "status=success&updateSessionId=01020304-0506-4708-890a-0b0c0d0e0f10"
 
-func TestMerchantsURLStaysAsItIsAndTheOutcomeIsAppended(t *testing.T) {
+func TestOutcomeIsAppendedToTheMerchantsURL(t *testing.T) {
 	site := Site{ReturnOrigins: []string{shop}}
 	for page, want := range map[string]string{
 		shop:                                 shop + "?" + outcome,
@@ -45,7 +45,7 @@ func TestMerchantsURLStaysAsItIsAndTheOutcomeIsAppended(t *testing.T) {
 // What is taken comes back: every byte of it, in its order, with ours after the
 // query and before the fragment. A header is ASCII, so what is beyond it arrives
 // as a browser would request it.
-func TestEveryURLThatIsTakenComesBackWhole(t *testing.T) {
+func TestEveryAcceptedURLKeepsItsBytes(t *testing.T) {
 	site := Site{ReturnOrigins: []string{shop}}
 	tail := rapid.StringOfN(rapid.OneOf(
 		rapid.RuneFrom([]rune("?&;=#%+/:@!$'()*,.~-_[]{}|^`<>aZ09")),
@@ -80,7 +80,7 @@ func TestEveryURLThatIsTakenComesBackWhole(t *testing.T) {
 	})
 }
 
-func TestAHeaderCarriesWhatABrowserRequests(t *testing.T) {
+func TestHeaderURLIsEncodedAsBrowsersDo(t *testing.T) {
 	for page, want := range map[string]string{
 		shop + "/a%2fb?c;d": shop + "/a%2fb?c;d",
 		shop + "/ü?東=1#ß":   shop + "/%C3%BC?%E6%9D%B1=1#%C3%9F",
@@ -92,7 +92,7 @@ func TestAHeaderCarriesWhatABrowserRequests(t *testing.T) {
 }
 
 // Facts of Amazon Pay's: at most 512 characters, to which it appends the id.
-func TestURLsForAmazonPayAreShortEnoughWithTheLongestPublicURL(t *testing.T) {
+func TestURLsForAmazonPayFitWithTheLongestPublicURL(t *testing.T) {
 	w := newWorld()
 	site := w.start.Site
 	site.PublicURL = "https://pay.example/"
@@ -109,7 +109,7 @@ func TestURLsForAmazonPayAreShortEnoughWithTheLongestPublicURL(t *testing.T) {
 	}
 }
 
-func TestRedirectsLeadToTheSessionsOwnOrigins(t *testing.T) {
+func TestRedirectsStayWithinTheSessionsOrigins(t *testing.T) {
 	w := newWorld()
 	w.start.Site.ReturnOrigins = []string{shop, "https://account.example:8443", "https://unused.example"}
 	u := w.session(func(s *session.Session) { s.StartURL, s.ReturnTo = "https://ACCOUNT.example:8443/a", shop+"/done" })

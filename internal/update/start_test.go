@@ -43,7 +43,7 @@ func answerOf(t *testing.T, got *httptest.ResponseRecorder) SessionAnswer {
 	return a
 }
 
-func TestAnswerHasAllThatInitCheckoutNeeds(t *testing.T) {
+func TestAnswerHasAllParametersOfInitCheckout(t *testing.T) {
 	w := newWorld()
 	got := w.post(t, `{"chargePermissionId":"S01-0000000-0000001","update":"both","locale":"de-AT","startUrl":"https://shop.example/account",
 		"returnTo":"https://shop.example/done","scopes":["name","billingAddress"],"merchantMetadata":{"noteToBuyer":"Grüße <b> & Co"},
@@ -149,7 +149,7 @@ func TestStartNeedsTheMerchantsKey(t *testing.T) {
 	}
 }
 
-func TestKeyThatWasRotatedIsReadAgain(t *testing.T) {
+func TestRotatedBearerKeyIsReadAgain(t *testing.T) {
 	w := newWorld()
 	w.start.BearerKeys = func(_ context.Context, again bool) ([]string, error) {
 		if again {
@@ -166,7 +166,7 @@ func TestKeyThatWasRotatedIsReadAgain(t *testing.T) {
 	}
 }
 
-func TestWithIAMTheAuthorizerMustHaveLooked(t *testing.T) {
+func TestIAMNeedsTheAuthorizer(t *testing.T) {
 	for caller, want := range map[string]int{"arn:aws:iam::123456789012:user/shop": http.StatusCreated, "": http.StatusUnauthorized} {
 		w := newWorld()
 		w.start.BearerKeys, w.start.Caller = nil, func(*http.Request) string { return caller }
@@ -180,7 +180,7 @@ func TestWithIAMTheAuthorizerMustHaveLooked(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeUpdatedIsRefusedWithItsReason(t *testing.T) {
+func TestRefusedUpdatesHaveAReason(t *testing.T) {
 	stored := session.Permission{Account: "main", Type: paymentMethodOnFile, Followed: true, State: wallet.Chargeable}
 	for _, c := range []struct {
 		name   string
@@ -211,7 +211,7 @@ func TestWhatCannotBeUpdatedIsRefusedWithItsReason(t *testing.T) {
 	}
 }
 
-func TestALinkOpensTheReadyPage(t *testing.T) {
+func TestLinkOpensTheUpdatePage(t *testing.T) {
 	w := newWorld()
 	w.start.LinkLifetime = 24 * time.Hour
 	got, err := w.start.NewLink(t.Context(), "main", one, pages.Both)
@@ -236,7 +236,7 @@ func TestALinkOpensTheReadyPage(t *testing.T) {
 	}
 }
 
-func TestWhyThereIsNoLinkIsTold(t *testing.T) {
+func TestNewLinkReturnsTheReasonOfARefusal(t *testing.T) {
 	stored := session.Permission{Account: "main", Type: paymentMethodOnFile, Followed: true, State: wallet.Closed}
 	w := newWorld()
 	w.store.permissions = []session.Permission{stored}
@@ -326,7 +326,7 @@ func TestChargePermissionNeverReadIsReadFirst(t *testing.T) {
 	}
 }
 
-func TestAccountIsTheOneNamedOrTheOneThatHasIt(t *testing.T) {
+func TestAccountIsTheNamedOneOrTheOwner(t *testing.T) {
 	in := func(account wallet.AccountID) session.Permission {
 		return session.Permission{Account: account, Type: paymentMethodOnFile, Followed: true, State: wallet.Chargeable, HasAddress: true}
 	}
@@ -403,7 +403,7 @@ func TestProductTypeFollowsTheRules(t *testing.T) {
 	}
 }
 
-func TestDeliverySpecificationsAreForAddressesAlone(t *testing.T) {
+func TestDeliverySpecificationsNeedAnAddress(t *testing.T) {
 	w := newWorld()
 	w.store.permissions[0].HasAddress = false
 	const body = `{"chargePermissionId":"S01-0000000-0000001","update":"payment_method","deliverySpecifications":{"specialRestrictions":["RestrictPOBoxes"]}}`
@@ -412,7 +412,7 @@ func TestDeliverySpecificationsAreForAddressesAlone(t *testing.T) {
 	}
 }
 
-func TestLanguageIsOneOfTheRegions(t *testing.T) {
+func TestCheckoutLanguageBelongsToTheRegion(t *testing.T) {
 	for _, c := range []struct {
 		region       amazonpay.Region
 		locale, want string
@@ -435,7 +435,7 @@ func TestJapanIsAllowedWithAWarning(t *testing.T) {
 	}
 }
 
-func TestDatabaseDownMakesNoSession(t *testing.T) {
+func TestNoSessionWhileTheDatabaseIsDown(t *testing.T) {
 	w := newWorld()
 	w.store.down = errDown
 	if code, _ := problemOf(t, w.post(t, asked)); code != "unavailable" {
@@ -443,7 +443,7 @@ func TestDatabaseDownMakesNoSession(t *testing.T) {
 	}
 }
 
-func TestBodyIsBounded(t *testing.T) {
+func TestBodyIsLimited(t *testing.T) {
 	w := newWorld()
 	if code, _ := problemOf(t, w.post(t, strings.Repeat(" ", maxBody+1))); code != "too_large" {
 		t.Error(code)
@@ -451,7 +451,7 @@ func TestBodyIsBounded(t *testing.T) {
 }
 
 // Invariant 5: or by a signed link that has not expired.
-func TestReadyPageNeedsALinkThatHasNotExpired(t *testing.T) {
+func TestUpdatePageNeedsAValidLink(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		url  func(*world, *testing.T, session.Session) string
@@ -487,7 +487,7 @@ func TestReadyPageNeedsALinkThatHasNotExpired(t *testing.T) {
 	}
 }
 
-func TestReadyPageOfWhatCannotBeUpdated(t *testing.T) {
+func TestUpdatePageShowsWhyAnUpdateIsImpossible(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(*session.Session)
@@ -514,7 +514,7 @@ func TestReadyPageOfWhatCannotBeUpdated(t *testing.T) {
 	}
 }
 
-func TestLinkInFlightSurvivesARotationOfBothSecrets(t *testing.T) {
+func TestIssuedLinkSurvivesARotationOfBothSecrets(t *testing.T) {
 	w := newWorld()
 	a := answerOf(t, w.post(t, asked))
 	w.start.Site.Tokens.Secrets = func(context.Context, bool) ([]string, error) { return []string{"the-second-secret", secret}, nil }

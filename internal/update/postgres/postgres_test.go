@@ -25,7 +25,7 @@ var (
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func TestThisCodeRunsOnTheLastReleasedSchema(t *testing.T) {
-	pgtest.RunOnTheLastReleasedSchema(t, "^(TestSession.*|TestAttempt.*|TestCompletion.*|TestWhatChangedIsShownOnce|TestTokens.*)$", "", "TestSessionIsReadAsItWasMade")
+	pgtest.RunOnTheLastReleasedSchema(t, "^(TestSession.*|TestAttempt.*|TestCompletion.*|TestChangesAreShownOnce|TestTokens.*)$", "", "TestStoredSessionEqualsTheCreatedOne")
 }
 
 const holdForAMinute = time.Minute
@@ -85,7 +85,7 @@ func (u *updates) state(n byte) string {
 	return u.Text(`select state || coalesce(' ' || reason, '') from walletsync.update_sessions where id = $1::uuid`, pgtest.SessionID(n).String())
 }
 
-func TestSessionIsReadAsItWasMade(t *testing.T) {
+func TestStoredSessionEqualsTheCreatedOne(t *testing.T) {
 	u := newUpdates(t)
 	want := u.StartSession(1)
 	if err := u.CreateSession(t.Context(), want); err != nil {
@@ -107,7 +107,7 @@ func TestSessionIsReadAsItWasMade(t *testing.T) {
 	}
 }
 
-func TestPermissionSaysWhetherItHasAnAddress(t *testing.T) {
+func TestPermissionReportsAnAddress(t *testing.T) {
 	u := newUpdates(t)
 	for _, c := range []struct {
 		city string
@@ -129,7 +129,7 @@ func TestPermissionSaysWhetherItHasAnAddress(t *testing.T) {
 	}
 }
 
-func TestAttemptIsHeldByOneAtATime(t *testing.T) {
+func TestAttemptHasOneLeaseAtATime(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	first := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1))
@@ -157,7 +157,7 @@ func TestAttemptIsHeldByOneAtATime(t *testing.T) {
 	}
 }
 
-func TestOnlyOneOfManyReturnsHoldsTheAttempt(t *testing.T) {
+func TestOneOfManyReturnsLeasesTheAttempt(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	var mu sync.Mutex
@@ -185,7 +185,7 @@ func TestOnlyOneOfManyReturnsHoldsTheAttempt(t *testing.T) {
 // A buyer who clicks once more comes back while the first return notes what
 // changed and shows it. An insert of the attempt that is there already would
 // wait for that note, which would wait for the insert's own row.
-func TestReturnsWhileTheOutcomeIsShownDoNotWaitInACircle(t *testing.T) {
+func TestReturnsDuringShowDoNotDeadlock(t *testing.T) {
 	u := newUpdates(t)
 	u.permission("Chargeable", "Exampleton")
 	for n := range byte(100) {
@@ -237,7 +237,7 @@ func (u *updates) attempts() string {
 }
 
 // Invariant 5: what one link can cost is bounded.
-func TestSessionTakesALimitedNumberOfCheckoutSessions(t *testing.T) {
+func TestSessionAcceptsALimitedNumberOfCheckoutSessions(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	var mu sync.Mutex
@@ -280,7 +280,7 @@ func TestSessionTakesALimitedNumberOfCheckoutSessions(t *testing.T) {
 	}
 }
 
-func TestExpiredSessionTakesNoCheckoutSession(t *testing.T) {
+func TestExpiredSessionRefusesCheckoutSessions(t *testing.T) {
 	u := newUpdates(t)
 	s := u.StartSession(1)
 	u.Now = s.ExpiresAt.Add(-time.Second)
@@ -300,7 +300,7 @@ func TestExpiredSessionTakesNoCheckoutSession(t *testing.T) {
 }
 
 // The buyer of an update whose wallet was erased meanwhile is on Amazon's page.
-func TestReturnIsTakenAfterAnErasure(t *testing.T) {
+func TestReturnIsAcceptedAfterAnErasure(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{pgtest.PermissionOne}, wallet.CauseErasure); err != nil {
@@ -361,7 +361,7 @@ func TestOpenAttemptsAreTakenFromEachWalletInTurn(t *testing.T) {
 	}
 }
 
-func TestOldUpdatesAreForgotten(t *testing.T) {
+func TestOldUpdatesAreDeleted(t *testing.T) {
 	u := newUpdates(t)
 	const day = 24 * time.Hour
 	forget := func(limit int) string {
@@ -471,7 +471,7 @@ func TestSessionFollowsItsAttempts(t *testing.T) {
 	}
 }
 
-func TestCompletionIsWantedReadInTheSameStep(t *testing.T) {
+func TestCompletionRequestsARefreshInTheSameTransaction(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	u.complete(1, pgtest.CheckoutOne)
@@ -480,7 +480,7 @@ func TestCompletionIsWantedReadInTheSameStep(t *testing.T) {
 	}
 }
 
-func TestReturnWithoutACheckoutSessionFailsWhatIsNotKnownBetter(t *testing.T) {
+func TestCancelFailsASessionWithoutAnotherOutcome(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	for range 2 {
@@ -500,7 +500,7 @@ func TestReturnWithoutACheckoutSessionFailsWhatIsNotKnownBetter(t *testing.T) {
 	}
 }
 
-func TestWhatChangedIsShownOnce(t *testing.T) {
+func TestChangesAreShownOnce(t *testing.T) {
 	u := newUpdates(t)
 	u.permission("Chargeable", "Oldtown")
 	u.change("shipping_address", `{"city":"Oldtown"}`)
@@ -551,7 +551,7 @@ func TestChangeThatTheNotificationBroughtFirstIsShown(t *testing.T) {
 	}
 }
 
-func TestCompletionIsSettledByAReadThatBeganAfterIt(t *testing.T) {
+func TestLaterReadSettlesACompletion(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	a := u.complete(1, pgtest.CheckoutOne)
@@ -580,7 +580,7 @@ func TestCompletionIsSettledByAReadThatBeganAfterIt(t *testing.T) {
 	}
 }
 
-func TestTokensRunOutComeBackAndRestWhileClosed(t *testing.T) {
+func TestTokensRefillAndPause(t *testing.T) {
 	u := newUpdates(t)
 	u.Exec(`update walletsync.api_quota set burst = 2, per_second = 0.5, tokens = 2, refilled_at = $1 where account = 'main' and call = 'complete_checkout_session'`, u.Now)
 	take := func() (bool, time.Duration) {
@@ -619,7 +619,7 @@ func TestTokensRunOutComeBackAndRestWhileClosed(t *testing.T) {
 	}
 }
 
-func TestATokenThatWasNotUsedIsReturned(t *testing.T) {
+func TestUnusedTokenIsReturned(t *testing.T) {
 	u := newUpdates(t)
 	u.Exec(`update walletsync.api_quota set burst = 1, per_second = 0.001, tokens = 1, refilled_at = $1 where account = 'main' and call = 'complete_checkout_session'`, u.Now)
 	for range 2 {
@@ -671,7 +671,7 @@ func TestSeveralRefusedCheckoutSessionsPauseTheirCalls(t *testing.T) {
 	}
 }
 
-func TestTokensAreNeverGivenTwice(t *testing.T) {
+func TestTokensAreTakenOnce(t *testing.T) {
 	u := newUpdates(t)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -695,7 +695,7 @@ func TestTokensAreNeverGivenTwice(t *testing.T) {
 	}
 }
 
-func TestOpenAttemptsComeWhenTheirTimeHasCome(t *testing.T) {
+func TestOpenReturnsAttemptsWhenTheyAreDue(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	openNow := func() int {
@@ -727,7 +727,7 @@ func TestOpenAttemptsComeWhenTheirTimeHasCome(t *testing.T) {
 	}
 }
 
-func TestSessionNobodyReturnedFromExpiresAndIsRead(t *testing.T) {
+func TestSessionWithoutAReturnExpiresAndIsRead(t *testing.T) {
 	u := newUpdates(t)
 	s := u.StartSession(1)
 	left := func() []session.Left {
@@ -764,7 +764,7 @@ func TestSessionNobodyReturnedFromExpiresAndIsRead(t *testing.T) {
 	}
 }
 
-func TestCompletionWithoutAReadSinceIsOwedOne(t *testing.T) {
+func TestCompletionWithoutALaterReadIsDue(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	a := u.complete(1, pgtest.CheckoutOne)
@@ -796,7 +796,7 @@ func TestCompletionWithoutAReadSinceIsOwedOne(t *testing.T) {
 	}
 }
 
-func TestChangeThatComesLaterIsNoted(t *testing.T) {
+func TestLaterChangeIsStored(t *testing.T) {
 	u := newUpdates(t)
 	u.permission("Chargeable", "Oldtown")
 	u.StartSession(1)

@@ -155,7 +155,7 @@ func finished(t *testing.T, a *amazon, b *bucket, from Attempt, patience time.Du
 	return got, ours
 }
 
-func TestEveryAnswerOfAmazonsHasItsOutcome(t *testing.T) {
+func TestEveryAnswerOfAmazonHasAnOutcome(t *testing.T) {
 	for _, c := range []struct {
 		name          string
 		complete, get []said
@@ -258,7 +258,7 @@ func TestBuyerWaitsForAmazonToRecover(t *testing.T) {
 	})
 }
 
-func TestPatienceEndsTheTries(t *testing.T) {
+func TestTimeoutEndsTheRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		a, b := &amazon{complete: []said{{err: broken.err, took: 2 * time.Second}}, get: []said{{err: broken.err, took: 2 * time.Second}}}, &bucket{}
@@ -272,7 +272,7 @@ func TestPatienceEndsTheTries(t *testing.T) {
 	})
 }
 
-func TestEveryCallCostsAToken(t *testing.T) {
+func TestEveryCallTakesAToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// One token: the first call has it, the second waits for another.
 		a := &amazon{complete: []said{broken, completed}}
@@ -290,7 +290,7 @@ func TestEveryCallCostsAToken(t *testing.T) {
 	})
 }
 
-func TestReasonIsNotWaitedFor(t *testing.T) {
+func TestFetchOfTheReasonDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		a := &amazon{complete: []said{{err: refusal(422, "CheckoutSessionCanceled")}}}
@@ -302,7 +302,7 @@ func TestReasonIsNotWaitedFor(t *testing.T) {
 	})
 }
 
-func TestAnotherKeyAfterThreeFailuresIfTheSessionIsStillOpen(t *testing.T) {
+func TestNewKeyAfterThreeFailuresIfTheSessionIsOpen(t *testing.T) {
 	from := Attempt{Progress: Progress{Key: 0, Failures: 3}}
 	a, b := &amazon{get: []said{isOpen}, complete: []said{broken}}, &bucket{}
 	got, _ := finished(t, a, b, from, 0)
@@ -321,7 +321,7 @@ func TestAnotherKeyAfterThreeFailuresIfTheSessionIsStillOpen(t *testing.T) {
 	}
 }
 
-func TestKeyThatWasUsedForSomethingElseIsLeft(t *testing.T) {
+func TestDuplicateKeyIsReplaced(t *testing.T) {
 	a, b := &amazon{complete: []said{{err: refusal(400, "DuplicateIdempotencyKey")}, completed}}, &bucket{}
 	synctest.Test(t, func(t *testing.T) {
 		got, _ := finished(t, a, b, Attempt{}, 10*time.Second)
@@ -331,7 +331,7 @@ func TestKeyThatWasUsedForSomethingElseIsLeft(t *testing.T) {
 	})
 }
 
-func TestWhatStaysUnclearForADayHasFailed(t *testing.T) {
+func TestAttemptWithoutOutcomeFailsAfterADay(t *testing.T) {
 	a, b := &amazon{complete: []said{broken}}, &bucket{}
 	got, _ := finished(t, a, b, Attempt{Overdue: true}, 0)
 	if got.Outcome != OutcomeFailed || b.settled[0].Reason != ReasonUnclear {
@@ -343,14 +343,14 @@ func TestWhatStaysUnclearForADayHasFailed(t *testing.T) {
 	}
 }
 
-func TestWhoeverLostTheAttemptSaysNothing(t *testing.T) {
+func TestLostLeaseReportsNoOutcome(t *testing.T) {
 	a, b := &amazon{complete: []said{completed}}, &bucket{lost: true}
 	if _, ours := finished(t, a, b, Attempt{}, 0); ours {
 		t.Error("ours")
 	}
 }
 
-func TestKeyRefusedRestsTheCall(t *testing.T) {
+func TestRefusedKeyPausesTheCalls(t *testing.T) {
 	a, b := &amazon{complete: []said{{err: refusal(401, "InvalidRequestSignature")}}}, &bucket{}
 	got, _ := finished(t, a, b, Attempt{}, 10*time.Second)
 	if a.calls() != "complete" || len(b.rests) != 1 || b.rests[0] != "main complete_checkout_session 1m0s" || len(b.refused) != 0 || got.Failures != 1 {
@@ -372,7 +372,7 @@ func TestObjectRefusedBacksOff(t *testing.T) {
 }
 
 // Trouble of our own before the call costs the attempt nothing.
-func TestCallThatCannotBeMadeCostsNothing(t *testing.T) {
+func TestCallThatCannotBeMadeReturnsItsToken(t *testing.T) {
 	for _, patience := range []time.Duration{0, 10 * time.Second} {
 		a, b := &amazon{complete: []said{{err: amazonpay.NotCalled(errors.New("no secret"))}}}, &bucket{}
 		got, ours := finished(t, a, b, Attempt{Progress: Progress{Failures: 2}}, patience)
@@ -391,7 +391,7 @@ func TestCallThatCannotBeMadeCostsNothing(t *testing.T) {
 	}
 }
 
-func TestAnswersShowThatTheKeyIsGood(t *testing.T) {
+func TestAnswersConfirmTheKey(t *testing.T) {
 	for name, c := range map[string]struct {
 		complete, get []said
 		want          string
@@ -476,7 +476,7 @@ func (o *owed) NoteStored(context.Context, wallet.AccountID) error {
 	return nil
 }
 
-func TestReconcilerEndsWhatWasLeftOpen(t *testing.T) {
+func TestReconcilerFinishesOpenUpdates(t *testing.T) {
 	expired := Left{Session: ID{2}, Account: "main", ChargePermission: permission, Expired: true}
 	for _, c := range []struct {
 		name  string
@@ -535,10 +535,10 @@ func (h *held) Settle(ctx context.Context, s Settlement) (bool, error) {
 	return h.bucket.Settle(ctx, s)
 }
 
-// TestASilentAmazonLeavesTimeToStoreTheAttempt: whoever waits, and however long
+// TestSilentAmazonLeavesTimeToStoreTheAttempt: whoever waits, and however long
 // it would, the calls end while what they came to can be stored; and if the store
 // is silent, too, the caller still has time to answer.
-func TestASilentAmazonLeavesTimeToStoreTheAttempt(t *testing.T) {
+func TestSilentAmazonLeavesTimeToStoreTheAttempt(t *testing.T) {
 	const s = time.Second
 	for _, c := range []struct {
 		budget, patience, calls, store time.Duration
