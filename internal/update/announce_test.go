@@ -15,8 +15,7 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// announced is a request that announces so many charge permissions, the last
-// first.
+// announced returns a request with n charge permissions in reverse order.
 func announced(n int) string {
 	var ids []string
 	for i := n; i > 0; i-- {
@@ -49,7 +48,7 @@ func TestAnnouncementReturnsAStatusForEach(t *testing.T) {
 		t.Errorf("the log names charge permissions: %s", w.log.String())
 	}
 
-	// Once more: nothing new is asked for, and what is stored needs nothing.
+	// A repetition requests nothing new.
 	if got = w.announce(t, `{"chargePermissionIds":["S01-0000000-0000001"]}`); got.Code != http.StatusAccepted || !strings.Contains(got.Body.String(), `"pending"`) || w.told.wakeUps != 1 {
 		t.Errorf("%d %s, %d wake-ups", got.Code, got.Body, w.told.wakeUps)
 	}
@@ -84,7 +83,7 @@ func TestAnnouncementErrorsNameTheirMember(t *testing.T) {
 			if got.Code != http.StatusBadRequest || code != "invalid_request" || !slices.Contains(fields, c.field) || w.told.asked != nil {
 				t.Errorf("%d %s %v: %s", got.Code, code, fields, got.Body)
 			}
-			// What the description tells in words alone, or the checker does not read.
+			// Limits that the schema cannot express, or that the checker does not read.
 			inWords := c.name == "an account that there is not" || c.name == "something after it"
 			if broken := described.asks(t, "/charge-permissions", c.body); (broken == nil) != inWords {
 				t.Errorf("the description says: %v", broken)
@@ -106,8 +105,7 @@ func TestAnnouncementNeedsAnAccountIfThereAreSeveral(t *testing.T) {
 	}
 }
 
-// Invariant 5's sibling: new wallets are named by the merchant's authenticated
-// call alone.
+// Like invariant 5: only the merchant's authenticated call announces new wallets.
 func TestAnnouncementNeedsTheMerchantsKey(t *testing.T) {
 	for header, want := range map[string]int{
 		"Bearer the-current-key-1": http.StatusAccepted, "bearer the-previous-key": http.StatusAccepted, "": http.StatusUnauthorized,

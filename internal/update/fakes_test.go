@@ -29,7 +29,7 @@ const (
 	shop     = "https://shop.example"
 )
 
-// shown notes what the buyer was shown.
+// shown records the pages that the buyer saw.
 type shown struct {
 	mu      sync.Mutex
 	ready   []pages.Ready
@@ -58,7 +58,7 @@ func (s *shown) Problem(w http.ResponseWriter, _ *http.Request, v pages.Problem)
 	w.WriteHeader(http.StatusConflict)
 }
 
-// memory is a store of one process.
+// memory is a store in memory.
 type memory struct {
 	mu          sync.Mutex
 	permissions []session.Permission
@@ -199,12 +199,12 @@ func (m *memory) Settle(_ context.Context, q session.Settlement) (bool, error) {
 	return true, nil
 }
 
-// amazon completes, or says what it is told to.
+// amazon completes sessions, or returns the configured error.
 type amazon struct {
 	permission wallet.ChargePermissionID
 	err        error
 	calls      int
-	hold       chan struct{} // if there, an answer waits for it
+	hold       chan struct{} // if set, answers wait for it
 }
 
 func (a *amazon) CompleteCheckoutSession(context.Context, string, string) (*amazonpay.CheckoutSession, error) {
@@ -225,7 +225,7 @@ func (a *amazon) GetCheckoutSession(context.Context, string) (*amazonpay.Checkou
 	return nil, &amazonpay.Error{StatusCode: http.StatusInternalServerError}
 }
 
-// reader is refresh.Now.
+// reader is a Refresher.
 type reader struct {
 	says wallet.Refreshed
 	err  error
@@ -237,7 +237,7 @@ func (r *reader) Now(_ context.Context, w wallet.Want) (wallet.Refreshed, error)
 	return r.says, r.err
 }
 
-// announcements are a store of them, and the queue for its wake-up.
+// announcements is an AnnounceStore and a Waker.
 type announcements struct {
 	stored  map[wallet.ChargePermissionID]wallet.AnnouncementStatus
 	account wallet.AccountID
@@ -280,7 +280,7 @@ func (s signer) SignPayload(_ context.Context, p []byte) (string, error) {
 	return "signature", nil
 }
 
-// world is both functions around one store.
+// world has both functions with one store.
 type world struct {
 	store  *memory
 	amazon *amazon
@@ -326,7 +326,7 @@ func newWorld() *world {
 	return w
 }
 
-// post asks for an update session.
+// post requests an update session.
 func (w *world) post(t *testing.T, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	return w.postTo(t, "/update-sessions", body, headers...)
@@ -346,7 +346,7 @@ func (w *world) postTo(t *testing.T, path, body string, headers ...string) *http
 	return got
 }
 
-// get visits a page of ours.
+// get requests one of our pages.
 func (w *world) get(ctx context.Context, url string) *httptest.ResponseRecorder {
 	q := httptest.NewRequestWithContext(w.logger.WithContext(ctx), http.MethodGet, strings.TrimPrefix(url, "https://pay.example"), nil)
 	got := httptest.NewRecorder()
@@ -358,7 +358,7 @@ func (w *world) get(ctx context.Context, url string) *httptest.ResponseRecorder 
 	return got
 }
 
-// session makes one without asking for it.
+// session stores a session without a request.
 func (w *world) session(change func(*session.Session)) session.Session {
 	s := session.Session{
 		ID: some, Account: "main", ChargePermission: one, Update: pages.Both, ProductType: payAndShip, State: session.Started,
@@ -371,7 +371,7 @@ func (w *world) session(change func(*session.Session)) session.Session {
 	return s
 }
 
-// returnURL is where Amazon sends the buyer of a session.
+// returnURL returns the URL to which Amazon redirects the buyer of a session.
 func (w *world) returnURL(t *testing.T, s session.Session) string {
 	t.Helper()
 	return "/return?t=" + seal(t, w.back.Site.Tokens, State, s.ID, s.ExpiresAt)

@@ -68,7 +68,7 @@ func TestCompletionIsReadAtOnce(t *testing.T) {
 	if d := cmp.Diff(want, w.reader.told); d != "" {
 		t.Error(d)
 	}
-	// A read that fails leaves it wanted, and the buyer's page stands.
+	// If the read fails, the buyer still gets the page.
 	w = newWorld()
 	w.reader.err = errDown
 	if got := w.returns(t, w.session(nil)); got.Code != http.StatusOK || w.shown.results[0].Outcome != pages.Pending {
@@ -76,7 +76,8 @@ func TestCompletionIsReadAtOnce(t *testing.T) {
 	}
 }
 
-// Invariant 5: what is completed must be the session's own charge permission.
+// Invariant 5: the completed Checkout Session must have the session's own charge
+// permission.
 func TestReturnOfAnotherBuyerIsRefused(t *testing.T) {
 	w := newWorld()
 	w.amazon.permission = other
@@ -96,7 +97,7 @@ func TestReturnNeedsTheStateTokenOfItsSession(t *testing.T) {
 	s := w.session(nil)
 	own := seal(t, w.back.Site.Tokens, State, s.ID, s.ExpiresAt)
 	link := seal(t, w.back.Site.Tokens, Link, s.ID, s.ExpiresAt)
-	forged := seal(t, tokens(noon, "secret-of-nobody-here"), State, s.ID, s.ExpiresAt)
+	forged := seal(t, tokens(noon, "an-unknown-secret-1"), State, s.ID, s.ExpiresAt)
 	for name, query := range map[string]string{
 		"none":                     "",
 		"forged":                   "t=" + forged,
@@ -205,7 +206,7 @@ func TestLostLeaseShowsTheOutcomeThatAnotherStored(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { w.returns(t, s) })
 		synctest.Wait()
-		// Another takes it over, and has the outcome a second later.
+		// Another worker takes the lease and has the outcome a second later.
 		a, _ := w.store.Attempt(t.Context(), "main", checkout)
 		w.store.hold(checkout, session.Held{99})
 		close(w.amazon.hold)
@@ -277,7 +278,7 @@ func TestFailureRedirectsToTheUpdatePageWithAMessage(t *testing.T) {
 	w := newWorld()
 	w.amazon.err = &amazonpay.Error{StatusCode: 422, ReasonCode: "CheckoutSessionCanceled"}
 	s := w.session(nil)
-	// The buyer took longer than the link was good for.
+	// The link has expired before the buyer returns.
 	w.now = w.now.Add(2 * time.Hour)
 	to := w.returns(t, s).Header().Get("Location")
 	if !strings.HasPrefix(to, "https://pay.example/update?t=") {
@@ -291,7 +292,7 @@ func TestFailureRedirectsToTheUpdatePageWithAMessage(t *testing.T) {
 func TestReturnByTheCancelURLWithoutACheckoutSessionIsACancellation(t *testing.T) {
 	for _, c := range []struct {
 		state session.State
-		want  pages.Outcome // empty: back to the start
+		want  pages.Outcome // empty if redirected to the start
 		after session.State
 	}{
 		{session.Started, "", session.Failed},
@@ -312,7 +313,7 @@ func TestReturnByTheCancelURLWithoutACheckoutSessionIsACancellation(t *testing.T
 			}
 		}
 	}
-	// Amazon may append the id here, too. Then it tells what happened.
+	// Amazon may append the id here too. Then the Checkout Session has the outcome.
 	w := newWorld()
 	s := w.session(nil)
 	w.get(t.Context(), cancelURL(w.returnURL(t, s))+"&amazonCheckoutSessionId="+checkout)
@@ -321,15 +322,15 @@ func TestReturnByTheCancelURLWithoutACheckoutSessionIsACancellation(t *testing.T
 	}
 }
 
-// Amazon's documentation promises the id at the return URL. Without it the buyer
-// may have completed the update as well as cancelled it.
+// According to Amazon's documentation the return URL has the id. Without it, the buyer
+// may have completed or cancelled the update.
 func TestReturnWithoutACheckoutSessionIsCheckedByARead(t *testing.T) {
 	for _, c := range []struct {
 		state session.State
 		want  pages.Outcome
 	}{
 		{session.Started, pages.Checking},
-		{session.Failed, pages.Checking}, // it may have been the second try
+		{session.Failed, pages.Checking}, // the return may be from a second try
 		{session.Expired, pages.Checking},
 		{session.Returned, pages.Checking},
 		{session.Completed, pages.Success},
@@ -373,10 +374,10 @@ func TestReturnsWithoutACheckoutSessionRequestALimitedNumberOfReads(t *testing.T
 	}
 }
 
-// numbered is the nth of the Checkout Sessions that somebody invents.
+// numbered returns the nth invented Checkout Session.
 func numbered(n int) string { return fmt.Sprintf("bd504926-f659-4ad7-a1a9-%012d", n) }
 
-// Invariant 5: what one link can cost is bounded.
+// Invariant 5: the cost of one link is limited.
 func TestInventedCheckoutSessionsCostALimitedNumberOfCalls(t *testing.T) {
 	w := newWorld()
 	w.amazon.err = &amazonpay.Error{StatusCode: http.StatusNotFound, ReasonCode: "ResourceNotFound"}
@@ -394,7 +395,7 @@ func TestInventedCheckoutSessionsCostALimitedNumberOfCalls(t *testing.T) {
 	if w.amazon.calls != session.MaxCheckoutSessions || len(w.store.attempts) != session.MaxCheckoutSessions {
 		t.Errorf("%d calls, %d rows", w.amazon.calls, len(w.store.attempts))
 	}
-	// The link opens no button any more: what comes back would not be taken.
+	// The link no longer shows a button, because a return would be refused.
 	w.shown.problem = nil
 	link := "/update?t=" + seal(t, w.start.Site.Tokens, Link, s.ID, w.now.Add(time.Minute))
 	if w.get(t.Context(), link); len(w.shown.problem) != 1 || w.shown.problem[0].Kind != pages.UsedUp || len(w.shown.ready) != 0 {
@@ -402,8 +403,7 @@ func TestInventedCheckoutSessionsCostALimitedNumberOfCalls(t *testing.T) {
 	}
 }
 
-// A Checkout Session that is still open has no outcome, however often the page is
-// loaded again.
+// Reloads cannot bring an open Checkout Session to an outcome.
 func TestReloadOfAnUnclearReturnMakesNoCallBeforeTheNextTryIsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -443,7 +443,7 @@ func TestEveryTryWithinTheLimitCanSucceed(t *testing.T) {
 	if got := w.store.sessions[some].State; got != session.Completed {
 		t.Error(got)
 	}
-	// What follows says so, and costs nothing.
+	// Further returns show the problem and make no call.
 	calls := w.amazon.calls
 	w.get(t.Context(), w.returnURL(t, s)+"&amazonCheckoutSessionId="+numbered(99))
 	if last := w.shown.results[len(w.shown.results)-1]; last.Outcome != pages.Success || w.amazon.calls != calls {
@@ -454,7 +454,7 @@ func TestEveryTryWithinTheLimitCanSucceed(t *testing.T) {
 func TestExpiredSessionRefusesCheckoutSessions(t *testing.T) {
 	w := newWorld()
 	s := w.session(nil)
-	to := w.returnURL(t, s) // its token is good for longer
+	to := w.returnURL(t, s) // its token expires later
 	s.ExpiresAt = w.now
 	w.store.sessions[some] = s
 	w.get(t.Context(), to+"&amazonCheckoutSessionId="+checkout)
@@ -474,7 +474,7 @@ func TestCheckoutSessionIDIgnoresCase(t *testing.T) {
 	}
 }
 
-// Mail programs and trackers add parameters of their own.
+// Mail programs and trackers add parameters.
 func TestUnknownParametersDoNotInvalidateALink(t *testing.T) {
 	for _, others := range []string{
 		"utm_source=mail&utm_source=mail", "x=%zz", "%zz=x", "%", "a;b=c;d", ";", "&&", "=", "=t", "T=x", "amazoncheckoutsessionid=x", "x=t=1",
@@ -514,7 +514,7 @@ func TestExpiredStateTokenIsAnsweredFromTheRecord(t *testing.T) {
 			t.Errorf("%s: %+v", c.state, w.shown)
 		}
 		if w.amazon.calls != 0 || w.store.begun != 0 {
-			t.Errorf("%s: acted upon", c.state)
+			t.Errorf("%s: has side effects", c.state)
 		}
 	}
 }
@@ -574,8 +574,7 @@ func TestPathOfAnAPIMappingIsRemoved(t *testing.T) {
 	}
 }
 
-// A Checkout Session id has one form, in either case: the store compares it as
-// a text.
+// A Checkout Session id has one form, because the store compares texts.
 func TestCheckoutSessionIDHasOneForm(t *testing.T) {
 	const id = "bd504926-f659-4ad7-a1a9-9a747aaf5275"
 	for _, s := range []string{id, strings.ToUpper(id)} {

@@ -42,9 +42,8 @@ func TestOutcomeIsAppendedToTheMerchantsURL(t *testing.T) {
 	}
 }
 
-// What is taken comes back: every byte of it, in its order, with ours after the
-// query and before the fragment. A header is ASCII, so what is beyond it arrives
-// as a browser would request it.
+// An accepted URL keeps every byte in its order. Our parameters follow the query and
+// precede the fragment. Other characters than ASCII are encoded as browsers do.
 func TestEveryAcceptedURLKeepsItsBytes(t *testing.T) {
 	site := Site{ReturnOrigins: []string{shop}}
 	tail := rapid.StringOfN(rapid.OneOf(
@@ -91,7 +90,7 @@ func TestHeaderURLIsEncodedAsBrowsersDo(t *testing.T) {
 	}
 }
 
-// Facts of Amazon Pay's: at most 512 characters, to which it appends the id.
+// Amazon Pay accepts at most 512 characters and appends the id.
 func TestURLsForAmazonPayFitWithTheLongestPublicURL(t *testing.T) {
 	w := newWorld()
 	site := w.start.Site
@@ -121,7 +120,7 @@ func TestRedirectsStayWithinTheSessionsOrigins(t *testing.T) {
 	if len(w.shown.ready) != 1 || !slices.Equal(w.shown.ready[0].RedirectOrigins, []string{"https://account.example:8443", shop}) {
 		t.Errorf("%+v", w.shown)
 	}
-	// One whose origin has left the list since is none.
+	// An origin that has left the list since is not allowed.
 	w.start.Site.ReturnOrigins = []string{shop}
 	w.get(t.Context(), link)
 	if len(w.shown.ready) != 2 || !slices.Equal(w.shown.ready[1].RedirectOrigins, []string{shop}) {

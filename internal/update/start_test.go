@@ -73,7 +73,7 @@ func TestAnswerHasAllParametersOfInitCheckout(t *testing.T) {
 	if s.ChargePermission != one || s.Account != "main" || s.StartURL == "" || s.ReturnTo == "" || !s.ExpiresAt.Equal(noon.Add(24*time.Hour+30*time.Minute)) {
 		t.Errorf("%+v", s)
 	}
-	// The names are the documented ones.
+	// The members have the documented names.
 	var raw struct{ Checkout map[string]any }
 	if err := json.Unmarshal(got.Body.Bytes(), &raw); err != nil || len(raw.Checkout) != 11 || raw.Checkout["payloadJSON"] != payload {
 		t.Errorf("%v %v", raw, err)
@@ -175,7 +175,7 @@ func TestIAMNeedsTheAuthorizer(t *testing.T) {
 		}
 		w.start.Caller = nil
 		if got := w.post(t, asked); got.Code != http.StatusUnauthorized {
-			t.Errorf("nobody looks: %d", got.Code)
+			t.Errorf("without the authorizer: %d", got.Code)
 		}
 	}
 }
@@ -207,7 +207,7 @@ func TestRefusedUpdatesHaveAReason(t *testing.T) {
 	}
 	w := newWorld()
 	if !strings.Contains(w.postClosed(t), "new Saved Wallet") {
-		t.Error("a closed one's answer does not say what the buyer must do")
+		t.Error("the answer for a closed charge permission does not name the buyer's next step")
 	}
 }
 
@@ -224,10 +224,10 @@ func TestLinkOpensTheUpdatePage(t *testing.T) {
 		t.Errorf("%+v, %+v", got, stored)
 	}
 	if len(w.signed) != 0 {
-		t.Error("it was signed before anybody looks")
+		t.Error("the payload was signed before the buyer opened the link")
 	}
 	if strings.Contains(got.URL, string(one)) {
-		t.Error("the link holds the charge permission")
+		t.Error("the link contains the charge permission")
 	}
 	w.now = noon.Add(24*time.Hour - time.Second)
 	w.get(t.Context(), strings.TrimPrefix(got.URL, w.start.Site.PublicURL))
@@ -246,10 +246,10 @@ func TestNewLinkReturnsTheReasonOfARefusal(t *testing.T) {
 	}
 	w.store.down = errors.New("no database")
 	if _, err = w.start.NewLink(t.Context(), "main", one, pages.Both); !errors.Is(err, w.store.down) {
-		t.Errorf("no error of the database: %v", err)
+		t.Errorf("not an error of the database: %v", err)
 	}
 	if refused, ok := errors.AsType[RefusedError](err); ok {
-		t.Errorf("trouble that passes is a refusal: %s", refused.Code)
+		t.Errorf("a temporary error is a refusal: %s", refused.Code)
 	}
 }
 
@@ -276,7 +276,7 @@ func TestChargePermissionNeverReadIsReadFirst(t *testing.T) {
 		{"closed", wallet.Refreshed{Kind: "read", State: &closed}, nil, http.StatusConflict, "closed"},
 		{"unknown to Amazon", wallet.Refreshed{Kind: "gone"}, nil, http.StatusNotFound, "unknown_charge_permission"},
 		{"not followed", wallet.Refreshed{Kind: "not_followed"}, nil, http.StatusConflict, "not_followed"},
-		{"not to be had just now", wallet.Refreshed{Kind: "failed"}, nil, http.StatusServiceUnavailable, "unavailable"},
+		{"unavailable", wallet.Refreshed{Kind: "failed"}, nil, http.StatusServiceUnavailable, "unavailable"},
 		{"no token", wallet.Refreshed{}, nil, http.StatusServiceUnavailable, "unavailable"},
 		{"the database is down", wallet.Refreshed{}, errDown, http.StatusServiceUnavailable, "unavailable"},
 	} {
@@ -301,7 +301,7 @@ func TestChargePermissionNeverReadIsReadFirst(t *testing.T) {
 			}
 		})
 	}
-	// So is one that was erased: whether it has an address is not stored any more.
+	// An erased charge permission is read too, because its address is not stored.
 	for hasAddress, want := range map[bool]string{true: "PayAndShip", false: "PayOnly"} {
 		w := newWorld()
 		w.store.permissions[0].Erased, w.store.permissions[0].HasAddress = true, false
@@ -313,12 +313,12 @@ func TestChargePermissionNeverReadIsReadFirst(t *testing.T) {
 		if a := answerOf(t, got); a.Checkout.ProductType != want {
 			t.Errorf("%s, not %s", a.Checkout.ProductType, want)
 		}
-		w.reader.says = wallet.Refreshed{State: state} // what is stored, as there is no token
+		w.reader.says = wallet.Refreshed{State: state} // the stored state, because there is no token
 		if got := w.post(t, asked); got.Code != http.StatusServiceUnavailable {
-			t.Errorf("erased, and not to be read just now: %d", got.Code)
+			t.Errorf("erased and unreadable: %d", got.Code)
 		}
 	}
-	// One that was not followed, and by its type now is, is read as well.
+	// A charge permission whose type is followed only now is read too.
 	w := newWorld()
 	w.store.permissions, w.reader.says = []session.Permission{{Account: "main", Type: paymentMethodOnFile}}, wallet.Refreshed{Kind: "read", State: state}
 	if got := w.post(t, asked); got.Code != http.StatusCreated || len(w.reader.told) != 1 {
@@ -341,7 +341,7 @@ func TestAccountIsTheNamedOneOrTheOwner(t *testing.T) {
 		{"two have it", []session.Permission{in("main"), in("second")}, "", "invalid_request"},
 		{"another has it", []session.Permission{in("main")}, "second", "other_account"},
 		{"one that is none", []session.Permission{in("main")}, "third", "invalid_request"},
-		{"nobody has it, and there are two", nil, "", "invalid_request"},
+		{"no account has it, and there are two", nil, "", "invalid_request"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld()
@@ -372,7 +372,7 @@ func TestProductTypeFollowsTheRules(t *testing.T) {
 	for _, c := range []struct {
 		update, asked string
 		hasAddress    bool
-		want          string // empty: refused
+		want          string // empty if refused
 	}{
 		{"address", "", false, payAndShip},
 		{"both", "", false, payAndShip},
@@ -450,13 +450,13 @@ func TestBodyIsLimited(t *testing.T) {
 	}
 }
 
-// Invariant 5: or by a signed link that has not expired.
+// Invariant 5: only a signed link that has not expired starts an update.
 func TestUpdatePageNeedsAValidLink(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		url  func(*world, *testing.T, session.Session) string
 		now  time.Duration
-		want pages.Kind // empty: the ready page
+		want pages.Kind // empty: the update page
 	}{
 		{"a link", nil, 0, ""},
 		{"a link of half an hour", nil, 30 * time.Minute, pages.LinkExpired},
@@ -464,7 +464,7 @@ func TestUpdatePageNeedsAValidLink(t *testing.T) {
 			return "/update?t=" + seal(t, w.start.Site.Tokens, State, s.ID, s.ExpiresAt)
 		}, 0, pages.LinkInvalid},
 		{"a forged one", func(_ *world, t *testing.T, s session.Session) string {
-			return "/update?t=" + seal(t, tokens(noon, "secret-of-nobody-here"), Link, s.ID, s.ExpiresAt)
+			return "/update?t=" + seal(t, tokens(noon, "an-unknown-secret-1"), Link, s.ID, s.ExpiresAt)
 		}, 0, pages.LinkInvalid},
 		{"none", func(*world, *testing.T, session.Session) string { return "/update" }, 0, pages.LinkInvalid},
 	} {
@@ -522,7 +522,7 @@ func TestIssuedLinkSurvivesARotationOfBothSecrets(t *testing.T) {
 	if len(w.shown.ready) != 1 || len(w.signed) != 2 {
 		t.Fatalf("%+v", w.shown)
 	}
-	// Signed anew, and with a state token that outlives the next rotation too.
+	// The page has a new signature, and a state token that survives the next rotation.
 	var p payload
 	if err := json.Unmarshal([]byte(w.shown.ready[0].Checkout.PayloadJSON), &p); err != nil {
 		t.Fatal(err)

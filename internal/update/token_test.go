@@ -110,7 +110,7 @@ func FuzzOpenToken(f *testing.F) {
 	f.Add("")
 	f.Add(strings.Repeat("A", len(valid)))
 	f.Add(valid + "=")
-	// A key id of ours and a MAC of nobody's.
+	// A known key id with an invalid MAC.
 	raw, _ := tokenEncoding.DecodeString(valid)
 	binary.BigEndian.PutUint64(raw[6:], 1<<63)
 	f.Add(tokenEncoding.EncodeToString(raw))

@@ -30,12 +30,12 @@ func TestThisCodeRunsOnTheLastReleasedSchema(t *testing.T) {
 
 const holdForAMinute = time.Minute
 
-// updates is a fixture with what tests of updates do.
+// updates is the fixture of these tests.
 type updates struct{ *pgtest.Fixture }
 
 func newUpdates(t *testing.T) *updates { return &updates{pgtest.New(t)} }
 
-// permission stores one as a worker would, with a city.
+// permission stores a charge permission with a city, as a worker does.
 func (u *updates) permission(state, city string) {
 	u.T.Helper()
 	u.Exec(`insert into walletsync.charge_permissions (account, id, type, followed, state, shipping_city, stored_at, changed_at)
@@ -43,7 +43,7 @@ func (u *updates) permission(state, city string) {
 		on conflict (account, id) do update set state = excluded.state, shipping_city = excluded.shipping_city`, pgtest.PermissionOne, state, city, u.Now)
 }
 
-// change stores a change as a worker would.
+// change stores a change, as a worker does.
 func (u *updates) change(facet, after string) {
 	u.T.Helper()
 	u.Exec(`with f as (update walletsync.feed set n = n + 1 returning n)
@@ -137,20 +137,20 @@ func TestAttemptHasOneLeaseAtATime(t *testing.T) {
 		t.Errorf("%+v", first)
 	}
 	if again := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1)); !again.Ours {
-		t.Error("the same token repeated lost it")
+		t.Error("the same token lost its lease")
 	}
 	if second := u.begin(1, pgtest.CheckoutOne, pgtest.Token(2)); second.Ours || second.Foreign || !second.Found {
 		t.Errorf("%+v", second)
 	}
 	u.Now = u.Now.Add(holdForAMinute)
 	if second := u.begin(1, pgtest.CheckoutOne, pgtest.Token(2)); !second.Ours {
-		t.Error("whoever held it is gone, and it cannot be taken over")
+		t.Error("an expired lease cannot be taken over")
 	}
-	// The first comes late with its outcome.
+	// The first worker stores its outcome too late.
 	late := first.Attempt
 	late.Outcome, late.CompletedAt = session.OutcomeCompleted, u.Now
 	if u.settle(session.Settlement{Attempt: late, Held: pgtest.Token(1)}) {
-		t.Error("an attempt taken over was settled by its old holder")
+		t.Error("the old lease settled the attempt")
 	}
 	if got := u.state(1); got != "returned" {
 		t.Error(got)
@@ -178,13 +178,13 @@ func TestOneOfManyReturnsLeasesTheAttempt(t *testing.T) {
 	}
 	wg.Wait()
 	if ours != 1 {
-		t.Errorf("%d hold it", ours)
+		t.Errorf("%d leases", ours)
 	}
 }
 
-// A buyer who clicks once more comes back while the first return notes what
-// changed and shows it. An insert of the attempt that is there already would
-// wait for that note, which would wait for the insert's own row.
+// A second click returns while the first return stores that the change was shown. An
+// insert of the existing attempt would wait for that update, which would wait for the
+// inserted row.
 func TestReturnsDuringShowDoNotDeadlock(t *testing.T) {
 	u := newUpdates(t)
 	u.permission("Chargeable", "Exampleton")
@@ -224,11 +224,11 @@ func TestCheckoutSessionBelongsToTheUpdateThatReturnedItFirst(t *testing.T) {
 		t.Errorf("the other session is %s", s)
 	}
 	if b := u.begin(3, pgtest.CheckoutOne, pgtest.Token(3)); b.Found {
-		t.Errorf("a session that is none: %+v", b)
+		t.Errorf("an unknown session: %+v", b)
 	}
 }
 
-// checkoutNumbered is the nth of many.
+// checkoutNumbered returns the nth Checkout Session.
 func checkoutNumbered(n int) string { return fmt.Sprintf("bd504926-f659-4ad7-a1a9-%012d", 100+n) }
 
 func (u *updates) attempts() string {
@@ -236,7 +236,7 @@ func (u *updates) attempts() string {
 	return u.Text(`select count(*) from walletsync.update_attempts`)
 }
 
-// Invariant 5: what one link can cost is bounded.
+// Invariant 5: the cost of one link is limited.
 func TestSessionAcceptsALimitedNumberOfCheckoutSessions(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
@@ -261,19 +261,19 @@ func TestSessionAcceptsALimitedNumberOfCheckoutSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := u.attempts(); ours != session.MaxCheckoutSessions || got != "10" {
-		t.Errorf("%d are held, %s stored", ours, got)
+		t.Errorf("%d are leased, %s stored", ours, got)
 	}
 	b := u.begin(1, pgtest.CheckoutOne, pgtest.Token(99))
 	if !b.Refused || b.Session.CheckoutSessions != session.MaxCheckoutSessions {
 		t.Errorf("%+v", b)
 	}
-	// Those within the limit go on, after the session's end as well.
+	// Existing attempts continue, even after the session's end.
 	u.Now = u.Now.Add(48 * time.Hour)
 	known := u.Text(`select checkout_session from walletsync.update_attempts limit 1`)
 	if b := u.begin(1, known, pgtest.Token(100)); !b.Ours || b.Refused {
 		t.Errorf("%+v", b)
 	}
-	// One session's does not limit another's.
+	// The limit is per session.
 	u.StartSession(2)
 	if b := u.begin(2, pgtest.CheckoutOne, pgtest.Token(101)); !b.Ours || b.Session.CheckoutSessions != 1 {
 		t.Errorf("%+v", b)
@@ -299,7 +299,7 @@ func TestExpiredSessionRefusesCheckoutSessions(t *testing.T) {
 	}
 }
 
-// The buyer of an update whose wallet was erased meanwhile is on Amazon's page.
+// The wallet was erased while the buyer was on Amazon's page.
 func TestReturnIsAcceptedAfterAnErasure(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
@@ -335,7 +335,7 @@ func TestReturnWithoutACheckoutSessionRequestsARead(t *testing.T) {
 	}
 }
 
-// One buyer's many do not hold another's back.
+// Many attempts of one buyer do not delay those of another.
 func TestOpenAttemptsAreTakenFromEachWalletInTurn(t *testing.T) {
 	u := newUpdates(t)
 	open := func(n byte, checkout string) {
@@ -382,7 +382,7 @@ func TestOldUpdatesAreDeleted(t *testing.T) {
 	u.StartSession(3) // has not ended
 	u.begin(3, checkoutNumbered(3), pgtest.Token(1))
 	u.Now = u.Now.Add(time.Second)
-	u.StartSession(4) // its link is good for long
+	u.StartSession(4) // its link expires late
 	u.complete(4, checkoutNumbered(4))
 	u.Exec(`update walletsync.update_sessions set expires_at = $2 where id = $1::uuid`, pgtest.SessionID(4).String(), u.Now.Add(200*day))
 	u.Now = u.Now.Add(90*day - 4*time.Second)
@@ -405,7 +405,7 @@ func TestOldUpdatesAreDeleted(t *testing.T) {
 	}
 }
 
-// After a restore the update tells that the erasure before it does not stand.
+// After a restore, the update shows that the erasure before it was lifted.
 func TestUpdateThatLiftedAnErasureIsKept(t *testing.T) {
 	u := newUpdates(t)
 	const day = 24 * time.Hour
@@ -456,7 +456,7 @@ func TestSessionFollowsItsAttempts(t *testing.T) {
 		t.Errorf("with both failed: %s", got)
 	}
 	if b := u.begin(1, pgtest.CheckoutTwo, pgtest.Token(4)); b.Ours || b.Attempt.Outcome != session.OutcomeFailed {
-		t.Errorf("an attempt with its outcome is held again: %+v", b)
+		t.Errorf("an attempt with an outcome is leased again: %+v", b)
 	}
 	third := "bd504926-f659-4ad7-a1a9-000000000003"
 	u.complete(1, third)
@@ -593,7 +593,7 @@ func TestTokensRefillAndPause(t *testing.T) {
 	}
 	for range 2 {
 		if ok, _ := take(); !ok {
-			t.Fatal("a full bucket gives none")
+			t.Fatal("a full bucket has no token")
 		}
 	}
 	if ok, wait := take(); ok || wait != 2*time.Second {
@@ -614,8 +614,8 @@ func TestTokensRefillAndPause(t *testing.T) {
 	if ok, _ := take(); !ok {
 		t.Error("it stays closed")
 	}
-	if _, _, err := u.Take(t.Context(), "nobody", wallet.CompleteCheckoutSession); err == nil {
-		t.Error("an account that is none has tokens")
+	if _, _, err := u.Take(t.Context(), "unknown", wallet.CompleteCheckoutSession); err == nil {
+		t.Error("an unknown account has tokens")
 	}
 }
 
@@ -636,8 +636,8 @@ func TestUnusedTokenIsReturned(t *testing.T) {
 	}
 }
 
-// Completions pause when several different Checkout Sessions in a row are refused,
-// and an answer ends the row.
+// Completions pause after several different Checkout Sessions in a row are refused. An
+// answer resets the count.
 func TestSeveralRefusedCheckoutSessionsPauseTheirCalls(t *testing.T) {
 	u := newUpdates(t)
 	u.Exec(`update walletsync.api_quota set refilled_at = $1`, u.Now)
@@ -708,7 +708,7 @@ func TestOpenReturnsAttemptsWhenTheyAreDue(t *testing.T) {
 	}
 	a := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1)).Attempt
 	if n := openNow(); n != 0 {
-		t.Errorf("%d while it is held", n)
+		t.Errorf("%d while it is leased", n)
 	}
 	u.settle(session.Settlement{Attempt: a, Held: pgtest.Token(1), Again: time.Minute})
 	if n := openNow(); n != 0 {
@@ -758,7 +758,7 @@ func TestSessionWithoutAReturnExpiresAndIsRead(t *testing.T) {
 	if got := left(); len(got) != 0 {
 		t.Errorf("again: %+v", got)
 	}
-	// A buyer who comes back all the same is told that it is too late.
+	// A later return of the buyer is refused.
 	if b := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1)); b.Ours || !b.Refused {
 		t.Errorf("%+v", b)
 	}
