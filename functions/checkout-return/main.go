@@ -63,8 +63,8 @@ func main() {
 			PublicURL: c.PublicURL, ReturnOrigins: c.ReturnOrigins, MerchantName: c.MerchantName, MerchantURL: c.MerchantURL, Pages: views,
 			Tokens: update.Tokens{Now: time.Now, Secrets: secrets.Links(c.LinkSecret)},
 		},
-		Patience: c.ReturnTimeout,
-		NewHeld:  uuid.New,
+		Timeout:  c.ReturnTimeout,
+		NewLease: uuid.New,
 		Now:      time.Now, Metrics: metrics,
 	}
 	awslambda.Start(log, metrics, awslambda.HTTP(back.Handler()))

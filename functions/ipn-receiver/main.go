@@ -46,7 +46,7 @@ func main() {
 	receiver := &ipn.Receiver{
 		Accounts: accounts,
 		Opener:   sns.NewOpener(sns.Options{HTTPClient: c.Trust.Client(sns.NewHTTPClient)}),
-		Doors:    c.Doors(config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)),
+		Doors:    c.IPNPathSecrets(config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)),
 		Queue:    &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL},
 		Metrics:  metrics,
 		Now:      time.Now,

@@ -60,8 +60,8 @@ func main() {
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
 	})
 	updates := &session.Unfinished{
-		Store: sessions, Most: 20,
-		NewHeld: uuid.New,
+		Store: sessions, Limit: 20,
+		NewLease: uuid.New,
 		Completer: &session.Completer{
 			Store: sessions, Jitter: mathrand.Float64, Metrics: metrics, Pause: refresh.Defaults().Pause,
 			API: func(a wallet.AccountID) (session.API, error) { return clients.Client(a) },

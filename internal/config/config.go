@@ -506,10 +506,10 @@ type Account struct {
 	Share          float64  // of Amazon Pay's quota, in (0, 1]
 	// Quotas are all quotas of the merchant account: those that Amazon Pay
 	// documents, unless Amazon has granted others.
-	Quotas     []wallet.Quota
-	Follow     wallet.Followed
-	KeySecret  string // ARN of the secret with the private key
-	DoorSecret string // ARN of the IPN path secret
+	Quotas        []wallet.Quota
+	Follow        wallet.Followed
+	KeySecret     string // ARN of the secret with the private key
+	IPNPathSecret string // ARN of the IPN path secret
 	// CheckoutScriptURL replaces the region's checkout.js, for example with a
 	// mirror. If empty, Amazon's own.
 	CheckoutScriptURL string
@@ -568,7 +568,7 @@ type accountJSON struct {
 	// ARN of `{"privateKey":"-----BEGIN …"}`, the key that belongs to `publicKeyId`.
 	KeySecret string `json:"privateKeySecretArn"`
 	// ARN of `{"ipnSecret":"…"}`, the last part of the IPN URL.
-	DoorSecret string `json:"ipnPathSecretArn"`
+	IPNPathSecret string `json:"ipnPathSecretArn"`
 	// Another address of Amazon's script. Default: the region's.
 	CheckoutScriptURL string `json:"checkoutScriptUrl"`
 }
@@ -613,7 +613,7 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 	out := Account{
 		MerchantID: a.MerchantID, PublicKeyID: a.PublicKeyID, StoreID: a.StoreID, LedgerCurrency: a.LedgerCurrency,
 		Algorithm: DefaultAlgorithm, Topics: a.Topics, Share: DefaultShare, Follow: wallet.DefaultFollowed(),
-		KeySecret: a.KeySecret, DoorSecret: a.DoorSecret,
+		KeySecret: a.KeySecret, IPNPathSecret: a.IPNPathSecret,
 	}
 	var err error
 	if out.ID, err = wallet.ParseAccountID(a.ID); err != nil {
@@ -685,13 +685,13 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 	for _, member := range []struct {
 		name string
 		arn  *string
-	}{{"privateKeySecretArn", &out.KeySecret}, {"ipnPathSecretArn", &out.DoorSecret}} {
+	}{{"privateKeySecretArn", &out.KeySecret}, {"ipnPathSecretArn", &out.IPNPathSecret}} {
 		if *member.arn != "" && !isSecretARN(*member.arn) {
 			add(member.name, notSecretARN, "set the ARN of a secret in Secrets Manager, not the secret itself")
 			*member.arn = ""
 		}
 	}
-	if secret == ipnPathSecretArn && a.DoorSecret == "" {
+	if secret == ipnPathSecretArn && a.IPNPathSecret == "" {
 		add("ipnPathSecretArn", unset, `set the ARN of a secret such as {"ipnSecret":"…"}`)
 	}
 	if secret == privateKeySecretArn && a.KeySecret == "" {

@@ -25,7 +25,7 @@ func account(changes map[string]any) string {
 	a := map[string]any{
 		"id": "main", "merchantId": "A1BCDEFGHIJKL", "environment": "sandbox", "region": "EU",
 		"publicKeyId": "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", "storeId": "amzn1.application-oa2-client.0", "ledgerCurrency": "EUR",
-		"privateKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key", "ipnPathSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:door",
+		"privateKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key", "ipnPathSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ipn",
 	}
 	for k, v := range changes {
 		if a[k] = v; v == nil {
@@ -63,8 +63,8 @@ func TestMinimalConfigurationHasTheDefaults(t *testing.T) {
 			ID: "main", MerchantID: "A1BCDEFGHIJKL", Environment: merchant.Sandbox, Region: "EU",
 			PublicKeyID: "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", StoreID: "amzn1.application-oa2-client.0", LedgerCurrency: "EUR",
 			Algorithm: "AMZN-PAY-RSASSA-PSS-V2", Share: 0.5, Follow: wallet.DefaultFollowed(), Quotas: wallet.SandboxQuotas(),
-			KeySecret:  "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key",
-			DoorSecret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:door",
+			KeySecret:     "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key",
+			IPNPathSecret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ipn",
 		}},
 		Refreshing: Refreshing{
 			QueueURL:       "https://sqs.eu-west-1.amazonaws.com/123456789012/walletsync",
@@ -338,7 +338,7 @@ func TestNoProblemQuotesAValue(t *testing.T) {
 	secrets := []string{word, "arn:aws:secretsmanager:" + word, "-----BEGIN PRIVATE KEY-----\n" + word + "\n-----END PRIVATE KEY-----", "https://shop:" + word + "@queue.example/?" + word,
 		`{"privateKey":"` + word + `"}`, "postgres://shop:" + word + "@db.example/shop", "/" + word}
 	good := workerEnv(nil)
-	var told int
+	var quoted int
 	load := func(name string, getenv func(string) string) {
 		t.Helper()
 		_, problems := LoadDeployment(getenv)
@@ -352,7 +352,7 @@ func TestNoProblemQuotesAValue(t *testing.T) {
 			if err == nil {
 				continue
 			}
-			told++
+			quoted++
 			if strings.Contains(err.Error(), word) {
 				t.Errorf("%s is quoted: %v", name, err)
 			}
@@ -381,8 +381,8 @@ func TestNoProblemQuotesAValue(t *testing.T) {
 			return good(n)
 		})
 	}
-	if told < 200 {
-		t.Errorf("%d problems: this shows nothing", told)
+	if quoted < 200 {
+		t.Errorf("%d problems: this shows nothing", quoted)
 	}
 }
 

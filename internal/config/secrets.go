@@ -239,17 +239,17 @@ func (s *Secrets) words(ctx context.Context, arn, member string, refetch bool) (
 	return s.texts(ctx, arn, member, word, refetch)
 }
 
-// Doors reads the IPN path secrets of the accounts.
-type Doors struct {
+// IPNPathSecrets reads the IPN path secrets of the accounts.
+type IPNPathSecrets struct {
 	secrets *Secrets
 	arns    map[wallet.AccountID]string
 }
 
-// Doors returns the reader of the accounts' IPN path secrets.
-func (c Receiver) Doors(s *Secrets) Doors {
-	d := Doors{s, map[wallet.AccountID]string{}}
+// IPNPathSecrets returns the reader of the accounts' IPN path secrets.
+func (c Receiver) IPNPathSecrets(s *Secrets) IPNPathSecrets {
+	d := IPNPathSecrets{s, map[wallet.AccountID]string{}}
 	for _, a := range c.Accounts {
-		d.arns[a.ID] = a.DoorSecret
+		d.arns[a.ID] = a.IPNPathSecret
 	}
 	return d
 }
@@ -257,7 +257,7 @@ func (c Receiver) Doors(s *Secrets) Doors {
 // DoorSecrets returns the valid IPN path secrets of an account: the current and the
 // previous one, so that a rotation leaves time to change the path in Seller Central.
 // With refetch it reads them again, because the cached ones did not match.
-func (d Doors) DoorSecrets(ctx context.Context, account wallet.AccountID, refetch bool) ([]string, error) {
+func (d IPNPathSecrets) DoorSecrets(ctx context.Context, account wallet.AccountID, refetch bool) ([]string, error) {
 	arn, ok := d.arns[account]
 	if !ok {
 		return nil, fmt.Errorf("account %q is not configured", account)

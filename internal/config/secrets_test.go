@@ -69,19 +69,19 @@ func (m *manager) count() int {
 }
 
 const (
-	oldDoor = "aaaaaaaaaaaaaaaaaaaaaaaa"
-	newDoor = "bbbbbbbbbbbbbbbbbbbbbbbb"
+	oldSecret = "aaaaaaaaaaaaaaaaaaaaaaaa"
+	newSecret = "bbbbbbbbbbbbbbbbbbbbbbbb"
 )
 
-func doorJSON(secret string) string { return `{"ipnSecret":"` + secret + `"}` }
+func ipnSecretJSON(secret string) string { return `{"ipnSecret":"` + secret + `"}` }
 
-func doors(m *manager) Doors {
-	return Receiver{Accounts: []Account{{ID: "main", DoorSecret: "door"}}}.Doors(NewSecrets(m, time.Now))
+func ipnPathSecrets(m *manager) IPNPathSecrets {
+	return Receiver{Accounts: []Account{{ID: "main", IPNPathSecret: "ipn"}}}.IPNPathSecrets(NewSecrets(m, time.Now))
 }
 
-func open(t *testing.T, d Doors, again bool) []string {
+func open(t *testing.T, d IPNPathSecrets, refetch bool) []string {
 	t.Helper()
-	s, err := d.DoorSecrets(t.Context(), "main", again)
+	s, err := d.DoorSecrets(t.Context(), "main", refetch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,30 +89,30 @@ func open(t *testing.T, d Doors, again bool) []string {
 }
 
 func TestBothIPNPathSecretsAreValidDuringARotation(t *testing.T) {
-	m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(newDoor), "door AWSPREVIOUS": doorJSON(oldDoor)}}
-	if got := open(t, doors(m), false); !slices.Equal(got, []string{newDoor, oldDoor}) {
+	m := &manager{texts: map[string]string{"ipn AWSCURRENT": ipnSecretJSON(newSecret), "ipn AWSPREVIOUS": ipnSecretJSON(oldSecret)}}
+	if got := open(t, ipnPathSecrets(m), false); !slices.Equal(got, []string{newSecret, oldSecret}) {
 		t.Errorf("got %q", got)
 	}
 }
 
 func TestUnrotatedSecretHasOneVersion(t *testing.T) {
-	m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(newDoor)}}
-	if got := open(t, doors(m), false); !slices.Equal(got, []string{newDoor}) {
+	m := &manager{texts: map[string]string{"ipn AWSCURRENT": ipnSecretJSON(newSecret)}}
+	if got := open(t, ipnPathSecrets(m), false); !slices.Equal(got, []string{newSecret}) {
 		t.Errorf("got %q", got)
 	}
 }
 
 func TestPreviousVersionOfAnotherFormIsIgnored(t *testing.T) {
-	m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(newDoor), "door AWSPREVIOUS": `{"ipnSecret":""}`}}
-	if got := open(t, doors(m), false); !slices.Equal(got, []string{newDoor}) {
+	m := &manager{texts: map[string]string{"ipn AWSCURRENT": ipnSecretJSON(newSecret), "ipn AWSPREVIOUS": `{"ipnSecret":""}`}}
+	if got := open(t, ipnPathSecrets(m), false); !slices.Equal(got, []string{newSecret}) {
 		t.Errorf("got %q: an empty secret must open nothing", got)
 	}
 }
 
 func TestErrorOfAnInvalidIPNPathSecretDoesNotQuoteIt(t *testing.T) {
 	for _, text := range []string{`{"ipnSecret":"short"}`, `{"ipnSecret":"with/slash/with/slash/"}`, `{"other":"confidential"}`, `confidential`, ``} {
-		m := &manager{texts: map[string]string{"door AWSCURRENT": text}}
-		_, err := doors(m).DoorSecrets(t.Context(), "main", false)
+		m := &manager{texts: map[string]string{"ipn AWSCURRENT": text}}
+		_, err := ipnPathSecrets(m).DoorSecrets(t.Context(), "main", false)
 		if err == nil {
 			t.Errorf("%q was accepted", text)
 		} else if strings.Contains(err.Error(), "confidential") || strings.Contains(err.Error(), "slash/") {
@@ -123,17 +123,17 @@ func TestErrorOfAnInvalidIPNPathSecretDoesNotQuoteIt(t *testing.T) {
 
 func TestSecretIsCachedForFiveMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(oldDoor)}}
-		d := doors(m)
+		m := &manager{texts: map[string]string{"ipn AWSCURRENT": ipnSecretJSON(oldSecret)}}
+		d := ipnPathSecrets(m)
 		open(t, d, false)
 		first := m.count()
-		m.put("door AWSCURRENT", doorJSON(newDoor))
+		m.put("ipn AWSCURRENT", ipnSecretJSON(newSecret))
 		time.Sleep(5*time.Minute - time.Second)
-		if got := open(t, d, false); m.count() != first || got[0] != oldDoor {
+		if got := open(t, d, false); m.count() != first || got[0] != oldSecret {
 			t.Errorf("read again within five minutes: %d calls, %q", m.count(), got)
 		}
 		time.Sleep(time.Second)
-		if got := open(t, d, false); got[0] != newDoor {
+		if got := open(t, d, false); got[0] != newSecret {
 			t.Errorf("not read again after five minutes: %q", got)
 		}
 	})
@@ -141,13 +141,13 @@ func TestSecretIsCachedForFiveMinutes(t *testing.T) {
 
 func TestRefusedSecretIsReadAgainAtALimitedRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(oldDoor)}}
-		d := doors(m)
+		m := &manager{texts: map[string]string{"ipn AWSCURRENT": ipnSecretJSON(oldSecret)}}
+		d := ipnPathSecrets(m)
 		open(t, d, false)
 		first := m.count()
 		time.Sleep(11 * time.Second)
-		m.put("door AWSCURRENT", doorJSON(newDoor))
-		if got := open(t, d, true); got[0] != newDoor {
+		m.put("ipn AWSCURRENT", ipnSecretJSON(newSecret))
+		if got := open(t, d, true); got[0] != newSecret {
 			t.Errorf("not read again: %q", got)
 		}
 		for range 100 {
@@ -161,14 +161,14 @@ func TestRefusedSecretIsReadAgainAtALimitedRate(t *testing.T) {
 
 func TestOldSecretStaysInUseWhileSecretsManagerIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(oldDoor)}}
-		d := doors(m)
+		m := &manager{texts: map[string]string{"ipn AWSCURRENT": ipnSecretJSON(oldSecret)}}
+		d := ipnPathSecrets(m)
 		open(t, d, false)
 		m.setDown(errors.New("down"))
 		time.Sleep(time.Hour)
 		before := m.count()
 		for range 50 {
-			if got := open(t, d, false); got[0] != oldDoor {
+			if got := open(t, d, false); got[0] != oldSecret {
 				t.Errorf("got %q", got)
 			}
 		}
@@ -180,9 +180,9 @@ func TestOldSecretStaysInUseWhileSecretsManagerIsDown(t *testing.T) {
 			t.Error("a refusal was confirmed with old secrets")
 		}
 		m.setDown(nil)
-		m.put("door AWSCURRENT", doorJSON(newDoor))
+		m.put("ipn AWSCURRENT", ipnSecretJSON(newSecret))
 		time.Sleep(11 * time.Second)
-		if got := open(t, d, false); got[0] != newDoor {
+		if got := open(t, d, false); got[0] != newSecret {
 			t.Errorf("not read again when it was back: %q", got)
 		}
 	})
@@ -329,7 +329,7 @@ func TestDatabaseSecretOfRDSIsAccepted(t *testing.T) {
 }
 
 func TestUnknownAccountHasNoIPNPathSecret(t *testing.T) {
-	if _, err := doors(&manager{}).DoorSecrets(t.Context(), wallet.AccountID("other"), false); err == nil {
+	if _, err := ipnPathSecrets(&manager{}).DoorSecrets(t.Context(), wallet.AccountID("other"), false); err == nil {
 		t.Error("no error")
 	}
 }

@@ -113,17 +113,17 @@ func TestEachStartProblemIsReportedWithItsVariable(t *testing.T) {
 
 func TestTwoLinkSecretsAndBearerKeysAreValidDuringARotation(t *testing.T) {
 	m := &manager{texts: map[string]string{
-		"link AWSCURRENT": `{"linkSecret":"` + newDoor + `"}`, "link AWSPREVIOUS": `{"linkSecret":"` + oldDoor + `"}`,
-		"bearer AWSCURRENT": `{"bearerKey":"` + newDoor + `"}`, "bearer AWSPREVIOUS": `{"linkSecret":"` + oldDoor + `"}`,
+		"link AWSCURRENT": `{"linkSecret":"` + newSecret + `"}`, "link AWSPREVIOUS": `{"linkSecret":"` + oldSecret + `"}`,
+		"bearer AWSCURRENT": `{"bearerKey":"` + newSecret + `"}`, "bearer AWSPREVIOUS": `{"linkSecret":"` + oldSecret + `"}`,
 	}}
 	s := NewSecrets(m, time.Now)
-	if got, err := s.Links("link")(t.Context(), false); err != nil || !slices.Equal(got, []string{newDoor, oldDoor}) {
+	if got, err := s.Links("link")(t.Context(), false); err != nil || !slices.Equal(got, []string{newSecret, oldSecret}) {
 		t.Errorf("%q, %v", got, err)
 	}
-	if got, err := s.BearerKeys("bearer")(t.Context(), false); err != nil || !slices.Equal(got, []string{newDoor}) {
+	if got, err := s.BearerKeys("bearer")(t.Context(), false); err != nil || !slices.Equal(got, []string{newSecret}) {
 		t.Errorf("%q, %v: a secret of another kind opened", got, err)
 	}
-	if _, err := s.BearerKeys("link")(t.Context(), false); err == nil || strings.Contains(err.Error(), newDoor) {
+	if _, err := s.BearerKeys("link")(t.Context(), false); err == nil || strings.Contains(err.Error(), newSecret) {
 		t.Errorf("err = %v", err)
 	}
 }

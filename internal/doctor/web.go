@@ -159,7 +159,7 @@ func judgeStart(got reply, err error, iam bool) (found, remedy string) {
 func (d *Doctor) notifications(ctx context.Context, r *report, a config.Account, migrated bool) {
 	const secret, endpoint, topic, come = "ipn secret", "ipn endpoint", "topic", "notifications"
 	var words []string
-	if a.DoorSecret == "" {
+	if a.IPNPathSecret == "" {
 		r.skip(secret, a.ID, "ipnPathSecretArn is missing")
 	} else {
 		words = r.secret(secret, a.ID, func() ([]string, error) { return d.PathSecrets(ctx, a.ID, true) })

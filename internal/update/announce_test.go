@@ -31,7 +31,7 @@ func (w *world) announce(t *testing.T, body string, headers ...string) *httptest
 
 func TestAnnouncementReturnsAStatusForEach(t *testing.T) {
 	w := newWorld()
-	w.told.stored = map[wallet.ChargePermissionID]wallet.AnnouncementStatus{other: wallet.AnnouncementStored}
+	w.announced.stored = map[wallet.ChargePermissionID]wallet.AnnouncementStatus{other: wallet.AnnouncementStored}
 	got := w.announce(t, `{"chargePermissionIds":["S01-0000000-0000002","S01-0000000-0000003","S01-0000000-0000001"]}`)
 	var a AnnouncementAnswer
 	if err := json.Unmarshal(got.Body.Bytes(), &a); err != nil || got.Code != http.StatusAccepted || got.Header().Get("Cache-Control") != "no-store" {
@@ -41,16 +41,16 @@ func TestAnnouncementReturnsAStatusForEach(t *testing.T) {
 	if d := cmp.Diff(want, a.ChargePermissions); d != "" {
 		t.Error(d)
 	}
-	if !slices.IsSorted(w.told.asked) || w.told.account != "main" || w.told.wakeUps != 1 {
-		t.Errorf("asked for %v of %s, %d wake-ups", w.told.asked, w.told.account, w.told.wakeUps)
+	if !slices.IsSorted(w.announced.asked) || w.announced.account != "main" || w.announced.wakeUps != 1 {
+		t.Errorf("asked for %v of %s, %d wake-ups", w.announced.asked, w.announced.account, w.announced.wakeUps)
 	}
 	if strings.Contains(w.log.String(), "S01-") {
 		t.Errorf("the log names charge permissions: %s", w.log.String())
 	}
 
 	// A repetition requests nothing new.
-	if got = w.announce(t, `{"chargePermissionIds":["S01-0000000-0000001"]}`); got.Code != http.StatusAccepted || !strings.Contains(got.Body.String(), `"pending"`) || w.told.wakeUps != 1 {
-		t.Errorf("%d %s, %d wake-ups", got.Code, got.Body, w.told.wakeUps)
+	if got = w.announce(t, `{"chargePermissionIds":["S01-0000000-0000001"]}`); got.Code != http.StatusAccepted || !strings.Contains(got.Body.String(), `"pending"`) || w.announced.wakeUps != 1 {
+		t.Errorf("%d %s, %d wake-ups", got.Code, got.Body, w.announced.wakeUps)
 	}
 	if got = w.announce(t, `{"chargePermissionIds":["S01-0000000-0000002"]}`); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), `"stored"`) {
 		t.Errorf("%d %s", got.Code, got.Body)
@@ -80,7 +80,7 @@ func TestAnnouncementErrorsNameTheirMember(t *testing.T) {
 			w := newWorld()
 			got := w.announce(t, c.body)
 			code, fields := problemOf(t, got)
-			if got.Code != http.StatusBadRequest || code != "invalid_request" || !slices.Contains(fields, c.field) || w.told.asked != nil {
+			if got.Code != http.StatusBadRequest || code != "invalid_request" || !slices.Contains(fields, c.field) || w.announced.asked != nil {
 				t.Errorf("%d %s %v: %s", got.Code, code, fields, got.Body)
 			}
 			// Limits that the schema cannot express, or that the checker does not read.
@@ -100,8 +100,8 @@ func TestAnnouncementNeedsAnAccountIfThereAreSeveral(t *testing.T) {
 	if code, fields := problemOf(t, w.announce(t, announced(1))); code != "invalid_request" || !slices.Contains(fields, "account") {
 		t.Error(code, fields)
 	}
-	if got := w.announce(t, `{"chargePermissionIds":["S01-0000000-0000001"],"account":"japan"}`); got.Code != http.StatusAccepted || w.told.account != "japan" {
-		t.Errorf("%d %s: %s", got.Code, got.Body, w.told.account)
+	if got := w.announce(t, `{"chargePermissionIds":["S01-0000000-0000001"],"account":"japan"}`); got.Code != http.StatusAccepted || w.announced.account != "japan" {
+		t.Errorf("%d %s: %s", got.Code, got.Body, w.announced.account)
 	}
 }
 
@@ -112,14 +112,14 @@ func TestAnnouncementNeedsTheMerchantsKey(t *testing.T) {
 		"Bearer the-current-key-2": http.StatusUnauthorized, "Basic the-current-key-1": http.StatusUnauthorized,
 	} {
 		w := newWorld()
-		if got := w.announce(t, announced(1), "Authorization", header); got.Code != want || (w.told.asked == nil) != (want == http.StatusUnauthorized) {
+		if got := w.announce(t, announced(1), "Authorization", header); got.Code != want || (w.announced.asked == nil) != (want == http.StatusUnauthorized) {
 			t.Errorf("%q: %d %s", header, got.Code, got.Body)
 		}
 	}
 	w := newWorld()
 	w.start.BearerKeys = nil
 	w.start.Caller = func(*http.Request) string { return "" }
-	if got := w.announce(t, announced(1)); got.Code != http.StatusUnauthorized || w.told.asked != nil {
+	if got := w.announce(t, announced(1)); got.Code != http.StatusUnauthorized || w.announced.asked != nil {
 		t.Errorf("without its authorizer the route answers %d", got.Code)
 	}
 	w.start.Caller = func(*http.Request) string { return "arn:aws:iam::000000000000:user/shop" }
@@ -136,13 +136,13 @@ func TestFailedAnnouncements(t *testing.T) {
 	})
 	t.Run("a body without end", func(t *testing.T) {
 		w := newWorld()
-		if got := w.announce(t, announced(1)+strings.Repeat(" ", maxAnnouncementBody)); got.Code != http.StatusRequestEntityTooLarge || w.told.asked != nil {
+		if got := w.announce(t, announced(1)+strings.Repeat(" ", maxAnnouncementBody)); got.Code != http.StatusRequestEntityTooLarge || w.announced.asked != nil {
 			t.Errorf("%d %s", got.Code, got.Body)
 		}
 	})
 	t.Run("the database is down", func(t *testing.T) {
 		w := newWorld()
-		w.told.down = errDown
+		w.announced.down = errDown
 		if got := w.announce(t, announced(1)); got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" {
 			t.Errorf("%d %s", got.Code, got.Body)
 		}
@@ -157,7 +157,7 @@ func TestFailedAnnouncements(t *testing.T) {
 	// The request is stored, and the reconciler sends the wake-up.
 	t.Run("the queue is down", func(t *testing.T) {
 		w := newWorld()
-		w.told.queue = errDown
+		w.announced.queue = errDown
 		if got := w.announce(t, announced(1)); got.Code != http.StatusAccepted || !strings.Contains(w.log.String(), "send wake-up: failed") {
 			t.Errorf("%d %s: %s", got.Code, got.Body, w.log.String())
 		}

@@ -65,8 +65,8 @@ type memory struct {
 	sessions    map[session.ID]session.Session
 	attempts    map[string]session.Attempt
 	reasons     map[string]string
-	holder      map[string]session.Held
-	told        session.Shown // of completed attempts
+	holder      map[string]session.Lease
+	changes     session.Shown // of completed attempts
 	down        error
 	noTokens    bool
 	begun       int
@@ -95,7 +95,7 @@ func (m *memory) Session(_ context.Context, id session.ID) (session.Session, boo
 	return s, ok, m.down
 }
 
-func (m *memory) Begin(_ context.Context, id session.ID, cs string, held session.Held, _ time.Duration) (session.Begun, error) {
+func (m *memory) Begin(_ context.Context, id session.ID, cs string, held session.Lease, _ time.Duration) (session.Begun, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.begun++
@@ -104,7 +104,7 @@ func (m *memory) Begin(_ context.Context, id session.ID, cs string, held session
 		return session.Begun{}, m.down
 	}
 	if m.attempts == nil {
-		m.attempts, m.holder, m.reasons = map[string]session.Attempt{}, map[string]session.Held{}, map[string]string{}
+		m.attempts, m.holder, m.reasons = map[string]session.Attempt{}, map[string]session.Lease{}, map[string]string{}
 	}
 	a, known := m.attempts[cs]
 	if !known && (s.CheckoutSessions >= session.MaxCheckoutSessions || !m.now().Before(s.ExpiresAt)) {
@@ -117,14 +117,14 @@ func (m *memory) Begin(_ context.Context, id session.ID, cs string, held session
 		m.attempts[cs] = a
 	}
 	b := session.Begun{Found: true, Session: s, Attempt: a, Foreign: a.Session != id}
-	b.Deferred = !b.Foreign && a.Outcome == "" && m.holder[cs] == (session.Held{}) && m.now().Before(m.due[cs])
-	if !b.Foreign && a.Outcome == "" && m.holder[cs] == (session.Held{}) && !b.Deferred {
+	b.Deferred = !b.Foreign && a.Outcome == "" && m.holder[cs] == (session.Lease{}) && m.now().Before(m.due[cs])
+	if !b.Foreign && a.Outcome == "" && m.holder[cs] == (session.Lease{}) && !b.Deferred {
 		m.holder[cs], b.Ours = held, true
 	}
 	return b, nil
 }
 
-func (m *memory) hold(cs string, held session.Held) {
+func (m *memory) hold(cs string, held session.Lease) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.holder[cs] = held
@@ -156,7 +156,9 @@ func (m *memory) Unidentified(_ context.Context, u session.Session) error {
 	return m.down
 }
 
-func (m *memory) Show(context.Context, session.Attempt) (session.Shown, error) { return m.told, m.down }
+func (m *memory) Show(context.Context, session.Attempt) (session.Shown, error) {
+	return m.changes, m.down
+}
 
 func (m *memory) Take(context.Context, wallet.AccountID, wallet.Call) (bool, time.Duration, error) {
 	return !m.noTokens, time.Hour, nil
@@ -177,7 +179,7 @@ func (m *memory) Return(context.Context, wallet.AccountID, wallet.Call, time.Dur
 func (m *memory) Settle(_ context.Context, q session.Settlement) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.holder[q.CheckoutSession] != q.Held {
+	if m.holder[q.CheckoutSession] != q.Lease {
 		return false, nil
 	}
 	delete(m.holder, q.CheckoutSession)
@@ -227,14 +229,14 @@ func (a *amazon) GetCheckoutSession(context.Context, string) (*amazonpay.Checkou
 
 // reader is a Refresher.
 type reader struct {
-	says wallet.Refreshed
-	err  error
-	told []wallet.Want
+	result   wallet.Refreshed
+	err      error
+	requests []wallet.Want
 }
 
 func (r *reader) Now(_ context.Context, w wallet.Want) (wallet.Refreshed, error) {
-	r.told = append(r.told, w)
-	return r.says, r.err
+	r.requests = append(r.requests, w)
+	return r.result, r.err
 }
 
 // announcements is an AnnounceStore and a Waker.
@@ -272,7 +274,7 @@ func (a *announcements) Wake(context.Context, wallet.AccountID, time.Time, time.
 	return a.queue
 }
 
-// signer signs by naming what it signed.
+// signer records what it signs.
 type signer struct{ signed *[][]byte }
 
 func (s signer) SignPayload(_ context.Context, p []byte) (string, error) {
@@ -282,21 +284,21 @@ func (s signer) SignPayload(_ context.Context, p []byte) (string, error) {
 
 // world has both functions with one store.
 type world struct {
-	store  *memory
-	amazon *amazon
-	reader *reader
-	shown  *shown
-	told   *announcements
-	signed [][]byte
-	log    bytes.Buffer
-	logger zerolog.Logger
-	now    time.Time
-	start  *Start
-	back   *Return
+	store     *memory
+	amazon    *amazon
+	reader    *reader
+	shown     *shown
+	announced *announcements
+	signed    [][]byte
+	log       bytes.Buffer
+	logger    zerolog.Logger
+	now       time.Time
+	start     *Start
+	back      *Return
 }
 
 func newWorld() *world {
-	w := &world{store: &memory{}, amazon: &amazon{permission: one}, reader: &reader{}, shown: &shown{}, told: &announcements{}, now: noon}
+	w := &world{store: &memory{}, amazon: &amazon{permission: one}, reader: &reader{}, shown: &shown{}, announced: &announcements{}, now: noon}
 	w.store.permissions = []session.Permission{{Account: "main", Type: paymentMethodOnFile, Followed: true, State: wallet.Chargeable, HasAddress: true}}
 	w.logger = zerolog.New(zerolog.SyncWriter(&w.log))
 	now := func() time.Time { return w.now }
@@ -310,7 +312,7 @@ func newWorld() *world {
 			ID: "main", MerchantID: "A1MERCHANT", Environment: merchant.Sandbox, Region: amazonpay.EU, PublicKeyID: "SANDBOX-KEY",
 			StoreID: "amzn1.application-oa2-client.0", LedgerCurrency: "EUR", Algorithm: amazonpay.PSSV2, Follow: wallet.DefaultFollowed(),
 		}},
-		Store: w.store, Refresher: w.reader, Announcements: w.told, Waker: w.told, Site: site, LinkLifetime: 30 * time.Minute, SetupOnly: true, Now: now,
+		Store: w.store, Refresher: w.reader, Announcements: w.announced, Waker: w.announced, Site: site, LinkLifetime: 30 * time.Minute, SetupOnly: true, Now: now,
 		Signer: func(wallet.AccountID) (Signer, error) { return signer{&w.signed}, nil },
 		BearerKeys: func(context.Context, bool) ([]string, error) {
 			return []string{"the-current-key-1", "the-previous-key"}, nil
@@ -318,8 +320,8 @@ func newWorld() *world {
 		NewID: func() session.ID { return some },
 	}
 	w.back = &Return{
-		Store: w.store, Refresher: w.reader, Site: site, Patience: 5 * time.Second, Now: now,
-		NewHeld: func() session.Held { return session.Held{byte(w.store.begun + 1)} },
+		Store: w.store, Refresher: w.reader, Site: site, Timeout: 5 * time.Second, Now: now,
+		NewLease: func() session.Lease { return session.Lease{byte(w.store.begun + 1)} },
 		Completer: &session.Completer{Store: w.store, Jitter: func() float64 { return 0 },
 			API: func(wallet.AccountID) (session.API, error) { return w.amazon, nil }},
 	}

@@ -367,18 +367,18 @@ func TestAnswersMatchTheDescription(t *testing.T) {
 		{"new", "/charge-permissions", announced(3), nil, nil, 202},
 		{"the most", "/charge-permissions", everything("/charge-permissions"), nil, nil, 202},
 		{"every status", "/charge-permissions", announced(len(wallet.AnnouncementStatuses())), func(w *world) {
-			w.told.stored = map[wallet.ChargePermissionID]wallet.AnnouncementStatus{}
+			w.announced.stored = map[wallet.ChargePermissionID]wallet.AnnouncementStatus{}
 			for i, status := range wallet.AnnouncementStatuses() {
-				w.told.stored[wallet.ChargePermissionID(fmt.Sprintf("S01-0000000-%07d", i+1))] = status
+				w.announced.stored[wallet.ChargePermissionID(fmt.Sprintf("S01-0000000-%07d", i+1))] = status
 			}
 		}, nil, 202},
 		{"known", "/charge-permissions", announced(1), func(w *world) {
-			w.told.stored = map[wallet.ChargePermissionID]wallet.AnnouncementStatus{one: wallet.AnnouncementStored}
+			w.announced.stored = map[wallet.ChargePermissionID]wallet.AnnouncementStatus{one: wallet.AnnouncementStored}
 		}, nil, 200},
 		{"no id", "/charge-permissions", `{"chargePermissionIds":["x",""]}`, nil, nil, 400},
 		{"no key", "/charge-permissions", announced(1), nil, []string{"Authorization", ""}, 401},
 		{"too large", "/charge-permissions", announced(1) + strings.Repeat(" ", maxAnnouncementBody), nil, nil, 413},
-		{"the database is down", "/charge-permissions", announced(1), func(w *world) { w.told.down = errDown }, nil, 503},
+		{"the database is down", "/charge-permissions", announced(1), func(w *world) { w.announced.down = errDown }, nil, 503},
 		{"the key is not to be had", "/charge-permissions", announced(1), func(w *world) {
 			w.start.BearerKeys = func(context.Context, bool) ([]string, error) { return nil, errDown }
 		}, nil, 503},

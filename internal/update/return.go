@@ -24,9 +24,9 @@ type Return struct {
 	Completer *session.Completer
 	Refresher Refresher
 	Site      Site
-	// Patience limits how long a buyer waits for the outcome.
-	Patience time.Duration
-	NewHeld  func() session.Held
+	// Timeout limits how long a buyer waits for the outcome.
+	Timeout  time.Duration
+	NewLease func() session.Lease
 	Now      func() time.Time
 	Metrics  *telemetry.Metrics
 }
@@ -38,7 +38,7 @@ type ReturnStore interface {
 	// the attempt to held for d, unless it has its outcome, is leased, or belongs
 	// to another update session. It refuses a new Checkout Session after the
 	// session's end or beyond the limit.
-	Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Held, d time.Duration) (session.Begun, error)
+	Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Lease, d time.Duration) (session.Begun, error)
 	// Attempt returns an attempt as it stands.
 	Attempt(ctx context.Context, a wallet.AccountID, checkoutSession string) (session.Attempt, error)
 	// Cancel stores that the buyer cancelled on Amazon's page, and returns the
@@ -52,7 +52,7 @@ type ReturnStore interface {
 	Show(ctx context.Context, a session.Attempt) (session.Shown, error)
 }
 
-// holdFor is added to Patience for the lease of an attempt. In this time the last
+// holdFor is added to Timeout for the lease of an attempt. In this time the last
 // call ends and its result is stored.
 const holdFor = 15 * time.Second
 
@@ -201,8 +201,8 @@ func (r *Return) unidentified(w http.ResponseWriter, q *http.Request, id session
 // finish brings the attempt to its outcome, or reads a stored outcome.
 func (r *Return) finish(w http.ResponseWriter, q *http.Request, id session.ID, checkoutSession string) {
 	ctx := q.Context()
-	held := r.NewHeld()
-	b, err := r.Store.Begin(ctx, id, checkoutSession, held, r.Patience+holdFor)
+	held := r.NewLease()
+	b, err := r.Store.Begin(ctx, id, checkoutSession, held, r.Timeout+holdFor)
 	switch {
 	case err != nil:
 		r.unavailable(w, q, err)
@@ -231,7 +231,7 @@ func (r *Return) finish(w http.ResponseWriter, q *http.Request, id session.ID, c
 	a := b.Attempt
 	switch {
 	case b.Ours:
-		if a, b.Ours, err = r.Completer.Finish(ctx, a, held, r.Patience); err != nil {
+		if a, b.Ours, err = r.Completer.Finish(ctx, a, held, r.Timeout); err != nil {
 			// Amazon has the outcome even if we could not store it. The reconciler
 			// will fetch it.
 			zerolog.Ctx(ctx).Error().Err(err).Msg("store outcome: failed; the reconciler will fetch it")
@@ -260,7 +260,7 @@ func (r *Return) finish(w http.ResponseWriter, q *http.Request, id session.ID, c
 // await waits for the request that has leased the attempt, such as the first of two
 // clicks.
 func (r *Return) await(ctx context.Context, a session.Attempt) session.Attempt {
-	ctx, cancel := deadline.Within(ctx, r.Patience, pageTime)
+	ctx, cancel := deadline.Within(ctx, r.Timeout, pageTime)
 	defer cancel()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()

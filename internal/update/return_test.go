@@ -42,7 +42,7 @@ func TestReturnShowsTheOutcome(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld()
-			w.amazon.err, w.store.told = c.err, c.shown
+			w.amazon.err, w.store.changes = c.err, c.shown
 			s := w.session(func(s *session.Session) { s.Locale = "de_DE" })
 			if got := w.returns(t, s); got.Code != http.StatusOK || len(w.shown.results) != 1 {
 				t.Fatalf("%d, %+v", got.Code, w.shown)
@@ -65,7 +65,7 @@ func TestCompletionIsReadAtOnce(t *testing.T) {
 	w := newWorld()
 	w.returns(t, w.session(nil))
 	want := []wallet.Want{{Account: "main", ChargePermission: one, Priority: wallet.PriorityReturn, At: noon.Add(time.Second)}}
-	if d := cmp.Diff(want, w.reader.told); d != "" {
+	if d := cmp.Diff(want, w.reader.requests); d != "" {
 		t.Error(d)
 	}
 	// If the read fails, the buyer still gets the page.
@@ -82,9 +82,9 @@ func TestReturnOfAnotherBuyerIsRefused(t *testing.T) {
 	w := newWorld()
 	w.amazon.permission = other
 	got := w.returns(t, w.session(nil))
-	if got.Code != http.StatusSeeOther || len(w.reader.told) != 0 || w.store.sessions[some].State != session.Failed ||
+	if got.Code != http.StatusSeeOther || len(w.reader.requests) != 0 || w.store.sessions[some].State != session.Failed ||
 		w.store.reasons[checkout] != session.ReasonOtherPermission {
-		t.Errorf("%d, read %v, %+v", got.Code, w.reader.told, w.store.attempts)
+		t.Errorf("%d, read %v, %+v", got.Code, w.reader.requests, w.store.attempts)
 	}
 	if !strings.Contains(w.log.String(), `"event":"security"`) {
 		t.Error(w.log.String())
@@ -141,13 +141,13 @@ func TestCheckoutSessionOfAnotherUpdateIsRefused(t *testing.T) {
 func TestReloadIsAnsweredFromTheRecord(t *testing.T) {
 	w := newWorld()
 	s := w.session(nil)
-	w.store.told = session.Shown{Any: true, New: newAddress}
+	w.store.changes = session.Shown{Any: true, New: newAddress}
 	w.returns(t, s)
-	w.store.told.New = nil
+	w.store.changes.New = nil
 	w.returns(t, s)
 	w.returns(t, s)
-	if w.amazon.calls != 1 || len(w.reader.told) != 1 || len(w.shown.results) != 3 {
-		t.Errorf("%d completions, %d reads, %d pages", w.amazon.calls, len(w.reader.told), len(w.shown.results))
+	if w.amazon.calls != 1 || len(w.reader.requests) != 1 || len(w.shown.results) != 3 {
+		t.Errorf("%d completions, %d reads, %d pages", w.amazon.calls, len(w.reader.requests), len(w.shown.results))
 	}
 	for i, r := range w.shown.results {
 		if r.Outcome != pages.Success || (r.City != "") != (i == 0) {
@@ -160,7 +160,7 @@ func TestOneOfTwoClicksCompletesAndBothShowTheOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		s := w.session(nil)
-		w.store.told = session.Shown{Any: true}
+		w.store.changes = session.Shown{Any: true}
 		w.amazon.hold = make(chan struct{})
 		var wg sync.WaitGroup
 		wg.Go(func() { w.returns(t, s) })
@@ -184,7 +184,7 @@ func TestWaitForAnotherRequestEndsWithTheCheckingPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		s := w.session(nil)
-		if _, err := w.store.Begin(t.Context(), s.ID, checkout, session.Held{99}, 0); err != nil {
+		if _, err := w.store.Begin(t.Context(), s.ID, checkout, session.Lease{99}, 0); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
@@ -192,7 +192,7 @@ func TestWaitForAnotherRequestEndsWithTheCheckingPage(t *testing.T) {
 		if w.amazon.calls != 0 || len(w.shown.results) != 1 || w.shown.results[0].Outcome != pages.Checking {
 			t.Errorf("%d calls, %+v", w.amazon.calls, w.shown.results)
 		}
-		if took := time.Since(start); took != w.back.Patience {
+		if took := time.Since(start); took != w.back.Timeout {
 			t.Errorf("waited %s", took)
 		}
 	})
@@ -208,16 +208,16 @@ func TestLostLeaseShowsTheOutcomeThatAnotherStored(t *testing.T) {
 		synctest.Wait()
 		// Another worker takes the lease and has the outcome a second later.
 		a, _ := w.store.Attempt(t.Context(), "main", checkout)
-		w.store.hold(checkout, session.Held{99})
+		w.store.hold(checkout, session.Lease{99})
 		close(w.amazon.hold)
 		time.Sleep(time.Second)
 		a.Outcome = session.OutcomeFailed
-		if ours, err := w.store.Settle(t.Context(), session.Settlement{Attempt: a, Held: session.Held{99}, Reason: "BuyerCanceled"}); !ours || err != nil {
+		if ours, err := w.store.Settle(t.Context(), session.Settlement{Attempt: a, Lease: session.Lease{99}, Reason: "BuyerCanceled"}); !ours || err != nil {
 			t.Fatal(ours, err)
 		}
 		wg.Wait()
-		if len(w.shown.results) != 0 || len(w.reader.told) != 0 {
-			t.Errorf("shown %+v, read %+v", w.shown.results, w.reader.told)
+		if len(w.shown.results) != 0 || len(w.reader.requests) != 0 {
+			t.Errorf("shown %+v, read %+v", w.shown.results, w.reader.requests)
 		}
 	})
 }
@@ -255,7 +255,7 @@ func TestBuyerIsSentToTheMerchantsPageWithTheOutcome(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld()
-			w.amazon.err, w.store.told = c.err, c.shown
+			w.amazon.err, w.store.changes = c.err, c.shown
 			got := w.returns(t, w.session(func(s *session.Session) { s.StartURL, s.ReturnTo = c.start, c.returnTo }))
 			to := got.Header().Get("Location")
 			if c.want == "" {
@@ -308,7 +308,7 @@ func TestReturnByTheCancelURLWithoutACheckoutSessionIsACancellation(t *testing.T
 			if c.want == "" && got.Code != http.StatusSeeOther || c.want != "" && (len(w.shown.results) != 1 || w.shown.results[0].Outcome != c.want) {
 				t.Errorf("%s: %d, %+v", c.state, got.Code, w.shown)
 			}
-			if got := w.store.sessions[some].State; got != c.after || w.amazon.calls != 0 || len(w.reader.told) != 0 {
+			if got := w.store.sessions[some].State; got != c.after || w.amazon.calls != 0 || len(w.reader.requests) != 0 {
 				t.Errorf("%s became %s", c.state, got)
 			}
 		}
@@ -345,7 +345,7 @@ func TestReturnWithoutACheckoutSessionIsCheckedByARead(t *testing.T) {
 			if c.want == pages.Checking {
 				want = []wallet.Want{{Account: "main", ChargePermission: one, Priority: wallet.PriorityReturn}}
 			}
-			if d := cmp.Diff(want, w.reader.told); d != "" {
+			if d := cmp.Diff(want, w.reader.requests); d != "" {
 				t.Errorf("%s: reads: %s", c.state, d)
 			}
 			if got := w.store.sessions[some].State; got != c.state || w.amazon.calls != 0 {
@@ -366,7 +366,7 @@ func TestReturnsWithoutACheckoutSessionRequestALimitedNumberOfReads(t *testing.T
 	for range 3 * session.MaxCheckoutSessions {
 		w.get(t.Context(), w.returnURL(t, s))
 	}
-	if n := len(w.reader.told); n != session.MaxCheckoutSessions {
+	if n := len(w.reader.requests); n != session.MaxCheckoutSessions {
 		t.Errorf("%d reads", n)
 	}
 	if n := len(w.shown.results); n != 3*session.MaxCheckoutSessions {
@@ -545,7 +545,7 @@ func TestReturnWhileTheDatabaseIsDownCanBeTriedAgain(t *testing.T) {
 func TestReturnLogsNothingOfTheBuyerAndNoToken(t *testing.T) {
 	for _, err := range []error{nil, &amazonpay.Error{StatusCode: 422, ReasonCode: "CheckoutSessionCanceled"}, &amazonpay.Error{StatusCode: 401}} {
 		w := newWorld()
-		w.amazon.err, w.store.told = err, session.Shown{Any: true, New: newAddress}
+		w.amazon.err, w.store.changes = err, session.Shown{Any: true, New: newAddress}
 		s := w.session(nil)
 		w.returns(t, s)
 		log := w.log.String()

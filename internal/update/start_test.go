@@ -266,7 +266,7 @@ func TestChargePermissionNeverReadIsReadFirst(t *testing.T) {
 	closed.State.State = wallet.Closed
 	for _, c := range []struct {
 		name   string
-		says   wallet.Refreshed
+		result wallet.Refreshed
 		err    error
 		status int
 		want   string // code, or product type
@@ -282,9 +282,9 @@ func TestChargePermissionNeverReadIsReadFirst(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld()
-			w.store.permissions, w.reader.says, w.reader.err = nil, c.says, c.err
+			w.store.permissions, w.reader.result, w.reader.err = nil, c.result, c.err
 			got := w.post(t, `{"chargePermissionId":"S01-0000000-0000001","update":"payment_method"}`)
-			if d := cmp.Diff([]wallet.Want{{Account: "main", ChargePermission: one, Priority: wallet.PriorityReturn}}, w.reader.told); d != "" {
+			if d := cmp.Diff([]wallet.Want{{Account: "main", ChargePermission: one, Priority: wallet.PriorityReturn}}, w.reader.requests); d != "" {
 				t.Error(d)
 			}
 			if got.Code != c.status {
@@ -305,7 +305,7 @@ func TestChargePermissionNeverReadIsReadFirst(t *testing.T) {
 	for hasAddress, want := range map[bool]string{true: "PayAndShip", false: "PayOnly"} {
 		w := newWorld()
 		w.store.permissions[0].Erased, w.store.permissions[0].HasAddress = true, false
-		w.reader.says = wallet.Refreshed{Kind: "read", State: state, HasAddress: hasAddress}
+		w.reader.result = wallet.Refreshed{Kind: "read", State: state, HasAddress: hasAddress}
 		got := w.post(t, `{"chargePermissionId":"S01-0000000-0000001","update":"payment_method"}`)
 		if got.Code != http.StatusCreated {
 			t.Fatalf("%d: %s", got.Code, got.Body)
@@ -313,16 +313,16 @@ func TestChargePermissionNeverReadIsReadFirst(t *testing.T) {
 		if a := answerOf(t, got); a.Checkout.ProductType != want {
 			t.Errorf("%s, not %s", a.Checkout.ProductType, want)
 		}
-		w.reader.says = wallet.Refreshed{State: state} // the stored state, because there is no token
+		w.reader.result = wallet.Refreshed{State: state} // the stored state, because there is no token
 		if got := w.post(t, asked); got.Code != http.StatusServiceUnavailable {
 			t.Errorf("erased and unreadable: %d", got.Code)
 		}
 	}
 	// A charge permission whose type is followed only now is read too.
 	w := newWorld()
-	w.store.permissions, w.reader.says = []session.Permission{{Account: "main", Type: paymentMethodOnFile}}, wallet.Refreshed{Kind: "read", State: state}
-	if got := w.post(t, asked); got.Code != http.StatusCreated || len(w.reader.told) != 1 {
-		t.Error(got.Code, w.reader.told)
+	w.store.permissions, w.reader.result = []session.Permission{{Account: "main", Type: paymentMethodOnFile}}, wallet.Refreshed{Kind: "read", State: state}
+	if got := w.post(t, asked); got.Code != http.StatusCreated || len(w.reader.requests) != 1 {
+		t.Error(got.Code, w.reader.requests)
 	}
 }
 

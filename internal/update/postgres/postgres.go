@@ -129,7 +129,7 @@ func queueSession(b *pgx.Batch, id session.ID, out *session.Session, found *bool
 // attempt to held, unless it has its outcome, is leased, or belongs to another
 // session. Repeated with the same token it keeps the lease. It stores no
 // new attempt after the session's end or beyond session.MaxCheckoutSessions.
-func (s *Store) Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Held, d time.Duration) (session.Begun, error) {
+func (s *Store) Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Lease, d time.Duration) (session.Begun, error) {
 	var out session.Begun
 	var token string
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
@@ -226,7 +226,7 @@ func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, er
 			s.refreshes.QueueRequest(b, wallet.Want{Account: q.Account, ChargePermission: q.ChargePermission, Priority: wallet.PrioritySweep})
 		}
 		b.Queue(sqlLock, q.Session.String())
-		b.Queue(sqlSettle, q.Account, q.CheckoutSession, q.Held.String(), pg.NullIfEmpty(q.Outcome), pg.NullIfEmpty(q.Reason), pg.NullIfZero(q.CompletedAt),
+		b.Queue(sqlSettle, q.Account, q.CheckoutSession, q.Lease.String(), pg.NullIfEmpty(q.Outcome), pg.NullIfEmpty(q.Reason), pg.NullIfZero(q.CompletedAt),
 			pg.NullIfEmpty(q.RequestID), q.Key, q.Failures, pg.NullIfEmpty(q.Error), q.Again.Seconds(), s.db.Now()).
 			Exec(func(tag pgconn.CommandTag) error {
 				ours = tag.RowsAffected() == 1

@@ -51,7 +51,7 @@ func (u *updates) change(facet, after string) {
 		select n, 'main', $1, $2, $3::jsonb, 'ipn', $4 from f`, pgtest.PermissionOne, facet, after, u.Now)
 }
 
-func (u *updates) begin(n byte, checkout string, held session.Held) session.Begun {
+func (u *updates) begin(n byte, checkout string, held session.Lease) session.Begun {
 	u.T.Helper()
 	b, err := u.Begin(u.T.Context(), pgtest.SessionID(n), checkout, held, holdForAMinute)
 	if err != nil {
@@ -74,7 +74,7 @@ func (u *updates) complete(n byte, checkout string) session.Attempt {
 	u.T.Helper()
 	b := u.begin(n, checkout, pgtest.Token(9))
 	b.Attempt.Outcome, b.Attempt.CompletedAt = session.OutcomeCompleted, u.Now
-	if !u.settle(session.Settlement{Attempt: b.Attempt, Held: pgtest.Token(9)}) {
+	if !u.settle(session.Settlement{Attempt: b.Attempt, Lease: pgtest.Token(9)}) {
 		u.T.Fatal("not ours")
 	}
 	return b.Attempt
@@ -149,7 +149,7 @@ func TestAttemptHasOneLeaseAtATime(t *testing.T) {
 	// The first worker stores its outcome too late.
 	late := first.Attempt
 	late.Outcome, late.CompletedAt = session.OutcomeCompleted, u.Now
-	if u.settle(session.Settlement{Attempt: late, Held: pgtest.Token(1)}) {
+	if u.settle(session.Settlement{Attempt: late, Lease: pgtest.Token(1)}) {
 		t.Error("the old lease settled the attempt")
 	}
 	if got := u.state(1); got != "returned" {
@@ -286,7 +286,7 @@ func TestExpiredSessionRefusesCheckoutSessions(t *testing.T) {
 	u.Now = s.ExpiresAt.Add(-time.Second)
 	failed := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1)).Attempt
 	failed.Outcome = session.OutcomeFailed
-	u.settle(session.Settlement{Attempt: failed, Held: pgtest.Token(1), Reason: "BuyerCanceled"})
+	u.settle(session.Settlement{Attempt: failed, Lease: pgtest.Token(1), Reason: "BuyerCanceled"})
 	if b := u.begin(1, pgtest.CheckoutTwo, pgtest.Token(2)); !b.Ours {
 		t.Errorf("no second try after a failure: %+v", b)
 	}
@@ -341,7 +341,7 @@ func TestOpenAttemptsAreTakenFromEachWalletInTurn(t *testing.T) {
 	open := func(n byte, checkout string) {
 		t.Helper()
 		a := u.begin(n, checkout, pgtest.Token(7)).Attempt
-		u.settle(session.Settlement{Attempt: a, Held: pgtest.Token(7), Error: "no answer", Again: time.Minute})
+		u.settle(session.Settlement{Attempt: a, Lease: pgtest.Token(7), Error: "no answer", Again: time.Minute})
 		u.Now = u.Now.Add(time.Second)
 	}
 	u.StartSession(1)
@@ -377,7 +377,7 @@ func TestOldUpdatesAreDeleted(t *testing.T) {
 	u.StartSession(2)
 	failed := u.begin(2, checkoutNumbered(2), pgtest.Token(1)).Attempt
 	failed.Outcome = session.OutcomeFailed
-	u.settle(session.Settlement{Attempt: failed, Held: pgtest.Token(1), Reason: "BuyerCanceled"})
+	u.settle(session.Settlement{Attempt: failed, Lease: pgtest.Token(1), Reason: "BuyerCanceled"})
 	u.Now = u.Now.Add(time.Second)
 	u.StartSession(3) // has not ended
 	u.begin(3, checkoutNumbered(3), pgtest.Token(1))
@@ -432,12 +432,12 @@ func TestSessionFollowsItsAttempts(t *testing.T) {
 	one := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1)).Attempt
 	two := u.begin(1, pgtest.CheckoutTwo, pgtest.Token(2)).Attempt
 	one.Outcome = session.OutcomeFailed
-	u.settle(session.Settlement{Attempt: one, Held: pgtest.Token(1), Reason: "BuyerCanceled"})
+	u.settle(session.Settlement{Attempt: one, Lease: pgtest.Token(1), Reason: "BuyerCanceled"})
 	if got := u.state(1); got != "returned" {
 		t.Errorf("with one open: %s", got)
 	}
 	two.Failures, two.Key = 2, 1
-	u.settle(session.Settlement{Attempt: two, Held: pgtest.Token(2), Error: "no answer", Again: time.Minute})
+	u.settle(session.Settlement{Attempt: two, Lease: pgtest.Token(2), Error: "no answer", Again: time.Minute})
 	if got := u.state(1); got != "returned" {
 		t.Errorf("with one unclear: %s", got)
 	}
@@ -451,7 +451,7 @@ func TestSessionFollowsItsAttempts(t *testing.T) {
 	}
 	two = again.Attempt
 	two.Outcome = session.OutcomeFailed
-	u.settle(session.Settlement{Attempt: two, Held: pgtest.Token(3), Reason: "Declined"})
+	u.settle(session.Settlement{Attempt: two, Lease: pgtest.Token(3), Reason: "Declined"})
 	if got := u.state(1); got != "failed Declined" {
 		t.Errorf("with both failed: %s", got)
 	}
@@ -465,7 +465,7 @@ func TestSessionFollowsItsAttempts(t *testing.T) {
 	}
 	fourth := u.begin(1, "bd504926-f659-4ad7-a1a9-000000000004", pgtest.Token(5)).Attempt
 	fourth.Outcome = session.OutcomeFailed
-	u.settle(session.Settlement{Attempt: fourth, Held: pgtest.Token(5), Reason: "BuyerCanceled"})
+	u.settle(session.Settlement{Attempt: fourth, Lease: pgtest.Token(5), Reason: "BuyerCanceled"})
 	if got := u.state(1); got != "completed" {
 		t.Errorf("a completed session became %s", got)
 	}
@@ -655,11 +655,11 @@ func TestSeveralRefusedCheckoutSessionsPauseTheirCalls(t *testing.T) {
 	refuse("a", false)
 	refuse("b", false)
 	refuse("a", false)
-	b, err := u.Begin(t.Context(), of.ID, "checkout", session.Held{1}, time.Minute)
+	b, err := u.Begin(t.Context(), of.ID, "checkout", session.Lease{1}, time.Minute)
 	if err != nil || !b.Ours {
 		t.Fatal(b.Ours, err)
 	}
-	if _, err := u.Settle(t.Context(), session.Settlement{Attempt: b.Attempt, Held: session.Held{1}, Error: "open",
+	if _, err := u.Settle(t.Context(), session.Settlement{Attempt: b.Attempt, Lease: session.Lease{1}, Error: "open",
 		Answered: []wallet.Call{wallet.CompleteCheckoutSession}}); err != nil {
 		t.Fatal(err)
 	}
@@ -710,7 +710,7 @@ func TestOpenReturnsAttemptsWhenTheyAreDue(t *testing.T) {
 	if n := openNow(); n != 0 {
 		t.Errorf("%d while it is leased", n)
 	}
-	u.settle(session.Settlement{Attempt: a, Held: pgtest.Token(1), Again: time.Minute})
+	u.settle(session.Settlement{Attempt: a, Lease: pgtest.Token(1), Again: time.Minute})
 	if n := openNow(); n != 0 {
 		t.Errorf("%d before its time", n)
 	}

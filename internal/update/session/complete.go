@@ -181,7 +181,7 @@ const settleTime = 5 * time.Second
 //
 // Every call takes a token of its bucket. No other code retries within an
 // invocation.
-func (c *Completer) Finish(ctx context.Context, a Attempt, held Held, timeout time.Duration) (Attempt, bool, error) {
+func (c *Completer) Finish(ctx context.Context, a Attempt, held Lease, timeout time.Duration) (Attempt, bool, error) {
 	calls, end := deadline.Within(ctx, timeout, settleTime)
 	s := c.work(calls, a, held, timeout)
 	end()
@@ -218,8 +218,8 @@ func (c *Completer) Finish(ctx context.Context, a Attempt, held Held, timeout ti
 }
 
 // work calls Amazon Pay until there is an outcome or the time is up.
-func (c *Completer) work(ctx context.Context, a Attempt, held Held, timeout time.Duration) Settlement {
-	s := Settlement{Attempt: a, Held: held, Again: backoff(a.Failures)}
+func (c *Completer) work(ctx context.Context, a Attempt, held Lease, timeout time.Duration) Settlement {
+	s := Settlement{Attempt: a, Lease: held, Again: backoff(a.Failures)}
 	api, err := c.API(a.Account)
 	if err != nil {
 		s.Error = err.Error()

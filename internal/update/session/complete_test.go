@@ -147,7 +147,7 @@ func finished(t *testing.T, a *amazon, b *bucket, from Attempt, timeout time.Dur
 	a.t = t
 	c := &Completer{Store: b, Jitter: func() float64 { return 0 }, Pause: time.Minute, API: func(wallet.AccountID) (API, error) { return a, nil }}
 	from.Account, from.ChargePermission, from.CheckoutSession = "main", permission, checkout
-	got, ours, err := c.Finish(t.Context(), from, Held{1}, timeout)
+	got, ours, err := c.Finish(t.Context(), from, Lease{1}, timeout)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func TestUnknownCheckoutSessionIsASecurityEvent(t *testing.T) {
 		a := &amazon{t: t, complete: []said{c.says}}
 		m := telemetry.NewMetrics(&out, "checkout-return", time.Now)
 		f := &Completer{Store: &bucket{}, Jitter: func() float64 { return 0 }, Metrics: m, API: func(wallet.AccountID) (API, error) { return a, nil }}
-		if _, _, err := f.Finish(t.Context(), Attempt{Account: "main", ChargePermission: permission, CheckoutSession: checkout}, Held{1}, 0); err != nil {
+		if _, _, err := f.Finish(t.Context(), Attempt{Account: "main", ChargePermission: permission, CheckoutSession: checkout}, Lease{1}, 0); err != nil {
 			t.Fatal(err)
 		}
 		m.Flush()
@@ -428,7 +428,7 @@ func TestAnotherBuyersSessionIsASecurityEvent(t *testing.T) {
 	a, b := &amazon{t: t, complete: []said{another}}, &bucket{}
 	c := &Completer{Store: b, Jitter: func() float64 { return 0 }, API: func(wallet.AccountID) (API, error) { return a, nil }}
 	ctx := zerolog.New(&log).WithContext(t.Context())
-	if _, _, err := c.Finish(ctx, Attempt{Account: "main", ChargePermission: permission, CheckoutSession: checkout}, Held{1}, 0); err != nil {
+	if _, _, err := c.Finish(ctx, Attempt{Account: "main", ChargePermission: permission, CheckoutSession: checkout}, Lease{1}, 0); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(log.String(), `"event":"security"`) || !strings.Contains(log.String(), checkout) {
@@ -462,7 +462,7 @@ type owed struct {
 }
 
 func (o *owed) Open(context.Context, wallet.AccountID, int) ([]Open, error) { return o.open, nil }
-func (o *owed) Begin(_ context.Context, id ID, cs string, _ Held, _ time.Duration) (Begun, error) {
+func (o *owed) Begin(_ context.Context, id ID, cs string, _ Lease, _ time.Duration) (Begun, error) {
 	return Begun{Found: true, Ours: o.ours, Attempt: Attempt{Account: "main", ChargePermission: permission, Session: id, CheckoutSession: cs}}, nil
 }
 func (o *owed) Left(context.Context, wallet.AccountID, int) ([]Left, error) { return o.left, o.leftErr }
@@ -491,7 +491,7 @@ func TestReconcilerFinishesOpenUpdates(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := &amazon{t: t, complete: []said{completed}}
-			u := &Unfinished{Store: &c.store, Most: 10, NewHeld: func() Held { return Held{1} },
+			u := &Unfinished{Store: &c.store, Limit: 10, NewLease: func() Lease { return Lease{1} },
 				Completer: &Completer{Store: &c.store, Jitter: func() float64 { return 0 }, API: func(wallet.AccountID) (API, error) { return a, nil }}}
 			if err := u.Do(t.Context(), "main"); (err != nil) != c.err {
 				t.Error(err)
@@ -553,7 +553,7 @@ func TestSilentAmazonLeavesTimeToStoreTheAttempt(t *testing.T) {
 				defer cancel()
 				store, began := &held{hangs: hangs}, time.Now()
 				completer := &Completer{Store: store, Jitter: func() float64 { return 0 }, API: func(wallet.AccountID) (API, error) { return silent{}, nil }}
-				_, _, err := completer.Finish(ctx, Attempt{Account: "main", ChargePermission: permission, CheckoutSession: checkout}, Held{1}, c.timeout)
+				_, _, err := completer.Finish(ctx, Attempt{Account: "main", ChargePermission: permission, CheckoutSession: checkout}, Lease{1}, c.timeout)
 				want := c.calls
 				if hangs {
 					want += c.store

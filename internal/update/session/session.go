@@ -96,14 +96,14 @@ type Progress struct {
 	Failures int // with that key
 }
 
-// Held is the random token of a lease. Only its holder may complete the attempt and
+// Lease is the random token of a lease. Only its holder may complete the attempt and
 // store the outcome.
-type Held = uuid.UUID
+type Lease = uuid.UUID
 
 // Settlement is the result of work on an attempt.
 type Settlement struct {
 	Attempt
-	Held   Held
+	Lease  Lease
 	Reason string // of a failure, for the logs
 	// Error is the last error if there is no outcome. Again is how long the
 	// reconciler waits before the next try.

@@ -16,7 +16,7 @@ type UnfinishedStore interface {
 	// Open returns attempts without an outcome that are not leased.
 	Open(ctx context.Context, a wallet.AccountID, limit int) ([]Open, error)
 	// Begin leases an attempt, see update.ReturnStore.
-	Begin(ctx context.Context, id ID, checkoutSession string, held Held, d time.Duration) (Begun, error)
+	Begin(ctx context.Context, id ID, checkoutSession string, held Lease, d time.Duration) (Begun, error)
 	// Left returns the updates that are due for a refresh.
 	Left(ctx context.Context, a wallet.AccountID, limit int) ([]Left, error)
 	// WantLeft requests that refresh, and ends the session if it expired.
@@ -37,9 +37,9 @@ type Open struct {
 type Unfinished struct {
 	Store     UnfinishedStore
 	Completer *Completer
-	NewHeld   func() Held
-	// Most limits the updates of each kind in one run for an account.
-	Most int
+	NewLease  func() Lease
+	// Limit limits the updates of each kind in one run for an account.
+	Limit int
 }
 
 // leastTime is the time that must be left to begin another attempt: for one call and
@@ -58,7 +58,7 @@ func (u *Unfinished) Name() string { return "updates" }
 // until the deadline of ctx.
 func (u *Unfinished) Do(ctx context.Context, a wallet.AccountID) error {
 	var failed []error
-	left, err := u.Store.Left(ctx, a, u.Most)
+	left, err := u.Store.Left(ctx, a, u.Limit)
 	failed = append(failed, err)
 	for _, l := range left {
 		err := u.Store.WantLeft(ctx, l)
@@ -68,7 +68,7 @@ func (u *Unfinished) Do(ctx context.Context, a wallet.AccountID) error {
 		}
 	}
 	failed = append(failed, u.Store.NoteStored(ctx, a))
-	open, err := u.Store.Open(ctx, a, u.Most)
+	open, err := u.Store.Open(ctx, a, u.Limit)
 	failed = append(failed, err)
 	for i, o := range open {
 		if end, bounded := ctx.Deadline(); i > 0 && bounded && time.Until(end) < leastTime {
@@ -81,7 +81,7 @@ func (u *Unfinished) Do(ctx context.Context, a wallet.AccountID) error {
 
 // finish tries once to bring an attempt to its outcome.
 func (u *Unfinished) finish(ctx context.Context, o Open) error {
-	held := u.NewHeld()
+	held := u.NewLease()
 	b, err := u.Store.Begin(ctx, o.Session, o.CheckoutSession, held, holdOne)
 	if err != nil || !b.Ours {
 		return err // another request has the lease, because the buyer came back
