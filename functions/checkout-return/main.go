@@ -1,5 +1,5 @@
-// Checkout-return takes the buyer back from Amazon's page: it completes the
-// Checkout Session, reads the wallet at once and tells the buyer the outcome.
+// Checkout-return takes the buyer back from Amazon's page. It completes the Checkout
+// Session, reads the wallet at once and shows the buyer the outcome.
 package main
 
 import (
@@ -39,7 +39,7 @@ func main() {
 	aws, err := config.LoadAWS(context.Background())
 	exitOn(err)
 	views, err := pages.New(pages.Options{CSP: c.CSP, Failed: func(q *http.Request, err error) {
-		zerolog.Ctx(q.Context()).Error().Err(err).Msg("a page could not be written")
+		zerolog.Ctx(q.Context()).Error().Err(err).Msg("write page: failed")
 	}})
 	exitOn(err)
 	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)
@@ -63,8 +63,8 @@ func main() {
 			PublicURL: c.PublicURL, ReturnOrigins: c.ReturnOrigins, MerchantName: c.MerchantName, MerchantURL: c.MerchantURL, Pages: views,
 			Tokens: update.Tokens{Now: time.Now, Secrets: secrets.Links(c.LinkSecret)},
 		},
-		Patience: c.Patience,
-		NewHeld:  uuid.New,
+		Timeout:  c.ReturnTimeout,
+		NewLease: uuid.New,
 		Now:      time.Now, Metrics: metrics,
 	}
 	awslambda.Start(log, metrics, awslambda.HTTP(back.Handler()))

@@ -55,12 +55,12 @@ func main() {
 		Store: updatepg.New(db, store), Refresher: refresher, LinkLifetime: c.LinkLifetime, NewID: uuid.New, Now: time.Now, Metrics: metrics,
 		Site: update.Site{PublicURL: c.PublicURL, Tokens: update.Tokens{Now: time.Now, Secrets: secrets.Links(c.LinkSecret)}},
 	}
-	for _, a := range c.Accounts { // without keys: update-start signs when the buyer opens the link
+	for _, a := range c.Accounts { // no keys, because update-start signs when the buyer opens the link
 		updates.Accounts = append(updates.Accounts, update.Account{ID: a.ID, Region: a.Region, Follow: a.Follow})
 	}
 	handler, err := console.New(console.Options{
 		Prefix: html.Path(c.PublicURL), Store: records, Accesses: records, Refresher: refresher, Updates: updates, Persons: people,
-		StaleAfter: c.Sweep, GracePeriod: c.Patience, Location: c.Location, Now: time.Now,
+		StaleAfter: c.Sweep, GracePeriod: c.GracePeriod, Location: c.Location, Now: time.Now,
 		CursorKeys:  secrets.CookieKeys(c.ConsoleSecret),
 		DeadLetters: &deadletter.Queue{Client: messages, QueueURL: c.QueueURL, URL: c.DeadLetterQueueURL, Now: time.Now},
 		Eraser:      &privacy.Eraser{Store: people, Log: privacy.NewFunctionLog(log, os.Stdout)},

@@ -1,5 +1,5 @@
-// Feed-push publishes the positions of new changes in the feed to a topic or a bus
-// of the merchant. It runs on a schedule, and only where a target is set.
+// Feed-push publishes the positions of new changes in the feed to a topic or a bus of
+// the merchant. It runs on a schedule, if a target is set.
 package main
 
 import (

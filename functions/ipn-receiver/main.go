@@ -1,5 +1,5 @@
-// Ipn-receiver is the door: it verifies what SNS delivers and puts it on the
-// queue. It touches neither Postgres nor Amazon Pay.
+// Ipn-receiver is the IPN endpoint. It verifies the messages that SNS delivers and puts
+// them on the queue. It uses neither Postgres nor Amazon Pay.
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 func main() {
 	// An instance has one invocation at a time and, below 1,769 MB, less than
 	// one CPU (AWS Lambda Developer Guide, "Configure Lambda function memory").
-	// With more, Go wakes threads that find nothing to do: a fifth of all CPU.
+	// With more, Go wakes idle threads, which costs a fifth of all CPU time.
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(1)
 	}
@@ -46,7 +46,7 @@ func main() {
 	receiver := &ipn.Receiver{
 		Accounts: accounts,
 		Opener:   sns.NewOpener(sns.Options{HTTPClient: c.Trust.Client(sns.NewHTTPClient)}),
-		Doors:    c.Doors(config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)),
+		Doors:    c.IPNPathSecrets(config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)),
 		Queue:    &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL},
 		Metrics:  metrics,
 		Now:      time.Now,

@@ -1,4 +1,4 @@
-// Ipn-worker makes batches of the queue into convergent refreshes.
+// Ipn-worker turns batches of queue messages into refreshes of charge permissions.
 package main
 
 import (
@@ -30,13 +30,13 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// garbage is how much may lie about before it is collected, in per cent of what
-// is alive. That is a few MB, and a function's memory is paid for whole: at Go's
-// default of 100 the worker spends a tenth of its own time on collecting.
-const garbage = 400
+// gcPercent is the value of GOGC. The live heap is a few MB, and a function pays for
+// all of its memory anyway. At Go's default of 100 the worker spends a tenth of its
+// own time on garbage collection.
+const gcPercent = 400
 
 func main() {
-	debug.SetGCPercent(garbage)
+	debug.SetGCPercent(gcPercent)
 	c, err := config.LoadWorker(os.Getenv)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

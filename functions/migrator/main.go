@@ -27,8 +27,8 @@ import (
 )
 
 func main() {
-	// What is wrong with the configuration is an answer, too: a deploy that got
-	// none would hang for an hour.
+	// Report an invalid configuration as an answer, because a deployment without an
+	// answer would hang for an hour.
 	c, wrong := config.LoadMigrator(os.Getenv)
 	aws, err := config.LoadAWS(context.Background())
 	wrong = errors.Join(wrong, err)
@@ -43,7 +43,7 @@ func main() {
 	client := c.Trust.Client(func(roots *x509.CertPool) *http.Client {
 		return &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
 	})
-	stdlog.SetOutput(io.Discard) // cfn logs refusals of S3, which quote the signed URL; they are errors too
+	stdlog.SetOutput(io.Discard) // cfn logs errors of S3, which quote the signed URL; it also returns them
 	resource := awslambda.Resource(client, aws.Region, func(ctx context.Context) (any, error) {
 		if wrong != nil {
 			return nil, wrong

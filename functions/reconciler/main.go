@@ -1,6 +1,7 @@
-// Reconciler does on a schedule what no message asks for: it wakes what a lost
-// wake-up or a dead worker left wanted, sweeps what has gone unread for long, ends
-// the updates that buyers left open, and erases what has been kept for long enough.
+// Reconciler runs on a schedule. It sends wake-ups for refreshes that a lost wake-up or
+// a failed worker left pending, requests reads of charge permissions that were not
+// read for long, finishes the updates that buyers left open, and erases data at the
+// end of its retention period.
 package main
 
 import (
@@ -59,8 +60,8 @@ func main() {
 		HTTPClient: c.Trust.Client(func(roots *x509.CertPool) *http.Client { return amazonpay.NewHTTPClient(roots, 1) }),
 	})
 	updates := &session.Unfinished{
-		Store: sessions, Most: 20,
-		NewHeld: uuid.New,
+		Store: sessions, Limit: 20,
+		NewLease: uuid.New,
 		Completer: &session.Completer{
 			Store: sessions, Jitter: mathrand.Float64, Metrics: metrics, Pause: refresh.Defaults().Pause,
 			API: func(a wallet.AccountID) (session.API, error) { return clients.Client(a) },
@@ -73,7 +74,7 @@ func main() {
 		&reconcile.Updates{Store: sessions, Keep: c.Updates},
 		&reconcile.Accesses{Store: console, Keep: c.Accesses},
 		&reconcile.Sweep{Store: own, Period: c.Sweep, Every: c.Every, Metrics: metrics},
-		&reconcile.Channel{Store: own, Patience: c.Patience, Metrics: metrics},
+		&reconcile.Channel{Store: own, Patience: c.GracePeriod, Metrics: metrics},
 		&reconcile.Hours{Store: console},
 	}}
 	awslambda.Start(log, metrics, awslambda.Schedule(reconciler.Run))

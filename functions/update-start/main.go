@@ -1,5 +1,5 @@
-// Update-start makes update sessions for the merchant's server, takes its
-// announcements of new Saved Wallets, and serves the ready page to the buyer.
+// Update-start creates update sessions for the merchant's server, accepts its
+// announcements of new Saved Wallets, and serves the update page to the buyer.
 package main
 
 import (
@@ -36,7 +36,7 @@ func main() {
 	aws, err := config.LoadAWS(context.Background())
 	exitOn(err)
 	views, err := pages.New(pages.Options{CSP: c.CSP, Failed: func(q *http.Request, err error) {
-		zerolog.Ctx(q.Context()).Error().Err(err).Msg("a page could not be written")
+		zerolog.Ctx(q.Context()).Error().Err(err).Msg("write page: failed")
 	}})
 	exitOn(err)
 	log := telemetry.NewLogger(os.Stdout, c.Name, c.LogLevel, time.Now)

@@ -38,7 +38,7 @@ func newDoctor(ctx context.Context) (*doctor.Doctor, error) {
 	database, signIn := c.Worker.DatabaseSecret, rdsiam.SignIn(c.Worker.DatabaseIAM, aws)
 	return &doctor.Doctor{
 		Config: c, Problems: problems, Now: time.Now, RDSBundle: pg.BundleDate, Amazon: client(), Web: web,
-		Keys: secrets, PathSecrets: c.Receiver.Doors(secrets).DoorSecrets, Links: secrets.Links(c.Start.LinkSecret), Bearer: secrets.BearerKeys(c.Start.BearerSecret),
+		Keys: secrets, PathSecrets: c.Receiver.IPNPathSecrets(secrets).DoorSecrets, Links: secrets.Links(c.Start.LinkSecret), Bearer: secrets.BearerKeys(c.Start.BearerSecret),
 		Database: func(ctx context.Context) (config.Database, error) { return secrets.Database(ctx, database, true) },
 		Databases: databases{
 			Store:    reconcilepg.New(pg.New(secrets.DatabaseURL(database), pg.Options{BeforeConnect: signIn})),

@@ -1,5 +1,5 @@
 // Walletsync is the command line of walletsync, for the merchant's engineers. It
-// runs in the environment of the functions; it is no Lambda.
+// runs in the environment of the functions, but not on Lambda.
 package main
 
 import (
@@ -29,7 +29,7 @@ func main() {
 	os.Exit(program.Run(ctx, os.Args[1:]))
 }
 
-// stores are what the commands need of the database, feature by feature.
+// stores combines the stores of the features that the commands need.
 type stores struct {
 	*refresh
 	*privacy

@@ -10,12 +10,11 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 )
 
-// awsTimeout bounds one attempt of a call to AWS. The SDK makes three in all
-// (AWS_MAX_ATTEMPTS), and the caller's context bounds them together.
+// awsTimeout limits one attempt of a call to AWS. The SDK makes at most three
+// (AWS_MAX_ATTEMPTS). The caller's context limits them together.
 const awsTimeout = 3 * time.Second
 
-// LoadAWS returns the configuration of the AWS SDK's clients, as the
-// environment sets it. It does not use the network.
+// LoadAWS returns the configuration of the AWS SDK's clients from the environment. It does not use the network.
 func LoadAWS(ctx context.Context) (aws.Config, error) {
 	c, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(awsTimeout)))
 	if err != nil {

@@ -1,10 +1,10 @@
-// Package config reads what a merchant sets: the environment of the functions,
-// and the secrets that it names in AWS Secrets Manager. The environment is read
-// and checked once, at the start, without the network, and every problem in it
-// is reported at once; secrets are read when they are first needed.
+// Package config reads the settings of a merchant: the environment of the functions,
+// and their secrets in AWS Secrets Manager. It reads and checks the environment once,
+// at the start, without the network, and reports all problems together. It reads
+// secrets when they are first needed.
 //
-// What may be printed is in the structs; what may not is a Secret, which prints
-// as its own absence.
+// The structs contain only values that may be printed. A Secret prints as
+// "[hidden]".
 //
 // The struct fields document the settings: a comment that begins with the name of
 // a variable is its row in functions/README.md, as far as its first paragraph
@@ -33,7 +33,7 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Function is what every function has.
+// Function holds the settings of every function.
 type Function struct {
 	Name string // AWS_LAMBDA_FUNCTION_NAME, which Lambda sets
 	// LOG_LEVEL: `debug`, `info`, `warn` or `error`.
@@ -102,7 +102,7 @@ type Reconciler struct {
 	Every time.Duration
 	// NOTIFICATION_GRACE_PERIOD: how long the notification of a completed update may take.
 	// When two are missing, the reconciler reports that notifications have stopped.
-	Patience time.Duration
+	GracePeriod time.Duration
 }
 
 // Push is the configuration of feed-push.
@@ -124,32 +124,32 @@ type CLI struct {
 	FetchLimit     int // the worker's: charge permissions claimed and fetched at once
 }
 
-// The defaults of what need not be set.
+// The defaults of the optional settings.
 const (
 	DefaultMargin     = 5 * time.Second
 	DefaultFetchLimit = 20
 	DefaultAPITimeout = 8 * time.Second
 	DefaultLease      = 35 * time.Second
 	DefaultShare      = 0.5
-	// DefaultSweepDays heals what a lost notification left behind well before a
-	// monthly subscription's next parcel, and half of the quota that Amazon Pay
-	// documents keeps it for 300,000 charge permissions (sandbox: 75,000).
+	// DefaultSweepDays repairs the effects of a lost notification well before the
+	// next parcel of a monthly subscription. Half of the quota that Amazon Pay
+	// documents is sufficient for 300,000 charge permissions (sandbox: 75,000).
 	DefaultSweepDays = 7
 	DefaultEvery     = 5 * time.Minute
-	// DefaultChannelPatience outlasts the retries of SNS's default policy: 3 of
-	// them, 20 s apart, with 15 s for each answer ("Amazon SNS message delivery
+	// DefaultGracePeriod is longer than the retries of SNS's default policy: 3
+	// retries, 20 s apart, with 15 s for each answer ("Amazon SNS message delivery
 	// retries").
-	DefaultChannelPatience = 5 * time.Minute
-	// DefaultRetentionDays is when Amazon itself stops to tell who the buyer of a
-	// closed charge permission was ("Charge Permission" in the API reference).
+	DefaultGracePeriod = 5 * time.Minute
+	// DefaultRetentionDays is when Amazon's API stops returning the buyer of a
+	// closed charge permission ("Charge Permission" in the API reference).
 	DefaultRetentionDays = 30
-	// DefaultInboxDays is beyond anything that may still come: the queue and the
-	// dead-letter queue keep messages for 14 days.
+	// DefaultInboxDays is longer than the 14 days for which the queue and the
+	// dead-letter queue keep messages.
 	DefaultInboxDays = 90
-	// DefaultUpdateDays is as long as notifications are kept. The changes that
-	// updates brought stay in the change feed.
+	// DefaultUpdateDays equals DefaultInboxDays. The changes stay in the change
+	// feed.
 	DefaultUpdateDays = 90
-	// DefaultAccessDays is how far back one can ask who looked.
+	// DefaultAccessDays is how far back the access log reaches.
 	DefaultAccessDays = 365
 	DefaultAlgorithm  = merchant.PSSV2
 )
@@ -183,7 +183,8 @@ func LoadWorker(getenv func(string) string) (Worker, error) {
 }
 
 // LoadMigrator reads the configuration of migrator; getenv is os.Getenv. Its
-// error is Problems; what it returns beside one can be used to tell it.
+// error is Problems. The migrator can report the error with the rest of the
+// configuration.
 func LoadMigrator(getenv func(string) string) (Migrator, error) {
 	r := reader{getenv: getenv}
 	c := Migrator{
@@ -214,7 +215,7 @@ func LoadReconciler(getenv func(string) string) (Reconciler, error) {
 		Updates:        r.wholeDays("UPDATE_DAYS", DefaultUpdateDays, 15, 3650),
 		Accesses:       r.wholeDays("ACCESS_DAYS", DefaultAccessDays, 1, 3650),
 		Every:          r.duration("RECONCILE_INTERVAL", DefaultEvery, time.Second, time.Hour),
-		Patience:       r.patience(),
+		GracePeriod:    r.gracePeriod(),
 	}
 	return c, r.err()
 }
@@ -230,16 +231,16 @@ func LoadPush(getenv func(string) string) (Push, error) {
 		DatabaseIAM:    r.databaseIAM(),
 		Target:         r.needed("FEED_TARGET_ARN", remedy),
 	}
-	// Compiled here: no other function's cold start needs it.
+	// Compile here, so that other functions' cold starts do not.
 	bus := regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9._/-]{1,256}$`)
 	if c.Target != "" && !topicARN.MatchString(c.Target) && !bus.MatchString(c.Target) {
-		r.add("FEED_TARGET_ARN", "it is neither", "set "+remedy)
+		r.add("FEED_TARGET_ARN", "it is not the ARN of a topic or a bus", "set "+remedy)
 	}
 	return c, r.err()
 }
 
-// LoadCLI reads the configuration of the command line, out of the environment of any
-// function that has a queue and a database; getenv is os.Getenv. Its error is
+// LoadCLI reads the configuration of the command line from the environment of any
+// function with a queue and a database; getenv is os.Getenv. Its error is
 // Problems.
 func LoadCLI(getenv func(string) string) (CLI, error) {
 	r := reader{getenv: getenv}
@@ -254,34 +255,34 @@ func LoadCLI(getenv func(string) string) (CLI, error) {
 	return c, r.err()
 }
 
-// What to set, for variables of several functions.
+// The remedies for variables of several functions.
 const (
 	queueRemedy      = "the URL of the queue that the worker reads; wake-ups go there"
 	deadLetterRemedy = "the URL of the queue's dead-letter queue"
 	databaseRemedy   = `the ARN of a secret such as {"url":"postgres://user:password@host/database"}`
 )
 
-// Problem is one thing that is wrong with the environment.
+// Problem is one problem in the environment.
 type Problem struct {
 	Variable string
 	Wrong    string
 	Remedy   string
 }
 
-// Problems is everything that is wrong with the environment.
+// Problems are all problems in the environment.
 type Problems []Problem
 
-// Error lists the problems, one a line.
+// Error lists the problems, one per line.
 func (p Problems) Error() string {
 	var b strings.Builder
-	b.WriteString("the configuration cannot be used:")
+	b.WriteString("the configuration is invalid:")
 	for _, one := range p {
 		fmt.Fprintf(&b, "\n  %s: %s; %s", one.Variable, one.Wrong, one.Remedy)
 	}
 	return b.String()
 }
 
-// reader reads variables and gathers what is wrong with them.
+// reader reads variables and collects their problems.
 type reader struct {
 	getenv   func(string) string
 	problems Problems
@@ -322,12 +323,12 @@ func (r *reader) needed(name, what string) string {
 	return s
 }
 
-// secretARN reads the ARN of a secret. Whoever sets the secret itself in its place
-// must not find it in the log: no error quotes it, neither here nor later.
+// secretARN reads the ARN of a secret. No error quotes the value, here or later,
+// because a user may have set the secret itself by mistake.
 func (r *reader) secretARN(name, what string) string {
 	s := r.needed(name, what)
 	if s != "" && !isSecretARN(s) {
-		r.add(name, notSecretARN, "set "+what+", which stands in Secrets Manager; not the secret itself")
+		r.add(name, notSecretARN, "set "+what+" in Secrets Manager, not the secret itself")
 		return ""
 	}
 	return s
@@ -352,7 +353,7 @@ func (r *reader) url(name, what string) string {
 	return s
 }
 
-// DatabaseIAM is how IAM signs in to the database.
+// DatabaseIAM holds the settings of the sign-in to the database with IAM.
 type DatabaseIAM struct {
 	// DATABASE_AUTH: with `iam`, a URL without a password signs in to RDS with an
 	// IAM token. Default: `password`.
@@ -381,7 +382,7 @@ func (r *reader) databaseIAM() (d DatabaseIAM) {
 	n, number := strconv.ParseUint(port, 10, 16)
 	switch {
 	case !d.On:
-		r.add(name, "it serves with DATABASE_AUTH=iam alone", "set DATABASE_AUTH to iam, or leave it out")
+		r.add(name, "it is only used with DATABASE_AUTH=iam", "set DATABASE_AUTH to iam, or leave it out")
 	case err != nil || number != nil || n == 0 || !hostName.MatchString(host):
 		r.add(name, "it is not a host and a port", "set those of the database's endpoint in RDS, such as db.abc123.eu-west-1.rds.amazonaws.com:5432, or leave it out for those of the URL")
 	}
@@ -390,36 +391,36 @@ func (r *reader) databaseIAM() (d DatabaseIAM) {
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9.-]+$`)
 
-func (r *reader) duration(name string, standard, least, most time.Duration) time.Duration {
+func (r *reader) duration(name string, standard, lowest, highest time.Duration) time.Duration {
 	s := r.getenv(name)
 	if s == "" {
 		return standard
 	}
 	d, err := time.ParseDuration(s)
-	if err != nil || d < least || d > most {
-		r.add(name, fmt.Sprintf("it is not a duration from %s to %s", least, most),
+	if err != nil || d < lowest || d > highest {
+		r.add(name, fmt.Sprintf("it is not a duration from %s to %s", lowest, highest),
 			fmt.Sprintf("set one such as 1m30s, or leave it out for %s", standard))
 		return standard
 	}
 	return d
 }
 
-func (r *reader) number(name string, standard, least, most int) int {
+func (r *reader) number(name string, standard, lowest, highest int) int {
 	s := r.getenv(name)
 	if s == "" {
 		return standard
 	}
 	n, err := strconv.Atoi(s)
-	if err != nil || n < least || n > most {
-		r.add(name, fmt.Sprintf("it is not a whole number from %d to %d", least, most),
+	if err != nil || n < lowest || n > highest {
+		r.add(name, fmt.Sprintf("it is not a whole number from %d to %d", lowest, highest),
 			fmt.Sprintf("set one, or leave it out for %d", standard))
 		return standard
 	}
 	return n
 }
 
-// sum reads a number, or several with a plus between them: CloudFormation
-// cannot add. It is 0 if nothing is set.
+// sum reads a number or a sum such as 28+5, because CloudFormation cannot add. It is
+// 0 if the variable is not set.
 func (r *reader) sum(name string) (sum int) {
 	s := r.getenv(name)
 	if s == "" {
@@ -442,22 +443,22 @@ func (r *reader) apiTimeout() time.Duration {
 
 func (r *reader) fetchLimit() int { return r.number("FETCH_LIMIT", DefaultFetchLimit, 1, 200) }
 
-func (r *reader) patience() time.Duration {
-	return r.duration("NOTIFICATION_GRACE_PERIOD", DefaultChannelPatience, time.Second, 24*time.Hour)
+func (r *reader) gracePeriod() time.Duration {
+	return r.duration("NOTIFICATION_GRACE_PERIOD", DefaultGracePeriod, time.Second, 24*time.Hour)
 }
 
 // wholeDays reads a number of days.
-func (r *reader) wholeDays(name string, standard, least, most int) time.Duration {
-	return time.Duration(r.number(name, standard, least, most)) * 24 * time.Hour
+func (r *reader) wholeDays(name string, standard, lowest, highest int) time.Duration {
+	return time.Duration(r.number(name, standard, lowest, highest)) * 24 * time.Hour
 }
 
 // days reads a number of days, which may be a fraction.
-func (r *reader) days(name string, standard, most float64) time.Duration {
+func (r *reader) days(name string, standard, limit float64) time.Duration {
 	days := standard
 	if s := r.getenv(name); s != "" {
 		var err error
-		if days, err = strconv.ParseFloat(s, 64); err != nil || !(days > 0 && days <= most) {
-			r.add(name, fmt.Sprintf("it is not a number above 0 and at most %v", most),
+		if days, err = strconv.ParseFloat(s, 64); err != nil || !(days > 0 && days <= limit) {
+			r.add(name, fmt.Sprintf("it is not a number above 0 and at most %v", limit),
 				fmt.Sprintf("set one, such as 7 or 0.5, or leave it out for %v", standard))
 			days = standard
 		}
@@ -465,8 +466,8 @@ func (r *reader) days(name string, standard, most float64) time.Duration {
 	return time.Duration(days * float64(24*time.Hour))
 }
 
-// trust returns none where the file cannot be used: what is told of that must be
-// told without it.
+// trust returns the zero value if the file cannot be used, so that the error can still
+// be reported.
 func (r *reader) trust() Trust {
 	const name = "TLS_CA_FILE"
 	t := Trust{File: r.getenv(name)}
@@ -476,7 +477,8 @@ func (r *reader) trust() Trust {
 	pem, err := os.ReadFile(t.File)
 	switch {
 	case err != nil:
-		// An error of package os quotes the path, which may be the file's text.
+		// An error of package os quotes the path, which may be the text of a file by
+		// mistake.
 		cause := err
 		if e, ok := errors.AsType[*fs.PathError](err); ok {
 			cause = e.Err
@@ -484,7 +486,7 @@ func (r *reader) trust() Trust {
 		r.add(name, fmt.Sprintf("it cannot be read: %v", cause), "set the path of a PEM file, or leave it out")
 		return Trust{}
 	case !x509.NewCertPool().AppendCertsFromPEM(pem):
-		r.add(name, "the file holds no certificate in PEM", "set the path of a PEM file, or leave it out")
+		r.add(name, "the file contains no certificate in PEM", "set the path of a PEM file, or leave it out")
 		return Trust{}
 	}
 	return t
@@ -500,21 +502,21 @@ type Account struct {
 	StoreID        string // may be empty
 	LedgerCurrency string
 	Algorithm      merchant.Algorithm
-	Topics         []string // ARNs; none: the topic is not pinned yet
+	Topics         []string // ARNs; empty if the topic is not pinned yet
 	Share          float64  // of Amazon Pay's quota, in (0, 1]
-	// Quotas are those of the merchant account, all of them: what Amazon Pay
+	// Quotas are all quotas of the merchant account: those that Amazon Pay
 	// documents, unless Amazon has granted others.
-	Quotas     []wallet.Quota
-	Follow     wallet.Followed
-	KeySecret  string // ARN of the secret with the private key
-	DoorSecret string // ARN of the secret with the IPN path's
-	// CheckoutScriptURL replaces the region's checkout.js, as a mirror would;
-	// empty: Amazon's own.
+	Quotas        []wallet.Quota
+	Follow        wallet.Followed
+	KeySecret     string // ARN of the secret with the private key
+	IPNPathSecret string // ARN of the IPN path secret
+	// CheckoutScriptURL replaces the region's checkout.js, for example with a
+	// mirror. If empty, Amazon's own.
 	CheckoutScriptURL string
 }
 
-// secretNeeded says which of an account's two secrets a function cannot do
-// without. No function has both.
+// secretNeeded is the secret of an account that a function needs. No function has
+// both.
 type secretNeeded int
 
 const (
@@ -566,7 +568,7 @@ type accountJSON struct {
 	// ARN of `{"privateKey":"-----BEGIN …"}`, the key that belongs to `publicKeyId`.
 	KeySecret string `json:"privateKeySecretArn"`
 	// ARN of `{"ipnSecret":"…"}`, the last part of the IPN URL.
-	DoorSecret string `json:"ipnPathSecretArn"`
+	IPNPathSecret string `json:"ipnPathSecretArn"`
 	// Another address of Amazon's script. Default: the region's.
 	CheckoutScriptURL string `json:"checkoutScriptUrl"`
 }
@@ -578,20 +580,20 @@ func (r *reader) accounts(secret secretNeeded) []Account {
 		return nil
 	}
 	d := json.NewDecoder(strings.NewReader(s))
-	d.DisallowUnknownFields() // a setting misspelt would be a setting ignored
-	var all []accountJSON
-	if err := d.Decode(&all); err != nil {
+	d.DisallowUnknownFields() // or misspelt settings would be ignored
+	var elements []accountJSON
+	if err := d.Decode(&elements); err != nil {
 		r.add(name, fmt.Sprintf("it cannot be read: %v", err), "set a JSON array of accounts, with the members that functions/README.md lists")
 		return nil
 	}
 	if d.More() {
 		r.add(name, "something follows the array", "set one JSON array")
 	}
-	if len(all) == 0 {
-		r.add(name, "it lists no account", "list one at least")
+	if len(elements) == 0 {
+		r.add(name, "it lists no account", "list at least one")
 	}
-	accounts := make([]Account, len(all))
-	for i, a := range all {
+	accounts := make([]Account, len(elements))
+	for i, a := range elements {
 		accounts[i] = r.account(fmt.Sprintf("%s[%d]", name, i), a, secret)
 	}
 	r.distinct(name, accounts)
@@ -600,9 +602,9 @@ func (r *reader) accounts(secret secretNeeded) []Account {
 
 var (
 	merchantID = regexp.MustCompile(`^[A-Za-z0-9]{1,64}$`)
-	// The characters that an Authorization header's parameter can hold.
+	// The characters allowed in a parameter of an Authorization header.
 	publicKeyID = regexp.MustCompile(`^[A-Za-z0-9._~+/-]{1,128}$`)
-	// The partitions that SNS signs for ("Amazon SNS endpoints and quotas").
+	// The partitions with SNS ("Amazon SNS endpoints and quotas").
 	topicARN = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):sns:[a-z]{2}(-[a-z]+)+-[0-9]{1,2}:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$`)
 )
 
@@ -611,11 +613,11 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 	out := Account{
 		MerchantID: a.MerchantID, PublicKeyID: a.PublicKeyID, StoreID: a.StoreID, LedgerCurrency: a.LedgerCurrency,
 		Algorithm: DefaultAlgorithm, Topics: a.Topics, Share: DefaultShare, Follow: wallet.DefaultFollowed(),
-		KeySecret: a.KeySecret, DoorSecret: a.DoorSecret,
+		KeySecret: a.KeySecret, IPNPathSecret: a.IPNPathSecret,
 	}
 	var err error
 	if out.ID, err = wallet.ParseAccountID(a.ID); err != nil {
-		add("id", "it is not a name of 1 to 32 small letters, digits and dashes that begins with a letter", "choose one; it is part of the IPN path")
+		add("id", "it is not a name of 1 to 32 characters of a-z, 0-9 and - that begins with a-z", "choose one; it is part of the IPN path")
 	}
 	if !merchantID.MatchString(a.MerchantID) {
 		add("merchantId", "it is not a merchant id", "copy it from Seller Central")
@@ -635,7 +637,7 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 	case !publicKeyID.MatchString(a.PublicKeyID):
 		add("publicKeyId", "it is not a public key id", "copy it from Seller Central")
 	case isBound && out.Environment != "" && out.Environment != bound:
-		add("publicKeyId", fmt.Sprintf("it is a key of the other environment than %s", out.Environment), "use that environment's key, or correct the environment")
+		add("publicKeyId", fmt.Sprintf("it is not a key of the environment %s", out.Environment), "use that environment's key, or correct the environment")
 	}
 	if a.Algorithm != "" {
 		if out.Algorithm = merchant.Algorithm(a.Algorithm); out.Algorithm.SaltLength() == 0 {
@@ -654,7 +656,7 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 	for call, q := range a.Quotas {
 		i := slices.IndexFunc(out.Quotas, func(k wallet.Quota) bool { return k.Call == call })
 		if i < 0 || !(q.Burst >= 1) || !(q.PerSecond > 0) {
-			add("quotas", "one of them is none",
+			add("quotas", "one of them is not a quota",
 				"name get_charge_permission, get_checkout_session or complete_checkout_session, each with burst (1 or more) and perSecond (above 0), or leave it out for what Amazon Pay documents")
 			continue
 		}
@@ -683,13 +685,13 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 	for _, member := range []struct {
 		name string
 		arn  *string
-	}{{"privateKeySecretArn", &out.KeySecret}, {"ipnPathSecretArn", &out.DoorSecret}} {
+	}{{"privateKeySecretArn", &out.KeySecret}, {"ipnPathSecretArn", &out.IPNPathSecret}} {
 		if *member.arn != "" && !isSecretARN(*member.arn) {
-			add(member.name, notSecretARN, "set the ARN of a secret in Secrets Manager; not the secret itself")
+			add(member.name, notSecretARN, "set the ARN of a secret in Secrets Manager, not the secret itself")
 			*member.arn = ""
 		}
 	}
-	if secret == ipnPathSecretArn && a.DoorSecret == "" {
+	if secret == ipnPathSecretArn && a.IPNPathSecret == "" {
 		add("ipnPathSecretArn", unset, `set the ARN of a secret such as {"ipnSecret":"…"}`)
 	}
 	if secret == privateKeySecretArn && a.KeySecret == "" {
@@ -698,7 +700,7 @@ func (r *reader) account(at string, a accountJSON, secret secretNeeded) Account 
 	return out
 }
 
-// distinct adds what accounts must not share.
+// distinct reports ids, merchant ids and topics that several accounts share.
 func (r *reader) distinct(name string, accounts []Account) {
 	type merchantKey struct {
 		id          string
@@ -708,12 +710,12 @@ func (r *reader) distinct(name string, accounts []Account) {
 	for i, a := range accounts {
 		at := fmt.Sprintf("%s[%d]", name, i)
 		if a.ID != "" && ids[a.ID] {
-			r.add(at+".id", "it is there twice", "give each account a name of its own")
+			r.add(at+".id", "duplicate value", "give each account a name of its own")
 		}
 		ids[a.ID] = true
 		m := merchantKey{a.MerchantID, a.Environment}
 		if a.MerchantID != "" && merchants[m] {
-			r.add(at+".merchantId", fmt.Sprintf("it is there twice in %s", a.Environment), "list a merchant id once for each environment")
+			r.add(at+".merchantId", fmt.Sprintf("duplicate value in %s", a.Environment), "list a merchant id once for each environment")
 		}
 		merchants[m] = true
 		for j, t := range a.Topics {

@@ -25,7 +25,7 @@ func account(changes map[string]any) string {
 	a := map[string]any{
 		"id": "main", "merchantId": "A1BCDEFGHIJKL", "environment": "sandbox", "region": "EU",
 		"publicKeyId": "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", "storeId": "amzn1.application-oa2-client.0", "ledgerCurrency": "EUR",
-		"privateKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key", "ipnPathSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:door",
+		"privateKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key", "ipnPathSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ipn",
 	}
 	for k, v := range changes {
 		if a[k] = v; v == nil {
@@ -52,7 +52,7 @@ func workerEnv(changes map[string]string) func(string) string {
 	return func(name string) string { return env[name] }
 }
 
-func TestLeastConfigurationHasTheDesignsDefaults(t *testing.T) {
+func TestMinimalConfigurationHasTheDefaults(t *testing.T) {
 	got, err := LoadWorker(workerEnv(nil))
 	if err != nil {
 		t.Fatal(err)
@@ -63,8 +63,8 @@ func TestLeastConfigurationHasTheDesignsDefaults(t *testing.T) {
 			ID: "main", MerchantID: "A1BCDEFGHIJKL", Environment: merchant.Sandbox, Region: "EU",
 			PublicKeyID: "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", StoreID: "amzn1.application-oa2-client.0", LedgerCurrency: "EUR",
 			Algorithm: "AMZN-PAY-RSASSA-PSS-V2", Share: 0.5, Follow: wallet.DefaultFollowed(), Quotas: wallet.SandboxQuotas(),
-			KeySecret:  "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key",
-			DoorSecret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:door",
+			KeySecret:     "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key",
+			IPNPathSecret: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ipn",
 		}},
 		Refreshing: Refreshing{
 			QueueURL:       "https://sqs.eu-west-1.amazonaws.com/123456789012/walletsync",
@@ -79,7 +79,7 @@ func TestLeastConfigurationHasTheDesignsDefaults(t *testing.T) {
 	}
 }
 
-func TestWhatIsSetReplacesTheDefaults(t *testing.T) {
+func TestSettingsReplaceTheDefaults(t *testing.T) {
 	got, err := LoadWorker(workerEnv(map[string]string{
 		"ACCOUNTS": "[" + account(map[string]any{
 			"environment": "LIVE", "publicKeyId": "LIVE-X", "region": "uk", "ledgerCurrency": "GBP",
@@ -209,7 +209,7 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 }
 
 // Two secrets, so that the receiver can never read the private key.
-func TestReceiverNeedsTheDoorSecretAlone(t *testing.T) {
+func TestReceiverNeedsOnlyTheIPNPathSecret(t *testing.T) {
 	env := func(changes map[string]any) func(string) string {
 		return workerEnv(map[string]string{"ACCOUNTS": "[" + account(changes) + "]"})
 	}
@@ -224,7 +224,7 @@ func TestReceiverNeedsTheDoorSecretAlone(t *testing.T) {
 	}
 }
 
-func TestReconcilerSweepsWithinAWeekAndNeedsNoDoorSecret(t *testing.T) {
+func TestReconcilerSweepsWithinAWeekWithoutTheIPNPathSecret(t *testing.T) {
 	bare := map[string]string{"ACCOUNTS": "[" + account(map[string]any{"ipnPathSecretArn": nil}) + "]"}
 	c, err := LoadReconciler(workerEnv(bare))
 	if err != nil || c.Sweep != 7*24*time.Hour || c.Every != 5*time.Minute || c.Name != "reconciler" {
@@ -250,7 +250,7 @@ func TestReconcilerSweepsWithinAWeekAndNeedsNoDoorSecret(t *testing.T) {
 	}
 }
 
-func TestWhatIsKeptIsKeptForAWhile(t *testing.T) {
+func TestRetentionSettings(t *testing.T) {
 	const day = 24 * time.Hour
 	bare := map[string]string{}
 	if c, err := LoadReconciler(workerEnv(bare)); err != nil || c.Retention != 30*day || c.Inbox != 90*day || c.Updates != 90*day || c.Accesses != 365*day {
@@ -267,7 +267,7 @@ func TestWhatIsKeptIsKeptForAWhile(t *testing.T) {
 	}
 }
 
-func TestThePushNeedsATargetThatItCanPublishTo(t *testing.T) {
+func TestPushNeedsAValidTarget(t *testing.T) {
 	for target, good := range map[string]bool{
 		"arn:aws:sns:eu-west-1:111122223333:shop":                 true,
 		"arn:aws:sns:eu-west-1:111122223333:shop.fifo":            true,
@@ -311,7 +311,7 @@ func TestConnectionsAreANumberOrASum(t *testing.T) {
 	}
 }
 
-func TestTheEndpointThatIAMSignsForHasAHostAndAPort(t *testing.T) {
+func TestIAMEndpointNeedsAHostAndAPort(t *testing.T) {
 	for _, c := range []struct {
 		auth, endpoint string
 		good           bool
@@ -338,7 +338,7 @@ func TestNoProblemQuotesAValue(t *testing.T) {
 	secrets := []string{word, "arn:aws:secretsmanager:" + word, "-----BEGIN PRIVATE KEY-----\n" + word + "\n-----END PRIVATE KEY-----", "https://shop:" + word + "@queue.example/?" + word,
 		`{"privateKey":"` + word + `"}`, "postgres://shop:" + word + "@db.example/shop", "/" + word}
 	good := workerEnv(nil)
-	var told int
+	var quoted int
 	load := func(name string, getenv func(string) string) {
 		t.Helper()
 		_, problems := LoadDeployment(getenv)
@@ -352,7 +352,7 @@ func TestNoProblemQuotesAValue(t *testing.T) {
 			if err == nil {
 				continue
 			}
-			told++
+			quoted++
 			if strings.Contains(err.Error(), word) {
 				t.Errorf("%s is quoted: %v", name, err)
 			}
@@ -381,12 +381,12 @@ func TestNoProblemQuotesAValue(t *testing.T) {
 			return good(n)
 		})
 	}
-	if told < 200 {
-		t.Errorf("%d problems: this shows nothing", told)
+	if quoted < 200 {
+		t.Errorf("%d problems: this shows nothing", quoted)
 	}
 }
 
-func TestASecretInPlaceOfItsARNIsRefused(t *testing.T) {
+func TestSecretInsteadOfAnARNIsRefused(t *testing.T) {
 	const arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:walletsync/a.b_c+d=e@f-a1b2c3"
 	for value, good := range map[string]bool{
 		arn: true, strings.Replace(arn, "aws:", "aws-us-gov:", 1): true, strings.Replace(arn, "aws:", "aws-cn:", 1): true,

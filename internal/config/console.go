@@ -22,15 +22,15 @@ type Console struct {
 	// CONSOLE_LINK_LIFETIME: lifetime of a link to the update page that the console
 	// makes.
 	LinkLifetime time.Duration
-	Sweep        time.Duration // after so long without a read a charge permission is stale
-	Patience     time.Duration // how long the notification of a completed update may take
+	Sweep        time.Duration // a charge permission without a read for this long is stale
+	GracePeriod  time.Duration // how long the notification of a completed update may take
 	// TIME_ZONE: time zone of the times that the console shows, such as
 	// `Europe/Berlin`.
 	Location *time.Location
 	SignIn
 }
 
-// SignIn is how people and programs are let in to the console.
+// SignIn holds the settings for signing in to the console.
 type SignIn struct {
 	// OIDC_ISSUER: the issuer's https URL, as `issuer` in its
 	// `/.well-known/openid-configuration`.
@@ -73,13 +73,13 @@ type SignIn struct {
 	Session time.Duration
 }
 
-// The defaults of what need not be set.
+// The defaults of the optional settings.
 const (
-	// DefaultConsoleLink is longer than DefaultLinkLifetime: a clerk sends the
-	// link by mail.
+	// DefaultConsoleLink is longer than DefaultLinkLifetime, because a clerk sends
+	// the link by mail.
 	DefaultConsoleLink = 24 * time.Hour
-	// DefaultSession is half a working day: so long does a role that was taken
-	// away at the issuer still serve.
+	// DefaultSession is half a working day. A role that was removed at the issuer
+	// stays usable for at most this long.
 	DefaultSession   = 4 * time.Hour
 	DefaultRoleClaim = "roles"
 )
@@ -96,7 +96,7 @@ func LoadConsole(getenv func(string) string) (Console, error) {
 		DeadLetterQueueURL: r.url("DEAD_LETTER_QUEUE_URL", deadLetterRemedy),
 		LinkLifetime:       r.duration("CONSOLE_LINK_LIFETIME", DefaultConsoleLink, time.Minute, 7*24*time.Hour),
 		Sweep:              r.days("SWEEP_DAYS", DefaultSweepDays, 365),
-		Patience:           r.patience(),
+		GracePeriod:        r.gracePeriod(),
 		Location:           time.UTC,
 		SignIn:             r.signIn(),
 	}
@@ -124,7 +124,7 @@ func (r *reader) signIn() SignIn {
 		Session:          r.duration("SESSION_LIFETIME", DefaultSession, 5*time.Minute, 12*time.Hour),
 	}
 	if c.Issuer != "" && !secureBase(c.Issuer) {
-		r.add("OIDC_ISSUER", "it is not an https URL without user, query and fragment", "copy issuer from its /.well-known/openid-configuration; http serves on loopback alone")
+		r.add("OIDC_ISSUER", "it is not an https URL without user, query and fragment", "copy issuer from its /.well-known/openid-configuration; http is only allowed on loopback")
 	}
 	if s := r.getenv("OIDC_HOSTS"); s != "" {
 		for _, one := range strings.Split(s, ",") {
@@ -146,7 +146,7 @@ func (r *reader) signIn() SignIn {
 		r.add("OIDC_SCOPES", "openid is not among them", "set scopes such as openid profile groups, or leave it out for openid profile")
 	}
 	if c.Audience != "" && c.Audience == c.ClientID {
-		r.add("API_AUDIENCE", "it is OIDC_CLIENT_ID, so that a token made for a sign-in would open the API", "register the API with the issuer under a name of its own, or leave it out: then no access tokens are taken")
+		r.add("API_AUDIENCE", "it is the same as OIDC_CLIENT_ID, so a token from a sign-in would give access to the API", "register the API with the issuer under a name of its own, or leave it out to refuse access tokens")
 	}
 	if c.RoleClaim == "" {
 		c.RoleClaim = DefaultRoleClaim
@@ -155,10 +155,10 @@ func (r *reader) signIn() SignIn {
 	return c
 }
 
-// roles reads which values of the claim give which role.
+// roles reads the role that each value of the claim gives.
 func (r *reader) roles() map[string]view.Role {
 	const name = "ROLES"
-	const remedy = `set an object such as {"act":["payments"],"read":["support"],"masked":["interns"]}; who has none of these values gets in nowhere`
+	const remedy = `set an object such as {"act":["payments"],"read":["support"],"masked":["interns"]}; users without any of these values are refused`
 	s := r.needed(name, strings.TrimPrefix(remedy, "set "))
 	if s == "" {
 		return nil
@@ -183,7 +183,7 @@ func (r *reader) roles() map[string]view.Role {
 		}
 	}
 	if len(out) == 0 {
-		r.add(name, "it gives nobody a role", remedy)
+		r.add(name, "it has no value for any role", remedy)
 	}
 	return out
 }

@@ -24,7 +24,7 @@ func consoleEnv(changes map[string]string) func(string) string {
 	return startEnv(env)
 }
 
-func TestLeastConfigurationOfAConsoleHasItsDefaults(t *testing.T) {
+func TestMinimalConsoleConfigurationHasTheDefaults(t *testing.T) {
 	got, err := LoadConsole(consoleEnv(nil))
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestLeastConfigurationOfAConsoleHasItsDefaults(t *testing.T) {
 	}
 }
 
-func TestWhatIsSetForTheConsoleReplacesTheDefaults(t *testing.T) {
+func TestConsoleSettingsReplaceTheDefaults(t *testing.T) {
 	got, err := LoadConsole(consoleEnv(map[string]string{
 		"OIDC_ISSUER": "http://localhost:8080", "OIDC_HOSTS": "OAuth2.example.com, keys.example.com:8443", "OIDC_SCOPES": "openid  groups",
 		"API_AUDIENCE": "https://pay.example/console", "ROLE_CLAIM": "/realm_access/roles", "SESSION_LIFETIME": "30m", "CONSOLE_LINK_LIFETIME": "2h",
@@ -64,7 +64,7 @@ func TestWhatIsSetForTheConsoleReplacesTheDefaults(t *testing.T) {
 	}
 }
 
-func TestEachProblemOfAConsoleIsReportedWithItsVariable(t *testing.T) {
+func TestEachConsoleProblemIsReportedWithItsVariable(t *testing.T) {
 	for name, tt := range map[string]struct {
 		env      map[string]string
 		variable string
@@ -83,7 +83,7 @@ func TestEachProblemOfAConsoleIsReportedWithItsVariable(t *testing.T) {
 		"scopes without openid":            {map[string]string{"OIDC_SCOPES": "profile"}, "OIDC_SCOPES"},
 		"an API that is the console":       {map[string]string{"API_AUDIENCE": "walletsync"}, "API_AUDIENCE"},
 		"no roles":                         {map[string]string{"ROLES": ""}, "ROLES"},
-		"roles for nobody":                 {map[string]string{"ROLES": `{"act":[]}`}, "ROLES"},
+		"roles without values":             {map[string]string{"ROLES": `{"act":[]}`}, "ROLES"},
 		"roles no JSON":                    {map[string]string{"ROLES": "act"}, "ROLES"},
 		"a role that is none":              {map[string]string{"ROLES": `{"act":["a"],"owner":["b"]}`}, "ROLES"},
 		"a value for two":                  {map[string]string{"ROLES": `{"act":["a"],"read":["a"]}`}, "ROLES"},
@@ -92,7 +92,7 @@ func TestEachProblemOfAConsoleIsReportedWithItsVariable(t *testing.T) {
 		"a link of weeks":                  {map[string]string{"CONSOLE_LINK_LIFETIME": "336h"}, "CONSOLE_LINK_LIFETIME"},
 		"a time zone that is none":         {map[string]string{"TIME_ZONE": "Mars/Olympus"}, "TIME_ZONE"},
 		"the machine's own time zone":      {map[string]string{"TIME_ZONE": "Local"}, "TIME_ZONE"},
-		"no queue of dead letters":         {map[string]string{"DEAD_LETTER_QUEUE_URL": ""}, "DEAD_LETTER_QUEUE_URL"},
+		"no dead-letter queue":             {map[string]string{"DEAD_LETTER_QUEUE_URL": ""}, "DEAD_LETTER_QUEUE_URL"},
 		"an account that starts no update": {map[string]string{"ACCOUNTS": "[" + account(map[string]any{"storeId": nil}) + "]"}, "ACCOUNTS[0].storeId"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -107,20 +107,20 @@ func TestEachProblemOfAConsoleIsReportedWithItsVariable(t *testing.T) {
 
 // What an issuer gave may hold more than a word of ours, and no cookie is
 // sealed by it.
-func TestTheConsolesSecretHoldsTwo(t *testing.T) {
+func TestConsoleSecretHasTwoMembers(t *testing.T) {
 	const client = `s3cr3t! "of" the / issuer`
 	m := &manager{texts: map[string]string{
-		"console AWSCURRENT": `{"clientSecret":"s3cr3t! \"of\" the / issuer","cookieKey":"` + newDoor + `"}`, "console AWSPREVIOUS": `{"clientSecret":"older","cookieKey":"` + oldDoor + `"}`,
-		"half AWSCURRENT": `{"clientSecret":"` + newDoor + `"}`, "broken AWSCURRENT": `{"clientSecret":"a\nb","cookieKey":"` + newDoor + `"}`,
+		"console AWSCURRENT": `{"clientSecret":"s3cr3t! \"of\" the / issuer","cookieKey":"` + newSecret + `"}`, "console AWSPREVIOUS": `{"clientSecret":"older","cookieKey":"` + oldSecret + `"}`,
+		"half AWSCURRENT": `{"clientSecret":"` + newSecret + `"}`, "broken AWSCURRENT": `{"clientSecret":"a\nb","cookieKey":"` + newSecret + `"}`,
 	}}
 	s := NewSecrets(m, time.Now)
-	if got, err := s.CookieKeys("console")(t.Context(), false); err != nil || !slices.Equal(got, []string{newDoor, oldDoor}) {
+	if got, err := s.CookieKeys("console")(t.Context(), false); err != nil || !slices.Equal(got, []string{newSecret, oldSecret}) {
 		t.Errorf("%q, %v", got, err)
 	}
 	if got, err := s.ClientSecrets("console")(t.Context(), false); err != nil || !slices.Equal(got, []string{client, "older"}) {
 		t.Errorf("%q, %v", got, err)
 	}
-	if _, err := s.CookieKeys("half")(t.Context(), false); err == nil || strings.Contains(err.Error(), newDoor) {
+	if _, err := s.CookieKeys("half")(t.Context(), false); err == nil || strings.Contains(err.Error(), newSecret) {
 		t.Errorf("err = %v", err)
 	}
 	if _, err := s.ClientSecrets("broken")(t.Context(), false); err == nil {

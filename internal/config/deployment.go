@@ -2,8 +2,8 @@ package config
 
 import "slices"
 
-// Deployment is the configuration of all functions together, as far as the
-// doctor checks it.
+// Deployment is the part of the configuration of all functions that the doctor
+// checks.
 type Deployment struct {
 	Receiver   Receiver
 	Worker     Worker
@@ -12,20 +12,20 @@ type Deployment struct {
 	Return     Return
 }
 
-// Accounts are the accounts, with the secrets of every function.
+// Accounts returns the accounts, with the secrets of every function.
 func (d Deployment) Accounts() []Account { return d.Receiver.Accounts }
 
 // LoadDeployment reads the settings of all functions from one environment;
-// getenv is os.Getenv. It returns what could be read beside everything that is
-// wrong, each thing once.
+// getenv is os.Getenv. It returns the settings that could be read, and each problem
+// once.
 func LoadDeployment(getenv func(string) string) (Deployment, Problems) {
 	var d Deployment
-	var all Problems
+	var problems Problems
 	gather := func(err error) {
-		found, _ := err.(Problems) //nolint:errorlint // the loaders return it as it is
+		found, _ := err.(Problems) //nolint:errorlint // the loaders do not wrap it
 		for _, p := range found {
-			if !slices.ContainsFunc(all, func(q Problem) bool { return q.Variable == p.Variable && q.Wrong == p.Wrong }) {
-				all = append(all, p)
+			if !slices.ContainsFunc(problems, func(q Problem) bool { return q.Variable == p.Variable && q.Wrong == p.Wrong }) {
+				problems = append(problems, p)
 			}
 		}
 	}
@@ -42,18 +42,18 @@ func LoadDeployment(getenv func(string) string) (Deployment, Problems) {
 	gather(err)
 	d.Return, err = LoadReturn(getenv)
 	gather(err)
-	if getenv("FEED_TARGET_ARN") != "" { // without it the push is not there
+	if getenv("FEED_TARGET_ARN") != "" { // otherwise feed-push is not deployed
 		_, err = LoadPush(getenv)
 		gather(err)
 	}
-	if getenv("OIDC_ISSUER") != "" { // nor without an issuer the console
+	if getenv("OIDC_ISSUER") != "" { // otherwise the console is not deployed
 		_, err = LoadConsole(getenv)
 		gather(err)
 	}
-	return d, all
+	return d, problems
 }
 
-// Unset reports whether the problem is that nothing is set.
+// Unset reports whether the problem is an unset variable.
 func (p Problem) Unset() bool { return p.Wrong == unset }
 
 const unset = "it is not set"

@@ -35,7 +35,7 @@ func FuzzAccounts(f *testing.F) {
 		}
 		ids := map[wallet.AccountID]bool{}
 		for _, a := range c.Accounts {
-			if _, err := wallet.ParseAccountID(string(a.ID)); err != nil || ids[a.ID] || a.DoorSecret == "" || a.MerchantID == "" || a.Region == "" {
+			if _, err := wallet.ParseAccountID(string(a.ID)); err != nil || ids[a.ID] || a.IPNPathSecret == "" || a.MerchantID == "" || a.Region == "" {
 				t.Errorf("accepted %+v", a)
 			}
 			if !(a.Share > 0 && a.Share <= 1) {
@@ -54,13 +54,13 @@ func FuzzAccounts(f *testing.F) {
 // FuzzSecrets reads any text as each kind of secret: what is accepted is fit
 // for use, and what is not gives one error, whatever the text: it quotes none.
 func FuzzSecrets(f *testing.F) {
-	for _, s := range []string{doorJSON(oldDoor), `{"ipnSecret":""}`, `{"privateKey":"-----BEGIN PRIVATE KEY-----"}`, `{"url":"postgres://u:p@h/d"}`, `{"url":"","directUrl":"x"}`, `"text"`, `null`, `{`} {
+	for _, s := range []string{ipnSecretJSON(oldSecret), `{"ipnSecret":""}`, `{"privateKey":"-----BEGIN PRIVATE KEY-----"}`, `{"url":"postgres://u:p@h/d"}`, `{"url":"","directUrl":"x"}`, `"text"`, `null`, `{`} {
 		f.Add(s)
 	}
 	read := func(t *testing.T, text string) (found []string, key Secret, d Database, errs [3]error) {
-		m := &manager{texts: map[string]string{"door AWSCURRENT": text, "other AWSCURRENT": text}}
+		m := &manager{texts: map[string]string{"ipn AWSCURRENT": text, "other AWSCURRENT": text}}
 		s := NewSecrets(m, time.Now)
-		found, errs[0] = doors(m).DoorSecrets(t.Context(), "main", false)
+		found, errs[0] = ipnPathSecrets(m).DoorSecrets(t.Context(), "main", false)
 		key, errs[1] = s.Key(t.Context(), "other", false)
 		d, errs[2] = s.Database(t.Context(), "other", false)
 		return found, key, d, errs
@@ -78,7 +78,7 @@ func FuzzSecrets(f *testing.F) {
 		}
 		for _, s := range found {
 			if !word.fits(s) {
-				t.Errorf("%q opens a door", s)
+				t.Errorf("%q is accepted as an IPN path secret", s)
 			}
 		}
 	})

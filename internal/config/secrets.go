@@ -24,9 +24,9 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Secret is a text that must not be seen. However it is printed, logged or
-// encoded, it shows as hidden; Reveal returns it. (It holds a pointer because
-// fmt calls no methods of what it finds in unexported fields.)
+// Secret is a secret text. Printing, logging or encoding it writes "[hidden]"; Reveal
+// returns the text. (It is a pointer because fmt does not call methods of values in
+// unexported fields.)
 type Secret struct{ text *string }
 
 const hidden = "[hidden]"
@@ -42,28 +42,28 @@ func (s Secret) Reveal() string {
 	return *s.text
 }
 
-// Format writes a word in place of the secret, whatever the verb.
+// Format writes "[hidden]" for every verb.
 func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(hidden)) }
 
-// MarshalText does likewise for JSON and other encodings.
+// MarshalText returns "[hidden]" for JSON and other encodings.
 func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
-// MarshalZerologObject does likewise for logs.
+// MarshalZerologObject hides the text in logs.
 func (Secret) MarshalZerologObject(e *zerolog.Event) { e.Bool("hidden", true) }
 
-// SecretsManager is what the secrets need of AWS Secrets Manager's client.
+// SecretsManager is the part of AWS Secrets Manager's client that Secrets needs.
 type SecretsManager interface {
 	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
 }
 
 const (
-	// keepFor is how long a secret is used before it is read again.
+	// keepFor is how long a secret is cached.
 	keepFor = 5 * time.Minute
-	// againAfter is how soon one that was refused, or could not be read, is
-	// read again: whoever knocks with a wrong word must not be able to spend
-	// calls to Secrets Manager.
-	againAfter = 10 * time.Second
-	// readTimeout bounds a read with its retries. SNS waits 15 s for an answer.
+	// refetchAfter is the least time between two reads of a secret that did not
+	// match or could not be read. It limits the calls to Secrets Manager that
+	// requests with a wrong secret can cause.
+	refetchAfter = 10 * time.Second
+	// readTimeout limits a read with its retries. SNS waits 15 s for an answer.
 	readTimeout = 5 * time.Second
 )
 
@@ -73,9 +73,9 @@ const (
 	previous = "AWSPREVIOUS"
 )
 
-// Secrets reads secrets when they are first needed, once however many wait for
-// it, and keeps them for five minutes. One that is older stays in use while
-// Secrets Manager cannot be reached. It is safe for concurrent use.
+// Secrets reads secrets when they are first needed and caches them for five minutes.
+// Concurrent callers share one read. An older secret stays in use while Secrets
+// Manager is unreachable. It is safe for concurrent use.
 type Secrets struct {
 	client SecretsManager
 	now    func() time.Time
@@ -86,8 +86,8 @@ type Secrets struct {
 	keys    map[version]keyText
 }
 
-// keyText is a private key and the secret's text that it was read from: every
-// call to Amazon Pay asks for the key.
+// keyText is a private key with the text of its secret. It is cached because every call
+// to Amazon Pay needs the key.
 type keyText struct {
 	text string
 	key  Secret
@@ -95,12 +95,12 @@ type keyText struct {
 
 type version struct{ arn, stage string }
 
-// read is what came of reading a version of a secret.
+// read is the result of reading a version of a secret.
 type read struct {
 	text   string
 	absent bool      // the secret has no version at this stage
-	at     time.Time // of the last read that succeeded; zero: none has
-	failed time.Time // of the last read that failed, if none succeeded since
+	at     time.Time // of the last successful read; zero if there was none
+	failed time.Time // of the last failed read, if none succeeded since
 	err    error
 }
 
@@ -110,40 +110,40 @@ func NewSecrets(client SecretsManager, now func() time.Time) *Secrets {
 }
 
 // errAbsent means that the secret has no version at this stage.
-var errAbsent = errors.New("there is no such version")
+var errAbsent = errors.New("the secret has no such version")
 
-// get returns the text of a version. With again, the kept one has been refused:
-// an older one than againAfter will not do.
-func (s *Secrets) get(ctx context.Context, v version, again bool) (string, error) {
+// get returns the text of a version. With refetch it reads the text again if the cached
+// one is older than refetchAfter, because the cached one did not match.
+func (s *Secrets) get(ctx context.Context, v version, refetch bool) (string, error) {
 	s.mu.Lock()
 	r, now := s.kept[v], s.now()
 	s.mu.Unlock()
 	fresh := keepFor
-	if again {
-		fresh = againAfter
+	if refetch {
+		fresh = refetchAfter
 	}
 	switch {
 	case !r.at.IsZero() && now.Sub(r.at) < fresh:
 		return r.value()
-	case !r.failed.IsZero() && now.Sub(r.failed) < againAfter:
-		return r.orStale(again)
+	case !r.failed.IsZero() && now.Sub(r.failed) < refetchAfter:
+		return r.orStale(refetch)
 	}
 	flight := s.flights.DoChan(v.arn+"\n"+v.stage, func() (any, error) {
-		// Everyone who waits shares this read, so it does not end with the
-		// context of the one who came first.
+		// All waiting callers share this read, so it does not end with the context of
+		// the first one.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 		defer cancel()
 		return s.read(ctx, v), nil
 	})
 	select {
 	case done := <-flight:
-		return done.Val.(read).orStale(again)
+		return done.Val.(read).orStale(refetch)
 	case <-ctx.Done():
 		return "", fmt.Errorf("secret %s: %w", v.arn, context.Cause(ctx))
 	}
 }
 
-// read asks Secrets Manager and keeps what came of it.
+// read reads a version from Secrets Manager and caches the result.
 func (s *Secrets) read(ctx context.Context, v version) read {
 	out, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
 		SecretId: aws.String(v.arn), VersionStage: aws.String(v.stage),
@@ -156,7 +156,7 @@ func (s *Secrets) read(ctx context.Context, v version) read {
 	case err == nil && out.SecretString != nil:
 		r = read{text: *out.SecretString, at: now}
 	case err == nil:
-		r.failed, r.err = now, fmt.Errorf("secret %s: it holds bytes; store it as text", v.arn)
+		r.failed, r.err = now, fmt.Errorf("secret %s: it contains binary data; store it as text", v.arn)
 	case notFound && v.stage == previous:
 		r = read{absent: true, at: now}
 	default:
@@ -173,7 +173,7 @@ func (r read) value() (string, error) {
 	return r.text, nil
 }
 
-// orStale returns what was read before a failure, unless that was refused.
+// orStale returns the text that was read before a failure, unless it was refused.
 func (r read) orStale(refused bool) (string, error) {
 	if r.failed.IsZero() || (!r.at.IsZero() && !refused) {
 		return r.value()
@@ -181,35 +181,34 @@ func (r read) orStale(refused bool) (string, error) {
 	return "", r.err
 }
 
-// form is what a secret text must look like. The pattern says nothing of the
-// length: a cold start would compile each repetition.
+// form is the required form of a secret text. The pattern does not limit the length,
+// because compiling the repetitions would slow down a cold start.
 type form struct {
-	pattern     *regexp.Regexp
-	least, most int
-	says        string
+	pattern         *regexp.Regexp
+	lowest, highest int // length
+	description     string
 }
 
 var (
-	// word is fit for a path and hard to guess.
-	word = form{regexp.MustCompile(`^[A-Za-z0-9._~-]+$`), 16, 256, "16 to 256 letters, digits, dots, dashes, underscores and tildes"}
-	// foreign is a secret that others chose (RFC 6749, appendix A.2).
-	foreign = form{regexp.MustCompile(`^[ -~]+$`), 1, 1000, "1 to 1,000 printable ASCII characters"}
+	// word can be part of a path and is hard to guess.
+	word = form{regexp.MustCompile(`^[A-Za-z0-9._~-]+$`), 16, 256, "16 to 256 characters of A-Z, a-z, 0-9 and ._~-"}
+	// external is a secret that the issuer chose (RFC 6749, appendix A.2).
+	external = form{regexp.MustCompile(`^[ -~]+$`), 1, 1000, "1 to 1,000 printable ASCII characters"}
 )
 
 func (f form) fits(s string) bool {
-	return len(s) >= f.least && len(s) <= f.most && f.pattern.MatchString(s)
+	return len(s) >= f.lowest && len(s) <= f.highest && f.pattern.MatchString(s)
 }
 
-// texts returns the secret texts at arn, each the given member of a JSON
-// object: the current one first, then the one before it, so that a rotation
-// leaves time to change what uses it. Again says that the ones kept did not
-// match.
-func (s *Secrets) texts(ctx context.Context, arn, member string, f form, again bool) ([]string, error) {
+// texts returns the given member of the current and the previous version of the JSON
+// secret at arn, so that both are valid during a rotation. With refetch it reads them
+// again, because the cached ones did not match.
+func (s *Secrets) texts(ctx context.Context, arn, member string, f form, refetch bool) ([]string, error) {
 	var found [2]string
 	var g errgroup.Group
 	for i, stage := range []string{current, previous} {
 		g.Go(func() (err error) {
-			if found[i], err = s.get(ctx, version{arn, stage}, again); errors.Is(err, errAbsent) {
+			if found[i], err = s.get(ctx, version{arn, stage}, refetch); errors.Is(err, errAbsent) {
 				return nil
 			}
 			return err
@@ -227,85 +226,92 @@ func (s *Secrets) texts(ctx context.Context, arn, member string, f form, again b
 		}
 	}
 	switch {
-	case err != nil && (again || len(valid) == 0):
-		return nil, err // one that could not be read may be the one that matches
+	case err != nil && (refetch || len(valid) == 0):
+		return nil, err // the version that could not be read may match
 	case len(valid) == 0:
-		return nil, fmt.Errorf(`secret %s: it is not of the form {"%s":"…"} with %s`, arn, member, f.says)
+		return nil, fmt.Errorf(`secret %s: it does not have the form {"%s":"…"} with %s`, arn, member, f.description)
 	}
 	return valid, nil
 }
 
-// words is texts of words.
-func (s *Secrets) words(ctx context.Context, arn, member string, again bool) ([]string, error) {
-	return s.texts(ctx, arn, member, word, again)
+// words returns texts of the form word.
+func (s *Secrets) words(ctx context.Context, arn, member string, refetch bool) ([]string, error) {
+	return s.texts(ctx, arn, member, word, refetch)
 }
 
-// Doors are the secrets of the accounts' IPN paths.
-type Doors struct {
+// IPNPathSecrets reads the IPN path secrets of the accounts.
+type IPNPathSecrets struct {
 	secrets *Secrets
 	arns    map[wallet.AccountID]string
 }
 
-// Doors returns the secrets of the accounts' IPN paths.
-func (c Receiver) Doors(s *Secrets) Doors {
-	d := Doors{s, map[wallet.AccountID]string{}}
+// IPNPathSecrets returns the reader of the accounts' IPN path secrets.
+func (c Receiver) IPNPathSecrets(s *Secrets) IPNPathSecrets {
+	d := IPNPathSecrets{s, map[wallet.AccountID]string{}}
 	for _, a := range c.Accounts {
-		d.arns[a.ID] = a.DoorSecret
+		d.arns[a.ID] = a.IPNPathSecret
 	}
 	return d
 }
 
-// DoorSecrets returns the secrets that open an account's path: the current one
-// and the one before it, so that a rotation leaves time to change the path in
-// Seller Central. Again says that the ones kept did not match.
-func (d Doors) DoorSecrets(ctx context.Context, account wallet.AccountID, again bool) ([]string, error) {
+// DoorSecrets returns the valid IPN path secrets of an account: the current and the
+// previous one, so that a rotation leaves time to change the path in Seller Central.
+// With refetch it reads them again, because the cached ones did not match.
+func (d IPNPathSecrets) DoorSecrets(ctx context.Context, account wallet.AccountID, refetch bool) ([]string, error) {
 	arn, ok := d.arns[account]
 	if !ok {
 		return nil, fmt.Errorf("account %q is not configured", account)
 	}
-	return d.secrets.words(ctx, arn, "ipnSecret", again)
+	return d.secrets.words(ctx, arn, "ipnSecret", refetch)
 }
 
-// Links returns the function that tells the secrets of links and return URLs,
-// from the secret at arn: the current one, which seals, and the one before it,
-// which still opens. Again says that the ones told before did not match.
-func (s *Secrets) Links(arn string) func(ctx context.Context, again bool) ([]string, error) {
-	return func(ctx context.Context, again bool) ([]string, error) { return s.words(ctx, arn, "linkSecret", again) }
-}
-
-// BearerKeys returns the function that tells the keys that a merchant's server
-// may show, from the secret at arn: the current one and the one before it. Again
-// says that the ones told before did not match.
-func (s *Secrets) BearerKeys(arn string) func(ctx context.Context, again bool) ([]string, error) {
-	return func(ctx context.Context, again bool) ([]string, error) { return s.words(ctx, arn, "bearerKey", again) }
-}
-
-// CookieKeys returns the function that tells the secrets that seal the console's
-// cookies, from the secret at arn: the current one, which seals, and the one
-// before it, which still opens. Again says that the ones told before did not
+// Links returns a function that reads the secrets of links and return URLs from the
+// secret at arn: the current one, which seals and opens, and the previous one, which
+// only opens. With refetch it reads them again, because those returned before did not
 // match.
-func (s *Secrets) CookieKeys(arn string) func(ctx context.Context, again bool) ([]string, error) {
-	return func(ctx context.Context, again bool) ([]string, error) { return s.words(ctx, arn, "cookieKey", again) }
-}
-
-// ClientSecrets returns the function that tells what the console shows its
-// issuer, from the secret at arn: the current one and the one before it. Again
-// says that the ones told before were refused.
-func (s *Secrets) ClientSecrets(arn string) func(ctx context.Context, again bool) ([]string, error) {
-	return func(ctx context.Context, again bool) ([]string, error) {
-		return s.texts(ctx, arn, "clientSecret", foreign, again)
+func (s *Secrets) Links(arn string) func(ctx context.Context, refetch bool) ([]string, error) {
+	return func(ctx context.Context, refetch bool) ([]string, error) {
+		return s.words(ctx, arn, "linkSecret", refetch)
 	}
 }
 
-// Key returns an account's private key in PEM, from the secret at arn; with
-// again, one refused before will not do.
-func (s *Secrets) Key(ctx context.Context, arn string, again bool) (Secret, error) {
-	return s.key(ctx, version{arn, current}, again)
+// BearerKeys returns a function that reads the valid keys of a merchant's server from
+// the secret at arn: the current and the previous one. With refetch it reads them
+// again, because those returned before did not match.
+func (s *Secrets) BearerKeys(arn string) func(ctx context.Context, refetch bool) ([]string, error) {
+	return func(ctx context.Context, refetch bool) ([]string, error) {
+		return s.words(ctx, arn, "bearerKey", refetch)
+	}
+}
+
+// CookieKeys returns a function that reads the secrets of the console's cookies from
+// the secret at arn: the current one, which seals and opens, and the previous one,
+// which only opens. With refetch it reads them again, because those returned before
+// did not match.
+func (s *Secrets) CookieKeys(arn string) func(ctx context.Context, refetch bool) ([]string, error) {
+	return func(ctx context.Context, refetch bool) ([]string, error) {
+		return s.words(ctx, arn, "cookieKey", refetch)
+	}
+}
+
+// ClientSecrets returns a function that reads the console's client secrets from the
+// secret at arn: the current and the previous one. With refetch it reads them again,
+// because the issuer refused those returned before.
+func (s *Secrets) ClientSecrets(arn string) func(ctx context.Context, refetch bool) ([]string, error) {
+	return func(ctx context.Context, refetch bool) ([]string, error) {
+		return s.texts(ctx, arn, "clientSecret", external, refetch)
+	}
+}
+
+// Key returns an account's private key in PEM from the secret at arn. With refetch it
+// reads the key again, because the cached one was refused.
+func (s *Secrets) Key(ctx context.Context, arn string, refetch bool) (Secret, error) {
+	return s.key(ctx, version{arn, current}, refetch)
 }
 
 // PreviousKey returns the private key that the current one replaced, and false
-// if there is none. Nothing is signed with it; it tells the doctor what went
-// wrong when key and key id were not changed together.
+// if there is none. It signs nothing. It helps the doctor to find out whether key and
+// key id were not changed together.
 func (s *Secrets) PreviousKey(ctx context.Context, arn string) (Secret, bool, error) {
 	key, err := s.key(ctx, version{arn, previous}, true)
 	if errors.Is(err, errAbsent) {
@@ -314,8 +320,8 @@ func (s *Secrets) PreviousKey(ctx context.Context, arn string) (Secret, bool, er
 	return key, err == nil, err
 }
 
-func (s *Secrets) key(ctx context.Context, v version, again bool) (Secret, error) {
-	text, err := s.get(ctx, v, again)
+func (s *Secrets) key(ctx context.Context, v version, refetch bool) (Secret, error) {
+	text, err := s.get(ctx, v, refetch)
 	if err != nil {
 		return Secret{}, err
 	}
@@ -326,18 +332,18 @@ func (s *Secrets) key(ctx context.Context, v version, again bool) (Secret, error
 	}
 	pem, ok := privateKeyOf(text)
 	if !ok {
-		return Secret{}, fmt.Errorf(`secret %s: it is not of the form {"privateKey":"-----BEGIN …"}`, v.arn)
+		return Secret{}, fmt.Errorf(`secret %s: it does not have the form {"privateKey":"-----BEGIN …"}`, v.arn)
 	}
 	s.keys[v] = keyText{text, NewSecret(pem)}
 	return s.keys[v].key, nil
 }
 
-// onePEM is a PEM block as it stands in a text.
+// onePEM matches a PEM block in a text.
 var onePEM = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]+-----.*-----END [A-Z ]+-----`)
 
-// privateKeyOf returns the PEM of a secret's text. Copying may have put a byte
-// order mark before the JSON, or real line ends into its string, which makes it
-// no JSON; or there is the PEM alone.
+// privateKeyOf returns the PEM in a secret's text. It accepts errors of copying: a byte
+// order mark before the JSON, line ends inside its string, which make the JSON
+// invalid, or the PEM without JSON.
 func privateKeyOf(text string) (pem string, ok bool) {
 	var key struct {
 		PrivateKey *string `json:"privateKey"`
@@ -352,19 +358,19 @@ func privateKeyOf(text string) (pem string, ok bool) {
 	return pem, pem != ""
 }
 
-// Database is where the data is.
+// Database holds the connection settings of the database.
 type Database struct {
 	URL Secret
-	// DirectURL leads to the server itself where URL leads to a pooler; it is
-	// URL where none is set. Migrations need it.
+	// DirectURL leads to the server itself if URL leads to a pooler. If it is not
+	// set, it equals URL. Migrations need it.
 	DirectURL Secret
-	// CA is certificate authorities in PEM that are trusted besides; may be empty.
+	// CA holds additional certificate authorities in PEM. May be empty.
 	CA string
 }
 
-// databaseJSON is a database's secret: our own form, or that in which RDS keeps
-// its own ("Secrets Manager: JSON structure of database credential secrets"),
-// whose other members tell nothing that is needed.
+// databaseJSON is a database's secret, in our own form or that of RDS ("Secrets
+// Manager: JSON structure of database credential secrets"). Other members are not
+// needed.
 type databaseJSON struct {
 	URL       string `json:"url"`
 	DirectURL string `json:"directUrl"`
@@ -377,12 +383,12 @@ type databaseJSON struct {
 	DBName   string          `json:"dbname"`
 }
 
-// defaultDBName is the database of a secret of RDS's that names none: the one
-// that each server of RDS has.
+// defaultDBName is the database if a secret of RDS has none. Each server of RDS has
+// this database.
 const defaultDBName = "postgres"
 
-// url returns the URL that RDS's form stands for, with certificate and name of
-// the server verified; empty if the secret is not of that form.
+// url converts RDS's form to a URL that verifies certificate and name of the server.
+// It is empty if the secret does not have that form.
 func (d databaseJSON) url() string {
 	if d.Username == "" || d.Host == "" {
 		return ""
@@ -399,16 +405,16 @@ func (d databaseJSON) url() string {
 		Scheme: "postgres", User: url.User(d.Username), Host: net.JoinHostPort(strings.Trim(d.Host, "[]"), strconv.Itoa(port)),
 		Path: "/" + cmp.Or(d.DBName, defaultDBName), RawQuery: "sslmode=verify-full",
 	}
-	if d.Password != "" { // none: IAM's token stands in
+	if d.Password != "" { // without a password, IAM signs in
 		u.User = url.UserPassword(d.Username, d.Password)
 	}
 	return u.String()
 }
 
-// Database returns what the secret at arn says; with again, what it said before
-// has been refused.
-func (s *Secrets) Database(ctx context.Context, arn string, again bool) (Database, error) {
-	text, err := s.get(ctx, version{arn, current}, again)
+// Database returns the connection settings in the secret at arn. With refetch it reads
+// them again, because the server refused the cached ones.
+func (s *Secrets) Database(ctx context.Context, arn string, refetch bool) (Database, error) {
+	text, err := s.get(ctx, version{arn, current}, refetch)
 	if err != nil {
 		return Database{}, err
 	}
@@ -417,7 +423,7 @@ func (s *Secrets) Database(ctx context.Context, arn string, again bool) (Databas
 		d.URL = d.url()
 	}
 	if d.URL == "" {
-		return Database{}, fmt.Errorf(`secret %s: it is neither of the form {"url":"postgres://…"} nor of that of RDS, {"username":"…","password":"…","host":"…","port":5432,"dbname":"…"}`, arn)
+		return Database{}, fmt.Errorf(`secret %s: it has neither the form {"url":"postgres://…"} nor that of RDS, {"username":"…","password":"…","host":"…","port":5432,"dbname":"…"}`, arn)
 	}
 	if d.DirectURL == "" {
 		d.DirectURL = d.URL

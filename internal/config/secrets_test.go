@@ -69,50 +69,50 @@ func (m *manager) count() int {
 }
 
 const (
-	oldDoor = "aaaaaaaaaaaaaaaaaaaaaaaa"
-	newDoor = "bbbbbbbbbbbbbbbbbbbbbbbb"
+	oldSecret = "aaaaaaaaaaaaaaaaaaaaaaaa"
+	newSecret = "bbbbbbbbbbbbbbbbbbbbbbbb"
 )
 
-func doorJSON(secret string) string { return `{"ipnSecret":"` + secret + `"}` }
+func ipnSecretJSON(secret string) string { return `{"ipnSecret":"` + secret + `"}` }
 
-func doors(m *manager) Doors {
-	return Receiver{Accounts: []Account{{ID: "main", DoorSecret: "door"}}}.Doors(NewSecrets(m, time.Now))
+func ipnPathSecrets(m *manager) IPNPathSecrets {
+	return Receiver{Accounts: []Account{{ID: "main", IPNPathSecret: "ipn"}}}.IPNPathSecrets(NewSecrets(m, time.Now))
 }
 
-func open(t *testing.T, d Doors, again bool) []string {
+func open(t *testing.T, d IPNPathSecrets, refetch bool) []string {
 	t.Helper()
-	s, err := d.DoorSecrets(t.Context(), "main", again)
+	s, err := d.DoorSecrets(t.Context(), "main", refetch)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func TestBothDoorSecretsOpenDuringARotation(t *testing.T) {
-	m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(newDoor), "door AWSPREVIOUS": doorJSON(oldDoor)}}
-	if got := open(t, doors(m), false); !slices.Equal(got, []string{newDoor, oldDoor}) {
+func TestBothIPNPathSecretsAreValidDuringARotation(t *testing.T) {
+	m := &manager{texts: map[string]string{"ipn AWSCURRENT": ipnSecretJSON(newSecret), "ipn AWSPREVIOUS": ipnSecretJSON(oldSecret)}}
+	if got := open(t, ipnPathSecrets(m), false); !slices.Equal(got, []string{newSecret, oldSecret}) {
 		t.Errorf("got %q", got)
 	}
 }
 
-func TestSecretThatWasNeverRotatedHasOneVersion(t *testing.T) {
-	m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(newDoor)}}
-	if got := open(t, doors(m), false); !slices.Equal(got, []string{newDoor}) {
+func TestUnrotatedSecretHasOneVersion(t *testing.T) {
+	m := &manager{texts: map[string]string{"ipn AWSCURRENT": ipnSecretJSON(newSecret)}}
+	if got := open(t, ipnPathSecrets(m), false); !slices.Equal(got, []string{newSecret}) {
 		t.Errorf("got %q", got)
 	}
 }
 
-func TestPreviousVersionOfAnotherFormIsNoDoor(t *testing.T) {
-	m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(newDoor), "door AWSPREVIOUS": `{"ipnSecret":""}`}}
-	if got := open(t, doors(m), false); !slices.Equal(got, []string{newDoor}) {
+func TestPreviousVersionOfAnotherFormIsIgnored(t *testing.T) {
+	m := &manager{texts: map[string]string{"ipn AWSCURRENT": ipnSecretJSON(newSecret), "ipn AWSPREVIOUS": `{"ipnSecret":""}`}}
+	if got := open(t, ipnPathSecrets(m), false); !slices.Equal(got, []string{newSecret}) {
 		t.Errorf("got %q: an empty secret must open nothing", got)
 	}
 }
 
-func TestDoorWithoutASecretFitForAPathIsAnErrorThatDoesNotQuoteIt(t *testing.T) {
+func TestErrorOfAnInvalidIPNPathSecretDoesNotQuoteIt(t *testing.T) {
 	for _, text := range []string{`{"ipnSecret":"short"}`, `{"ipnSecret":"with/slash/with/slash/"}`, `{"other":"confidential"}`, `confidential`, ``} {
-		m := &manager{texts: map[string]string{"door AWSCURRENT": text}}
-		_, err := doors(m).DoorSecrets(t.Context(), "main", false)
+		m := &manager{texts: map[string]string{"ipn AWSCURRENT": text}}
+		_, err := ipnPathSecrets(m).DoorSecrets(t.Context(), "main", false)
 		if err == nil {
 			t.Errorf("%q was accepted", text)
 		} else if strings.Contains(err.Error(), "confidential") || strings.Contains(err.Error(), "slash/") {
@@ -121,33 +121,33 @@ func TestDoorWithoutASecretFitForAPathIsAnErrorThatDoesNotQuoteIt(t *testing.T) 
 	}
 }
 
-func TestSecretIsKeptForFiveMinutes(t *testing.T) {
+func TestSecretIsCachedForFiveMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(oldDoor)}}
-		d := doors(m)
+		m := &manager{texts: map[string]string{"ipn AWSCURRENT": ipnSecretJSON(oldSecret)}}
+		d := ipnPathSecrets(m)
 		open(t, d, false)
 		first := m.count()
-		m.put("door AWSCURRENT", doorJSON(newDoor))
+		m.put("ipn AWSCURRENT", ipnSecretJSON(newSecret))
 		time.Sleep(5*time.Minute - time.Second)
-		if got := open(t, d, false); m.count() != first || got[0] != oldDoor {
+		if got := open(t, d, false); m.count() != first || got[0] != oldSecret {
 			t.Errorf("read again within five minutes: %d calls, %q", m.count(), got)
 		}
 		time.Sleep(time.Second)
-		if got := open(t, d, false); got[0] != newDoor {
+		if got := open(t, d, false); got[0] != newSecret {
 			t.Errorf("not read again after five minutes: %q", got)
 		}
 	})
 }
 
-func TestRefusedSecretIsReadAgainButNotForEachGuess(t *testing.T) {
+func TestRefusedSecretIsReadAgainAtALimitedRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(oldDoor)}}
-		d := doors(m)
+		m := &manager{texts: map[string]string{"ipn AWSCURRENT": ipnSecretJSON(oldSecret)}}
+		d := ipnPathSecrets(m)
 		open(t, d, false)
 		first := m.count()
 		time.Sleep(11 * time.Second)
-		m.put("door AWSCURRENT", doorJSON(newDoor))
-		if got := open(t, d, true); got[0] != newDoor {
+		m.put("ipn AWSCURRENT", ipnSecretJSON(newSecret))
+		if got := open(t, d, true); got[0] != newSecret {
 			t.Errorf("not read again: %q", got)
 		}
 		for range 100 {
@@ -159,16 +159,16 @@ func TestRefusedSecretIsReadAgainButNotForEachGuess(t *testing.T) {
 	})
 }
 
-func TestOldSecretServesWhileSecretsManagerIsDown(t *testing.T) {
+func TestOldSecretStaysInUseWhileSecretsManagerIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &manager{texts: map[string]string{"door AWSCURRENT": doorJSON(oldDoor)}}
-		d := doors(m)
+		m := &manager{texts: map[string]string{"ipn AWSCURRENT": ipnSecretJSON(oldSecret)}}
+		d := ipnPathSecrets(m)
 		open(t, d, false)
 		m.setDown(errors.New("down"))
 		time.Sleep(time.Hour)
 		before := m.count()
 		for range 50 {
-			if got := open(t, d, false); got[0] != oldDoor {
+			if got := open(t, d, false); got[0] != oldSecret {
 				t.Errorf("got %q", got)
 			}
 		}
@@ -180,15 +180,15 @@ func TestOldSecretServesWhileSecretsManagerIsDown(t *testing.T) {
 			t.Error("a refusal was confirmed with old secrets")
 		}
 		m.setDown(nil)
-		m.put("door AWSCURRENT", doorJSON(newDoor))
+		m.put("ipn AWSCURRENT", ipnSecretJSON(newSecret))
 		time.Sleep(11 * time.Second)
-		if got := open(t, d, false); got[0] != newDoor {
+		if got := open(t, d, false); got[0] != newSecret {
 			t.Errorf("not read again when it was back: %q", got)
 		}
 	})
 }
 
-func TestManyWaitForOneRead(t *testing.T) {
+func TestConcurrentCallersShareOneRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &manager{texts: map[string]string{"key AWSCURRENT": `{"privateKey":"PEM"}`}, delay: time.Second}
 		s := NewSecrets(m, time.Now)
@@ -207,7 +207,7 @@ func TestManyWaitForOneRead(t *testing.T) {
 	})
 }
 
-func TestWhoGivesUpDoesNotEndTheReadOfOthers(t *testing.T) {
+func TestCancelledCallerDoesNotEndASharedRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &manager{texts: map[string]string{"key AWSCURRENT": `{"privateKey":"PEM"}`}, delay: 2 * time.Second}
 		s := NewSecrets(m, time.Now)
@@ -232,7 +232,7 @@ func TestWhoGivesUpDoesNotEndTheReadOfOthers(t *testing.T) {
 	})
 }
 
-func TestReadIsBoundedInTime(t *testing.T) {
+func TestReadHasATimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewSecrets(&manager{delay: time.Hour}, time.Now)
 		start := time.Now()
@@ -245,7 +245,7 @@ func TestReadIsBoundedInTime(t *testing.T) {
 	})
 }
 
-func TestPreviousKeyIsAbsentOrThere(t *testing.T) {
+func TestPreviousKeyMayBeMissing(t *testing.T) {
 	m := &manager{texts: map[string]string{"key AWSCURRENT": `{"privateKey":"new"}`}}
 	if _, ok, err := NewSecrets(m, time.Now).PreviousKey(t.Context(), "key"); ok || err != nil {
 		t.Errorf("ok %v, err %v; want none", ok, err)
@@ -258,7 +258,7 @@ func TestPreviousKeyIsAbsentOrThere(t *testing.T) {
 
 // What copying does to the secret's text is undone; amazonpay.ParsePrivateKey
 // does so for the key in it.
-func TestKeyIsReadHoweverTheSecretWasCopied(t *testing.T) {
+func TestKeyIsReadInSpiteOfCopyingErrors(t *testing.T) {
 	const pem = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----"
 	for name, text := range map[string]string{
 		"as documented":              `{"privateKey":"-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----"}`,
@@ -283,7 +283,7 @@ func TestKeyIsReadHoweverTheSecretWasCopied(t *testing.T) {
 	}
 }
 
-func TestDirectURLIsTheURLWhereNoneIsSet(t *testing.T) {
+func TestDirectURLDefaultsToTheURL(t *testing.T) {
 	m := &manager{texts: map[string]string{
 		"one AWSCURRENT": `{"url":"postgres://a"}`,
 		"two AWSCURRENT": `{"url":"postgres://pooler","directUrl":"postgres://server"}`,
@@ -301,7 +301,7 @@ func TestDirectURLIsTheURLWhereNoneIsSet(t *testing.T) {
 	}
 }
 
-func TestADatabaseSecretOfRDSIsAccepted(t *testing.T) {
+func TestDatabaseSecretOfRDSIsAccepted(t *testing.T) {
 	for _, c := range []struct{ name, secret, url, ca string }{
 		{"as RDS writes it", `{"username":"shop","password":"a/b:c@d#e?f%","engine":"postgres","host":"db.abc.eu-west-1.rds.amazonaws.com","port":5433,"dbname":"shop","dbInstanceIdentifier":"db"}`,
 			"postgres://shop:a%2Fb%3Ac%40d%23e%3Ff%25@db.abc.eu-west-1.rds.amazonaws.com:5433/shop?sslmode=verify-full", ""},
@@ -328,8 +328,8 @@ func TestADatabaseSecretOfRDSIsAccepted(t *testing.T) {
 	}
 }
 
-func TestUnknownAccountHasNoDoor(t *testing.T) {
-	if _, err := doors(&manager{}).DoorSecrets(t.Context(), wallet.AccountID("other"), false); err == nil {
+func TestUnknownAccountHasNoIPNPathSecret(t *testing.T) {
+	if _, err := ipnPathSecrets(&manager{}).DoorSecrets(t.Context(), wallet.AccountID("other"), false); err == nil {
 		t.Error("no error")
 	}
 }

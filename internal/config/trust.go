@@ -8,18 +8,18 @@ import (
 	"sync"
 )
 
-// Trust says whom to trust beside the system's certificate authorities when
-// talking to Amazon Pay, SNS and CloudFormation: a proxy that opens TLS connections needs it.
-// The zero value trusts the system's alone.
+// Trust adds certificate authorities to the system's for connections to Amazon Pay, SNS
+// and CloudFormation. A proxy that decrypts TLS needs it. The zero value trusts only
+// the system's.
 type Trust struct {
 	// TLS_CA_FILE: path of a PEM file with certificate authorities to trust besides
 	// the system's, such as a corporate proxy's.
 	File string
 }
 
-// Client returns the client that build makes of the trusted roots; nil stands
-// for the system's. With a file of our own, build runs at the first request:
-// reading the system's roots takes longer than the rest of a cold start.
+// Client returns the client that build makes from the trusted roots. nil means the
+// system's roots. If a file is set, build runs at the first request, because reading
+// the system's roots takes longer than the rest of a cold start.
 func (t Trust) Client(build func(roots *x509.CertPool) *http.Client) *http.Client {
 	if t.File == "" {
 		return build(nil)
@@ -34,7 +34,7 @@ func (t Trust) Client(build func(roots *x509.CertPool) *http.Client) *http.Clien
 			return nil, fmt.Errorf("TLS_CA_FILE: %w", err)
 		}
 		if !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("TLS_CA_FILE: %s holds no certificate in PEM", t.File)
+			return nil, fmt.Errorf("TLS_CA_FILE: %s contains no certificate in PEM", t.File)
 		}
 		return build(roots).Transport, nil
 	})}}
@@ -49,7 +49,7 @@ func (l *late) RoundTrip(r *http.Request) (*http.Response, error) {
 	transport, err := l.build()
 	if err != nil {
 		if r.Body != nil {
-			_ = r.Body.Close() // as http.RoundTripper asks; nothing was read
+			_ = r.Body.Close() // as http.RoundTripper requires
 		}
 		return nil, err
 	}

@@ -18,7 +18,7 @@ func pooled(roots *x509.CertPool) *http.Client {
 	return &http.Client{Transport: tr}
 }
 
-func TestFileOfCertificatesIsTrustedBesideTheSystems(t *testing.T) {
+func TestCertificateFileIsTrustedInAdditionToTheSystems(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()
 	file := filepath.Join(t.TempDir(), "ca.pem")
@@ -57,7 +57,7 @@ func TestFileOfCertificatesIsTrustedBesideTheSystems(t *testing.T) {
 	}
 }
 
-func TestFileThatIsGoneFailsTheRequestAndSaysWhich(t *testing.T) {
+func TestMissingCertificateFileFailsTheRequest(t *testing.T) {
 	client := Trust{filepath.Join(t.TempDir(), "gone.pem")}.Client(pooled)
 	_, err := client.Post("https://example.invalid", "text/plain", strings.NewReader("body"))
 	if err == nil || !strings.Contains(err.Error(), "TLS_CA_FILE") {

@@ -13,8 +13,8 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Refreshing is what a function needs in order to read charge permissions: the
-// database, the queue for what is left to the worker, and limits.
+// Refreshing holds the settings for reading charge permissions: the database, the
+// queue for deferred refreshes, and limits.
 type Refreshing struct {
 	QueueURL string
 	// DATABASE_SECRET_ARN: ARN of `{"url":"postgres://…"}`, or of a secret in RDS's own
@@ -33,7 +33,7 @@ type Refreshing struct {
 	Lease time.Duration
 }
 
-// Pages is what the buyers' pages need.
+// Pages holds the settings of the buyers' pages.
 type Pages struct {
 	// PUBLIC_URL: the https URL that the paths `/update`, `/return` and `/console`
 	// are below, at most 300 characters.
@@ -88,19 +88,18 @@ type Return struct {
 	Pages
 	// RETURN_TIMEOUT: how long a buyer waits for the outcome before a page says that
 	// it is being checked, at most `15s` ([time-outs](#time-outs)).
-	Patience time.Duration
+	ReturnTimeout time.Duration
 }
 
-// MaxPublicURL is the greatest length of PUBLIC_URL, in characters. It leaves
-// room in the 512 that Amazon Pay takes for a return URL ("WebCheckoutDetails" in
-// its API reference) for the path and the token, and for the Checkout Session's id
-// that Amazon Pay appends.
+// MaxPublicURL is the greatest length of PUBLIC_URL, in characters. Amazon Pay limits a
+// return URL to 512 ("WebCheckoutDetails" in its API reference). The rest is for the
+// path, the token, and the Checkout Session's id that Amazon Pay appends.
 const MaxPublicURL = 300
 
-// The defaults of what need not be set.
+// The defaults of the optional settings.
 const (
-	DefaultLinkLifetime = 30 * time.Minute
-	DefaultPatience     = 10 * time.Second
+	DefaultLinkLifetime  = 30 * time.Minute
+	DefaultReturnTimeout = 10 * time.Second
 )
 
 // LoadStart reads the configuration of update-start; getenv is os.Getenv. Its
@@ -128,7 +127,7 @@ func LoadStart(getenv func(string) string) (Start, error) {
 	return c, r.err()
 }
 
-// stores adds the accounts that no update can be started of.
+// stores reports the accounts without a store id, which cannot start an update.
 func (r *reader) stores(accounts []Account) {
 	for i, a := range accounts {
 		if a.StoreID == "" {
@@ -142,11 +141,11 @@ func (r *reader) stores(accounts []Account) {
 func LoadReturn(getenv func(string) string) (Return, error) {
 	r := reader{getenv: getenv}
 	c := Return{
-		Function:   r.function("checkout-return"),
-		Accounts:   r.accounts(privateKeySecretArn),
-		Refreshing: r.refreshing(),
-		Pages:      r.pages(),
-		Patience:   r.duration("RETURN_TIMEOUT", DefaultPatience, time.Second, 15*time.Second),
+		Function:      r.function("checkout-return"),
+		Accounts:      r.accounts(privateKeySecretArn),
+		Refreshing:    r.refreshing(),
+		Pages:         r.pages(),
+		ReturnTimeout: r.duration("RETURN_TIMEOUT", DefaultReturnTimeout, time.Second, 15*time.Second),
 	}
 	return c, r.err()
 }
@@ -176,7 +175,7 @@ func (r *reader) pages() Pages {
 	}
 	if s := r.needed("PUBLIC_URL", "the https URL at which /update, /return and /console are reached"); s != "" {
 		if !secureBase(s) || !plainURL.MatchString(s) {
-			r.add("PUBLIC_URL", "it cannot be used", "set an https URL without user, query and fragment; http serves on loopback alone")
+			r.add("PUBLIC_URL", "it is not a valid URL", "set an https URL without user, query and fragment; http is only allowed on loopback")
 		}
 		if p.PublicURL = strings.TrimRight(s, "/"); len(p.PublicURL) > MaxPublicURL {
 			r.add("PUBLIC_URL", fmt.Sprintf("it has %d characters", len(p.PublicURL)), fmt.Sprintf("set a URL of at most %d characters; Amazon Pay limits the return URL, which begins with it", MaxPublicURL))
@@ -186,7 +185,7 @@ func (r *reader) pages() Pages {
 		for _, one := range strings.Split(s, ",") {
 			o, ok := origin(strings.TrimSpace(one))
 			if !ok {
-				r.add("RETURN_ORIGINS", "one of them is not the origin of a secure page", "set "+origins+", without a path; http serves on loopback alone")
+				r.add("RETURN_ORIGINS", "one of them is not the origin of a secure page", "set "+origins+", without a path; http is only allowed on loopback")
 			}
 			p.ReturnOrigins = append(p.ReturnOrigins, o)
 		}
@@ -204,7 +203,7 @@ func (r *reader) pages() Pages {
 	return p
 }
 
-// plainURL needs no backslash in JSON and no escape in HTML.
+// plainURL matches URLs that need no backslash in JSON and no escape in HTML.
 var plainURL = regexp.MustCompile(`^[A-Za-z0-9:/._~\[\]-]+$`)
 
 // secure reports whether u leads to a host by https, or by http to this machine.
@@ -212,7 +211,7 @@ func secure(u *url.URL) bool {
 	return u.Hostname() != "" && (u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()))
 }
 
-// secureBase reports whether s is such a URL without user, query and fragment.
+// secureBase reports whether s is a secure URL without user, query and fragment.
 func secureBase(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && secure(u) && u.User == nil && u.RawQuery == "" && u.Fragment == ""
@@ -223,7 +222,7 @@ func loopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
 }
 
-// origin returns s as a browser writes an origin.
+// origin returns s in the form that browsers use for an origin.
 func origin(s string) (string, bool) {
 	u, err := url.Parse(s)
 	if err != nil || !secureBase(s) || strings.Trim(u.Path, "/") != "" {
@@ -246,9 +245,9 @@ func (r *reader) flag(name string, standard bool) bool {
 	}
 }
 
-// DatabaseURL returns the function that tells the URL in the secret at arn, and
-// the certificate authorities that are trusted besides. Refetch says that the
-// server refused the user or the password told before.
+// DatabaseURL returns a function that reads the database URL and the additional
+// certificate authorities from the secret at arn. With refetch it reads them again,
+// because the server refused the user or the password.
 func (s *Secrets) DatabaseURL(arn string) func(ctx context.Context, refetch bool) (url, ca string, err error) {
 	return func(ctx context.Context, refetch bool) (url, ca string, err error) {
 		db, err := s.Database(ctx, arn, refetch)
@@ -256,16 +255,17 @@ func (s *Secrets) DatabaseURL(arn string) func(ctx context.Context, refetch bool
 	}
 }
 
-// IDs are those of accounts.
+// IDs returns the ids of accounts.
 func IDs(accounts []Account) []wallet.AccountID {
-	all := make([]wallet.AccountID, len(accounts))
+	ids := make([]wallet.AccountID, len(accounts))
 	for i, a := range accounts {
-		all[i] = a.ID
+		ids[i] = a.ID
 	}
-	return all
+	return ids
 }
 
-// Followed returns the function that tells what each account keeps in step.
+// Followed returns a function that returns which charge permissions an account keeps
+// in step.
 func Followed(accounts []Account) func(wallet.AccountID) wallet.Followed {
 	by := make(map[wallet.AccountID]wallet.Followed, len(accounts))
 	for _, a := range accounts {

@@ -23,7 +23,7 @@ func startEnv(changes map[string]string) func(string) string {
 	return workerEnv(env)
 }
 
-func TestLeastConfigurationOfAStartHasTheDesignsDefaults(t *testing.T) {
+func TestMinimalStartConfigurationHasTheDefaults(t *testing.T) {
 	got, err := LoadStart(startEnv(nil))
 	if err != nil {
 		t.Fatal(err)
@@ -38,12 +38,12 @@ func TestLeastConfigurationOfAStartHasTheDesignsDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if returned.Patience != 10*time.Second || returned.PublicURL != "https://pay.example" || returned.Name != "checkout-return" {
+	if returned.ReturnTimeout != 10*time.Second || returned.PublicURL != "https://pay.example" || returned.Name != "checkout-return" {
 		t.Errorf("return: %+v", returned)
 	}
 }
 
-func TestWhatIsSetForUpdatesReplacesTheDefaults(t *testing.T) {
+func TestUpdateSettingsReplaceTheDefaults(t *testing.T) {
 	env := startEnv(map[string]string{
 		"ACCOUNTS":   "[" + account(map[string]any{"checkoutScriptUrl": "http://127.0.0.1:1/checkout.js"}) + "]",
 		"PUBLIC_URL": "http://127.0.0.1:8080/pay/", "RETURN_ORIGINS": "https://Shop.Example, http://localhost:3000/",
@@ -67,12 +67,12 @@ func TestWhatIsSetForUpdatesReplacesTheDefaults(t *testing.T) {
 	if !got.IAM || got.LinkLifetime != 24*time.Hour || got.SetupOnly || !got.CancelURL || got.Accounts[0].CheckoutScriptURL != "http://127.0.0.1:1/checkout.js" {
 		t.Errorf("start: %+v", got)
 	}
-	if r, err := LoadReturn(env); err != nil || r.Patience != 3*time.Second {
+	if r, err := LoadReturn(env); err != nil || r.ReturnTimeout != 3*time.Second {
 		t.Errorf("return: %+v, %v", r, err)
 	}
 }
 
-func TestEachProblemOfAStartIsReportedWithItsVariable(t *testing.T) {
+func TestEachStartProblemIsReportedWithItsVariable(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		env      map[string]string
@@ -111,19 +111,19 @@ func TestEachProblemOfAStartIsReportedWithItsVariable(t *testing.T) {
 	}
 }
 
-func TestLinkSecretsAndBearerKeysAreTwoDuringARotation(t *testing.T) {
+func TestTwoLinkSecretsAndBearerKeysAreValidDuringARotation(t *testing.T) {
 	m := &manager{texts: map[string]string{
-		"link AWSCURRENT": `{"linkSecret":"` + newDoor + `"}`, "link AWSPREVIOUS": `{"linkSecret":"` + oldDoor + `"}`,
-		"bearer AWSCURRENT": `{"bearerKey":"` + newDoor + `"}`, "bearer AWSPREVIOUS": `{"linkSecret":"` + oldDoor + `"}`,
+		"link AWSCURRENT": `{"linkSecret":"` + newSecret + `"}`, "link AWSPREVIOUS": `{"linkSecret":"` + oldSecret + `"}`,
+		"bearer AWSCURRENT": `{"bearerKey":"` + newSecret + `"}`, "bearer AWSPREVIOUS": `{"linkSecret":"` + oldSecret + `"}`,
 	}}
 	s := NewSecrets(m, time.Now)
-	if got, err := s.Links("link")(t.Context(), false); err != nil || !slices.Equal(got, []string{newDoor, oldDoor}) {
+	if got, err := s.Links("link")(t.Context(), false); err != nil || !slices.Equal(got, []string{newSecret, oldSecret}) {
 		t.Errorf("%q, %v", got, err)
 	}
-	if got, err := s.BearerKeys("bearer")(t.Context(), false); err != nil || !slices.Equal(got, []string{newDoor}) {
+	if got, err := s.BearerKeys("bearer")(t.Context(), false); err != nil || !slices.Equal(got, []string{newSecret}) {
 		t.Errorf("%q, %v: a secret of another kind opened", got, err)
 	}
-	if _, err := s.BearerKeys("link")(t.Context(), false); err == nil || strings.Contains(err.Error(), newDoor) {
+	if _, err := s.BearerKeys("link")(t.Context(), false); err == nil || strings.Contains(err.Error(), newSecret) {
 		t.Errorf("err = %v", err)
 	}
 }

@@ -159,7 +159,7 @@ func judgeStart(got reply, err error, iam bool) (found, remedy string) {
 func (d *Doctor) notifications(ctx context.Context, r *report, a config.Account, migrated bool) {
 	const secret, endpoint, topic, come = "ipn secret", "ipn endpoint", "topic", "notifications"
 	var words []string
-	if a.DoorSecret == "" {
+	if a.IPNPathSecret == "" {
 		r.skip(secret, a.ID, "ipnPathSecretArn is missing")
 	} else {
 		words = r.secret(secret, a.ID, func() ([]string, error) { return d.PathSecrets(ctx, a.ID, true) })
@@ -193,7 +193,7 @@ func (d *Doctor) notifications(ctx context.Context, r *report, a config.Account,
 		r.skip(come, a.ID, "the database was not checked")
 		return
 	}
-	heard, err := d.Databases.Heard(ctx, a.ID, d.Config.Reconciler.Patience)
+	heard, err := d.Databases.Heard(ctx, a.ID, d.Config.Reconciler.GracePeriod)
 	if err != nil {
 		r.bad(come, a.ID, plain(err), "run this again; if it stays, look at the database's log")
 		return

@@ -222,16 +222,16 @@ var walks = []struct {
 	{"change of card", func(v visit) (begun, record) {
 		b := v.begins("payment_method", "")
 		v.opens(b.URL)
-		v.reads("Update your payment method", "Amazon Pay opens next", "Back to Example Shop")
+		v.reads("Update your payment method", "Continue to Amazon Pay to choose", "Back to Example Shop")
 		v.clicks("#go", "#card-1", "#continue")
-		v.reads("Your payment method has been updated", "There is nothing more for you to do", "****7007", "Back to Example Shop")
+		v.reads("Your payment method has been updated", "You do not need to do anything else", "****7007", "Back to Example Shop")
 		return b, record{"completed", "completed", "payment_method", "Sampleton 7007"}
 	}},
 	{"change of address", func(v visit) (begun, record) {
 		b := v.begins("address", "")
 		v.opens(b.URL)
 		v.clicks("#go", "#address-1", "#continue")
-		if page := v.reads("Your address has been updated", "Fictionbury", "Back to Example Shop"); strings.Contains(page, "Specimen") || strings.Contains(page, "Anyone") {
+		if page := v.reads("Your shipping address has been updated", "Fictionbury", "Back to Example Shop"); strings.Contains(page, "Specimen") || strings.Contains(page, "Anyone") {
 			v.t.Errorf("the page shows more of the address than city and postcode: %q", page)
 		}
 		return b, record{"completed", "completed", "shipping_address", "Fictionbury 0007"}
@@ -240,7 +240,7 @@ var walks = []struct {
 		b := v.begins("both", "")
 		v.opens(b.URL)
 		v.clicks("#go", "#address-1", "#card-1", "#continue")
-		v.reads("Your address and payment method are up to date", "Fictionbury", "****7007", "Back to Example Shop")
+		v.reads("Your shipping address and payment method are up to date", "Fictionbury", "****7007", "Back to Example Shop")
 		return b, record{"completed", "completed", "payment_method shipping_address", "Fictionbury 7007"}
 	}},
 	{"PayOnly to PayAndShip", func(v visit) (begun, record) {
@@ -288,7 +288,7 @@ var walks = []struct {
 		v.clicks("#go", "#address-2", "#continue", "#problem")
 		v.finds(b, untried)
 		v.clicks("#address-1", "#continue")
-		v.reads("Your address has been updated", "Fictionbury", "Back to Example Shop")
+		v.reads("Your shipping address has been updated", "Fictionbury", "Back to Example Shop")
 		return b, record{"completed", "completed", "shipping_address", "Fictionbury 0007"}
 	}},
 	{"reload of the return page", func(v visit) (begun, record) {
@@ -309,7 +309,7 @@ var walks = []struct {
 		v.reads("Your payment method has been updated")
 		v.back("/checkout/") // Amazon's page
 		v.back("/update?")
-		v.reads("This update has been completed", "please start a new update from the shop", "Back to Example Shop")
+		v.reads("This update has already been completed", "please start a new update from the shop", "Back to Example Shop")
 		return b, record{"completed", "completed", "payment_method", "Sampleton 7007"}
 	}},
 	{"two tabs", func(v visit) (begun, record) {
@@ -320,7 +320,7 @@ var walks = []struct {
 			tab.clicks("#go", "#card-1")
 		}
 		v.clicks("#continue")
-		v.reads("Your address and payment method are up to date", "****7007")
+		v.reads("Your shipping address and payment method are up to date", "****7007")
 		other.clicks("#cancel")
 		other.reads("Your update was not completed", "Please start the update again from the shop", "Back to Example Shop")
 		return b, record{"completed", "completed failed", "payment_method", "Sampleton 7007"}

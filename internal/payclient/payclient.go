@@ -1,7 +1,7 @@
-// Package payclient gives each account its signed client of the Amazon Pay API: built
-// when first used, of the account's settings and the private key in Secrets
-// Manager. Functions that do not call Amazon Pay must not link it, so that they
-// cannot hold a key.
+// Package payclient builds the signed client of the Amazon Pay API for each account,
+// when it is first used, from the account's settings and the private key in Secrets
+// Manager. Functions that do not call Amazon Pay must not link it, so that they never
+// have a key.
 package payclient
 
 import (
@@ -19,12 +19,12 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Keys gives the accounts' private keys; *config.Secrets does.
+// Keys reads the accounts' private keys. *config.Secrets implements it.
 type Keys interface {
-	Key(ctx context.Context, arn string, again bool) (config.Secret, error)
+	Key(ctx context.Context, arn string, refetch bool) (config.Secret, error)
 }
 
-// Options are what the clients of all accounts have in common.
+// Options are the common settings of the clients of all accounts.
 type Options struct {
 	Accounts   []config.Account
 	Keys       Keys
@@ -39,7 +39,7 @@ type Clients struct {
 	byAccount map[wallet.AccountID]*Client
 }
 
-// New returns the clients of the accounts, none of them built yet.
+// New returns the clients of the accounts. They are built at their first use.
 func New(o Options) *Clients {
 	c := &Clients{map[wallet.AccountID]*Client{}}
 	for _, a := range o.Accounts {
@@ -57,33 +57,33 @@ func (c *Clients) Client(account wallet.AccountID) (*Client, error) {
 	return client, nil
 }
 
-// Client calls the Amazon Pay API for one account, one attempt a call, and signs
-// with the key that Secrets Manager has as current: it belongs to the public key
-// id of the configuration, and no other does. When Amazon Pay refuses it, it is
-// read again, and if it has changed meanwhile, the call is made once more.
+// Client calls the Amazon Pay API for one account. It signs with the current key in
+// Secrets Manager, the only one that belongs to the configured public key id. A call
+// is not retried, with one exception: if Amazon Pay refuses the key, Client reads the
+// key again, and repeats the call once if the key has changed.
 type Client struct {
 	account config.Account
 	options Options
 
 	mu  sync.Mutex
-	use *keyed // the key as of the last look
+	use *keyed // the key of the last read
 }
 
-// keyed is a client with the key that it signs with.
+// keyed is a client with its signing key.
 type keyed struct {
 	client *amazonpay.Client
 	key    string
 }
 
-// GetChargePermission returns the charge permission as it now stands at Amazon.
-// Its errors are those of package amazonpay, or of reading the key.
+// GetChargePermission returns the current charge permission. Its errors are those of
+// package amazonpay, or of reading the key.
 func (c *Client) GetChargePermission(ctx context.Context, id string) (*amazonpay.ChargePermission, error) {
 	return call(ctx, c, func(a *amazonpay.Client) (*amazonpay.ChargePermission, error) {
 		return a.GetChargePermission(ctx, id)
 	})
 }
 
-// GetCheckoutSession returns the Checkout Session as it now stands at Amazon.
+// GetCheckoutSession returns the current Checkout Session.
 func (c *Client) GetCheckoutSession(ctx context.Context, id string) (*amazonpay.CheckoutSession, error) {
 	return call(ctx, c, func(a *amazonpay.Client) (*amazonpay.CheckoutSession, error) {
 		return a.GetCheckoutSession(ctx, id)
@@ -97,9 +97,8 @@ func (c *Client) CompleteCheckoutSession(ctx context.Context, id, idempotencyKey
 	})
 }
 
-// SignPayload returns the signature that checkout.js needs beside a button's
-// payload. Amazon Pay is not asked, so a key that it has ceased to accept is
-// not noticed.
+// SignPayload returns the signature of a button's payload for checkout.js. It does not
+// call Amazon Pay, so it cannot detect that Amazon Pay no longer accepts the key.
 func (c *Client) SignPayload(ctx context.Context, payload []byte) (signature string, err error) {
 	k, err := c.keyed(ctx, false)
 	if err != nil {
@@ -108,8 +107,8 @@ func (c *Client) SignPayload(ctx context.Context, payload []byte) (signature str
 	return k.client.SignPayload(payload)
 }
 
-// call makes a call, and once more if the key was refused and has changed. An
-// error that came before the call is marked as amazonpay.NotCalled.
+// call makes a call, and repeats it once if the key was refused and has changed. An
+// error before the call is marked as amazonpay.NotCalled.
 func call[T any](ctx context.Context, c *Client, do func(*amazonpay.Client) (*T, error)) (*T, error) {
 	k, err := c.keyed(ctx, false)
 	if err != nil {
@@ -122,8 +121,7 @@ func call[T any](ctx context.Context, c *Client, do func(*amazonpay.Client) (*T,
 	if !amazonpay.KeyRefused(err) {
 		return got, err
 	}
-	// A key that cannot be read or parsed is none: what is reported is the
-	// refusal.
+	// If the key cannot be read or parsed, report the refusal.
 	if changed, failed := c.keyed(ctx, true); failed == nil && changed != k {
 		got, err = counted(c, changed, do)
 	}
@@ -152,7 +150,7 @@ func counted[T any](c *Client, k *keyed, do func(*amazonpay.Client) (*T, error))
 	return got, err
 }
 
-// code returns Amazon's reason code, or what stands for it.
+// code returns Amazon's reason code, or a substitute if there is none.
 func code(err error) string {
 	e, answered := errors.AsType[*amazonpay.Error](err)
 	switch {
@@ -166,9 +164,9 @@ func code(err error) string {
 	return "connection"
 }
 
-// alarming returns the metric by which an alarm knows the error; false for what
-// Amazon Pay answers in the course of things, as it does of a buyer who cancels.
-// A key that was refused is counted when it has not changed.
+// alarming returns the metric of the alarm for an error. It returns false for normal
+// errors, such as that of a buyer who cancels. call counts refused keys, because a
+// refusal counts only if the key has not changed.
 func alarming(err error) (telemetry.Metric, bool) {
 	_, throttled := amazonpay.Throttled(err)
 	e, answered := errors.AsType[*amazonpay.Error](err)
@@ -185,10 +183,10 @@ func alarming(err error) (telemetry.Metric, bool) {
 	return "", false
 }
 
-// keyed returns the client with the current key; with again, the one read before
-// was refused.
-func (c *Client) keyed(ctx context.Context, again bool) (*keyed, error) {
-	key, err := c.options.Keys.Key(ctx, c.account.KeySecret, again)
+// keyed returns the client with the current key. With refetch it reads the key again,
+// because the cached one was refused.
+func (c *Client) keyed(ctx context.Context, refetch bool) (*keyed, error) {
+	key, err := c.options.Keys.Key(ctx, c.account.KeySecret, refetch)
 	if err != nil {
 		return nil, err
 	}

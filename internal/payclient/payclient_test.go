@@ -154,7 +154,7 @@ func TestCallIsMadeOnceWithTheCurrentKey(t *testing.T) {
 	}
 }
 
-func TestKeyThatWasRotatedInSecretsManagerIsReadAgainWhenRefused(t *testing.T) {
+func TestRefusedKeyIsReadAgain(t *testing.T) {
 	k := generate()
 	w := build(t, &api{accepted: &k[1].PublicKey}, &keys{kept: pemOf(k[0]), current: pemOf(k[1])})
 	if err := w.get(); err != nil {
@@ -165,7 +165,7 @@ func TestKeyThatWasRotatedInSecretsManagerIsReadAgainWhenRefused(t *testing.T) {
 	}
 }
 
-func TestAllCallsTurnToAnotherKeyWhenOneIsRefused(t *testing.T) {
+func TestAllCallsUseTheNewKeyAfterARefusal(t *testing.T) {
 	k := generate()
 	for name, call := range map[string]func(*Client) error{
 		"complete checkout session": func(c *Client) error {
@@ -184,7 +184,7 @@ func TestAllCallsTurnToAnotherKeyWhenOneIsRefused(t *testing.T) {
 	}
 }
 
-func TestPayloadIsSignedWithTheKeyInUseAndAmazonPayIsNotAsked(t *testing.T) {
+func TestPayloadIsSignedWithoutACall(t *testing.T) {
 	k := generate()
 	w := build(t, &api{accepted: &k[1].PublicKey}, &keys{kept: pemOf(k[0]), current: pemOf(k[1])})
 	payload := []byte(`{"storeId":"x"}`)
@@ -231,7 +231,7 @@ func TestRefusedKeyStaysInUse(t *testing.T) {
 	}
 }
 
-func TestManyRefusedAtOnceSettleOnTheKeyThatWorks(t *testing.T) {
+func TestConcurrentRefusalsSettleOnTheValidKey(t *testing.T) {
 	k := generate()
 	w := build(t, &api{accepted: &k[0].PublicKey}, &keys{kept: pemOf(k[1]), current: pemOf(k[0])})
 	var wg sync.WaitGroup
@@ -249,7 +249,7 @@ func TestManyRefusedAtOnceSettleOnTheKeyThatWorks(t *testing.T) {
 	}
 }
 
-func TestOtherRefusalsAreNotTheKeysFault(t *testing.T) {
+func TestOtherRefusalsDoNotReadTheKeyAgain(t *testing.T) {
 	k := generate()
 	for _, status := range []int{404, 429, 500} {
 		w := build(t, &api{accepted: &k[0].PublicKey, status: status}, &keys{kept: pemOf(k[0]), current: pemOf(k[0])})
@@ -291,7 +291,7 @@ func TestEachKindOfErrorHasAMetricForItsAlarm(t *testing.T) {
 	}
 }
 
-func TestKeyIsToldRefusedOnlyWhenItHasNotChanged(t *testing.T) {
+func TestKeyRefusedCountsOnlyAnUnchangedKey(t *testing.T) {
 	k := generate()
 	for name, c := range map[string]struct {
 		accepted *rsa.PublicKey
@@ -329,7 +329,7 @@ func TestUnknownAccountHasNoClient(t *testing.T) {
 	}
 }
 
-func TestCallsAreTimedAndErrorsCountedByAmazonsCode(t *testing.T) {
+func TestCallsAreTimedAndErrorsAreCountedByCode(t *testing.T) {
 	k := generate()
 	w := build(t, &api{accepted: &k[2].PublicKey}, &keys{kept: pemOf(k[0]), current: pemOf(k[0])})
 	_ = w.get() // refused, which is what is counted

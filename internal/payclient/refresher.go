@@ -12,8 +12,7 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Refresher returns what refreshes for a function that waits for the answer, by
-// its settings and with the clients of its accounts.
+// Refresher returns the runner for a function that waits for the result of a refresh.
 func Refresher(c config.Refreshing, accounts []config.Account, clients *Clients, store refresh.Store, waker refresh.Waker, metrics *telemetry.Metrics) *refresh.Runner {
 	settings := refresh.Defaults()
 	settings.Margin, settings.Timeout, settings.Lease = c.Margin, c.APITimeout, c.Lease

@@ -15,12 +15,12 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// AnnounceStore makes charge permissions known.
+// AnnounceStore stores announced charge permissions.
 type AnnounceStore interface {
-	// Announce makes charge permissions known to an account, and requests those
-	// that were never read at the priority of a notification. The ids are
-	// distinct and in key order, and so is what it returns, with the wake-ups
-	// that have to be sent.
+	// Announce stores charge permissions of an account, and requests a refresh of
+	// those that were never read, at the priority of a notification. The ids must
+	// be distinct and in key order. It returns a status for each, in the same
+	// order, and the wake-ups to send.
 	Announce(context.Context, wallet.AccountID, []wallet.ChargePermissionID) ([]wallet.Announcement, []refresh.Wake, error)
 }
 
@@ -29,38 +29,37 @@ type Waker interface {
 	Wake(ctx context.Context, account wallet.AccountID, at time.Time, delay time.Duration) error
 }
 
-// AnnouncementRequest is the body of POST /charge-permissions, as it is sent.
+// AnnouncementRequest is the body of POST /charge-permissions.
 type AnnouncementRequest struct {
 	ChargePermissionIDs []string `json:"chargePermissionIds"`
 	Account             string   `json:"account,omitempty"`
 }
 
-// AnnouncementAnswer is what POST /charge-permissions returns: each charge
-// permission of the request, in its order.
+// AnnouncementAnswer is the answer of POST /charge-permissions. It has the charge
+// permissions in the order of the request.
 type AnnouncementAnswer struct {
 	ChargePermissions []AnnouncedPermission `json:"chargePermissions"`
 }
 
-// AnnouncedPermission is what came of one of them.
+// AnnouncedPermission is the status of one announced charge permission.
 type AnnouncedPermission struct {
 	ChargePermissionID wallet.ChargePermissionID `json:"chargePermissionId"`
 	Status             wallet.AnnouncementStatus `json:"status"`
 }
 
-// MaxAnnounced is how many charge permissions a request may announce.
+// MaxAnnounced limits the charge permissions in one request.
 const MaxAnnounced = 100
 
-// maxAnnouncementBody limits a request: a hundred ids, and as many spaces.
+// maxAnnouncementBody limits a request. A hundred ids with spaces fit.
 const maxAnnouncementBody = 16 << 10
 
-// announcement is what an AnnouncementRequest asks for, valid.
+// announcement is a valid AnnouncementRequest.
 type announcement struct {
-	ids     []wallet.ChargePermissionID // distinct, as they were sent
-	account wallet.AccountID            // empty: not named
+	ids     []wallet.ChargePermissionID // distinct, in the order of the request
+	account wallet.AccountID            // empty if not given
 }
 
-// parseAnnouncement reads a request and says of each member what is wrong with
-// it.
+// parseAnnouncement parses a request and reports the errors of each member.
 func parseAnnouncement(body []byte) (announcement, error) {
 	var in AnnouncementRequest
 	if err := decodeStrictly(body, &in); err != nil {
@@ -81,9 +80,9 @@ func parseAnnouncement(body []byte) (announcement, error) {
 		id, err := wallet.ParseChargePermissionID(s)
 		switch {
 		case err != nil:
-			bad.add(fmt.Sprintf("%s[%d]", member, i), "it has no form such as B01-0000000-0000000")
+			bad.add(fmt.Sprintf("%s[%d]", member, i), "it does not have a form such as B01-0000000-0000000")
 		case seen[id]:
-			bad.add(fmt.Sprintf("%s[%d]", member, i), "it is there twice")
+			bad.add(fmt.Sprintf("%s[%d]", member, i), "duplicate value")
 		}
 		seen[id] = true
 		out.ids = append(out.ids, id)
@@ -100,17 +99,17 @@ func parseAnnouncement(body []byte) (announcement, error) {
 	return out, nil
 }
 
-// announce answers POST /charge-permissions: 202 if any of them is still to be
-// read, else 200.
+// announce answers POST /charge-permissions: 202 if any of them has not been read
+// yet, otherwise 200.
 func (s *Start) announce(w http.ResponseWriter, q *http.Request) {
-	all, err := s.announced(q)
+	permissions, err := s.announced(q)
 	if err != nil {
-		s.refuse(w, q, err, telemetry.AnnouncementRefused, "no charge permission was announced")
+		s.refuse(w, q, err, telemetry.AnnouncementRefused, "announce charge permissions: refused")
 		return
 	}
 	status := http.StatusOK
 	counts := map[wallet.AnnouncementStatus]int{}
-	for _, p := range all {
+	for _, p := range permissions {
 		counts[p.Status]++
 		if p.Status.Open() {
 			status = http.StatusAccepted
@@ -122,10 +121,10 @@ func (s *Start) announce(w http.ResponseWriter, q *http.Request) {
 		s.Metrics.Count(telemetry.Announced, counts[of], telemetry.Labels{Reason: string(of)})
 	}
 	event.Msg("charge permissions announced")
-	writeJSON(w, "application/json", status, AnnouncementAnswer{all})
+	writeJSON(w, "application/json", status, AnnouncementAnswer{permissions})
 }
 
-// announced does what POST /charge-permissions asks for.
+// announced carries out POST /charge-permissions.
 func (s *Start) announced(q *http.Request) ([]AnnouncedPermission, error) {
 	ctx := q.Context()
 	if err := s.authenticate(q); err != nil {
@@ -150,7 +149,7 @@ func (s *Start) announced(q *http.Request) ([]AnnouncedPermission, error) {
 	for _, k := range wakes {
 		if err := s.Waker.Wake(ctx, k.Account, k.At, k.Delay); err != nil {
 			zerolog.Ctx(ctx).Error().Err(err).Str("account", string(k.Account)).
-				Msg("could not send a wake-up; what was announced is stored as requested, and the reconciler decides again")
+				Msg("send wake-up: failed; the refresh request is stored, and the reconciler sends the wake-up")
 			continue
 		}
 		s.Metrics.Count(telemetry.WakeUps, 1, telemetry.Labels{Reason: "announcement"})
@@ -166,7 +165,7 @@ func (s *Start) announced(q *http.Request) ([]AnnouncedPermission, error) {
 	return out, nil
 }
 
-// announcedAccount returns the account named, or the only one.
+// announcedAccount returns the named account, or the only one if none is named.
 func (s *Start) announcedAccount(named wallet.AccountID) (wallet.AccountID, error) {
 	if named == "" && len(s.Accounts) == 1 {
 		return s.Accounts[0].ID, nil

@@ -15,8 +15,7 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// announced is a request that announces so many charge permissions, the last
-// first.
+// announced returns a request with n charge permissions in reverse order.
 func announced(n int) string {
 	var ids []string
 	for i := n; i > 0; i-- {
@@ -30,9 +29,9 @@ func (w *world) announce(t *testing.T, body string, headers ...string) *httptest
 	return w.postTo(t, "/charge-permissions", body, headers...)
 }
 
-func TestAnAnnouncementSaysWhatCameOfEach(t *testing.T) {
+func TestAnnouncementReturnsAStatusForEach(t *testing.T) {
 	w := newWorld()
-	w.told.stored = map[wallet.ChargePermissionID]wallet.AnnouncementStatus{other: wallet.AnnouncementStored}
+	w.announced.stored = map[wallet.ChargePermissionID]wallet.AnnouncementStatus{other: wallet.AnnouncementStored}
 	got := w.announce(t, `{"chargePermissionIds":["S01-0000000-0000002","S01-0000000-0000003","S01-0000000-0000001"]}`)
 	var a AnnouncementAnswer
 	if err := json.Unmarshal(got.Body.Bytes(), &a); err != nil || got.Code != http.StatusAccepted || got.Header().Get("Cache-Control") != "no-store" {
@@ -42,23 +41,23 @@ func TestAnAnnouncementSaysWhatCameOfEach(t *testing.T) {
 	if d := cmp.Diff(want, a.ChargePermissions); d != "" {
 		t.Error(d)
 	}
-	if !slices.IsSorted(w.told.asked) || w.told.account != "main" || w.told.wakeUps != 1 {
-		t.Errorf("asked for %v of %s, %d wake-ups", w.told.asked, w.told.account, w.told.wakeUps)
+	if !slices.IsSorted(w.announced.asked) || w.announced.account != "main" || w.announced.wakeUps != 1 {
+		t.Errorf("asked for %v of %s, %d wake-ups", w.announced.asked, w.announced.account, w.announced.wakeUps)
 	}
 	if strings.Contains(w.log.String(), "S01-") {
 		t.Errorf("the log names charge permissions: %s", w.log.String())
 	}
 
-	// Once more: nothing new is asked for, and what is stored needs nothing.
-	if got = w.announce(t, `{"chargePermissionIds":["S01-0000000-0000001"]}`); got.Code != http.StatusAccepted || !strings.Contains(got.Body.String(), `"pending"`) || w.told.wakeUps != 1 {
-		t.Errorf("%d %s, %d wake-ups", got.Code, got.Body, w.told.wakeUps)
+	// A repetition requests nothing new.
+	if got = w.announce(t, `{"chargePermissionIds":["S01-0000000-0000001"]}`); got.Code != http.StatusAccepted || !strings.Contains(got.Body.String(), `"pending"`) || w.announced.wakeUps != 1 {
+		t.Errorf("%d %s, %d wake-ups", got.Code, got.Body, w.announced.wakeUps)
 	}
 	if got = w.announce(t, `{"chargePermissionIds":["S01-0000000-0000002"]}`); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), `"stored"`) {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
 }
 
-func TestEachProblemOfAnAnnouncementNamesItsMember(t *testing.T) {
+func TestAnnouncementErrorsNameTheirMember(t *testing.T) {
 	described := checker(t)
 	for _, c := range []struct{ name, body, field string }{
 		{"no JSON", `S01-0000000-0000001`, "body"},
@@ -81,10 +80,10 @@ func TestEachProblemOfAnAnnouncementNamesItsMember(t *testing.T) {
 			w := newWorld()
 			got := w.announce(t, c.body)
 			code, fields := problemOf(t, got)
-			if got.Code != http.StatusBadRequest || code != "invalid_request" || !slices.Contains(fields, c.field) || w.told.asked != nil {
+			if got.Code != http.StatusBadRequest || code != "invalid_request" || !slices.Contains(fields, c.field) || w.announced.asked != nil {
 				t.Errorf("%d %s %v: %s", got.Code, code, fields, got.Body)
 			}
-			// What the description tells in words alone, or the checker does not read.
+			// Limits that the schema cannot express, or that the checker does not read.
 			inWords := c.name == "an account that there is not" || c.name == "something after it"
 			if broken := described.asks(t, "/charge-permissions", c.body); (broken == nil) != inWords {
 				t.Errorf("the description says: %v", broken)
@@ -93,7 +92,7 @@ func TestEachProblemOfAnAnnouncementNamesItsMember(t *testing.T) {
 	}
 }
 
-func TestAnAnnouncementNamesItsAccountWhereThereAreSeveral(t *testing.T) {
+func TestAnnouncementNeedsAnAccountIfThereAreSeveral(t *testing.T) {
 	w := newWorld()
 	second := w.start.Accounts[0]
 	second.ID = "japan"
@@ -101,27 +100,26 @@ func TestAnAnnouncementNamesItsAccountWhereThereAreSeveral(t *testing.T) {
 	if code, fields := problemOf(t, w.announce(t, announced(1))); code != "invalid_request" || !slices.Contains(fields, "account") {
 		t.Error(code, fields)
 	}
-	if got := w.announce(t, `{"chargePermissionIds":["S01-0000000-0000001"],"account":"japan"}`); got.Code != http.StatusAccepted || w.told.account != "japan" {
-		t.Errorf("%d %s: %s", got.Code, got.Body, w.told.account)
+	if got := w.announce(t, `{"chargePermissionIds":["S01-0000000-0000001"],"account":"japan"}`); got.Code != http.StatusAccepted || w.announced.account != "japan" {
+		t.Errorf("%d %s: %s", got.Code, got.Body, w.announced.account)
 	}
 }
 
-// Invariant 5's sibling: new wallets are named by the merchant's authenticated
-// call alone.
-func TestAnAnnouncementNeedsTheMerchantsKey(t *testing.T) {
+// Like invariant 5: only the merchant's authenticated call announces new wallets.
+func TestAnnouncementNeedsTheMerchantsKey(t *testing.T) {
 	for header, want := range map[string]int{
 		"Bearer the-current-key-1": http.StatusAccepted, "bearer the-previous-key": http.StatusAccepted, "": http.StatusUnauthorized,
 		"Bearer the-current-key-2": http.StatusUnauthorized, "Basic the-current-key-1": http.StatusUnauthorized,
 	} {
 		w := newWorld()
-		if got := w.announce(t, announced(1), "Authorization", header); got.Code != want || (w.told.asked == nil) != (want == http.StatusUnauthorized) {
+		if got := w.announce(t, announced(1), "Authorization", header); got.Code != want || (w.announced.asked == nil) != (want == http.StatusUnauthorized) {
 			t.Errorf("%q: %d %s", header, got.Code, got.Body)
 		}
 	}
 	w := newWorld()
 	w.start.BearerKeys = nil
 	w.start.Caller = func(*http.Request) string { return "" }
-	if got := w.announce(t, announced(1)); got.Code != http.StatusUnauthorized || w.told.asked != nil {
+	if got := w.announce(t, announced(1)); got.Code != http.StatusUnauthorized || w.announced.asked != nil {
 		t.Errorf("without its authorizer the route answers %d", got.Code)
 	}
 	w.start.Caller = func(*http.Request) string { return "arn:aws:iam::000000000000:user/shop" }
@@ -130,7 +128,7 @@ func TestAnAnnouncementNeedsTheMerchantsKey(t *testing.T) {
 	}
 }
 
-func TestTroubleWithAnAnnouncement(t *testing.T) {
+func TestFailedAnnouncements(t *testing.T) {
 	t.Run("the largest request", func(t *testing.T) {
 		if got := newWorld().announce(t, announced(MaxAnnounced)); got.Code != http.StatusAccepted {
 			t.Errorf("%d %s", got.Code, got.Body)
@@ -138,13 +136,13 @@ func TestTroubleWithAnAnnouncement(t *testing.T) {
 	})
 	t.Run("a body without end", func(t *testing.T) {
 		w := newWorld()
-		if got := w.announce(t, announced(1)+strings.Repeat(" ", maxAnnouncementBody)); got.Code != http.StatusRequestEntityTooLarge || w.told.asked != nil {
+		if got := w.announce(t, announced(1)+strings.Repeat(" ", maxAnnouncementBody)); got.Code != http.StatusRequestEntityTooLarge || w.announced.asked != nil {
 			t.Errorf("%d %s", got.Code, got.Body)
 		}
 	})
 	t.Run("the database is down", func(t *testing.T) {
 		w := newWorld()
-		w.told.down = errDown
+		w.announced.down = errDown
 		if got := w.announce(t, announced(1)); got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" {
 			t.Errorf("%d %s", got.Code, got.Body)
 		}
@@ -156,11 +154,11 @@ func TestTroubleWithAnAnnouncement(t *testing.T) {
 			t.Errorf("%d %s", got.Code, got.Body)
 		}
 	})
-	// It is stored as requested; the reconciler decides on the wake-up again.
+	// The request is stored, and the reconciler sends the wake-up.
 	t.Run("the queue is down", func(t *testing.T) {
 		w := newWorld()
-		w.told.queue = errDown
-		if got := w.announce(t, announced(1)); got.Code != http.StatusAccepted || !strings.Contains(w.log.String(), "could not send a wake-up") {
+		w.announced.queue = errDown
+		if got := w.announce(t, announced(1)); got.Code != http.StatusAccepted || !strings.Contains(w.log.String(), "send wake-up: failed") {
 			t.Errorf("%d %s: %s", got.Code, got.Body, w.log.String())
 		}
 	})

@@ -13,8 +13,7 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// hanging is a refresh.Now that meets a silent Amazon Pay: it returns when its
-// time is up.
+// hanging is a refresher whose Amazon Pay never answers. It returns at its deadline.
 type hanging struct{ took time.Duration }
 
 func (h *hanging) Now(ctx context.Context, _ wallet.Want) (wallet.Refreshed, error) {
@@ -24,9 +23,9 @@ func (h *hanging) Now(ctx context.Context, _ wallet.Want) (wallet.Refreshed, err
 	return wallet.Refreshed{Kind: "left"}, nil
 }
 
-// TestAReadAtOnceLeavesTimeToAnswer: each of those who have a charge permission
-// read while somebody waits bounds the read, and has time left for the answer.
-func TestAReadAtOnceLeavesTimeToAnswer(t *testing.T) {
+// TestImmediateReadLeavesTimeToAnswer: each handler that reads a charge permission
+// limits the read, and has time left for the answer.
+func TestImmediateReadLeavesTimeToAnswer(t *testing.T) {
 	const s = time.Second
 	for _, c := range []struct {
 		name         string

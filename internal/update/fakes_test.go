@@ -29,7 +29,7 @@ const (
 	shop     = "https://shop.example"
 )
 
-// shown notes what the buyer was shown.
+// shown records the pages that the buyer saw.
 type shown struct {
 	mu      sync.Mutex
 	ready   []pages.Ready
@@ -58,15 +58,15 @@ func (s *shown) Problem(w http.ResponseWriter, _ *http.Request, v pages.Problem)
 	w.WriteHeader(http.StatusConflict)
 }
 
-// memory is a store of one process.
+// memory is a store in memory.
 type memory struct {
 	mu          sync.Mutex
 	permissions []session.Permission
 	sessions    map[session.ID]session.Session
 	attempts    map[string]session.Attempt
 	reasons     map[string]string
-	holder      map[string]session.Held
-	told        session.Shown // of completed attempts
+	holder      map[string]session.Lease
+	changes     session.Shown // of completed attempts
 	down        error
 	noTokens    bool
 	begun       int
@@ -95,7 +95,7 @@ func (m *memory) Session(_ context.Context, id session.ID) (session.Session, boo
 	return s, ok, m.down
 }
 
-func (m *memory) Begin(_ context.Context, id session.ID, cs string, held session.Held, _ time.Duration) (session.Begun, error) {
+func (m *memory) Begin(_ context.Context, id session.ID, cs string, held session.Lease, _ time.Duration) (session.Begun, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.begun++
@@ -104,7 +104,7 @@ func (m *memory) Begin(_ context.Context, id session.ID, cs string, held session
 		return session.Begun{}, m.down
 	}
 	if m.attempts == nil {
-		m.attempts, m.holder, m.reasons = map[string]session.Attempt{}, map[string]session.Held{}, map[string]string{}
+		m.attempts, m.holder, m.reasons = map[string]session.Attempt{}, map[string]session.Lease{}, map[string]string{}
 	}
 	a, known := m.attempts[cs]
 	if !known && (s.CheckoutSessions >= session.MaxCheckoutSessions || !m.now().Before(s.ExpiresAt)) {
@@ -117,14 +117,14 @@ func (m *memory) Begin(_ context.Context, id session.ID, cs string, held session
 		m.attempts[cs] = a
 	}
 	b := session.Begun{Found: true, Session: s, Attempt: a, Foreign: a.Session != id}
-	b.Deferred = !b.Foreign && a.Outcome == "" && m.holder[cs] == (session.Held{}) && m.now().Before(m.due[cs])
-	if !b.Foreign && a.Outcome == "" && m.holder[cs] == (session.Held{}) && !b.Deferred {
+	b.Deferred = !b.Foreign && a.Outcome == "" && m.holder[cs] == (session.Lease{}) && m.now().Before(m.due[cs])
+	if !b.Foreign && a.Outcome == "" && m.holder[cs] == (session.Lease{}) && !b.Deferred {
 		m.holder[cs], b.Ours = held, true
 	}
 	return b, nil
 }
 
-func (m *memory) hold(cs string, held session.Held) {
+func (m *memory) hold(cs string, held session.Lease) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.holder[cs] = held
@@ -156,7 +156,9 @@ func (m *memory) Unidentified(_ context.Context, u session.Session) error {
 	return m.down
 }
 
-func (m *memory) Show(context.Context, session.Attempt) (session.Shown, error) { return m.told, m.down }
+func (m *memory) Show(context.Context, session.Attempt) (session.Shown, error) {
+	return m.changes, m.down
+}
 
 func (m *memory) Take(context.Context, wallet.AccountID, wallet.Call) (bool, time.Duration, error) {
 	return !m.noTokens, time.Hour, nil
@@ -177,7 +179,7 @@ func (m *memory) Return(context.Context, wallet.AccountID, wallet.Call, time.Dur
 func (m *memory) Settle(_ context.Context, q session.Settlement) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.holder[q.CheckoutSession] != q.Held {
+	if m.holder[q.CheckoutSession] != q.Lease {
 		return false, nil
 	}
 	delete(m.holder, q.CheckoutSession)
@@ -199,12 +201,12 @@ func (m *memory) Settle(_ context.Context, q session.Settlement) (bool, error) {
 	return true, nil
 }
 
-// amazon completes, or says what it is told to.
+// amazon completes sessions, or returns the configured error.
 type amazon struct {
 	permission wallet.ChargePermissionID
 	err        error
 	calls      int
-	hold       chan struct{} // if there, an answer waits for it
+	hold       chan struct{} // if set, answers wait for it
 }
 
 func (a *amazon) CompleteCheckoutSession(context.Context, string, string) (*amazonpay.CheckoutSession, error) {
@@ -225,19 +227,19 @@ func (a *amazon) GetCheckoutSession(context.Context, string) (*amazonpay.Checkou
 	return nil, &amazonpay.Error{StatusCode: http.StatusInternalServerError}
 }
 
-// reader is refresh.Now.
+// reader is a Refresher.
 type reader struct {
-	says wallet.Refreshed
-	err  error
-	told []wallet.Want
+	result   wallet.Refreshed
+	err      error
+	requests []wallet.Want
 }
 
 func (r *reader) Now(_ context.Context, w wallet.Want) (wallet.Refreshed, error) {
-	r.told = append(r.told, w)
-	return r.says, r.err
+	r.requests = append(r.requests, w)
+	return r.result, r.err
 }
 
-// announcements are a store of them, and the queue for its wake-up.
+// announcements is an AnnounceStore and a Waker.
 type announcements struct {
 	stored  map[wallet.ChargePermissionID]wallet.AnnouncementStatus
 	account wallet.AccountID
@@ -272,7 +274,7 @@ func (a *announcements) Wake(context.Context, wallet.AccountID, time.Time, time.
 	return a.queue
 }
 
-// signer signs by naming what it signed.
+// signer records what it signs.
 type signer struct{ signed *[][]byte }
 
 func (s signer) SignPayload(_ context.Context, p []byte) (string, error) {
@@ -280,23 +282,23 @@ func (s signer) SignPayload(_ context.Context, p []byte) (string, error) {
 	return "signature", nil
 }
 
-// world is both functions around one store.
+// world has both functions with one store.
 type world struct {
-	store  *memory
-	amazon *amazon
-	reader *reader
-	shown  *shown
-	told   *announcements
-	signed [][]byte
-	log    bytes.Buffer
-	logger zerolog.Logger
-	now    time.Time
-	start  *Start
-	back   *Return
+	store     *memory
+	amazon    *amazon
+	reader    *reader
+	shown     *shown
+	announced *announcements
+	signed    [][]byte
+	log       bytes.Buffer
+	logger    zerolog.Logger
+	now       time.Time
+	start     *Start
+	back      *Return
 }
 
 func newWorld() *world {
-	w := &world{store: &memory{}, amazon: &amazon{permission: one}, reader: &reader{}, shown: &shown{}, told: &announcements{}, now: noon}
+	w := &world{store: &memory{}, amazon: &amazon{permission: one}, reader: &reader{}, shown: &shown{}, announced: &announcements{}, now: noon}
 	w.store.permissions = []session.Permission{{Account: "main", Type: paymentMethodOnFile, Followed: true, State: wallet.Chargeable, HasAddress: true}}
 	w.logger = zerolog.New(zerolog.SyncWriter(&w.log))
 	now := func() time.Time { return w.now }
@@ -310,7 +312,7 @@ func newWorld() *world {
 			ID: "main", MerchantID: "A1MERCHANT", Environment: merchant.Sandbox, Region: amazonpay.EU, PublicKeyID: "SANDBOX-KEY",
 			StoreID: "amzn1.application-oa2-client.0", LedgerCurrency: "EUR", Algorithm: amazonpay.PSSV2, Follow: wallet.DefaultFollowed(),
 		}},
-		Store: w.store, Refresher: w.reader, Announcements: w.told, Waker: w.told, Site: site, LinkLifetime: 30 * time.Minute, SetupOnly: true, Now: now,
+		Store: w.store, Refresher: w.reader, Announcements: w.announced, Waker: w.announced, Site: site, LinkLifetime: 30 * time.Minute, SetupOnly: true, Now: now,
 		Signer: func(wallet.AccountID) (Signer, error) { return signer{&w.signed}, nil },
 		BearerKeys: func(context.Context, bool) ([]string, error) {
 			return []string{"the-current-key-1", "the-previous-key"}, nil
@@ -318,15 +320,15 @@ func newWorld() *world {
 		NewID: func() session.ID { return some },
 	}
 	w.back = &Return{
-		Store: w.store, Refresher: w.reader, Site: site, Patience: 5 * time.Second, Now: now,
-		NewHeld: func() session.Held { return session.Held{byte(w.store.begun + 1)} },
+		Store: w.store, Refresher: w.reader, Site: site, Timeout: 5 * time.Second, Now: now,
+		NewLease: func() session.Lease { return session.Lease{byte(w.store.begun + 1)} },
 		Completer: &session.Completer{Store: w.store, Jitter: func() float64 { return 0 },
 			API: func(wallet.AccountID) (session.API, error) { return w.amazon, nil }},
 	}
 	return w
 }
 
-// post asks for an update session.
+// post requests an update session.
 func (w *world) post(t *testing.T, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	return w.postTo(t, "/update-sessions", body, headers...)
@@ -346,7 +348,7 @@ func (w *world) postTo(t *testing.T, path, body string, headers ...string) *http
 	return got
 }
 
-// get visits a page of ours.
+// get requests one of our pages.
 func (w *world) get(ctx context.Context, url string) *httptest.ResponseRecorder {
 	q := httptest.NewRequestWithContext(w.logger.WithContext(ctx), http.MethodGet, strings.TrimPrefix(url, "https://pay.example"), nil)
 	got := httptest.NewRecorder()
@@ -358,7 +360,7 @@ func (w *world) get(ctx context.Context, url string) *httptest.ResponseRecorder 
 	return got
 }
 
-// session makes one without asking for it.
+// session stores a session without a request.
 func (w *world) session(change func(*session.Session)) session.Session {
 	s := session.Session{
 		ID: some, Account: "main", ChargePermission: one, Update: pages.Both, ProductType: payAndShip, State: session.Started,
@@ -371,7 +373,7 @@ func (w *world) session(change func(*session.Session)) session.Session {
 	return s
 }
 
-// returnURL is where Amazon sends the buyer of a session.
+// returnURL returns the URL to which Amazon redirects the buyer of a session.
 func (w *world) returnURL(t *testing.T, s session.Session) string {
 	t.Helper()
 	return "/return?t=" + seal(t, w.back.Site.Tokens, State, s.ID, s.ExpiresAt)

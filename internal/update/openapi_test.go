@@ -23,10 +23,10 @@ import (
 
 var write = flag.Bool("update", false, "write functions/update-start/openapi.json as the types are now")
 
-// describedIn holds the description of the merchant's API.
+// describedIn is the file with the description of the merchant's API.
 const describedIn = "../../functions/update-start/openapi.json"
 
-// longest bounds a text.
+// longest limits a text.
 func longest(characters uint64) func(*openapi3.Schema) {
 	return func(s *openapi3.Schema) { s.MaxLength = &characters }
 }
@@ -49,7 +49,7 @@ func ownPage(s *openapi3.Schema) {
 	s.Format = "uri"
 }
 
-// problems are the answers that refuse a request. codes are those of a status.
+// problems returns the error answers. codes has the codes of each status.
 func problems(codes map[int][]string) (all []apidoc.Answer) {
 	says := map[int]string{
 		http.StatusBadRequest:            "The request is not as documented; errors names each member.",
@@ -82,7 +82,7 @@ func problems(codes map[int][]string) (all []apidoc.Answer) {
 	)
 }
 
-// description is what the merchant's API is described by.
+// description returns the description of the merchant's API.
 func description() apidoc.Description {
 	return apidoc.Description{
 		Info: openapi3.Info{
@@ -210,12 +210,12 @@ func members() map[string]apidoc.Member {
 	}
 }
 
-// plainText says what JSON cannot hold without a backslash.
+// plainText describes the texts that JSON can contain without a backslash.
 const plainText = "Quotation marks, backslashes and control characters are refused, since a payload with them cannot be signed."
 
 func nonEmpty(s *openapi3.Schema) { s.MinLength = 1 }
 
-func TestTheDescriptionIsThatOfTheTypes(t *testing.T) {
+func TestDescriptionMatchesTheTypes(t *testing.T) {
 	doc, err := description().Document()
 	if err != nil {
 		t.Fatal(err)
@@ -234,15 +234,15 @@ func TestTheDescriptionIsThatOfTheTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(b, file) {
-		t.Error("openapi.json is not what the types give (-update writes it); a member that is gone or has another type breaks who reads it")
+		t.Error("openapi.json does not match the types (-update writes it); removing or retyping a member breaks clients")
 	}
-	checker(t) // which validates it
+	checker(t) // validates it
 }
 
-// merchantAPI holds requests and answers to the description.
+// merchantAPI checks requests and answers against the description.
 type merchantAPI struct{ *apidoc.Checker }
 
-// asks returns what in a request's body is not as described.
+// asks returns how a request's body violates the description.
 func (c merchantAPI) asks(t *testing.T, path, body string) error {
 	t.Helper()
 	q := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil)
@@ -263,8 +263,8 @@ func checker(t *testing.T) merchantAPI {
 	return merchantAPI{c}
 }
 
-// asDescribed makes a request, holds the answer to the description, and says
-// whether the request is as described.
+// asDescribed makes a request, checks the answer against the description, and reports
+// whether the request matches it.
 func (w *world) asDescribed(t *testing.T, c merchantAPI, path, body string, headers ...string) (got *httptest.ResponseRecorder, broken error) {
 	t.Helper()
 	got = w.postTo(t, path, body, headers...)
@@ -275,7 +275,7 @@ func (w *world) asDescribed(t *testing.T, c merchantAPI, path, body string, head
 	return got, c.asks(t, path, body)
 }
 
-// everyMember are requests that have every member.
+// everyMember are requests with every member.
 var everyMember = map[string]any{
 	"/update-sessions": SessionRequest{
 		ChargePermissionID: string(one), Update: pages.Both, Account: "main", Locale: "de_DE", ProductType: payAndShip,
@@ -297,9 +297,9 @@ var everyMember = map[string]any{
 	}(),
 }
 
-// Each limit of the description is the code's: what is at it is taken, what is
-// beyond it is refused, with the member's name, and the description agrees.
-func TestTheDescribedLimitsAreTheCodes(t *testing.T) {
+// Each limit of the description is the code's. A value at the limit is accepted, and a
+// value beyond it is refused with the member's name. The description agrees.
+func TestDescribedLimitsMatchTheCode(t *testing.T) {
 	c := checker(t)
 	for path, example := range everyMember {
 		tries, err := c.Tries(http.MethodPost, path, example)
@@ -313,11 +313,11 @@ func TestTheDescribedLimitsAreTheCodes(t *testing.T) {
 			t.Run(path+" "+try.Name, func(t *testing.T) {
 				got, broken := newWorld().asDescribed(t, c, path, string(try.Body))
 				if (broken == nil) != try.Valid {
-					t.Errorf("the description says: %v", broken)
+					t.Errorf("violates the description: %v", broken)
 				}
 				switch {
 				case try.Valid && got.Code < http.StatusBadRequest:
-				case try.Valid && strings.HasPrefix(try.Name, "productType: "+payOnly): // not with an address, which no schema can say
+				case try.Valid && strings.HasPrefix(try.Name, "productType: "+payOnly): // invalid with an address, which no schema can express
 				case try.Valid:
 					t.Errorf("%d %s", got.Code, got.Body)
 				default:
@@ -332,8 +332,8 @@ func TestTheDescribedLimitsAreTheCodes(t *testing.T) {
 	}
 }
 
-// Every kind of answer, trouble included, is as described.
-func TestAnswersAreAsDescribed(t *testing.T) {
+// Every kind of answer, including errors, matches the description.
+func TestAnswersMatchTheDescription(t *testing.T) {
 	c := checker(t)
 	everything := func(path string) string {
 		b, err := json.Marshal(everyMember[path])
@@ -367,18 +367,18 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{"new", "/charge-permissions", announced(3), nil, nil, 202},
 		{"the most", "/charge-permissions", everything("/charge-permissions"), nil, nil, 202},
 		{"every status", "/charge-permissions", announced(len(wallet.AnnouncementStatuses())), func(w *world) {
-			w.told.stored = map[wallet.ChargePermissionID]wallet.AnnouncementStatus{}
+			w.announced.stored = map[wallet.ChargePermissionID]wallet.AnnouncementStatus{}
 			for i, status := range wallet.AnnouncementStatuses() {
-				w.told.stored[wallet.ChargePermissionID(fmt.Sprintf("S01-0000000-%07d", i+1))] = status
+				w.announced.stored[wallet.ChargePermissionID(fmt.Sprintf("S01-0000000-%07d", i+1))] = status
 			}
 		}, nil, 202},
 		{"known", "/charge-permissions", announced(1), func(w *world) {
-			w.told.stored = map[wallet.ChargePermissionID]wallet.AnnouncementStatus{one: wallet.AnnouncementStored}
+			w.announced.stored = map[wallet.ChargePermissionID]wallet.AnnouncementStatus{one: wallet.AnnouncementStored}
 		}, nil, 200},
 		{"no id", "/charge-permissions", `{"chargePermissionIds":["x",""]}`, nil, nil, 400},
 		{"no key", "/charge-permissions", announced(1), nil, []string{"Authorization", ""}, 401},
 		{"too large", "/charge-permissions", announced(1) + strings.Repeat(" ", maxAnnouncementBody), nil, nil, 413},
-		{"the database is down", "/charge-permissions", announced(1), func(w *world) { w.told.down = errDown }, nil, 503},
+		{"the database is down", "/charge-permissions", announced(1), func(w *world) { w.announced.down = errDown }, nil, 503},
 		{"the key is not to be had", "/charge-permissions", announced(1), func(w *world) {
 			w.start.BearerKeys = func(context.Context, bool) ([]string, error) { return nil, errDown }
 		}, nil, 503},
@@ -393,7 +393,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 				t.Errorf("%d %s, want %d", got.Code, got.Body, a.want)
 			}
 			if (broken != nil) != (a.want == http.StatusBadRequest) {
-				t.Errorf("the description says of the request: %v", broken)
+				t.Errorf("the request violates the description: %v", broken)
 			}
 		})
 	}

@@ -39,8 +39,8 @@ type paymentDetails struct {
 	CanHandlePendingAuthorization bool   `json:"canHandlePendingAuthorization"`
 }
 
-// paymentMethodOnFile is the type of charge permission that Amazon's update page
-// takes.
+// paymentMethodOnFile is the only type of charge permission that Amazon's update
+// page accepts.
 const paymentMethodOnFile = "PaymentMethodOnFile"
 
 // Signer signs a button's payload with an account's key.
@@ -48,8 +48,8 @@ type Signer interface {
 	SignPayload(ctx context.Context, payload []byte) (signature string, err error)
 }
 
-// checkout returns what the page passes to amazon.Pay.initCheckout. The payload
-// is made once, as bytes, and those are what is signed and what is passed.
+// checkout returns the parameters of amazon.Pay.initCheckout. The payload is
+// encoded once; the same bytes are signed and passed to the page.
 func (s *Start) checkout(ctx context.Context, a Account, u session.Session) (pages.Checkout, error) {
 	returnURL, err := s.Site.returnURL(ctx, u.ID, u.ExpiresAt)
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *Start) checkout(ctx context.Context, a Account, u session.Session) (pag
 		p.WebCheckoutDetails.CheckoutCancelURL = cancelURL(returnURL)
 	}
 	if u.ProductType == payOnly {
-		p.DeliverySpecifications = nil // no address is chosen, so there is nothing to restrict
+		p.DeliverySpecifications = nil // the buyer chooses no address
 	}
 	text, err := amazonpay.MarshalPayload(p)
 	if err != nil {
@@ -97,8 +97,9 @@ func (s *Start) checkout(ctx context.Context, a Account, u session.Session) (pag
 	}, nil
 }
 
-// sandbox is always told, from the key where it says so: initCheckout does not
-// infer it, and takes false.
+// sandbox reports whether an account is in the sandbox. The key decides if its id
+// names the environment. It is always passed to initCheckout, whose default is
+// false.
 func sandbox(a Account) bool {
 	if e, bound := merchant.KeyEnvironment(a.PublicKeyID); bound {
 		return e == merchant.Sandbox
@@ -106,9 +107,9 @@ func sandbox(a Account) bool {
 	return a.Environment == merchant.Sandbox
 }
 
-// checkoutLanguage returns the region's language that is nearest to a locale:
-// the same, the same but for the country, or the region's usual one. checkout.js
-// throws when it is given one of another region.
+// checkoutLanguage returns the region's language that is nearest to a locale: the
+// same language and country, the same language, or the region's default.
+// checkout.js throws an error if the language belongs to another region.
 func checkoutLanguage(r amazonpay.Region, locale string) string {
 	languages := r.CheckoutLanguages()
 	wanted := strings.ReplaceAll(locale, "-", "_")
@@ -126,10 +127,10 @@ func checkoutLanguage(r amazonpay.Region, locale string) string {
 	return languages[0]
 }
 
-// productType returns the product type of an update, and an error that says so
-// if the one asked for is too little. An address is involved where the buyer
-// changes one, or the charge permission has one; Amazon's answers do not name
-// the type.
+// productType returns the product type of an update. It needs an address if the
+// buyer changes one or the charge permission has one. It returns an error if the
+// requested type is PayOnly but an address is needed. Amazon's answers do not
+// contain the type.
 func productType(r request, hasAddress bool) (string, error) {
 	switch {
 	case r.productType == payAndShip, r.update != pages.PaymentMethod:

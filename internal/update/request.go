@@ -19,13 +19,13 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Amazon's product types: with an address, and without.
+// Amazon's product types, with and without an address.
 const (
 	payAndShip = "PayAndShip"
 	payOnly    = "PayOnly"
 )
 
-// SessionRequest is the body of POST /update-sessions, as it is sent.
+// SessionRequest is the body of POST /update-sessions.
 type SessionRequest struct {
 	ChargePermissionID     string                          `json:"chargePermissionId"`
 	Update                 string                          `json:"update"`
@@ -39,25 +39,25 @@ type SessionRequest struct {
 	MerchantMetadata       *session.MerchantMetadata       `json:"merchantMetadata,omitempty"`
 }
 
-// request is what a SessionRequest asks for, valid.
+// request is a valid SessionRequest.
 type request struct {
 	chargePermission wallet.ChargePermissionID
-	account          wallet.AccountID // empty: not named
+	account          wallet.AccountID // empty if not given
 	update           string
 	locale           string
-	productType      string // empty: by the rules
+	productType      string // empty if productType decides
 	startURL         string
 	returnTo         string
 	session.Details
 }
 
-// fieldError is a member of a request that is not as documented.
+// fieldError is an error in one member of a request.
 type fieldError struct {
 	Field  string `json:"field"`
 	Detail string `json:"detail"`
 }
 
-// fieldErrors are all that is wrong with a request.
+// fieldErrors are all errors of a request.
 type fieldErrors []fieldError
 
 func (e fieldErrors) Error() string {
@@ -72,9 +72,9 @@ func (e *fieldErrors) add(field, detail string, args ...any) {
 	*e = append(*e, fieldError{field, fmt.Sprintf(detail, args...)})
 }
 
-// parseRequest reads a request and says of each member what is wrong with it.
-// origins are those that buyers may be sent to. Errors never quote what was
-// sent: it may be a buyer's.
+// parseRequest parses a request and reports the errors of each member. origins
+// lists the origins that buyers may be sent to. Errors never quote the request,
+// because it may contain a buyer's data.
 func parseRequest(body []byte, origins []string) (request, error) {
 	var in SessionRequest
 	if err := decodeStrictly(body, &in); err != nil {
@@ -87,7 +87,7 @@ func parseRequest(body []byte, origins []string) (request, error) {
 	}
 	var err error
 	if r.chargePermission, err = wallet.ParseChargePermissionID(in.ChargePermissionID); err != nil {
-		bad.add("chargePermissionId", "it has no form such as B01-0000000-0000000")
+		bad.add("chargePermissionId", "it does not have a form such as B01-0000000-0000000")
 	}
 	if in.Account != "" {
 		if r.account, err = wallet.ParseAccountID(in.Account); err != nil {
@@ -95,10 +95,10 @@ func parseRequest(body []byte, origins []string) (request, error) {
 		}
 	}
 	if !slices.Contains([]string{pages.Address, pages.PaymentMethod, pages.Both}, in.Update) {
-		bad.add("update", "it is none of address, payment_method and both")
+		bad.add("update", "it is not address, payment_method or both")
 	}
 	if in.Locale != "" && !localeForm.MatchString(in.Locale) {
-		bad.add("locale", "it has no form such as de, de_DE or de-DE")
+		bad.add("locale", "it does not have a form such as de, de_DE or de-DE")
 	}
 	if in.ProductType != "" && in.ProductType != payOnly && in.ProductType != payAndShip {
 		bad.add("productType", "it is neither %s nor %s", payAndShip, payOnly)
@@ -117,7 +117,7 @@ func parseRequest(body []byte, origins []string) (request, error) {
 	return r, nil
 }
 
-// decodeStrictly reads one JSON object whose members are all known.
+// decodeStrictly decodes one JSON object and refuses unknown members.
 func decodeStrictly(body []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
@@ -135,7 +135,7 @@ func decodeStrictly(body []byte, into any) error {
 			if name = strings.Trim(name, `"`); memberName.MatchString(name) {
 				return fieldErrors{{name, "there is no such member"}}
 			}
-			return fieldErrors{{"body", "a member's name is none of those documented"}}
+			return fieldErrors{{"body", "a member's name is not documented"}}
 		}
 		return fieldErrors{{"body", "it is not a JSON object"}}
 	}
@@ -145,7 +145,7 @@ func decodeStrictly(body []byte, into any) error {
 	return nil
 }
 
-// memberName is a name that may be repeated in an answer and a log.
+// memberName matches names that answers and logs may quote.
 var memberName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,40}$`)
 
 func kindOf(e *json.UnmarshalTypeError) string {
@@ -162,21 +162,21 @@ func kindOf(e *json.UnmarshalTypeError) string {
 // write them.
 var localeForm = regexp.MustCompile(`^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$`)
 
-// url adds what is wrong with a page of the merchant's own.
+// url checks the URL of a page of the merchant's own.
 func (e *fieldErrors) url(field, s string, id wallet.ChargePermissionID, origins []string) {
 	switch {
 	case s == "":
 	case utf8.RuneCountInString(s) > maxPageURL:
 		e.tooLong(field, maxPageURL)
 	case id != "" && strings.Contains(strings.ToUpper(s), string(id)):
-		e.add(field, "it holds the charge permission's id, which must be in no URL: use the update session's")
+		e.add(field, "it contains the charge permission's id, which no URL may contain; use the update session's")
 	case !allowed(s, origins):
-		e.add(field, "it is no URL below an origin that RETURN_ORIGINS lists")
+		e.add(field, "it is not a URL below an origin in RETURN_ORIGINS")
 	}
 }
 
-// allowed reports whether s leads to one of the origins, whoever reads it: what
-// browsers and net/url understand differently is refused.
+// allowed reports whether s leads to one of the origins. It refuses URLs that
+// browsers and net/url parse differently.
 func allowed(s string, origins []string) bool {
 	if strings.ContainsFunc(s, func(r rune) bool { return r == '\\' || r == '"' || unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
 		return false
@@ -188,13 +188,13 @@ func allowed(s string, origins []string) bool {
 	return slices.Contains(origins, u.Scheme+"://"+strings.ToLower(u.Host))
 }
 
-// knownScopes are Amazon's; the last three are in its SDKs alone.
+// knownScopes are Amazon's scopes. Only its SDKs have the last three.
 var knownScopes = []string{"name", "email", "phoneNumber", "billingAddress", "shippingAddress", "postalCode", "primeStatus"}
 
 func (e *fieldErrors) scopes(scopes []string) {
 	for i, s := range scopes {
 		if !slices.Contains(knownScopes, s) || slices.Contains(scopes[:i], s) {
-			e.add(fmt.Sprintf("scopes[%d]", i), "it is there twice, or none of %s", strings.Join(knownScopes, ", "))
+			e.add(fmt.Sprintf("scopes[%d]", i), "unknown or duplicate value; allowed: %s", strings.Join(knownScopes, ", "))
 		}
 	}
 }
@@ -209,7 +209,7 @@ func (e *fieldErrors) delivery(d *session.DeliverySpecifications) {
 	const at = "deliverySpecifications"
 	for i, s := range d.SpecialRestrictions {
 		if !slices.Contains(knownSpecial, s) || slices.Contains(d.SpecialRestrictions[:i], s) {
-			e.add(fmt.Sprintf("%s.specialRestrictions[%d]", at, i), "it is there twice, or none of %s", strings.Join(knownSpecial, ", "))
+			e.add(fmt.Sprintf("%s.specialRestrictions[%d]", at, i), "unknown or duplicate value; allowed: %s", strings.Join(knownSpecial, ", "))
 		}
 	}
 	a := d.AddressRestrictions
@@ -225,7 +225,7 @@ func (e *fieldErrors) delivery(d *session.DeliverySpecifications) {
 	}
 	for _, country := range slices.Sorted(maps.Keys(a.Restrictions)) {
 		if !isCountry(country) {
-			e.add(in, "a member's name is no country of ISO 3166-1 alpha-2, such as DE or GB")
+			e.add(in, "a member's name is not a country code of ISO 3166-1 alpha-2, such as DE or GB")
 			continue
 		}
 		r := a.Restrictions[country]
@@ -233,14 +233,14 @@ func (e *fieldErrors) delivery(d *session.DeliverySpecifications) {
 			field := fmt.Sprintf("%s.%s.statesOrRegions[%d]", in, country, i)
 			switch {
 			case country == "US" && !usState.MatchString(s):
-				e.add(field, "it is no state of two letters, such as WA")
+				e.add(field, "it is not the two-character code of a state, such as WA")
 			default:
 				e.plain(field, s, true)
 			}
 		}
 		for i, s := range r.ZipCodes {
 			if !zipCode.MatchString(s) {
-				e.add(fmt.Sprintf("%s.%s.zipCodes[%d]", in, country, i), "it is no zip code of letters, digits, spaces and dashes; a * may stand at its end")
+				e.add(fmt.Sprintf("%s.%s.zipCodes[%d]", in, country, i), "it is not a zip code; allowed: A to Z, a to z, digits, spaces, dashes, and a * at the end")
 			}
 		}
 	}
@@ -272,8 +272,8 @@ func (e *fieldErrors) metadata(m *session.MerchantMetadata) {
 	}
 }
 
-// The lengths that Amazon Pay takes, in characters ("MerchantMetadata" in its API
-// reference). What is longer would lead the buyer to its error page.
+// The limits of Amazon Pay, in characters ("MerchantMetadata" in its API
+// reference). A longer text would lead the buyer to its error page.
 const (
 	maxReferenceID       = 256
 	maxStoreName         = 50
@@ -281,15 +281,15 @@ const (
 	maxCustomInformation = 4096
 )
 
-// maxPageURL is a limit of ours: browsers and proxies take URLs of this length.
+// maxPageURL is our own limit. Browsers and proxies accept URLs of this length.
 const maxPageURL = 2000
 
 func (e *fieldErrors) tooLong(field string, limit int) {
 	e.add(field, "it is longer than %d characters", limit)
 }
 
-// plain adds a text that JSON cannot hold without a backslash: the payload must
-// have none, see amazonpay.MarshalPayload.
+// plain refuses a text that needs a backslash in JSON, because the payload must not
+// contain one (see amazonpay.MarshalPayload).
 func (e *fieldErrors) plain(field, s string, needed bool) {
 	switch {
 	case s == "" && needed:

@@ -14,17 +14,17 @@ import (
 	"walletsync/internal/update/session"
 )
 
-// with is a request with more members.
+// with returns a request with more members.
 func with(members string) string {
 	return `{"chargePermissionId":"S01-0000000-0000001","update":"both",` + members + `}`
 }
 
-// metadata is a request with a member of merchantMetadata of so many characters.
+// metadata returns a request with a member of merchantMetadata of n characters.
 func metadata(member string, characters int) string {
 	return with(`"merchantMetadata":{"` + member + `":"` + strings.Repeat("ü", characters) + `"}`)
 }
 
-func TestEachProblemOfARequestNamesItsMember(t *testing.T) {
+func TestRequestErrorsNameTheirMember(t *testing.T) {
 	delivery := func(s string) string { return with(`"deliverySpecifications":` + s) }
 	places := func(s string) string {
 		return delivery(`{"addressRestrictions":{"type":"Allowed","restrictions":` + s + `}}`)
@@ -68,9 +68,9 @@ func TestEachProblemOfARequestNamesItsMember(t *testing.T) {
 		{"special restriction", delivery(`{"specialRestrictions":["RestrictMoon"]}`), "deliverySpecifications.specialRestrictions[0]"},
 		{"restriction type", delivery(`{"addressRestrictions":{"type":"Maybe","restrictions":{"DE":{}}}}`), in + "type"},
 		{"no country", places(`{}`), in + "restrictions"},
-		{"a country that is none", places(`{"UK":{}}`), in + "restrictions"},
-		{"a country in small letters", places(`{"de":{}}`), in + "restrictions"},
-		{"a country of three letters", places(`{"DEU":{}}`), in + "restrictions"},
+		{"an unknown country", places(`{"UK":{}}`), in + "restrictions"},
+		{"a country in lower case", places(`{"de":{}}`), in + "restrictions"},
+		{"a country of three characters", places(`{"DEU":{}}`), in + "restrictions"},
 		{"a US state by name", places(`{"US":{"statesOrRegions":["Washington"]}}`), in + "restrictions.US.statesOrRegions[0]"},
 		{"an empty region", places(`{"JP":{"statesOrRegions":["東京都",""]}}`), in + "restrictions.JP.statesOrRegions[1]"},
 		{"a * in the middle", places(`{"DE":{"zipCodes":["1*3"]}}`), in + "restrictions.DE.zipCodes[0]"},
@@ -91,22 +91,22 @@ func TestEachProblemOfARequestNamesItsMember(t *testing.T) {
 				t.Errorf("%v, want one of %s", err, c.field)
 			}
 			if broken := described.asks(t, "/update-sessions", c.body); (broken == nil) != slices.Contains(beyondSchemas, c.name) {
-				t.Errorf("the description says: %v", broken)
+				t.Errorf("violates the description: %v", broken)
 			}
 		})
 	}
 }
 
-// beyondSchemas are what the description tells in words, since a schema cannot.
+// beyondSchemas are the requests whose error a schema cannot express.
 var beyondSchemas = []string{
 	"two objects", // the checker reads the first
 	"a foreign origin", "an origin that begins alike", "an origin as a user", "a user", "a backslash", "without TLS", "another port", "no origin",
 	"a path alone", "a script", "a line break", "the charge permission's id in a URL",
-	"a country that is none", "a country in small letters", "a country of three letters", "a US state by name",
+	"an unknown country", "a country in lower case", "a country of three characters", "a US state by name",
 	"a quotation mark", "a line break in a note", "a line separator",
 }
 
-func TestAllThatIsWrongIsReportedAtOnce(t *testing.T) {
+func TestAllErrorsAreReportedTogether(t *testing.T) {
 	_, err := parseRequest([]byte(`{"chargePermissionId":"x","update":"y","locale":"z!","scopes":["q"]}`), nil)
 	bad, _ := errors.AsType[fieldErrors](err)
 	var fields []string
@@ -118,7 +118,7 @@ func TestAllThatIsWrongIsReportedAtOnce(t *testing.T) {
 	}
 }
 
-func TestErrorsDoNotQuoteWhatWasSent(t *testing.T) {
+func TestErrorsDoNotQuoteTheRequest(t *testing.T) {
 	for _, body := range []string{with(`"locale":"Ada Example!"`), with(`"startUrl":"https://evil.example/Ada Example"`), with(`"merchantMetadata":{"noteToBuyer":"\"Ada Example\""}`)} {
 		if _, err := parseRequest([]byte(body), nil); err == nil || strings.Contains(err.Error(), "Ada Example") {
 			t.Errorf("%v", err)
@@ -126,7 +126,7 @@ func TestErrorsDoNotQuoteWhatWasSent(t *testing.T) {
 	}
 }
 
-func TestRequestsAsDocumentedAreTaken(t *testing.T) {
+func TestDocumentedRequestsAreAccepted(t *testing.T) {
 	for member, most := range map[string]int{"merchantReferenceId": 256, "merchantStoreName": 50, "noteToBuyer": 255, "customInformation": 4096} {
 		if _, err := parseRequest([]byte(metadata(member, most)), nil); err != nil {
 			t.Errorf("%s of %d characters: %v", member, most, err)
@@ -163,7 +163,7 @@ func FuzzParseRequest(f *testing.F) {
 		}
 		p, err := amazonpay.MarshalPayload(payload{ChargePermissionID: r.chargePermission, Details: r.Details})
 		if err != nil {
-			t.Fatalf("accepted what cannot be signed: %v", err)
+			t.Fatalf("accepted a payload that cannot be signed: %v", err)
 		}
 		if strings.ContainsRune(string(p), '\\') {
 			t.Errorf("a backslash: %s", p)
@@ -171,7 +171,7 @@ func FuzzParseRequest(f *testing.F) {
 	})
 }
 
-func TestNoPayloadHoldsABackslashAndAllComeBackWhole(t *testing.T) {
+func TestPayloadsHaveNoBackslashAndDecodeUnchanged(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.String()
 		d := session.Details{
@@ -190,12 +190,12 @@ func TestNoPayloadHoldsABackslashAndAllComeBackWhole(t *testing.T) {
 		in := payload{WebCheckoutDetails: webCheckoutDetails{CheckoutResultReturnURL: "https://pay.example/return?t=x&y=z"}, ChargePermissionID: one, Details: d}
 		out, err := amazonpay.MarshalPayload(in)
 		if err != nil && len(bad) == 0 {
-			t.Fatalf("the request's rules let through what the payload's refuse: %v", err)
+			t.Fatalf("accepted a request whose payload is refused: %v", err)
 		}
 		if len(bad) > 0 {
-			// U+FFFD could be signed, but stands for what was broken.
+			// U+FFFD could be signed, but it replaces broken UTF-8.
 			if err == nil && !strings.ContainsRune(string(out), '\uFFFD') {
-				t.Fatalf("refused for nothing: %v", bad)
+				t.Fatalf("refused a valid request: %v", bad)
 			}
 			return
 		}

@@ -24,9 +24,9 @@ type Return struct {
 	Completer *session.Completer
 	Refresher Refresher
 	Site      Site
-	// Patience is how long a buyer waits for the outcome.
-	Patience time.Duration
-	NewHeld  func() session.Held
+	// Timeout limits how long a buyer waits for the outcome.
+	Timeout  time.Duration
+	NewLease func() session.Lease
 	Now      func() time.Time
 	Metrics  *telemetry.Metrics
 }
@@ -34,37 +34,37 @@ type Return struct {
 // ReturnStore keeps attempts.
 type ReturnStore interface {
 	Session(ctx context.Context, id session.ID) (session.Session, bool, error)
-	// Begin stores that the buyer came back with a Checkout Session, and gives
-	// the attempt to held for the given time, unless it has its outcome,
-	// somebody holds it, or it is of another update session. It refuses a new
-	// Checkout Session after the session's end or beyond the limit.
-	Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Held, d time.Duration) (session.Begun, error)
+	// Begin stores that the buyer came back with a Checkout Session, and leases
+	// the attempt to held for d, unless it has its outcome, is leased, or belongs
+	// to another update session. It refuses a new Checkout Session after the
+	// session's end or beyond the limit.
+	Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Lease, d time.Duration) (session.Begun, error)
 	// Attempt returns an attempt as it stands.
 	Attempt(ctx context.Context, a wallet.AccountID, checkoutSession string) (session.Attempt, error)
 	// Cancel stores that the buyer cancelled on Amazon's page, and returns the
-	// session's state: it has failed, unless an attempt says more.
+	// session's state: failed, unless an attempt has another outcome.
 	Cancel(ctx context.Context, id session.ID, reason string) (session.State, error)
 	// Unidentified stores that the buyer came back and that the Checkout Session
 	// is not known, and requests a read of the charge permission.
 	Unidentified(ctx context.Context, u session.Session) error
-	// Show returns what a buyer may be told of a completed attempt, and notes
-	// that New has been shown.
+	// Show returns what a buyer may see of a completed attempt, and stores that
+	// New has been shown.
 	Show(ctx context.Context, a session.Attempt) (session.Shown, error)
 }
 
-// holdFor is how long an attempt is held beyond the buyer's patience, for the
-// call under way and the storing of what came of it.
+// holdFor is added to Timeout for the lease of an attempt. In this time the last
+// call ends and its result is stored.
 const holdFor = 15 * time.Second
 
-// refreshFor bounds the read that follows a completion; storing it included.
+// refreshFor limits the read after a completion, including the time to store it.
 const refreshFor = 8 * time.Second
 
-// pageTime is what waiting for Amazon or for another request leaves of the
-// request's time: to read what may be shown, and to write the page.
+// pageTime is the part of the request's time that is reserved for reading the changes
+// and writing the page. Waiting for Amazon or for another request ends before it.
 const pageTime = 3 * time.Second
 
-// lookEvery is how often whoever holds nothing looks whether the outcome is
-// there.
+// lookEvery is the interval at which a request without the lease checks for the
+// outcome.
 const lookEvery = 150 * time.Millisecond
 
 // Handler answers GET /return.
@@ -74,15 +74,15 @@ func (r *Return) Handler() http.Handler {
 	return html.Below(r.Site.PublicURL, mux)
 }
 
-// returned is what the URL of a return says.
+// returned holds the parameters of a return.
 type returned struct {
 	token           string
-	checkoutSession string // in lower case; empty: none was appended
+	checkoutSession string // in lower case; empty if none was appended
 	cancelled       bool   // the URL is the checkoutCancelUrl
 }
 
-// parseReturn reads the query. Amazon appends its parameter to ours; anything
-// else there is ignored.
+// parseReturn parses the query. Amazon appends its parameter to ours. Other
+// parameters are ignored.
 func parseReturn(rawQuery string) (returned, error) {
 	token, err := oneValue(rawQuery, tokenParam)
 	if err != nil {
@@ -93,7 +93,7 @@ func parseReturn(rawQuery string) (returned, error) {
 		return returned{}, err
 	}
 	if in.checkoutSession != "" {
-		// Parse also accepts forms that Amazon does not write, all of other lengths.
+		// Parse also accepts other forms, which all differ in length.
 		id, err := uuid.Parse(in.checkoutSession)
 		if err != nil || len(in.checkoutSession) != len(id.String()) {
 			return returned{}, errQuery
@@ -130,18 +130,18 @@ func (r *Return) count(outcome string) {
 	r.Metrics.Count(telemetry.UpdateReturned, 1, telemetry.Labels{Reason: outcome})
 }
 
-// unavailable offers this page again: nothing is lost by coming back.
+// unavailable answers a temporary error. Its page links to the same URL.
 func (r *Return) unavailable(w http.ResponseWriter, q *http.Request, err error) {
-	zerolog.Ctx(q.Context()).Error().Err(err).Msg("the return cannot be served just now")
+	zerolog.Ctx(q.Context()).Error().Err(err).Msg("serve return: failed")
 	r.count("unavailable")
 	r.Site.problem(w, q, pages.Unavailable, session.Session{}, r.here(q))
 }
 
-// here is this page's URL.
+// here returns this page's URL.
 func (r *Return) here(q *http.Request) string { return r.Site.PublicURL + "/return?" + q.URL.RawQuery }
 
-// late answers a state token that is too old. Amazon has cancelled what was not
-// completed by now, so our record has the last word.
+// late answers a return with an expired state token. Amazon has cancelled the
+// Checkout Session if it was not completed, so the stored state decides.
 func (r *Return) late(w http.ResponseWriter, q *http.Request, id session.ID) {
 	u, _, err := r.Store.Session(q.Context(), id)
 	if err != nil {
@@ -151,8 +151,8 @@ func (r *Return) late(w http.ResponseWriter, q *http.Request, id session.ID) {
 	r.ended(w, q, u, pages.LinkExpired)
 }
 
-// ended answers a return that an update session takes no more, for a reason that
-// the page names, unless the session was completed before.
+// ended answers a return that the update session no longer accepts. It shows the
+// problem, or success if the session was completed before.
 func (r *Return) ended(w http.ResponseWriter, q *http.Request, u session.Session, kind pages.Kind) {
 	if u.State == session.Completed {
 		r.count(string(pages.Success))
@@ -163,10 +163,10 @@ func (r *Return) ended(w http.ResponseWriter, q *http.Request, u session.Session
 	r.Site.problem(w, q, kind, u, "")
 }
 
-// unidentified answers a return without a Checkout Session. By the
-// checkoutCancelUrl the buyer cancelled on Amazon's page, which may append none.
-// By the other URL the outcome is not known: only a read of the charge permission
-// can tell, so one is requested.
+// unidentified answers a return without a Checkout Session. At the
+// checkoutCancelUrl it means that the buyer cancelled on Amazon's page. At the
+// other URL the outcome is unknown. Only a read of the charge permission can show
+// it, so unidentified requests one.
 func (r *Return) unidentified(w http.ResponseWriter, q *http.Request, id session.ID, cancelled bool) {
 	u, found, err := r.Store.Session(q.Context(), id)
 	if err == nil && found && cancelled {
@@ -184,8 +184,8 @@ func (r *Return) unidentified(w http.ResponseWriter, q *http.Request, id session
 	case cancelled && u.State == session.Failed:
 		r.failed(w, q, u)
 	default:
-		// After a cancel in one tab, the attempt of another is still unclear; the
-		// read comes with its outcome.
+		// After a cancel in one tab, another tab's attempt may still have no outcome.
+		// Its outcome will request the read.
 		if !cancelled && u.ReadsRequested < session.MaxCheckoutSessions {
 			if err := r.Store.Unidentified(q.Context(), u); err != nil {
 				r.unavailable(w, q, err)
@@ -198,11 +198,11 @@ func (r *Return) unidentified(w http.ResponseWriter, q *http.Request, id session
 	}
 }
 
-// finish brings the attempt to its outcome, or finds it in our record.
+// finish brings the attempt to its outcome, or reads a stored outcome.
 func (r *Return) finish(w http.ResponseWriter, q *http.Request, id session.ID, checkoutSession string) {
 	ctx := q.Context()
-	held := r.NewHeld()
-	b, err := r.Store.Begin(ctx, id, checkoutSession, held, r.Patience+holdFor)
+	held := r.NewLease()
+	b, err := r.Store.Begin(ctx, id, checkoutSession, held, r.Timeout+holdFor)
 	switch {
 	case err != nil:
 		r.unavailable(w, q, err)
@@ -217,12 +217,12 @@ func (r *Return) finish(w http.ResponseWriter, q *http.Request, id session.ID, c
 			kind = pages.UsedUp
 		}
 		zerolog.Ctx(ctx).Warn().Str("update_session", id.String()).Str("reason", string(kind)).
-			Msg("a further checkout session of this update session is not accepted")
+			Msg("checkout session refused: the update session has expired or has reached its limit")
 		r.ended(w, q, b.Session, kind)
 		return
 	case b.Foreign:
 		zerolog.Ctx(ctx).Error().Str("event", "security").Str("update_session", id.String()).Str("checkout_session", checkoutSession).
-			Msg("the checkout session was returned by another update session before; nothing was acted upon")
+			Msg("checkout session refused: another update session returned it before")
 		r.Metrics.Count(telemetry.SecurityEvents, 1, telemetry.Labels{Account: string(b.Session.Account), Reason: "other_update_session"})
 		r.count("link_invalid")
 		r.Site.problem(w, q, pages.LinkInvalid, b.Session, "")
@@ -231,13 +231,13 @@ func (r *Return) finish(w http.ResponseWriter, q *http.Request, id session.ID, c
 	a := b.Attempt
 	switch {
 	case b.Ours:
-		if a, b.Ours, err = r.Completer.Finish(ctx, a, held, r.Patience); err != nil {
-			// The outcome is Amazon's, whether we could store it or not; the
-			// reconciler finds it again.
-			zerolog.Ctx(ctx).Error().Err(err).Msg("the outcome could not be stored; the reconciler asks for it again")
+		if a, b.Ours, err = r.Completer.Finish(ctx, a, held, r.Timeout); err != nil {
+			// Amazon has the outcome even if we could not store it. The reconciler
+			// will fetch it.
+			zerolog.Ctx(ctx).Error().Err(err).Msg("store outcome: failed; the reconciler will fetch it")
 			a.Outcome = ""
 		} else if !b.Ours {
-			a.Outcome = "" // taken over, or stored by a trip whose answer was lost
+			a.Outcome = "" // another worker has the lease, or our answer from the database was lost
 			a = r.await(ctx, a)
 		}
 		if a.Outcome == session.OutcomeCompleted {
@@ -257,9 +257,10 @@ func (r *Return) finish(w http.ResponseWriter, q *http.Request, id session.ID, c
 	}
 }
 
-// await waits for whoever holds the attempt, such as the first of two clicks.
+// await waits for the request that has leased the attempt, such as the first of two
+// clicks.
 func (r *Return) await(ctx context.Context, a session.Attempt) session.Attempt {
-	ctx, cancel := deadline.Within(ctx, r.Patience, pageTime)
+	ctx, cancel := deadline.Within(ctx, r.Timeout, pageTime)
 	defer cancel()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -276,8 +277,8 @@ func (r *Return) await(ctx context.Context, a session.Attempt) session.Attempt {
 	}
 }
 
-// refresh reads the charge permission at once. If that fails it stays wanted at
-// first priority, or the reconciler wants it again.
+// refresh reads the charge permission at once. If the read fails, the refresh request
+// stays at first priority, or the reconciler makes a new one.
 func (r *Return) refresh(ctx context.Context, a session.Attempt) {
 	ctx, cancel := deadline.Within(ctx, refreshFor, pageTime)
 	defer cancel()
@@ -285,15 +286,15 @@ func (r *Return) refresh(ctx context.Context, a session.Attempt) {
 		Account: a.Account, ChargePermission: a.ChargePermission, Priority: wallet.PriorityReturn, At: a.CompletedAt,
 	})
 	if err != nil {
-		zerolog.Ctx(ctx).Warn().Err(err).Str("update_session", a.Session.String()).Msg("the change could not be read at once; it is on its way")
+		zerolog.Ctx(ctx).Warn().Err(err).Str("update_session", a.Session.String()).Msg("read change: failed; the refresh request is stored")
 	}
 }
 
-// completed tells what changed, once, or that the change is on its way.
+// completed shows the change, once, or that the change is not stored yet.
 func (r *Return) completed(w http.ResponseWriter, q *http.Request, u session.Session, a session.Attempt) {
 	shown, err := r.Store.Show(q.Context(), a)
 	if err != nil {
-		zerolog.Ctx(q.Context()).Error().Err(err).Str("update_session", u.ID.String()).Msg("what changed cannot be read just now")
+		zerolog.Ctx(q.Context()).Error().Err(err).Str("update_session", u.ID.String()).Msg("read changes: failed")
 	}
 	v := pages.Result{Outcome: pages.Pending}
 	if shown.Any || shown.Settled {
@@ -304,8 +305,8 @@ func (r *Return) completed(w http.ResponseWriter, q *http.Request, u session.Ses
 	r.result(w, q, u, v)
 }
 
-// describe puts into v what may be shown of the changes: the payment methods,
-// and of an address no more than city and postcode.
+// describe adds to v the parts of the changes that may be shown: the payment methods,
+// and the city and postcode of an address.
 func describe(v *pages.Result, changes []wallet.Change) {
 	for _, c := range changes {
 		switch c.Facet {
@@ -325,8 +326,8 @@ func describe(v *pages.Result, changes []wallet.Change) {
 	}
 }
 
-// result shows the outcome, or sends the buyer to the merchant's page with it.
-// A completed update whose change is not stored yet is pending there, too: the
+// result shows the outcome, or redirects the buyer to the merchant's page with it. A
+// completed update whose change is not stored yet is pending there too, because the
 // merchant's page reads the same database.
 func (r *Return) result(w http.ResponseWriter, q *http.Request, u session.Session, v pages.Result) {
 	status := string(v.Outcome)
@@ -342,9 +343,9 @@ func (r *Return) result(w http.ResponseWriter, q *http.Request, u session.Sessio
 	r.Site.Pages.Result(w, q, v)
 }
 
-// failed sends the buyer back to the start of the flow, as Amazon asks for: the
-// merchant's, else the ready page, by a fresh link. Whoever has the state token
-// has been at the start before.
+// failed redirects the buyer to the start of the flow, as Amazon requires: the
+// merchant's page, or the update page with a new link. The new link grants nothing
+// more, because the holder of the state token had a link before.
 func (r *Return) failed(w http.ResponseWriter, q *http.Request, u session.Session) {
 	r.count(string(pages.Failed))
 	for _, page := range []string{u.StartURL, u.ReturnTo} {
@@ -354,11 +355,11 @@ func (r *Return) failed(w http.ResponseWriter, q *http.Request, u session.Sessio
 		}
 	}
 	if u.State == session.Completed {
-		// Another tab has completed it; its link is used up.
+		// Another tab has completed the session, so its link no longer works.
 		r.result(w, q, u, pages.Result{Outcome: pages.Failed})
 		return
 	}
-	link, err := r.Site.linkURL(q.Context(), u.ID, r.Now().Add(againFor))
+	link, err := r.Site.linkURL(q.Context(), u.ID, r.Now().Add(retryLinkLifetime))
 	if err != nil {
 		r.unavailable(w, q, err)
 		return
@@ -366,5 +367,5 @@ func (r *Return) failed(w http.ResponseWriter, q *http.Request, u session.Sessio
 	redirect(w, link)
 }
 
-// againFor is how long the link back to the ready page is good.
-const againFor = 30 * time.Minute
+// retryLinkLifetime is the lifetime of the link back to the update page.
+const retryLinkLifetime = 30 * time.Minute

@@ -24,7 +24,7 @@ var newAddress = []wallet.Change{
 	{Facet: wallet.FacetPaymentMethod, After: json.RawMessage(`{"payment_descriptors":["Visa ****2222 (Amazon Pay)"]}`)},
 }
 
-func TestReturnShowsWhatBecameOfTheUpdate(t *testing.T) {
+func TestReturnShowsTheOutcome(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		err   error
@@ -42,7 +42,7 @@ func TestReturnShowsWhatBecameOfTheUpdate(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld()
-			w.amazon.err, w.store.told = c.err, c.shown
+			w.amazon.err, w.store.changes = c.err, c.shown
 			s := w.session(func(s *session.Session) { s.Locale = "de_DE" })
 			if got := w.returns(t, s); got.Code != http.StatusOK || len(w.shown.results) != 1 {
 				t.Fatalf("%d, %+v", got.Code, w.shown)
@@ -61,14 +61,14 @@ func TestReturnShowsWhatBecameOfTheUpdate(t *testing.T) {
 	}
 }
 
-func TestCompletionIsReadAtOnceAsANotificationWouldBe(t *testing.T) {
+func TestCompletionIsReadAtOnce(t *testing.T) {
 	w := newWorld()
 	w.returns(t, w.session(nil))
 	want := []wallet.Want{{Account: "main", ChargePermission: one, Priority: wallet.PriorityReturn, At: noon.Add(time.Second)}}
-	if d := cmp.Diff(want, w.reader.told); d != "" {
+	if d := cmp.Diff(want, w.reader.requests); d != "" {
 		t.Error(d)
 	}
-	// A read that fails leaves it wanted, and the buyer's page stands.
+	// If the read fails, the buyer still gets the page.
 	w = newWorld()
 	w.reader.err = errDown
 	if got := w.returns(t, w.session(nil)); got.Code != http.StatusOK || w.shown.results[0].Outcome != pages.Pending {
@@ -76,14 +76,15 @@ func TestCompletionIsReadAtOnceAsANotificationWouldBe(t *testing.T) {
 	}
 }
 
-// Invariant 5: what is completed must be the session's own charge permission.
+// Invariant 5: the completed Checkout Session must have the session's own charge
+// permission.
 func TestReturnOfAnotherBuyerIsRefused(t *testing.T) {
 	w := newWorld()
 	w.amazon.permission = other
 	got := w.returns(t, w.session(nil))
-	if got.Code != http.StatusSeeOther || len(w.reader.told) != 0 || w.store.sessions[some].State != session.Failed ||
+	if got.Code != http.StatusSeeOther || len(w.reader.requests) != 0 || w.store.sessions[some].State != session.Failed ||
 		w.store.reasons[checkout] != session.ReasonOtherPermission {
-		t.Errorf("%d, read %v, %+v", got.Code, w.reader.told, w.store.attempts)
+		t.Errorf("%d, read %v, %+v", got.Code, w.reader.requests, w.store.attempts)
 	}
 	if !strings.Contains(w.log.String(), `"event":"security"`) {
 		t.Error(w.log.String())
@@ -96,7 +97,7 @@ func TestReturnNeedsTheStateTokenOfItsSession(t *testing.T) {
 	s := w.session(nil)
 	own := seal(t, w.back.Site.Tokens, State, s.ID, s.ExpiresAt)
 	link := seal(t, w.back.Site.Tokens, Link, s.ID, s.ExpiresAt)
-	forged := seal(t, tokens(noon, "secret-of-nobody-here"), State, s.ID, s.ExpiresAt)
+	forged := seal(t, tokens(noon, "an-unknown-secret-1"), State, s.ID, s.ExpiresAt)
 	for name, query := range map[string]string{
 		"none":                     "",
 		"forged":                   "t=" + forged,
@@ -140,13 +141,13 @@ func TestCheckoutSessionOfAnotherUpdateIsRefused(t *testing.T) {
 func TestReloadIsAnsweredFromTheRecord(t *testing.T) {
 	w := newWorld()
 	s := w.session(nil)
-	w.store.told = session.Shown{Any: true, New: newAddress}
+	w.store.changes = session.Shown{Any: true, New: newAddress}
 	w.returns(t, s)
-	w.store.told.New = nil
+	w.store.changes.New = nil
 	w.returns(t, s)
 	w.returns(t, s)
-	if w.amazon.calls != 1 || len(w.reader.told) != 1 || len(w.shown.results) != 3 {
-		t.Errorf("%d completions, %d reads, %d pages", w.amazon.calls, len(w.reader.told), len(w.shown.results))
+	if w.amazon.calls != 1 || len(w.reader.requests) != 1 || len(w.shown.results) != 3 {
+		t.Errorf("%d completions, %d reads, %d pages", w.amazon.calls, len(w.reader.requests), len(w.shown.results))
 	}
 	for i, r := range w.shown.results {
 		if r.Outcome != pages.Success || (r.City != "") != (i == 0) {
@@ -155,11 +156,11 @@ func TestReloadIsAnsweredFromTheRecord(t *testing.T) {
 	}
 }
 
-func TestOfTwoClicksOneCompletesAndBothAreTold(t *testing.T) {
+func TestOneOfTwoClicksCompletesAndBothShowTheOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		s := w.session(nil)
-		w.store.told = session.Shown{Any: true}
+		w.store.changes = session.Shown{Any: true}
 		w.amazon.hold = make(chan struct{})
 		var wg sync.WaitGroup
 		wg.Go(func() { w.returns(t, s) })
@@ -179,11 +180,11 @@ func TestOfTwoClicksOneCompletesAndBothAreTold(t *testing.T) {
 	})
 }
 
-func TestWhoWaitsForAnotherGivesUpAndIsToldSo(t *testing.T) {
+func TestWaitForAnotherRequestEndsWithTheCheckingPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		s := w.session(nil)
-		if _, err := w.store.Begin(t.Context(), s.ID, checkout, session.Held{99}, 0); err != nil {
+		if _, err := w.store.Begin(t.Context(), s.ID, checkout, session.Lease{99}, 0); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
@@ -191,13 +192,13 @@ func TestWhoWaitsForAnotherGivesUpAndIsToldSo(t *testing.T) {
 		if w.amazon.calls != 0 || len(w.shown.results) != 1 || w.shown.results[0].Outcome != pages.Checking {
 			t.Errorf("%d calls, %+v", w.amazon.calls, w.shown.results)
 		}
-		if took := time.Since(start); took != w.back.Patience {
+		if took := time.Since(start); took != w.back.Timeout {
 			t.Errorf("waited %s", took)
 		}
 	})
 }
 
-func TestWhoeverLostTheAttemptTellsWhatTheOtherStored(t *testing.T) {
+func TestLostLeaseShowsTheOutcomeThatAnotherStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		s := w.session(nil)
@@ -205,23 +206,23 @@ func TestWhoeverLostTheAttemptTellsWhatTheOtherStored(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { w.returns(t, s) })
 		synctest.Wait()
-		// Another takes it over, and has the outcome a second later.
+		// Another worker takes the lease and has the outcome a second later.
 		a, _ := w.store.Attempt(t.Context(), "main", checkout)
-		w.store.hold(checkout, session.Held{99})
+		w.store.hold(checkout, session.Lease{99})
 		close(w.amazon.hold)
 		time.Sleep(time.Second)
 		a.Outcome = session.OutcomeFailed
-		if ours, err := w.store.Settle(t.Context(), session.Settlement{Attempt: a, Held: session.Held{99}, Reason: "BuyerCanceled"}); !ours || err != nil {
+		if ours, err := w.store.Settle(t.Context(), session.Settlement{Attempt: a, Lease: session.Lease{99}, Reason: "BuyerCanceled"}); !ours || err != nil {
 			t.Fatal(ours, err)
 		}
 		wg.Wait()
-		if len(w.shown.results) != 0 || len(w.reader.told) != 0 {
-			t.Errorf("shown %+v, read %+v", w.shown.results, w.reader.told)
+		if len(w.shown.results) != 0 || len(w.reader.requests) != 0 {
+			t.Errorf("shown %+v, read %+v", w.shown.results, w.reader.requests)
 		}
 	})
 }
 
-func TestWithoutATokenTheBuyerIsToldThatItIsChecked(t *testing.T) {
+func TestReturnWithoutQuotaShowsTheCheckingPage(t *testing.T) {
 	w := newWorld()
 	w.store.noTokens = true
 	s := w.session(nil)
@@ -254,7 +255,7 @@ func TestBuyerIsSentToTheMerchantsPageWithTheOutcome(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld()
-			w.amazon.err, w.store.told = c.err, c.shown
+			w.amazon.err, w.store.changes = c.err, c.shown
 			got := w.returns(t, w.session(func(s *session.Session) { s.StartURL, s.ReturnTo = c.start, c.returnTo }))
 			to := got.Header().Get("Location")
 			if c.want == "" {
@@ -273,11 +274,11 @@ func TestBuyerIsSentToTheMerchantsPageWithTheOutcome(t *testing.T) {
 	}
 }
 
-func TestFailureLeadsBackToTheReadyPageThatSaysSo(t *testing.T) {
+func TestFailureRedirectsToTheUpdatePageWithAMessage(t *testing.T) {
 	w := newWorld()
 	w.amazon.err = &amazonpay.Error{StatusCode: 422, ReasonCode: "CheckoutSessionCanceled"}
 	s := w.session(nil)
-	// The buyer took longer than the link was good for.
+	// The link has expired before the buyer returns.
 	w.now = w.now.Add(2 * time.Hour)
 	to := w.returns(t, s).Header().Get("Location")
 	if !strings.HasPrefix(to, "https://pay.example/update?t=") {
@@ -291,7 +292,7 @@ func TestFailureLeadsBackToTheReadyPageThatSaysSo(t *testing.T) {
 func TestReturnByTheCancelURLWithoutACheckoutSessionIsACancellation(t *testing.T) {
 	for _, c := range []struct {
 		state session.State
-		want  pages.Outcome // empty: back to the start
+		want  pages.Outcome // empty if redirected to the start
 		after session.State
 	}{
 		{session.Started, "", session.Failed},
@@ -307,12 +308,12 @@ func TestReturnByTheCancelURLWithoutACheckoutSessionIsACancellation(t *testing.T
 			if c.want == "" && got.Code != http.StatusSeeOther || c.want != "" && (len(w.shown.results) != 1 || w.shown.results[0].Outcome != c.want) {
 				t.Errorf("%s: %d, %+v", c.state, got.Code, w.shown)
 			}
-			if got := w.store.sessions[some].State; got != c.after || w.amazon.calls != 0 || len(w.reader.told) != 0 {
+			if got := w.store.sessions[some].State; got != c.after || w.amazon.calls != 0 || len(w.reader.requests) != 0 {
 				t.Errorf("%s became %s", c.state, got)
 			}
 		}
 	}
-	// Amazon may append the id here, too. Then it tells what happened.
+	// Amazon may append the id here too. Then the Checkout Session has the outcome.
 	w := newWorld()
 	s := w.session(nil)
 	w.get(t.Context(), cancelURL(w.returnURL(t, s))+"&amazonCheckoutSessionId="+checkout)
@@ -321,15 +322,15 @@ func TestReturnByTheCancelURLWithoutACheckoutSessionIsACancellation(t *testing.T
 	}
 }
 
-// Amazon's documentation promises the id at the return URL. Without it the buyer
-// may have completed the update as well as cancelled it.
+// According to Amazon's documentation the return URL has the id. Without it, the buyer
+// may have completed or cancelled the update.
 func TestReturnWithoutACheckoutSessionIsCheckedByARead(t *testing.T) {
 	for _, c := range []struct {
 		state session.State
 		want  pages.Outcome
 	}{
 		{session.Started, pages.Checking},
-		{session.Failed, pages.Checking}, // it may have been the second try
+		{session.Failed, pages.Checking}, // the return may be from a second try
 		{session.Expired, pages.Checking},
 		{session.Returned, pages.Checking},
 		{session.Completed, pages.Success},
@@ -344,7 +345,7 @@ func TestReturnWithoutACheckoutSessionIsCheckedByARead(t *testing.T) {
 			if c.want == pages.Checking {
 				want = []wallet.Want{{Account: "main", ChargePermission: one, Priority: wallet.PriorityReturn}}
 			}
-			if d := cmp.Diff(want, w.reader.told); d != "" {
+			if d := cmp.Diff(want, w.reader.requests); d != "" {
 				t.Errorf("%s: reads: %s", c.state, d)
 			}
 			if got := w.store.sessions[some].State; got != c.state || w.amazon.calls != 0 {
@@ -365,7 +366,7 @@ func TestReturnsWithoutACheckoutSessionRequestALimitedNumberOfReads(t *testing.T
 	for range 3 * session.MaxCheckoutSessions {
 		w.get(t.Context(), w.returnURL(t, s))
 	}
-	if n := len(w.reader.told); n != session.MaxCheckoutSessions {
+	if n := len(w.reader.requests); n != session.MaxCheckoutSessions {
 		t.Errorf("%d reads", n)
 	}
 	if n := len(w.shown.results); n != 3*session.MaxCheckoutSessions {
@@ -373,10 +374,10 @@ func TestReturnsWithoutACheckoutSessionRequestALimitedNumberOfReads(t *testing.T
 	}
 }
 
-// numbered is the nth of the Checkout Sessions that somebody invents.
+// numbered returns the nth invented Checkout Session.
 func numbered(n int) string { return fmt.Sprintf("bd504926-f659-4ad7-a1a9-%012d", n) }
 
-// Invariant 5: what one link can cost is bounded.
+// Invariant 5: the cost of one link is limited.
 func TestInventedCheckoutSessionsCostALimitedNumberOfCalls(t *testing.T) {
 	w := newWorld()
 	w.amazon.err = &amazonpay.Error{StatusCode: http.StatusNotFound, ReasonCode: "ResourceNotFound"}
@@ -394,7 +395,7 @@ func TestInventedCheckoutSessionsCostALimitedNumberOfCalls(t *testing.T) {
 	if w.amazon.calls != session.MaxCheckoutSessions || len(w.store.attempts) != session.MaxCheckoutSessions {
 		t.Errorf("%d calls, %d rows", w.amazon.calls, len(w.store.attempts))
 	}
-	// The link opens no button any more: what comes back would not be taken.
+	// The link no longer shows a button, because a return would be refused.
 	w.shown.problem = nil
 	link := "/update?t=" + seal(t, w.start.Site.Tokens, Link, s.ID, w.now.Add(time.Minute))
 	if w.get(t.Context(), link); len(w.shown.problem) != 1 || w.shown.problem[0].Kind != pages.UsedUp || len(w.shown.ready) != 0 {
@@ -402,8 +403,7 @@ func TestInventedCheckoutSessionsCostALimitedNumberOfCalls(t *testing.T) {
 	}
 }
 
-// A Checkout Session that is still open has no outcome, however often the page is
-// loaded again.
+// Reloads cannot bring an open Checkout Session to an outcome.
 func TestReloadOfAnUnclearReturnMakesNoCallBeforeTheNextTryIsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -431,7 +431,7 @@ func TestReloadOfAnUnclearReturnMakesNoCallBeforeTheNextTryIsDue(t *testing.T) {
 	})
 }
 
-func TestEachTryOfABuyerWithinTheLimitCanSucceed(t *testing.T) {
+func TestEveryTryWithinTheLimitCanSucceed(t *testing.T) {
 	w := newWorld()
 	s := w.session(nil)
 	w.amazon.err = &amazonpay.Error{StatusCode: 422, ReasonCode: "CheckoutSessionCanceled"}
@@ -443,7 +443,7 @@ func TestEachTryOfABuyerWithinTheLimitCanSucceed(t *testing.T) {
 	if got := w.store.sessions[some].State; got != session.Completed {
 		t.Error(got)
 	}
-	// What follows says so, and costs nothing.
+	// Further returns show the problem and make no call.
 	calls := w.amazon.calls
 	w.get(t.Context(), w.returnURL(t, s)+"&amazonCheckoutSessionId="+numbered(99))
 	if last := w.shown.results[len(w.shown.results)-1]; last.Outcome != pages.Success || w.amazon.calls != calls {
@@ -451,10 +451,10 @@ func TestEachTryOfABuyerWithinTheLimitCanSucceed(t *testing.T) {
 	}
 }
 
-func TestExpiredSessionTakesNoCheckoutSession(t *testing.T) {
+func TestExpiredSessionRefusesCheckoutSessions(t *testing.T) {
 	w := newWorld()
 	s := w.session(nil)
-	to := w.returnURL(t, s) // its token is good for longer
+	to := w.returnURL(t, s) // its token expires later
 	s.ExpiresAt = w.now
 	w.store.sessions[some] = s
 	w.get(t.Context(), to+"&amazonCheckoutSessionId="+checkout)
@@ -463,7 +463,7 @@ func TestExpiredSessionTakesNoCheckoutSession(t *testing.T) {
 	}
 }
 
-func TestCheckoutSessionIsTheSameInEachCase(t *testing.T) {
+func TestCheckoutSessionIDIgnoresCase(t *testing.T) {
 	w := newWorld()
 	s := w.session(nil)
 	for _, id := range []string{checkout, strings.ToUpper(checkout), "BD504926-f659-4AD7-a1a9-9a747aaf5275"} {
@@ -474,8 +474,8 @@ func TestCheckoutSessionIsTheSameInEachCase(t *testing.T) {
 	}
 }
 
-// Mail programs and trackers add parameters of their own.
-func TestParametersOfOthersDoNotMakeALinkInvalid(t *testing.T) {
+// Mail programs and trackers add parameters.
+func TestUnknownParametersDoNotInvalidateALink(t *testing.T) {
 	for _, others := range []string{
 		"utm_source=mail&utm_source=mail", "x=%zz", "%zz=x", "%", "a;b=c;d", ";", "&&", "=", "=t", "T=x", "amazoncheckoutsessionid=x", "x=t=1",
 	} {
@@ -514,12 +514,12 @@ func TestExpiredStateTokenIsAnsweredFromTheRecord(t *testing.T) {
 			t.Errorf("%s: %+v", c.state, w.shown)
 		}
 		if w.amazon.calls != 0 || w.store.begun != 0 {
-			t.Errorf("%s: acted upon", c.state)
+			t.Errorf("%s: has side effects", c.state)
 		}
 	}
 }
 
-func TestSessionThatIsGoneHasAWayOn(t *testing.T) {
+func TestDeletedSessionShowsAPageWithALink(t *testing.T) {
 	w := newWorld()
 	s := w.session(nil)
 	w.store.sessions = nil
@@ -545,7 +545,7 @@ func TestReturnWhileTheDatabaseIsDownCanBeTriedAgain(t *testing.T) {
 func TestReturnLogsNothingOfTheBuyerAndNoToken(t *testing.T) {
 	for _, err := range []error{nil, &amazonpay.Error{StatusCode: 422, ReasonCode: "CheckoutSessionCanceled"}, &amazonpay.Error{StatusCode: 401}} {
 		w := newWorld()
-		w.amazon.err, w.store.told = err, session.Shown{Any: true, New: newAddress}
+		w.amazon.err, w.store.changes = err, session.Shown{Any: true, New: newAddress}
 		s := w.session(nil)
 		w.returns(t, s)
 		log := w.log.String()
@@ -560,7 +560,7 @@ func TestReturnLogsNothingOfTheBuyerAndNoToken(t *testing.T) {
 	}
 }
 
-func TestPathOfAnAPIMappingIsTakenOff(t *testing.T) {
+func TestPathOfAnAPIMappingIsRemoved(t *testing.T) {
 	w := newWorld()
 	w.back.Site.PublicURL = "https://pay.example/wallet"
 	s := w.session(nil)
@@ -574,8 +574,7 @@ func TestPathOfAnAPIMappingIsTakenOff(t *testing.T) {
 	}
 }
 
-// A Checkout Session id has one form, in either case: the store compares it as
-// a text.
+// A Checkout Session id has one form, because the store compares texts.
 func TestCheckoutSessionIDHasOneForm(t *testing.T) {
 	const id = "bd504926-f659-4ad7-a1a9-9a747aaf5275"
 	for _, s := range []string{id, strings.ToUpper(id)} {

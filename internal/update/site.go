@@ -16,10 +16,10 @@ import (
 	"walletsync/internal/update/session"
 )
 
-// Site is where the pages of both functions stand, and whom they belong to.
+// Site holds the settings that the pages of both functions share.
 type Site struct {
 	PublicURL     string   // without a slash at the end
-	ReturnOrigins []string // that buyers may be sent to
+	ReturnOrigins []string // the origins that buyers may be sent to
 	MerchantName  string
 	MerchantURL   string
 	Pages         Pages
@@ -31,8 +31,8 @@ func (s Site) linkURL(ctx context.Context, id session.ID, expires time.Time) (st
 	return s.PublicURL + "/update?" + tokenParam + "=" + t, err
 }
 
-// The query parameters of a return. The Checkout Session's is Amazon's, appended
-// to our URL ("Update buyer address or payment method"); the others are ours.
+// The query parameters of a return. Amazon appends that of the Checkout Session to
+// our URL ("Update buyer address or payment method"). The others are ours.
 const (
 	tokenParam           = "t"
 	cancelledParam       = "cancelled" // the URL is the checkoutCancelUrl
@@ -61,8 +61,8 @@ func oneValue(rawQuery, name string) (string, error) {
 }
 
 // oneValueIfAny returns a parameter's only value, and an empty one if there is
-// none. The other parameters do not matter, nor whether they are well formed:
-// mail programs and trackers add some.
+// none. It ignores other parameters, even malformed ones, because mail programs and
+// trackers add some.
 func oneValueIfAny(rawQuery, name string) (string, error) {
 	value, found := "", false
 	for pair := range strings.SplitSeq(rawQuery, "&") {
@@ -90,22 +90,22 @@ func has(rawQuery, name string) bool {
 	return false
 }
 
-// problem shows what keeps a buyer from an update. The way on is the start of
-// the flow on the merchant's site, if the session names it.
-func (s Site) problem(w http.ResponseWriter, q *http.Request, kind pages.Kind, u session.Session, again string) {
+// problem shows a problem page. It links to the start of the flow on the merchant's
+// site, if the session has it.
+func (s Site) problem(w http.ResponseWriter, q *http.Request, kind pages.Kind, u session.Session, retryURL string) {
 	s.Pages.Problem(w, q, pages.Problem{
-		Language: u.Locale, Kind: kind, AgainURL: cmp.Or(again, s.own(u.StartURL)),
+		Language: u.Locale, Kind: kind, AgainURL: cmp.Or(retryURL, s.own(u.StartURL)),
 		MerchantName: s.MerchantName, MerchantURL: s.wayOut(u),
 	})
 }
 
-// wayOut is where a buyer can go on whatever has happened.
+// wayOut returns the merchant's page that a buyer can always go to.
 func (s Site) wayOut(u session.Session) string {
 	return cmp.Or(s.MerchantURL, s.own(u.StartURL), s.own(u.ReturnTo))
 }
 
-// own returns a page of the merchant's own. It is looked at again: its origin
-// may have left the list since the session was made.
+// own returns a page of the merchant's own, or nothing if its origin is not allowed.
+// The origin may have left the list since the session was created.
 func (s Site) own(page string) string {
 	if page == "" || !allowed(page, s.ReturnOrigins) {
 		return ""
@@ -113,8 +113,8 @@ func (s Site) own(page string) string {
 	return page
 }
 
-// with returns a page of the merchant's own with the outcome appended to its
-// query, and nothing if there is no such page.
+// with returns a page of the merchant's own with the outcome appended to its query,
+// or nothing if there is no such page.
 func (s Site) with(page, status string, id session.ID) string {
 	if page = s.own(page); page == "" {
 		return ""
@@ -122,9 +122,8 @@ func (s Site) with(page, status string, id session.ID) string {
 	return appendQuery(page, "status="+status+"&updateSessionId="+id.String())
 }
 
-// appendQuery returns a URL with more parameters at the end of its query. The
-// rest stays as it is, byte for byte: applications differ in how they read a
-// query, and only its owner knows what an equivalent one is.
+// appendQuery returns a URL with more parameters at the end of its query. The other
+// bytes stay the same, because applications parse queries differently.
 func appendQuery(page, more string) string {
 	page, fragment, hasFragment := strings.Cut(page, "#")
 	switch _, query, hasQuery := strings.Cut(page, "?"); {
@@ -140,8 +139,8 @@ func appendQuery(page, more string) string {
 	return page
 }
 
-// ascii returns a URL as a header can carry it: what is beyond ASCII is
-// percent-encoded, as a browser does before it sends a request.
+// ascii percent-encodes the characters of a URL that are not ASCII, so that a header
+// can contain it. Browsers do the same before they send a request.
 func ascii(page string) string {
 	if !strings.ContainsFunc(page, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		return page
@@ -157,8 +156,8 @@ func ascii(page string) string {
 	return b.String()
 }
 
-// originOf returns the origin of a URL that allowed has accepted, as browsers
-// write it.
+// originOf returns the origin of a URL that allowed has accepted, in the form that
+// browsers use.
 func originOf(page string) string {
 	u, err := url.Parse(page)
 	if err != nil {
@@ -167,8 +166,8 @@ func originOf(page string) string {
 	return u.Scheme + "://" + strings.ToLower(u.Host)
 }
 
-// redirectOrigins are the origins of the merchant's own that a return of this
-// session may lead to.
+// redirectOrigins returns the merchant's origins that a return of this session may
+// redirect to.
 func (s Site) redirectOrigins(u session.Session) (origins []string) {
 	for _, page := range []string{u.StartURL, u.ReturnTo} {
 		if page = s.own(page); page != "" && !slices.Contains(origins, originOf(page)) {
@@ -178,7 +177,8 @@ func (s Site) redirectOrigins(u session.Session) (origins []string) {
 	return origins
 }
 
-// redirect sends the buyer on. The token of this URL goes nowhere with them.
+// redirect redirects the buyer. The headers keep the token in this page's URL out of
+// the next request.
 func redirect(w http.ResponseWriter, to string) {
 	w.Header().Set("Location", ascii(to))
 	w.Header().Set("Cache-Control", "no-store")

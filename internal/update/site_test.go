@@ -16,7 +16,7 @@ import (
 
 const outcome = "status=success&updateSessionId=01020304-0506-4708-890a-0b0c0d0e0f10"
 
-func TestMerchantsURLStaysAsItIsAndTheOutcomeIsAppended(t *testing.T) {
+func TestOutcomeIsAppendedToTheMerchantsURL(t *testing.T) {
 	site := Site{ReturnOrigins: []string{shop}}
 	for page, want := range map[string]string{
 		shop:                                 shop + "?" + outcome,
@@ -42,10 +42,9 @@ func TestMerchantsURLStaysAsItIsAndTheOutcomeIsAppended(t *testing.T) {
 	}
 }
 
-// What is taken comes back: every byte of it, in its order, with ours after the
-// query and before the fragment. A header is ASCII, so what is beyond it arrives
-// as a browser would request it.
-func TestEveryURLThatIsTakenComesBackWhole(t *testing.T) {
+// An accepted URL keeps every byte in its order. Our parameters follow the query and
+// precede the fragment. Other characters than ASCII are encoded as browsers do.
+func TestEveryAcceptedURLKeepsItsBytes(t *testing.T) {
 	site := Site{ReturnOrigins: []string{shop}}
 	tail := rapid.StringOfN(rapid.OneOf(
 		rapid.RuneFrom([]rune("?&;=#%+/:@!$'()*,.~-_[]{}|^`<>aZ09")),
@@ -80,7 +79,7 @@ func TestEveryURLThatIsTakenComesBackWhole(t *testing.T) {
 	})
 }
 
-func TestAHeaderCarriesWhatABrowserRequests(t *testing.T) {
+func TestHeaderURLIsEncodedAsBrowsersDo(t *testing.T) {
 	for page, want := range map[string]string{
 		shop + "/a%2fb?c;d": shop + "/a%2fb?c;d",
 		shop + "/ü?東=1#ß":   shop + "/%C3%BC?%E6%9D%B1=1#%C3%9F",
@@ -91,8 +90,8 @@ func TestAHeaderCarriesWhatABrowserRequests(t *testing.T) {
 	}
 }
 
-// Facts of Amazon Pay's: at most 512 characters, to which it appends the id.
-func TestURLsForAmazonPayAreShortEnoughWithTheLongestPublicURL(t *testing.T) {
+// Amazon Pay accepts at most 512 characters and appends the id.
+func TestURLsForAmazonPayFitWithTheLongestPublicURL(t *testing.T) {
 	w := newWorld()
 	site := w.start.Site
 	site.PublicURL = "https://pay.example/"
@@ -109,7 +108,7 @@ func TestURLsForAmazonPayAreShortEnoughWithTheLongestPublicURL(t *testing.T) {
 	}
 }
 
-func TestRedirectsLeadToTheSessionsOwnOrigins(t *testing.T) {
+func TestRedirectsStayWithinTheSessionsOrigins(t *testing.T) {
 	w := newWorld()
 	w.start.Site.ReturnOrigins = []string{shop, "https://account.example:8443", "https://unused.example"}
 	u := w.session(func(s *session.Session) { s.StartURL, s.ReturnTo = "https://ACCOUNT.example:8443/a", shop+"/done" })
@@ -121,7 +120,7 @@ func TestRedirectsLeadToTheSessionsOwnOrigins(t *testing.T) {
 	if len(w.shown.ready) != 1 || !slices.Equal(w.shown.ready[0].RedirectOrigins, []string{"https://account.example:8443", shop}) {
 		t.Errorf("%+v", w.shown)
 	}
-	// One whose origin has left the list since is none.
+	// An origin that has left the list since is not allowed.
 	w.start.Site.ReturnOrigins = []string{shop}
 	w.get(t.Context(), link)
 	if len(w.shown.ready) != 2 || !slices.Equal(w.shown.ready[1].RedirectOrigins, []string{shop}) {

@@ -24,28 +24,30 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Start makes update sessions for the merchant's server and takes its
-// announcements of new charge permissions, and serves the ready page to buyers
+// Start creates update sessions for the merchant's server, accepts its
+// announcements of new charge permissions, and serves the update page to buyers
 // with a link.
 type Start struct {
 	Accounts  Accounts
 	Store     StartStore
 	Refresher Refresher
-	// Announcements and Waker are for POST /charge-permissions alone.
+	// Only POST /charge-permissions uses Announcements and Waker.
 	Announcements AnnounceStore
 	Waker         Waker
 	Signer        func(wallet.AccountID) (Signer, error)
 	Site          Site
-	// BearerKeys are the valid ones; again says that the ones told before did
-	// not match. Nil: the caller is known by IAM, see Caller.
-	BearerKeys func(ctx context.Context, again bool) ([]string, error)
-	// Caller names whom API Gateway's IAM authorizer let through, and is empty
-	// if it has not looked: a route that was deployed without it stays shut.
+	// BearerKeys returns the valid keys. With refetch it reads them again, because
+	// those returned before did not match. If nil, IAM authenticates the caller,
+	// see Caller.
+	BearerKeys func(ctx context.Context, refetch bool) ([]string, error)
+	// Caller returns the caller that API Gateway's IAM authorizer accepted. It is
+	// empty for a route that was deployed without the authorizer; such requests
+	// are refused.
 	Caller       func(*http.Request) string
 	LinkLifetime time.Duration
-	// SetupOnly is paymentMethodOnFileMetadata.setupOnly, on which Amazon's
-	// sources disagree: its English page of today says true; the older Japanese
-	// page says false in its prose and SDK samples, true in its JSON example.
+	// SetupOnly is paymentMethodOnFileMetadata.setupOnly. Amazon's sources
+	// disagree on it. The current English page has true. The older Japanese page
+	// has false in its prose and SDK samples, and true in its JSON example.
 	SetupOnly bool
 	CancelURL bool // give Amazon a checkoutCancelUrl
 	NewID     func() session.ID
@@ -55,20 +57,20 @@ type Start struct {
 
 // StartStore keeps update sessions.
 type StartStore interface {
-	// Permissions returns what is stored of a charge permission, for each
-	// account that has it.
+	// Permissions returns the stored charge permission, once for each account
+	// that has it.
 	Permissions(ctx context.Context, id wallet.ChargePermissionID) ([]session.Permission, error)
 	// CreateSession stores a new session as started.
 	CreateSession(ctx context.Context, s session.Session) error
-	// Session returns a session, and false if there is none.
+	// Session returns a session, or false if there is none.
 	Session(ctx context.Context, id session.ID) (session.Session, bool, error)
 }
 
-// readFor bounds the read of a charge permission that was never read, for which
-// the merchant's server waits: one call that takes API_TIMEOUT's default fits.
+// readFor limits the read of a charge permission that was never read, because the
+// merchant's server is waiting. One call with API_TIMEOUT's default fits.
 const readFor = 10 * time.Second
 
-// maxBody bounds a request; ten thousand zip codes fit.
+// maxBody limits a request. Ten thousand zip codes fit.
 const maxBody = 256 << 10
 
 // Handler answers POST /update-sessions, POST /charge-permissions and GET
@@ -81,7 +83,7 @@ func (s *Start) Handler() http.Handler {
 	return html.Below(s.Site.PublicURL, mux)
 }
 
-// problem is an answer that is not 201 (RFC 9457).
+// problem is an error answer (RFC 9457).
 type problem struct {
 	Title  string      `json:"title"`
 	Status int         `json:"status"`
@@ -100,21 +102,21 @@ func refuse(status int, code, detail string) *problem {
 	return &problem{Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
 }
 
-// unavailable is for trouble that passes.
+// unavailable is the answer to temporary errors.
 func unavailable(cause error) *problem {
 	p := refuse(http.StatusServiceUnavailable, "unavailable", "The request cannot be served just now. Try again in a few seconds.")
 	p.retryAfter, p.cause = 5, cause
 	return p
 }
 
-// invalid is for a request that is not as documented.
+// invalid is the answer to an invalid request.
 func invalid(err error) *problem {
 	p := refuse(http.StatusBadRequest, "invalid_request", "The request is not as documented; errors names each member.")
 	_ = errors.As(err, &p.Errors)
 	return p
 }
 
-// SessionAnswer is what POST /update-sessions returns.
+// SessionAnswer is the answer of POST /update-sessions.
 type SessionAnswer struct {
 	UpdateSessionID string         `json:"updateSessionId"`
 	URL             string         `json:"url"`
@@ -125,16 +127,16 @@ type SessionAnswer struct {
 func (s *Start) create(w http.ResponseWriter, q *http.Request) {
 	a, err := s.start(q)
 	if err != nil {
-		s.refuse(w, q, err, telemetry.UpdateRefused, "no update session was made")
+		s.refuse(w, q, err, telemetry.UpdateRefused, "create update session: refused")
 		return
 	}
-	zerolog.Ctx(q.Context()).Info().Str("update_session", a.UpdateSessionID).Msg("update session made")
+	zerolog.Ctx(q.Context()).Info().Str("update_session", a.UpdateSessionID).Msg("update session created")
 	s.Metrics.Count(telemetry.UpdateStarted, 1, telemetry.Labels{})
 	w.Header().Set("Location", a.URL)
 	writeJSON(w, "application/json", http.StatusCreated, a)
 }
 
-// refuse answers a request of the merchant's server that came to nothing.
+// refuse answers a request of the merchant's server that failed.
 func (s *Start) refuse(w http.ResponseWriter, q *http.Request, err error, metric telemetry.Metric, what string) {
 	p, ok := errors.AsType[*problem](err)
 	if !ok {
@@ -156,11 +158,11 @@ func (s *Start) refuse(w http.ResponseWriter, q *http.Request, err error, metric
 	writeJSON(w, "application/problem+json", p.Status, p)
 }
 
-// readBody reads a request's body of at most so many bytes, a multiple of 1024.
+// readBody reads a request's body of at most limit bytes, a multiple of 1024.
 func readBody(q *http.Request, limit int64) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(q.Body, limit+1))
 	if err != nil {
-		return nil, invalid(fieldErrors{{"body", "it broke off"}})
+		return nil, invalid(fieldErrors{{"body", "it is incomplete"}})
 	}
 	if int64(len(body)) > limit {
 		return nil, refuse(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("A request has %d kB at most.", limit>>10))
@@ -175,10 +177,10 @@ func writeJSON(w http.ResponseWriter, contentType string, status int, v any) {
 	w.WriteHeader(status)
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(v) // the client is gone
+	_ = e.Encode(v) // an error means that the client has disconnected
 }
 
-// start does what POST /update-sessions asks for.
+// start carries out POST /update-sessions.
 func (s *Start) start(q *http.Request) (SessionAnswer, error) {
 	ctx := q.Context()
 	if err := s.authenticate(q); err != nil {
@@ -197,8 +199,8 @@ func (s *Start) start(q *http.Request) (SessionAnswer, error) {
 		return SessionAnswer{}, err
 	}
 	out := SessionAnswer{UpdateSessionID: u.ID.String(), ExpiresAt: linkEnds.UTC()}
-	// Signed here for the merchant's own page, which shows it at once. The ready
-	// page signs anew, see ready.
+	// Sign here for the merchant's own page, which shows the button at once. The
+	// update page signs its own payload, see ready.
 	if out.Checkout, err = s.checkout(ctx, account, u); err != nil {
 		return SessionAnswer{}, err
 	}
@@ -206,8 +208,8 @@ func (s *Start) start(q *http.Request) (SessionAnswer, error) {
 	return out, err
 }
 
-// session returns the update session that a request asks for, which is not
-// stored yet, and until when its link holds.
+// session returns a new update session, which is not stored yet, and the expiry of
+// its link.
 func (s *Start) session(ctx context.Context, r request) (Account, session.Session, time.Time, error) {
 	account, p, err := s.permission(ctx, r)
 	if err != nil {
@@ -222,7 +224,7 @@ func (s *Start) session(ctx context.Context, r request) (Account, session.Sessio
 	}
 	if account.Region == amazonpay.JP {
 		zerolog.Ctx(ctx).Warn().Str("account", string(account.ID)).
-			Msg("Amazon's notice says that its update page is not supported in Japan at present")
+			Msg("according to Amazon's notice, its update page is not supported in Japan at present")
 	}
 	linkEnds := s.Now().Add(s.LinkLifetime).Truncate(time.Second)
 	return account, session.Session{
@@ -232,7 +234,7 @@ func (s *Start) session(ctx context.Context, r request) (Account, session.Sessio
 	}, linkEnds, nil
 }
 
-// store stores a new session and returns the link to its ready page.
+// store stores a new session and returns the link to its update page.
 func (s *Start) store(ctx context.Context, u session.Session, linkEnds time.Time) (link string, err error) {
 	if link, err = s.Site.linkURL(ctx, u.ID, linkEnds); err != nil {
 		return "", err
@@ -240,16 +242,15 @@ func (s *Start) store(ctx context.Context, u session.Session, linkEnds time.Time
 	return link, s.Store.CreateSession(ctx, u)
 }
 
-// Issued is a link to the ready page of an update.
+// Issued is a link to the update page.
 type Issued struct {
 	ID      session.ID
 	URL     string
 	Expires time.Time
 }
 
-// NewLink starts an update of a charge permission, of what buyers change (see
-// package pages), and returns the link for the buyer. A RefusedError will be the
-// same next time.
+// NewLink starts an update of a charge permission and returns the link for the
+// buyer. update is one of the kinds in package pages. A RefusedError is permanent.
 func (s *Start) NewLink(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID, update string) (Issued, error) {
 	_, u, linkEnds, err := s.session(ctx, request{account: account, chargePermission: id, update: update})
 	if p, ok := errors.AsType[*problem](err); ok && p.Status < http.StatusInternalServerError {
@@ -266,13 +267,13 @@ func (s *Start) NewLink(ctx context.Context, account wallet.AccountID, id wallet
 	return Issued{u.ID, url, linkEnds.UTC()}, nil
 }
 
-// RefusedError means that a charge permission cannot be updated. Its code is the
-// one that POST /update-sessions answers with.
+// RefusedError means that a charge permission cannot be updated. Its code is that of
+// the answer of POST /update-sessions.
 type RefusedError struct{ Code string }
 
 func (e RefusedError) Error() string { return "update refused: " + e.Code }
 
-// authenticate lets the merchant's server in, and nobody else.
+// authenticate accepts only the merchant's server.
 func (s *Start) authenticate(q *http.Request) error {
 	denied := refuse(http.StatusUnauthorized, "unauthorized", "Show a valid key in the header Authorization: Bearer ….")
 	if s.BearerKeys == nil {
@@ -286,10 +287,10 @@ func (s *Start) authenticate(q *http.Request) error {
 	if !strings.EqualFold(scheme, "Bearer") || shown == "" {
 		return denied
 	}
-	// Hashed first, so that the comparison takes as long whatever the lengths.
+	// Hash first, so that the time of the comparison does not depend on the lengths.
 	given := sha256.Sum256([]byte(shown))
-	for _, again := range []bool{false, true} {
-		keys, err := s.BearerKeys(q.Context(), again)
+	for _, refetch := range []bool{false, true} {
+		keys, err := s.BearerKeys(q.Context(), refetch)
 		if err != nil {
 			return err
 		}
@@ -305,10 +306,10 @@ func (s *Start) authenticate(q *http.Request) error {
 	return denied
 }
 
-// permission returns the account and the charge permission that a request
-// names. One that was never read is read first, and so is one of which no
-// address is stored because it was erased: its product type, and whether there
-// is anything to update, cannot be told otherwise.
+// permission returns the account and the charge permission of a request. It first
+// reads a charge permission that was never read, or whose data was erased. Without
+// the read, neither the product type is known nor whether there is anything to
+// update.
 func (s *Start) permission(ctx context.Context, r request) (Account, session.Permission, error) {
 	stored, err := s.Store.Permissions(ctx, r.chargePermission)
 	if err != nil {
@@ -335,12 +336,12 @@ func (s *Start) permission(ctx context.Context, r request) (Account, session.Per
 	case got.Kind == "gone":
 		return a, session.Permission{Account: a.ID, Gone: true}, nil
 	}
-	return a, session.Permission{}, unavailable(errors.New("nothing that tells is stored of the charge permission, and it cannot be read just now (" + got.Kind + ")"))
+	return a, session.Permission{}, unavailable(errors.New("the stored data of the charge permission is not sufficient, and it cannot be read at present (" + got.Kind + ")"))
 }
 
-// choose decides on the account: the one named, else the one that has the
-// charge permission, else the only one. The permission is nil if that account
-// has never read it.
+// choose chooses the account: the named one, or the one that has the charge
+// permission, or the only one. The permission is nil if that account has never read
+// it.
 func (s *Start) choose(named wallet.AccountID, stored []session.Permission) (Account, *session.Permission, error) {
 	if named != "" {
 		a, known := s.Accounts.byID(named)
@@ -379,7 +380,7 @@ func (s *Start) choose(named wallet.AccountID, stored []session.Permission) (Acc
 	return Account{}, nil, invalid(fieldErrors{{"account", "the charge permission was never read, and there are several accounts: name its account"}})
 }
 
-// updatable says why a charge permission cannot be updated.
+// updatable returns an error if a charge permission cannot be updated.
 func updatable(p session.Permission) error {
 	switch {
 	case p.Gone:
@@ -394,9 +395,9 @@ func updatable(p session.Permission) error {
 	return nil
 }
 
-// ready serves the ready page. The payload is made and signed now, not when the
-// session was created: so a link in flight survives a rotation of the key that
-// signs, and of the secret that seals the state token in the return URL.
+// ready serves the update page. It signs the payload now, not when the session is
+// created, so that issued links survive a rotation of the signing key and of the
+// secret that seals the state token in the return URL.
 func (s *Start) ready(w http.ResponseWriter, q *http.Request) {
 	ctx := q.Context()
 	deny := func(kind pages.Kind, u session.Session) {
@@ -404,7 +405,7 @@ func (s *Start) ready(w http.ResponseWriter, q *http.Request) {
 		s.Site.problem(w, q, kind, u, "")
 	}
 	failed := func(err error) {
-		zerolog.Ctx(ctx).Error().Err(err).Msg("the ready page cannot be served just now")
+		zerolog.Ctx(ctx).Error().Err(err).Msg("serve update page: failed")
 		s.Metrics.Count(telemetry.UpdatePageRefused, 1, telemetry.Labels{Reason: string(pages.Unavailable)})
 		s.Site.problem(w, q, pages.Unavailable, session.Session{}, s.Site.PublicURL+"/update?"+q.URL.RawQuery)
 	}
@@ -435,7 +436,7 @@ func (s *Start) ready(w http.ResponseWriter, q *http.Request) {
 		deny(pages.Done, u)
 	case expired, u.Erased, !s.Now().Before(u.ExpiresAt):
 		deny(pages.LinkExpired, u)
-	case u.CheckoutSessions >= session.MaxCheckoutSessions: // no return would be taken
+	case u.CheckoutSessions >= session.MaxCheckoutSessions: // a return would be refused
 		deny(pages.UsedUp, u)
 	case u.Closed:
 		deny(pages.Closed, u)
@@ -445,7 +446,7 @@ func (s *Start) ready(w http.ResponseWriter, q *http.Request) {
 			failed(err)
 			return
 		}
-		zerolog.Ctx(ctx).Info().Str("update_session", id.String()).Msg("ready page served")
+		zerolog.Ctx(ctx).Info().Str("update_session", id.String()).Msg("update page served")
 		s.Site.Pages.Ready(w, q, pages.Ready{
 			Language: u.Locale, Update: u.Update, Failed: u.State == session.Failed, Checkout: c,
 			RedirectOrigins: s.Site.redirectOrigins(u),

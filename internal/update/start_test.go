@@ -43,7 +43,7 @@ func answerOf(t *testing.T, got *httptest.ResponseRecorder) SessionAnswer {
 	return a
 }
 
-func TestAnswerHasAllThatInitCheckoutNeeds(t *testing.T) {
+func TestAnswerHasAllParametersOfInitCheckout(t *testing.T) {
 	w := newWorld()
 	got := w.post(t, `{"chargePermissionId":"S01-0000000-0000001","update":"both","locale":"de-AT","startUrl":"https://shop.example/account",
 		"returnTo":"https://shop.example/done","scopes":["name","billingAddress"],"merchantMetadata":{"noteToBuyer":"Grüße <b> & Co"},
@@ -73,7 +73,7 @@ func TestAnswerHasAllThatInitCheckoutNeeds(t *testing.T) {
 	if s.ChargePermission != one || s.Account != "main" || s.StartURL == "" || s.ReturnTo == "" || !s.ExpiresAt.Equal(noon.Add(24*time.Hour+30*time.Minute)) {
 		t.Errorf("%+v", s)
 	}
-	// The names are the documented ones.
+	// The members have the documented names.
 	var raw struct{ Checkout map[string]any }
 	if err := json.Unmarshal(got.Body.Bytes(), &raw); err != nil || len(raw.Checkout) != 11 || raw.Checkout["payloadJSON"] != payload {
 		t.Errorf("%v %v", raw, err)
@@ -149,7 +149,7 @@ func TestStartNeedsTheMerchantsKey(t *testing.T) {
 	}
 }
 
-func TestKeyThatWasRotatedIsReadAgain(t *testing.T) {
+func TestRotatedBearerKeyIsReadAgain(t *testing.T) {
 	w := newWorld()
 	w.start.BearerKeys = func(_ context.Context, again bool) ([]string, error) {
 		if again {
@@ -166,7 +166,7 @@ func TestKeyThatWasRotatedIsReadAgain(t *testing.T) {
 	}
 }
 
-func TestWithIAMTheAuthorizerMustHaveLooked(t *testing.T) {
+func TestIAMNeedsTheAuthorizer(t *testing.T) {
 	for caller, want := range map[string]int{"arn:aws:iam::123456789012:user/shop": http.StatusCreated, "": http.StatusUnauthorized} {
 		w := newWorld()
 		w.start.BearerKeys, w.start.Caller = nil, func(*http.Request) string { return caller }
@@ -175,12 +175,12 @@ func TestWithIAMTheAuthorizerMustHaveLooked(t *testing.T) {
 		}
 		w.start.Caller = nil
 		if got := w.post(t, asked); got.Code != http.StatusUnauthorized {
-			t.Errorf("nobody looks: %d", got.Code)
+			t.Errorf("without the authorizer: %d", got.Code)
 		}
 	}
 }
 
-func TestWhatCannotBeUpdatedIsRefusedWithItsReason(t *testing.T) {
+func TestRefusedUpdatesHaveAReason(t *testing.T) {
 	stored := session.Permission{Account: "main", Type: paymentMethodOnFile, Followed: true, State: wallet.Chargeable}
 	for _, c := range []struct {
 		name   string
@@ -207,11 +207,11 @@ func TestWhatCannotBeUpdatedIsRefusedWithItsReason(t *testing.T) {
 	}
 	w := newWorld()
 	if !strings.Contains(w.postClosed(t), "new Saved Wallet") {
-		t.Error("a closed one's answer does not say what the buyer must do")
+		t.Error("the answer for a closed charge permission does not name the buyer's next step")
 	}
 }
 
-func TestALinkOpensTheReadyPage(t *testing.T) {
+func TestLinkOpensTheUpdatePage(t *testing.T) {
 	w := newWorld()
 	w.start.LinkLifetime = 24 * time.Hour
 	got, err := w.start.NewLink(t.Context(), "main", one, pages.Both)
@@ -224,10 +224,10 @@ func TestALinkOpensTheReadyPage(t *testing.T) {
 		t.Errorf("%+v, %+v", got, stored)
 	}
 	if len(w.signed) != 0 {
-		t.Error("it was signed before anybody looks")
+		t.Error("the payload was signed before the buyer opened the link")
 	}
 	if strings.Contains(got.URL, string(one)) {
-		t.Error("the link holds the charge permission")
+		t.Error("the link contains the charge permission")
 	}
 	w.now = noon.Add(24*time.Hour - time.Second)
 	w.get(t.Context(), strings.TrimPrefix(got.URL, w.start.Site.PublicURL))
@@ -236,7 +236,7 @@ func TestALinkOpensTheReadyPage(t *testing.T) {
 	}
 }
 
-func TestWhyThereIsNoLinkIsTold(t *testing.T) {
+func TestNewLinkReturnsTheReasonOfARefusal(t *testing.T) {
 	stored := session.Permission{Account: "main", Type: paymentMethodOnFile, Followed: true, State: wallet.Closed}
 	w := newWorld()
 	w.store.permissions = []session.Permission{stored}
@@ -246,10 +246,10 @@ func TestWhyThereIsNoLinkIsTold(t *testing.T) {
 	}
 	w.store.down = errors.New("no database")
 	if _, err = w.start.NewLink(t.Context(), "main", one, pages.Both); !errors.Is(err, w.store.down) {
-		t.Errorf("no error of the database: %v", err)
+		t.Errorf("not an error of the database: %v", err)
 	}
 	if refused, ok := errors.AsType[RefusedError](err); ok {
-		t.Errorf("trouble that passes is a refusal: %s", refused.Code)
+		t.Errorf("a temporary error is a refusal: %s", refused.Code)
 	}
 }
 
@@ -266,7 +266,7 @@ func TestChargePermissionNeverReadIsReadFirst(t *testing.T) {
 	closed.State.State = wallet.Closed
 	for _, c := range []struct {
 		name   string
-		says   wallet.Refreshed
+		result wallet.Refreshed
 		err    error
 		status int
 		want   string // code, or product type
@@ -276,15 +276,15 @@ func TestChargePermissionNeverReadIsReadFirst(t *testing.T) {
 		{"closed", wallet.Refreshed{Kind: "read", State: &closed}, nil, http.StatusConflict, "closed"},
 		{"unknown to Amazon", wallet.Refreshed{Kind: "gone"}, nil, http.StatusNotFound, "unknown_charge_permission"},
 		{"not followed", wallet.Refreshed{Kind: "not_followed"}, nil, http.StatusConflict, "not_followed"},
-		{"not to be had just now", wallet.Refreshed{Kind: "failed"}, nil, http.StatusServiceUnavailable, "unavailable"},
+		{"unavailable", wallet.Refreshed{Kind: "failed"}, nil, http.StatusServiceUnavailable, "unavailable"},
 		{"no token", wallet.Refreshed{}, nil, http.StatusServiceUnavailable, "unavailable"},
 		{"the database is down", wallet.Refreshed{}, errDown, http.StatusServiceUnavailable, "unavailable"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld()
-			w.store.permissions, w.reader.says, w.reader.err = nil, c.says, c.err
+			w.store.permissions, w.reader.result, w.reader.err = nil, c.result, c.err
 			got := w.post(t, `{"chargePermissionId":"S01-0000000-0000001","update":"payment_method"}`)
-			if d := cmp.Diff([]wallet.Want{{Account: "main", ChargePermission: one, Priority: wallet.PriorityReturn}}, w.reader.told); d != "" {
+			if d := cmp.Diff([]wallet.Want{{Account: "main", ChargePermission: one, Priority: wallet.PriorityReturn}}, w.reader.requests); d != "" {
 				t.Error(d)
 			}
 			if got.Code != c.status {
@@ -301,11 +301,11 @@ func TestChargePermissionNeverReadIsReadFirst(t *testing.T) {
 			}
 		})
 	}
-	// So is one that was erased: whether it has an address is not stored any more.
+	// An erased charge permission is read too, because its address is not stored.
 	for hasAddress, want := range map[bool]string{true: "PayAndShip", false: "PayOnly"} {
 		w := newWorld()
 		w.store.permissions[0].Erased, w.store.permissions[0].HasAddress = true, false
-		w.reader.says = wallet.Refreshed{Kind: "read", State: state, HasAddress: hasAddress}
+		w.reader.result = wallet.Refreshed{Kind: "read", State: state, HasAddress: hasAddress}
 		got := w.post(t, `{"chargePermissionId":"S01-0000000-0000001","update":"payment_method"}`)
 		if got.Code != http.StatusCreated {
 			t.Fatalf("%d: %s", got.Code, got.Body)
@@ -313,20 +313,20 @@ func TestChargePermissionNeverReadIsReadFirst(t *testing.T) {
 		if a := answerOf(t, got); a.Checkout.ProductType != want {
 			t.Errorf("%s, not %s", a.Checkout.ProductType, want)
 		}
-		w.reader.says = wallet.Refreshed{State: state} // what is stored, as there is no token
+		w.reader.result = wallet.Refreshed{State: state} // the stored state, because there is no token
 		if got := w.post(t, asked); got.Code != http.StatusServiceUnavailable {
-			t.Errorf("erased, and not to be read just now: %d", got.Code)
+			t.Errorf("erased and unreadable: %d", got.Code)
 		}
 	}
-	// One that was not followed, and by its type now is, is read as well.
+	// A charge permission whose type is followed only now is read too.
 	w := newWorld()
-	w.store.permissions, w.reader.says = []session.Permission{{Account: "main", Type: paymentMethodOnFile}}, wallet.Refreshed{Kind: "read", State: state}
-	if got := w.post(t, asked); got.Code != http.StatusCreated || len(w.reader.told) != 1 {
-		t.Error(got.Code, w.reader.told)
+	w.store.permissions, w.reader.result = []session.Permission{{Account: "main", Type: paymentMethodOnFile}}, wallet.Refreshed{Kind: "read", State: state}
+	if got := w.post(t, asked); got.Code != http.StatusCreated || len(w.reader.requests) != 1 {
+		t.Error(got.Code, w.reader.requests)
 	}
 }
 
-func TestAccountIsTheOneNamedOrTheOneThatHasIt(t *testing.T) {
+func TestAccountIsTheNamedOneOrTheOwner(t *testing.T) {
 	in := func(account wallet.AccountID) session.Permission {
 		return session.Permission{Account: account, Type: paymentMethodOnFile, Followed: true, State: wallet.Chargeable, HasAddress: true}
 	}
@@ -341,7 +341,7 @@ func TestAccountIsTheOneNamedOrTheOneThatHasIt(t *testing.T) {
 		{"two have it", []session.Permission{in("main"), in("second")}, "", "invalid_request"},
 		{"another has it", []session.Permission{in("main")}, "second", "other_account"},
 		{"one that is none", []session.Permission{in("main")}, "third", "invalid_request"},
-		{"nobody has it, and there are two", nil, "", "invalid_request"},
+		{"no account has it, and there are two", nil, "", "invalid_request"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld()
@@ -372,7 +372,7 @@ func TestProductTypeFollowsTheRules(t *testing.T) {
 	for _, c := range []struct {
 		update, asked string
 		hasAddress    bool
-		want          string // empty: refused
+		want          string // empty if refused
 	}{
 		{"address", "", false, payAndShip},
 		{"both", "", false, payAndShip},
@@ -403,7 +403,7 @@ func TestProductTypeFollowsTheRules(t *testing.T) {
 	}
 }
 
-func TestDeliverySpecificationsAreForAddressesAlone(t *testing.T) {
+func TestDeliverySpecificationsNeedAnAddress(t *testing.T) {
 	w := newWorld()
 	w.store.permissions[0].HasAddress = false
 	const body = `{"chargePermissionId":"S01-0000000-0000001","update":"payment_method","deliverySpecifications":{"specialRestrictions":["RestrictPOBoxes"]}}`
@@ -412,7 +412,7 @@ func TestDeliverySpecificationsAreForAddressesAlone(t *testing.T) {
 	}
 }
 
-func TestLanguageIsOneOfTheRegions(t *testing.T) {
+func TestCheckoutLanguageBelongsToTheRegion(t *testing.T) {
 	for _, c := range []struct {
 		region       amazonpay.Region
 		locale, want string
@@ -435,7 +435,7 @@ func TestJapanIsAllowedWithAWarning(t *testing.T) {
 	}
 }
 
-func TestDatabaseDownMakesNoSession(t *testing.T) {
+func TestNoSessionWhileTheDatabaseIsDown(t *testing.T) {
 	w := newWorld()
 	w.store.down = errDown
 	if code, _ := problemOf(t, w.post(t, asked)); code != "unavailable" {
@@ -443,20 +443,20 @@ func TestDatabaseDownMakesNoSession(t *testing.T) {
 	}
 }
 
-func TestBodyIsBounded(t *testing.T) {
+func TestBodyIsLimited(t *testing.T) {
 	w := newWorld()
 	if code, _ := problemOf(t, w.post(t, strings.Repeat(" ", maxBody+1))); code != "too_large" {
 		t.Error(code)
 	}
 }
 
-// Invariant 5: or by a signed link that has not expired.
-func TestReadyPageNeedsALinkThatHasNotExpired(t *testing.T) {
+// Invariant 5: only a signed link that has not expired starts an update.
+func TestUpdatePageNeedsAValidLink(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		url  func(*world, *testing.T, session.Session) string
 		now  time.Duration
-		want pages.Kind // empty: the ready page
+		want pages.Kind // empty: the update page
 	}{
 		{"a link", nil, 0, ""},
 		{"a link of half an hour", nil, 30 * time.Minute, pages.LinkExpired},
@@ -464,7 +464,7 @@ func TestReadyPageNeedsALinkThatHasNotExpired(t *testing.T) {
 			return "/update?t=" + seal(t, w.start.Site.Tokens, State, s.ID, s.ExpiresAt)
 		}, 0, pages.LinkInvalid},
 		{"a forged one", func(_ *world, t *testing.T, s session.Session) string {
-			return "/update?t=" + seal(t, tokens(noon, "secret-of-nobody-here"), Link, s.ID, s.ExpiresAt)
+			return "/update?t=" + seal(t, tokens(noon, "an-unknown-secret-1"), Link, s.ID, s.ExpiresAt)
 		}, 0, pages.LinkInvalid},
 		{"none", func(*world, *testing.T, session.Session) string { return "/update" }, 0, pages.LinkInvalid},
 	} {
@@ -487,7 +487,7 @@ func TestReadyPageNeedsALinkThatHasNotExpired(t *testing.T) {
 	}
 }
 
-func TestReadyPageOfWhatCannotBeUpdated(t *testing.T) {
+func TestUpdatePageShowsWhyAnUpdateIsImpossible(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(*session.Session)
@@ -514,7 +514,7 @@ func TestReadyPageOfWhatCannotBeUpdated(t *testing.T) {
 	}
 }
 
-func TestLinkInFlightSurvivesARotationOfBothSecrets(t *testing.T) {
+func TestIssuedLinkSurvivesARotationOfBothSecrets(t *testing.T) {
 	w := newWorld()
 	a := answerOf(t, w.post(t, asked))
 	w.start.Site.Tokens.Secrets = func(context.Context, bool) ([]string, error) { return []string{"the-second-secret", secret}, nil }
@@ -522,7 +522,7 @@ func TestLinkInFlightSurvivesARotationOfBothSecrets(t *testing.T) {
 	if len(w.shown.ready) != 1 || len(w.signed) != 2 {
 		t.Fatalf("%+v", w.shown)
 	}
-	// Signed anew, and with a state token that outlives the next rotation too.
+	// The page has a new signature, and a state token that survives the next rotation.
 	var p payload
 	if err := json.Unmarshal([]byte(w.shown.ready[0].Checkout.PayloadJSON), &p); err != nil {
 		t.Fatal(err)

@@ -13,29 +13,29 @@ import (
 	"walletsync/internal/update/session"
 )
 
-// Purpose is what a token is good for. One of another purpose opens nothing.
+// Purpose is the use that a token is valid for. Open refuses a token of another purpose.
 type Purpose byte
 
-// The purposes. The numbers are in tokens under way, so they keep their meaning.
+// The purposes. Issued tokens contain the numbers, so they must not change.
 const (
-	Link  Purpose = 1 // opens the ready page
-	State Purpose = 2 // comes back with the buyer from Amazon's page
+	Link  Purpose = 1 // opens the update page
+	State Purpose = 2 // returns with the buyer from Amazon's page
 )
 
-// Tokens seals and opens what a URL carries of an update session: its id, what
-// the token is good for and until when. No charge permission and nobody's data
-// is in it.
+// Tokens seals and opens the tokens in URLs. A token contains the id of an update
+// session, the purpose and the expiry. It contains no charge permission and no
+// personal data.
 //
 // A token is base64url, without padding, of
 //
-//	version 1 (1 byte) | purpose (1) | key id (4) | expiry, Unix seconds (8) | session (16) | HMAC-SHA-256 of all before (32)
+//	version 1 (1 byte) | purpose (1) | key id (4) | expiry, Unix seconds (8) | session (16) | HMAC-SHA-256 of the bytes before (32)
 //
-// The key id tells which secret sealed it, so that two are valid at once and a
-// rotation breaks no link.
+// The key id identifies the secret that sealed the token. Two secrets are valid at
+// once, so that a rotation breaks no link.
 type Tokens struct {
-	// Secrets are the valid ones, the one that seals first. Again says that the
-	// ones told before did not match.
-	Secrets func(ctx context.Context, again bool) ([]string, error)
+	// Secrets returns the valid secrets. The first one seals. With refetch it
+	// reads them again, because those returned before did not match.
+	Secrets func(ctx context.Context, refetch bool) ([]string, error)
 	Now     func() time.Time
 }
 
@@ -48,17 +48,17 @@ const (
 // tokenEncoding is strict, so that one token has one spelling.
 var tokenEncoding = base64.RawURLEncoding.Strict()
 
-// errForged means that the token is none of ours, or not of this purpose.
-var errForged = errors.New("the token is not one that was issued for this")
+// errForged means that we did not issue the token, or not for this purpose.
+var errForged = errors.New("the token was not issued for this purpose")
 
-// expiredError means that the token is ours, and too old.
+// expiredError means that we issued the token and that it has expired.
 type expiredError struct{ at time.Time }
 
 func (e expiredError) Error() string {
 	return fmt.Sprintf("the token expired at %s", e.at.UTC().Format(time.RFC3339))
 }
 
-// Seal returns a token that Open takes until it expires, in whole seconds.
+// Seal returns a token that Open accepts until it expires, in whole seconds.
 func (t Tokens) Seal(ctx context.Context, p Purpose, id session.ID, expires time.Time) (string, error) {
 	secrets, err := t.Secrets(ctx, false)
 	if err != nil {
@@ -73,23 +73,23 @@ func (t Tokens) Seal(ctx context.Context, p Purpose, id session.ID, expires time
 	return tokenEncoding.EncodeToString(append(b, key.mac(b)...)), nil
 }
 
-// Open returns the session that a token of this purpose was sealed for. The
-// error is errForged, an expiredError (with the session), or one of reading the
-// secrets.
+// Open returns the session that a token of this purpose was sealed for. It fails
+// with errForged, with an expiredError (and the session), or if the secrets cannot
+// be read.
 func (t Tokens) Open(ctx context.Context, p Purpose, token string) (session.ID, error) {
 	b, ok := decodeToken(token)
 	if !ok || b[1] != byte(p) {
 		return session.ID{}, errForged
 	}
-	for _, again := range []bool{false, true} {
-		secrets, err := t.Secrets(ctx, again)
+	for _, refetch := range []bool{false, true} {
+		secrets, err := t.Secrets(ctx, refetch)
 		if err != nil {
 			return session.ID{}, err
 		}
 		for _, s := range secrets {
 			key := tokenKey(s)
 			if [4]byte(b[2:6]) != key.id {
-				continue // which secret seals is no secret
+				continue // the key id is not secret, so no constant-time comparison
 			}
 			if !hmac.Equal(b[tokenSigned:], key.mac(b[:tokenSigned])) {
 				return session.ID{}, errForged
@@ -113,14 +113,14 @@ func decodeToken(s string) ([]byte, bool) {
 	return b, err == nil && len(b) == tokenSize && b[0] == tokenVersion
 }
 
-// sealingKey is what a secret is used as.
+// sealingKey is the key derived from a secret, with its id.
 type sealingKey struct {
 	id  [4]byte
 	key [sha256.Size]byte
 }
 
-// tokenKey derives a key from a secret. The id comes by another way, so that it
-// tells nothing of the key.
+// tokenKey derives a key and its id from a secret. The id is derived separately, so
+// that it reveals nothing about the key.
 func tokenKey(secret string) sealingKey {
 	key := sha256.Sum256([]byte("walletsync token key\n" + secret))
 	id := sha256.Sum256([]byte("walletsync token key id\n" + secret))

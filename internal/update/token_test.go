@@ -32,7 +32,7 @@ func seal(t testing.TB, k Tokens, p Purpose, id session.ID, expires time.Time) s
 	return s
 }
 
-func TestTokenOpensForItsPurposeAlone(t *testing.T) {
+func TestTokenOpensOnlyForItsPurpose(t *testing.T) {
 	k := tokens(noon, "first-secret-of-two")
 	for _, p := range []Purpose{Link, State} {
 		token := seal(t, k, p, some, noon.Add(time.Minute))
@@ -45,7 +45,7 @@ func TestTokenOpensForItsPurposeAlone(t *testing.T) {
 	}
 }
 
-func TestTokenExpiresAndStillSaysOfWhatItWas(t *testing.T) {
+func TestExpiredTokenStillReturnsItsSession(t *testing.T) {
 	token := seal(t, tokens(noon, "first-secret-of-two"), Link, some, noon.Add(30*time.Minute))
 	if _, err := tokens(noon.Add(30*time.Minute-time.Second), "first-secret-of-two").Open(t.Context(), Link, token); err != nil {
 		t.Error(err)
@@ -56,7 +56,7 @@ func TestTokenExpiresAndStillSaysOfWhatItWas(t *testing.T) {
 	}
 }
 
-func TestTokenSurvivesOneRotationAndNotTwo(t *testing.T) {
+func TestTokenSurvivesOneRotationButNotTwo(t *testing.T) {
 	token := seal(t, tokens(noon, "the-old-secret-1"), Link, some, noon.Add(time.Hour))
 	if _, err := tokens(noon, "the-new-secret-2", "the-old-secret-1").Open(t.Context(), Link, token); err != nil {
 		t.Error(err)
@@ -66,7 +66,7 @@ func TestTokenSurvivesOneRotationAndNotTwo(t *testing.T) {
 	}
 }
 
-func TestTokenOfASecretNotYetSeenIsOpenedWithTheOneReadAgain(t *testing.T) {
+func TestTokenOfANewSecretOpensAfterARefetch(t *testing.T) {
 	token := seal(t, tokens(noon, "the-new-secret-2"), Link, some, noon.Add(time.Hour))
 	k := Tokens{Now: func() time.Time { return noon }, Secrets: func(_ context.Context, again bool) ([]string, error) {
 		if again {
@@ -79,7 +79,7 @@ func TestTokenOfASecretNotYetSeenIsOpenedWithTheOneReadAgain(t *testing.T) {
 	}
 }
 
-func TestTokenIsNotJudgedWhileSecretsCannotBeRead(t *testing.T) {
+func TestTokenIsNotRefusedWhileSecretsCannotBeRead(t *testing.T) {
 	down := errors.New("down")
 	k := Tokens{Now: time.Now, Secrets: func(context.Context, bool) ([]string, error) { return nil, down }}
 	token := seal(t, tokens(noon, "first-secret-of-two"), Link, some, noon.Add(time.Hour))
@@ -88,7 +88,7 @@ func TestTokenIsNotJudgedWhileSecretsCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestEveryBitOfATokenCounts(t *testing.T) {
+func TestChangingAnyBitInvalidatesAToken(t *testing.T) {
 	k := tokens(noon, "first-secret-of-two")
 	token := seal(t, k, State, some, noon.Add(time.Hour))
 	raw, _ := tokenEncoding.DecodeString(token)
@@ -110,7 +110,7 @@ func FuzzOpenToken(f *testing.F) {
 	f.Add("")
 	f.Add(strings.Repeat("A", len(valid)))
 	f.Add(valid + "=")
-	// A key id of ours and a MAC of nobody's.
+	// A known key id with an invalid MAC.
 	raw, _ := tokenEncoding.DecodeString(valid)
 	binary.BigEndian.PutUint64(raw[6:], 1<<63)
 	f.Add(tokenEncoding.EncodeToString(raw))

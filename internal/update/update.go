@@ -1,14 +1,15 @@
-// Package update is the buyer's update of address or payment method: Start
-// makes the update session and signs what Amazon's button needs, Return takes
-// the buyer back and completes the Checkout Session, Unfinished ends what was
-// left open. Facts: "amazon-pay-paymentmethodonfile" in Amazon Pay's
-// documentation, and the API reference for Checkout Session.
+// Package update lets buyers update their address or payment method. Start
+// creates the update session and signs the payload of Amazon's button. Return
+// takes the buyer back and completes the Checkout Session. session.Unfinished
+// finishes the updates that buyers left open. Sources:
+// "amazon-pay-paymentmethodonfile" in Amazon Pay's documentation, and the API
+// reference for Checkout Session.
 //
-// Who may do what: an update is started by the merchant's authenticated call,
-// or by a signed link that has not expired. A return counts only with the state
-// token issued for its session, and only if the completed Checkout Session
-// names the session's own charge permission. No URL and no log line of this
-// package holds a charge permission's id or anything of a buyer.
+// Only the merchant's authenticated call starts an update, or a signed link that
+// has not expired. A return counts only with the state token of its session, and
+// only if the completed Checkout Session names the session's own charge
+// permission. No URL and no log line of this package contains a charge
+// permission's id or a buyer's data.
 package update
 
 import (
@@ -21,7 +22,7 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Account is what an update needs to know of an account.
+// Account holds the settings of an account that an update needs.
 type Account struct {
 	ID             wallet.AccountID
 	MerchantID     string
@@ -31,11 +32,11 @@ type Account struct {
 	StoreID        string
 	LedgerCurrency string
 	Algorithm      amazonpay.Algorithm
-	ScriptURL      string // empty: the region's own
+	ScriptURL      string // if empty, the region's own
 	Follow         wallet.Followed
 }
 
-// Accounts are the configured ones.
+// Accounts are the configured accounts.
 type Accounts []Account
 
 func (as Accounts) byID(id wallet.AccountID) (Account, bool) {
@@ -47,12 +48,12 @@ func (as Accounts) byID(id wallet.AccountID) (Account, bool) {
 	return Account{}, false
 }
 
-// Refresher reads a charge permission at once; refresh.Runner is one.
+// Refresher reads a charge permission at once. refresh.Runner implements it.
 type Refresher interface {
 	Now(ctx context.Context, w wallet.Want) (wallet.Refreshed, error)
 }
 
-// Pages are what buyers see; pages.Pages are they.
+// Pages writes the buyers' pages. pages.Pages implements it.
 type Pages interface {
 	Ready(w http.ResponseWriter, r *http.Request, v pages.Ready)
 	Result(w http.ResponseWriter, r *http.Request, v pages.Result)

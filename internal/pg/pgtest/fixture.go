@@ -29,7 +29,7 @@ const (
 func SessionID(n byte) session.ID { return session.ID{n} }
 
 // Token is the nth that claims an attempt.
-func Token(n byte) session.Held { return session.Held{n} }
+func Token(n byte) session.Lease { return session.Lease{n} }
 
 // Fixture is a database with the stores on it, a clock that a test moves, and a
 // way to look inside.
@@ -88,13 +88,13 @@ func (s *Stores) CompleteUpdate(ctx context.Context, a wallet.AccountID, id wall
 	if err := s.CreateSession(ctx, u); err != nil {
 		return err
 	}
-	held := session.Held{1}
+	held := session.Lease{1}
 	b, err := s.Begin(ctx, of, checkout, held, time.Minute)
 	if err != nil {
 		return err
 	}
 	b.Attempt.Outcome, b.Attempt.CompletedAt = session.OutcomeCompleted, at
-	ours, err := s.Settle(ctx, session.Settlement{Attempt: b.Attempt, Held: held})
+	ours, err := s.Settle(ctx, session.Settlement{Attempt: b.Attempt, Lease: held})
 	if err == nil && !ours {
 		err = errors.New("the attempt is not ours")
 	}

@@ -125,7 +125,7 @@ func TestOneWhoReturnedBeforeTheErasureDoesNotLiftIt(t *testing.T) {
 		return u.Text(`select erased_at is not null from walletsync.refreshes where id = $1`, pgtest.PermissionOne)
 	}
 	before.Attempt.Outcome = session.OutcomeCompleted
-	if ours, err := u.Settle(t.Context(), session.Settlement{Attempt: before.Attempt, Held: pgtest.Token(1)}); !ours || err != nil || erased() != "true" {
+	if ours, err := u.Settle(t.Context(), session.Settlement{Attempt: before.Attempt, Lease: pgtest.Token(1)}); !ours || err != nil || erased() != "true" {
 		t.Errorf("%v, %v, erased %s", ours, err, erased())
 	}
 	u.StartSession(2)
@@ -134,7 +134,7 @@ func TestOneWhoReturnedBeforeTheErasureDoesNotLiftIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	after.Attempt.Outcome = session.OutcomeFailed
-	if _, err := u.Settle(t.Context(), session.Settlement{Attempt: after.Attempt, Held: pgtest.Token(2), Reason: "Declined"}); err != nil || erased() != "true" {
+	if _, err := u.Settle(t.Context(), session.Settlement{Attempt: after.Attempt, Lease: pgtest.Token(2), Reason: "Declined"}); err != nil || erased() != "true" {
 		t.Errorf("a failed one: %v, erased %s", err, erased())
 	}
 	const checkoutThree = "bd504926-f659-4ad7-a1a9-000000000003"
@@ -142,7 +142,7 @@ func TestOneWhoReturnedBeforeTheErasureDoesNotLiftIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	after.Attempt.Outcome = session.OutcomeCompleted
-	if _, err := u.Settle(t.Context(), session.Settlement{Attempt: after.Attempt, Held: pgtest.Token(3)}); err != nil || erased() != "false" {
+	if _, err := u.Settle(t.Context(), session.Settlement{Attempt: after.Attempt, Lease: pgtest.Token(3)}); err != nil || erased() != "false" {
 		t.Errorf("a completed one: %v, erased %s", err, erased())
 	}
 }

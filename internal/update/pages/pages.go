@@ -1,11 +1,11 @@
-// Package pages is what a buyer sees of an update: the ready page with its one
-// button, the result page, and a page for each problem. It decides nothing: it
-// is told what to show, and shows it in the buyer's language, never without a
-// way on. It never shows a charge permission, and of an address at most the
-// city and the postcode.
+// Package pages writes the pages that a buyer sees during an update: the update
+// page with its one button, the result page, and a page for each problem. The
+// caller decides what to show. The pages are in the buyer's language, and each
+// has a link or a text with the next step. They never show a charge permission,
+// and at most the city and the postcode of an address.
 //
-// What Amazon's script needs is from the facts on amazon.Pay.initCheckout; the
-// script itself is the only thing that a page takes from elsewhere.
+// The parameters of Amazon's script follow the documentation of
+// amazon.Pay.initCheckout. The script is the only external resource of a page.
 package pages
 
 import (
@@ -25,13 +25,13 @@ var files embed.FS
 
 // Options are the settings of the pages.
 type Options struct {
-	// CSP adds sources to the Content Security Policy of the ready page, by
-	// directive: for what Amazon's script may come to need, or for a checkout
+	// CSP adds sources to the Content Security Policy of the update page, by
+	// directive. Use it if Amazon's script needs more sources, or for a checkout
 	// page that is not Amazon's.
 	CSP map[string][]string
 	// Random makes the nonces: crypto/rand if nil.
 	Random io.Reader
-	// Failed is told of a page that could not be written. May be nil.
+	// Failed is called if a page could not be written. May be nil.
 	Failed func(r *http.Request, err error)
 }
 
@@ -43,7 +43,7 @@ type Pages struct {
 	failed    func(*http.Request, error)
 }
 
-// New returns the pages, or what is wrong with the options.
+// New returns the pages, or an error if an option is invalid.
 func New(o Options) (*Pages, error) {
 	p := &Pages{csp: o.CSP, failed: o.Failed}
 	if err := p.csp.Validate(); err != nil {
@@ -64,36 +64,36 @@ func New(o Options) (*Pages, error) {
 	return p, nil
 }
 
-// What a buyer changes.
+// The kinds of update.
 const (
 	Address       = "address"
 	PaymentMethod = "payment_method"
 	Both          = "both"
 )
 
-// Ready is the page from which the buyer goes to Amazon.
+// Ready is the update page, from which the buyer goes to Amazon Pay.
 type Ready struct {
-	// Language is en, de, fr, it, es or ja, or a locale of these; else
-	// Accept-Language decides.
+	// Language is en, de, fr, it, es or ja, or a locale of these. If it is
+	// anything else, Accept-Language decides.
 	Language string
 	// Update is address, payment_method or both.
 	Update string
-	// Failed says that the buyer comes from an update that failed.
+	// Failed is true if the buyer comes from an update that failed.
 	Failed   bool
 	Checkout Checkout
 	// RedirectOrigins are the origins of the merchant's pages that the buyer may
 	// be sent to after the return.
 	RedirectOrigins []string
-	// RetryURL is this page again; empty: the URL that it was loaded from.
+	// RetryURL reloads this page. If empty, the URL that it was loaded from.
 	RetryURL string
-	// MerchantName is how the buyer knows the shop, MerchantURL where it is.
-	// Both may be empty.
+	// MerchantName is the shop's name for buyers, MerchantURL its address. Both
+	// may be empty.
 	MerchantName string
 	MerchantURL  string
 }
 
-// Checkout is what amazon.Pay.initCheckout is called with. PayloadJSON reaches
-// it byte for byte, or the signature would not hold.
+// Checkout holds the parameters of amazon.Pay.initCheckout. PayloadJSON must
+// reach it byte for byte, because it is signed.
 type Checkout struct {
 	ScriptURL        string `json:"scriptUrl"`
 	MerchantID       string `json:"merchantId"`
@@ -108,25 +108,25 @@ type Checkout struct {
 	Algorithm        string `json:"algorithm"`
 }
 
-// Outcome is how an update ended, as far as is known.
+// Outcome is how an update ended, as far as known.
 type Outcome string
 
 // The outcomes.
 const (
 	Success  Outcome = "success"
-	Pending  Outcome = "pending"  // completed; the change is on its way
+	Pending  Outcome = "pending"  // completed; the change is not stored yet
 	Failed   Outcome = "failed"   // cancelled, declined or expired
 	Checking Outcome = "checking" // no clear outcome yet
 )
 
-// Result tells the buyer what became of the update.
+// Result is the page that shows the buyer the outcome of the update.
 type Result struct {
 	Language string
 	Update   string
 	Outcome  Outcome
 	// Descriptors are the payment methods after a success, as Amazon describes
-	// them; City and PostalCode are all of the address that is shown. Each may
-	// be empty.
+	// them. City and PostalCode are the only parts of the address that are shown.
+	// Each may be empty.
 	Descriptors []string
 	City        string
 	PostalCode  string
@@ -136,7 +136,7 @@ type Result struct {
 	MerchantURL  string
 }
 
-// Kind is a problem that keeps the buyer from an update.
+// Kind is a kind of problem that prevents an update.
 type Kind string
 
 // The problems.
@@ -147,8 +147,8 @@ const (
 	Closed      Kind = "closed"       // the buyer must set up a new Saved Wallet
 	NotFollowed Kind = "not_followed"
 	NotFound    Kind = "not_found"
-	UsedUp      Kind = "used_up"     // tried as often as one link allows
-	Unavailable Kind = "unavailable" // worth another try
+	UsedUp      Kind = "used_up"     // the link has reached its limit of attempts
+	Unavailable Kind = "unavailable" // temporary; the buyer may retry
 )
 
 // statuses are the HTTP status codes of the problems.
@@ -163,35 +163,35 @@ var statuses = map[Kind]int{
 	Unavailable: http.StatusServiceUnavailable,
 }
 
-// Problem tells the buyer what stands in the way and what to do instead.
+// Problem is the page that shows the buyer a problem and the next step.
 type Problem struct {
 	Language string
 	Kind     Kind
-	// Status is the HTTP status code; 0: the kind's own.
+	// Status is the HTTP status code. If 0, the kind's default.
 	Status int
-	// AgainURL starts the update again; Unavailable offers the page's own URL
-	// where it is empty.
+	// AgainURL starts the update again. If it is empty, Unavailable links to the
+	// page's own URL.
 	AgainURL     string
 	MerchantName string
 	MerchantURL  string
 }
 
-// shown is what the templates see: what the caller said, and the texts.
+// shown is the data of the templates: the caller's values and the texts.
 type shown[T any] struct {
 	V    T
 	Text *texts
 	passage
 }
 
-// Ready writes the ready page.
+// Ready writes the update page.
 func (p *Pages) Ready(w http.ResponseWriter, r *http.Request, v Ready) {
 	language, t := p.texts(r, v.Language)
 	// Amazon checks the origin of the page that posts to it. Under no-referrer
-	// browsers would say "Origin: null"; strict-origin gives the origin away
-	// and nothing else, so the token in this page's URL stays here (Fetch
+	// browsers would send "Origin: null". With strict-origin they send the origin
+	// and nothing else, so the token in this page's URL is not sent (Fetch
 	// standard, "append a request Origin header").
 	w.Header().Set("Referrer-Policy", "strict-origin")
-	// Should Amazon's script ever open a window, it may still speak to it.
+	// If Amazon's script opens a window, the two may still communicate.
 	w.Header().Set("Cross-Origin-Opener-Policy", "same-origin-allow-popups")
 	p.write(w, r, http.StatusOK, "ready.html", html.View{
 		Language: language, Title: t.Ready.of(v.Update).Title,
@@ -202,16 +202,16 @@ func (p *Pages) Ready(w http.ResponseWriter, r *http.Request, v Ready) {
 // Result writes the result page.
 func (p *Pages) Result(w http.ResponseWriter, r *http.Request, v Result) {
 	language, t := p.texts(r, v.Language)
-	says, ok := map[Outcome]passage{Success: t.Success.of(v.Update), Pending: t.Pending, Failed: t.Failed}[v.Outcome]
+	text, ok := map[Outcome]passage{Success: t.Success.of(v.Update), Pending: t.Pending, Failed: t.Failed}[v.Outcome]
 	if !ok {
-		v.Outcome, says = Checking, t.Checking
+		v.Outcome, text = Checking, t.Checking
 	}
 	p.write(w, r, http.StatusOK, "result.html", html.View{
-		Language: language, Title: says.Title, Data: shown[Result]{v, t, says},
+		Language: language, Title: text.Title, Data: shown[Result]{v, t, text},
 	}, html.Strict())
 }
 
-// Problem writes the page of a problem; one of an unknown kind is Unavailable.
+// Problem writes the page of a problem. An unknown kind counts as Unavailable.
 func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, v Problem) {
 	language, t := p.texts(r, v.Language)
 	if _, ok := statuses[v.Kind]; !ok {
@@ -221,11 +221,11 @@ func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, v Problem) {
 		v.Status = statuses[v.Kind]
 	}
 	if v.Kind == Closed || v.Kind == NotFollowed {
-		v.AgainURL = "" // it would end here again
+		v.AgainURL = "" // a new update would end at the same problem
 	}
-	says := t.Problems[v.Kind]
+	text := t.Problems[v.Kind]
 	p.write(w, r, v.Status, "problem.html", html.View{
-		Language: language, Title: says.Title, Data: shown[Problem]{v, t, says},
+		Language: language, Title: text.Title, Data: shown[Problem]{v, t, text},
 	}, html.Strict())
 }
 
@@ -241,7 +241,7 @@ func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, page s
 }
 
 // topLevels are the top-level domains of the hosts that Amazon's script and pages
-// use: one list for all regions, as Amazon's own plugin for Magento has it
+// use. One list covers all regions, as in Amazon's plugin for Magento
 // (etc/csp_whitelist.xml).
 var topLevels = []string{"com", "co.uk", "co.jp", "jp", "it", "fr", "es", "de"}
 
@@ -254,14 +254,13 @@ func under(domain string) []string {
 	return sources
 }
 
-// checkoutPolicy allows what Amazon's script needs, and the script's own origin.
-// It needs no image.
+// checkoutPolicy allows the sources that Amazon's script needs, and the script's
+// own origin. The script needs no image.
 //
-// The form that the script posts may lead to apay-us.amazon.com or one of the
-// hosts such as payments.amazon.de. Chromium holds the redirects of a form to the
-// policy too: Amazon may send the buyer to sign in on another of its hosts first,
-// or straight back to us, from where the last redirect leads to redirects, the
-// merchant's origins.
+// The script posts a form to apay-us.amazon.com or to a host such as
+// payments.amazon.de. Chromium applies the policy to a form's redirects too.
+// Amazon may redirect the buyer to sign in on another of its hosts, or straight
+// back to us; our last redirect leads to one of redirects, the merchant's origins.
 func checkoutPolicy(scriptURL string, redirects []string) html.Policy {
 	const scripts = "https://*.payments-amazon.com"
 	script := html.Policy{}

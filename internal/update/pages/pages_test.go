@@ -42,13 +42,13 @@ func checkout(payload string) Checkout {
 
 const payload = `{"chargePermissionId":"B01-0000000-0000000","webCheckoutDetails":{"checkoutResultReturnUrl":"https://update.example.com/return?state=abc"}}`
 
-// shop is how the pages of these tests lead back.
+// shop is the merchant page that the pages of these tests link to.
 const (
 	shop = "https://shop.example.com/account"
 	here = "/update?token=abc"
 )
 
-// show writes the page that v is for, in a language.
+// show writes the page of v in a language.
 func show(p *Pages, language string, v any) *httptest.ResponseRecorder {
 	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, here, nil)
 	switch v := v.(type) {
@@ -65,7 +65,7 @@ func show(p *Pages, language string, v any) *httptest.ResponseRecorder {
 	return w
 }
 
-// every is each page once, in each of its forms.
+// every returns each page in each of its forms.
 func every() map[string]any {
 	all := map[string]any{
 		"ready-address":        Ready{Update: Address, Checkout: checkout(payload), RetryURL: here, MerchantURL: shop},
@@ -86,7 +86,7 @@ func every() map[string]any {
 	return all
 }
 
-func TestPagesAreAsTheirGoldenFiles(t *testing.T) {
+func TestPagesMatchTheirGoldenFiles(t *testing.T) {
 	p := pages(t, nil)
 	files, err := filepath.Glob(filepath.Join("testdata", "*.html"))
 	if err != nil || len(files) != 2*len(every()) && !*update {
@@ -129,7 +129,7 @@ func withoutText(page []byte, open, end string) []byte {
 	return append(page[:from:from], page[to:]...)
 }
 
-// document is a page as a parser that others wrote sees it.
+// document is a page as an independent HTML parser reads it.
 type document struct {
 	Elements []string            // in order, with their attributes' names
 	Text     string              // what a reader may see
@@ -173,7 +173,7 @@ func parse(t testing.TB, page string) document {
 	return d
 }
 
-func TestDataOfOthersStaysText(t *testing.T) {
+func TestExternalDataIsEscaped(t *testing.T) {
 	p := pages(t, nil)
 	plain := Result{Update: Both, Outcome: Success, Descriptors: []string{"x"}, City: "x", PostalCode: "x", MerchantURL: shop, MerchantName: "x"}
 	want := parse(t, show(p, "en", plain).Body.String()).Elements
@@ -203,7 +203,7 @@ func TestDataOfOthersStaysText(t *testing.T) {
 	}
 }
 
-func TestLinksLeadToNoScript(t *testing.T) {
+func TestLinksNeverRunScript(t *testing.T) {
 	p := pages(t, nil)
 	const evil = "javascript:alert(1)"
 	for name, v := range map[string]any{
@@ -223,7 +223,7 @@ func TestLinksLeadToNoScript(t *testing.T) {
 	}
 }
 
-// received is what the page's script reads: it parses the text of the block.
+// received parses the checkout parameters as the page's script does.
 func received(t testing.TB, page string) Checkout {
 	t.Helper()
 	var got Checkout
@@ -233,7 +233,7 @@ func received(t testing.TB, page string) Checkout {
 	return got
 }
 
-// hostile are payloads that a careless page would change.
+// hostile are payloads that a page without correct escaping would change.
 var hostile = map[string]string{
 	"end of script":     `{"a":"</script><script>alert(1)</script>"}`,
 	"comment":           `{"a":"<!--<script>"}`,
@@ -253,7 +253,7 @@ var hostile = map[string]string{
 	"order of the keys": `{"b":1,"a":2,"b":3}`,
 }
 
-func TestThePayloadIsTheSignedBytes(t *testing.T) {
+func TestPayloadEqualsTheSignedBytes(t *testing.T) {
 	p := pages(t, nil)
 	for name, payload := range hostile {
 		t.Run(name, func(t *testing.T) {
@@ -265,7 +265,7 @@ func TestThePayloadIsTheSignedBytes(t *testing.T) {
 	}
 }
 
-func FuzzThePayloadIsTheSignedBytes(f *testing.F) {
+func FuzzPayloadEqualsTheSignedBytes(f *testing.F) {
 	p := pages(f, nil)
 	plain := parse(f, show(p, "en", Ready{Checkout: checkout("{}")}).Body.String()).Elements
 	for _, payload := range hostile {
@@ -283,7 +283,7 @@ func FuzzThePayloadIsTheSignedBytes(f *testing.F) {
 	})
 }
 
-func TestTheChargePermissionIsNotShown(t *testing.T) {
+func TestPagesDoNotShowTheChargePermission(t *testing.T) {
 	d := parse(t, show(pages(t, nil), "en", every()["ready-address"]).Body.String())
 	if strings.Contains(d.Text, "B01-") {
 		t.Errorf("shown: %s", d.Text)
@@ -296,7 +296,7 @@ func policy(t *testing.T, w *httptest.ResponseRecorder) map[string][]string {
 	for part := range strings.SplitSeq(w.Header().Get("Content-Security-Policy"), "; ") {
 		f := strings.Fields(part)
 		if got[f[0]] != nil {
-			t.Errorf("%s twice: browsers heed the first alone", f[0])
+			t.Errorf("%s twice: browsers apply only the first", f[0])
 		}
 		got[f[0]] = f[1:]
 	}
@@ -305,7 +305,7 @@ func policy(t *testing.T, w *httptest.ResponseRecorder) map[string][]string {
 
 const nonce = "'nonce-AAAAAAAAAAAAAAAAAAAAAAAA'"
 
-func TestThePolicyAllowsAmazonsScriptAndNothingElse(t *testing.T) {
+func TestPolicyAllowsOnlyAmazonsScript(t *testing.T) {
 	p := pages(t, map[string][]string{"form-action": {"http://127.0.0.1:8443"}, "font-src": {"https://fonts.example.com"}})
 	v := every()["ready-address"].(Ready)
 	v.Checkout.ScriptURL = "https://twin.example.com:8443/checkout.js?x=1"
@@ -351,8 +351,8 @@ func TestThePolicyAllowsAmazonsScriptAndNothingElse(t *testing.T) {
 	}
 }
 
-// The form's targets, as the facts list them.
-func TestThePolicyCoversAmazonsCheckoutHosts(t *testing.T) {
+// The form's targets, as listed in Amazon's documentation.
+func TestPolicyCoversAmazonsCheckoutHosts(t *testing.T) {
 	for _, host := range []string{
 		"apay-us.amazon.com", "payments.amazon.de", "payments.amazon.co.uk", "payments.amazon.fr", "payments.amazon.it", "payments.amazon.es",
 		"payments.amazon.co.jp",
@@ -367,7 +367,7 @@ func TestThePolicyCoversAmazonsCheckoutHosts(t *testing.T) {
 	}
 }
 
-func TestAScriptOriginThatIsNoneIsNotAllowed(t *testing.T) {
+func TestInvalidScriptOriginIsNotAllowed(t *testing.T) {
 	for _, url := range []string{"", "/checkout.js", "javascript:alert(1)", "data:text/javascript,1", "https://", "ftp://a.example/x", "::"} {
 		got := policy(t, show(pages(t, nil), "en", Ready{Checkout: Checkout{ScriptURL: url}}))["script-src"]
 		if diff := cmp.Diff([]string{"https://*.payments-amazon.com", nonce}, got); diff != "" {
@@ -376,7 +376,7 @@ func TestAScriptOriginThatIsNoneIsNotAllowed(t *testing.T) {
 	}
 }
 
-func TestEveryPageIsGuarded(t *testing.T) {
+func TestEveryPageHasSecurityHeaders(t *testing.T) {
 	p := pages(t, nil)
 	for name, v := range every() {
 		w := show(p, "en", v)
@@ -409,7 +409,7 @@ func TestEveryPageIsGuarded(t *testing.T) {
 	}
 }
 
-func TestStatusIsTheKindsUnlessGiven(t *testing.T) {
+func TestStatusDefaultsToThatOfTheKind(t *testing.T) {
 	p := pages(t, nil)
 	for _, c := range []struct {
 		v    Problem
@@ -428,8 +428,8 @@ func TestStatusIsTheKindsUnlessGiven(t *testing.T) {
 	}
 }
 
-// No page is a dead end: it has a link, or its text says where to go.
-func TestEveryPageHasAWayOn(t *testing.T) {
+// Every page has a link, or its text names the next step.
+func TestEveryPageHasANextStep(t *testing.T) {
 	p := pages(t, nil)
 	for language, text := range translations {
 		for name, v := range map[string]any{
@@ -438,12 +438,12 @@ func TestEveryPageHasAWayOn(t *testing.T) {
 		} {
 			d := parse(t, show(p, language, v).Body.String())
 			if len(d.Links) == 0 && !strings.Contains(d.Text, text.Close) && !strings.Contains(d.Text, text.StartOver) {
-				t.Errorf("%s in %s is a dead end", name, language)
+				t.Errorf("%s in %s has no next step", name, language)
 			}
 		}
 		for kind := range statuses {
 			if body := text.Problems[kind].Body; !mentions(language, body) {
-				t.Errorf("%s in %s does not say what to do: %s", kind, language, body)
+				t.Errorf("%s in %s does not name the next step: %s", kind, language, body)
 			}
 		}
 	}
@@ -454,11 +454,11 @@ func TestEveryPageHasAWayOn(t *testing.T) {
 	}
 }
 
-// mentions reports whether a text sends its reader to the shop, or to try again.
+// mentions reports whether a text sends the buyer to the shop, or asks for a retry.
 func mentions(language, text string) bool {
 	for _, word := range map[string][]string{
 		"en": {"the shop", "try again"}, "de": {"Shop", "erneut"}, "fr": {"la boutique", "réessayer"},
-		"it": {"negozio", "riprovare"}, "es": {"la tienda", "Inténtelo"}, "ja": {"ショップ", "お試しください"},
+		"it": {"negozio", "Riprova"}, "es": {"la tienda", "Inténtalo"}, "ja": {"ショップ", "お試しください"},
 	}[language] {
 		if strings.Contains(text, word) {
 			return true
@@ -487,11 +487,11 @@ func TestEveryLanguageHasEveryText(t *testing.T) {
 			text, ok := said[language][key]
 			switch {
 			case !ok || strings.TrimSpace(text) == "":
-				t.Errorf("%s says nothing for %s", language, key)
+				t.Errorf("%s has no text for %s", language, key)
 			case language != "en" && text == english:
 				t.Errorf("%s is not translated: %s", key, text)
 			case strings.Contains(english, "%s") != strings.Contains(text, "%s"):
-				t.Errorf("%s in %s has lost its %%s: %s", key, language, text)
+				t.Errorf("%s in %s has no %%s: %s", key, language, text)
 			}
 		}
 		if len(said[language]) != len(said["en"]) {
@@ -499,7 +499,7 @@ func TestEveryLanguageHasEveryText(t *testing.T) {
 		}
 		for kind := range statuses {
 			if translations[language].Problems[kind] == (passage{}) {
-				t.Errorf("%s says nothing of %s", language, kind)
+				t.Errorf("%s has no text for %s", language, kind)
 			}
 		}
 	}
@@ -520,11 +520,11 @@ func walk(v reflect.Value, path string, said map[string]string) {
 	}
 }
 
-func TestTheFailureIsToldInAmazonsWords(t *testing.T) {
+func TestFailureMessageIsAmazonsWording(t *testing.T) {
 	const words = "The update for your address or payment method failed. Please try again."
 	for name, v := range map[string]any{"ready": Ready{Failed: true}, "result": Result{Outcome: Failed}} {
 		if d := parse(t, show(pages(t, nil), "en", v).Body.String()); !strings.Contains(d.Text, words) {
-			t.Errorf("%s says %s", name, d.Text)
+			t.Errorf("%s shows %s", name, d.Text)
 		}
 	}
 }
@@ -544,7 +544,7 @@ func TestLanguageOfThePage(t *testing.T) {
 	}
 }
 
-func TestABadSettingIsRefused(t *testing.T) {
+func TestInvalidSettingIsRefused(t *testing.T) {
 	if _, err := New(Options{CSP: map[string][]string{"img-src": {"a; script-src *"}}}); err == nil {
 		t.Error("no error")
 	}

@@ -1,8 +1,8 @@
-// Opens Amazon Pay with exactly what the server signed, and tells the buyer
-// when that does not work.
+// Opens Amazon Pay with exactly the payload that the server signed, and shows the
+// buyer a message if that fails.
 (() => {
   "use strict";
-  const patience = 8000; // ms until a page that is still here counts as stuck
+  const timeout = 8000; // ms; after this, a page that has not left counts as stuck
   const checkout = JSON.parse(document.getElementById("checkout").textContent);
   const go = document.getElementById("go");
   const reload = document.getElementById("reload");
@@ -11,7 +11,7 @@
   let loading = null;
   let stuck = 0;
 
-  // load gets Amazon's script, again if it could not be had before.
+  // load loads Amazon's script. If an earlier load failed, it tries again.
   function load() {
     if (!loading) {
       loading = new Promise((resolve, reject) => {
@@ -20,7 +20,7 @@
         script.async = true;
         script.onload = () => (window.amazon && window.amazon.Pay ? resolve() : reject());
         script.onerror = () => reject();
-        setTimeout(reject, patience);
+        setTimeout(reject, timeout);
         document.head.append(script);
       });
       loading.catch(() => { loading = null; });
@@ -37,18 +37,19 @@
   function fail(why) {
     busy(false);
     trouble.textContent = trouble.dataset[why];
-    go.textContent = go.dataset.again;
+    go.textContent = go.dataset.retry;
     reload.hidden = false;
   }
 
-  // It throws strings, for what is missing or foreign to the region's script.
+  // Amazon's script throws strings: for values that are missing, or that belong to
+  // another region.
   function refused(reason) {
     console.error("amazon.Pay.initCheckout:", reason);
     fail("refused");
   }
 
   function open() {
-    stuck = setTimeout(fail, patience, "stuck");
+    stuck = setTimeout(fail, timeout, "stuck");
     try {
       Promise.resolve(window.amazon.Pay.initCheckout({
         merchantId: checkout.merchantId,
@@ -76,12 +77,12 @@
     reload.hidden = true;
     load().then(open, () => fail("blocked"));
   });
-  // The policy has stopped Amazon's form: nothing more will come.
+  // The content security policy blocked Amazon's form, so Amazon Pay will not open.
   document.addEventListener("securitypolicyviolation", (e) => {
     if (e.effectiveDirective === "form-action") refused(e.blockedURI);
   });
-  // Back to a page that the browser had kept, no-store or not: the server knows
-  // what has happened since, such as that the update is completed.
+  // The browser restored this page from its cache, which it may do in spite of
+  // no-store. Reload it: the update may have been completed since.
   window.addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
   window.addEventListener("pagehide", () => clearTimeout(stuck));
 

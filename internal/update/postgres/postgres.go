@@ -1,5 +1,5 @@
-// Package postgres stores update sessions and attempts, and takes the tokens of
-// the calls that complete them.
+// Package postgres stores update sessions and attempts, and takes tokens for the calls
+// that complete them.
 package postgres
 
 import (
@@ -19,7 +19,7 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Statements are those of the package.
+// Statements are the SQL statements of the package.
 //
 //go:embed sql/*.sql
 var Statements embed.FS
@@ -46,29 +46,29 @@ var (
 	sqlLiftErasure  = pg.Statement(Statements, "lift_erasure")
 )
 
-// Refreshes queues in a transaction of an update what the refresh decides on:
-// refresh/postgres.
+// Refreshes queues statements of the refresh in a transaction of an update.
+// refresh/postgres implements it.
 type Refreshes interface {
 	// QueueRequest queues a refresh request.
 	QueueRequest(b *pgx.Batch, w wallet.Want)
-	// QueueCallOutcomes queues what the outcomes of an account's calls say of its
-	// calls. It comes last in a transaction, and in key order. It calls paused
-	// with whether calls pause because several ids in a row were refused.
+	// QueueCallOutcomes queues the outcomes of an account's calls. It must come last
+	// in a transaction, and in key order. It calls paused with true if calls pause
+	// because several ids in a row were refused.
 	QueueCallOutcomes(b *pgx.Batch, o wallet.CallOutcomes, paused func(bool))
 }
 
-// Store is what package update and its completer need of the database.
+// Store implements the stores of packages update and session.
 type Store struct {
 	db        *pg.DB
 	refreshes Refreshes
 }
 
-// New returns the store in a database. The statements of refreshes are queued in
-// transactions of its own.
+// New returns the store in a database. It queues the statements of refreshes in its own
+// transactions.
 func New(db *pg.DB, refreshes Refreshes) *Store { return &Store{db, refreshes} }
 
-// Permissions returns what is stored of a charge permission, for each account
-// that has it.
+// Permissions returns the stored charge permission, once for each account that has
+// it.
 func (s *Store) Permissions(ctx context.Context, id wallet.ChargePermissionID) (out []session.Permission, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		pg.Collect(b, &out, func(row pgx.CollectableRow) (p session.Permission, err error) {
@@ -98,7 +98,7 @@ func (s *Store) CreateSession(ctx context.Context, u session.Session) error {
 	return nil
 }
 
-// Session returns an update session, and false if there is none.
+// Session returns an update session, or false if there is none.
 func (s *Store) Session(ctx context.Context, id session.ID) (out session.Session, found bool, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) { queueSession(b, id, &out, &found) })
 	if err != nil {
@@ -129,7 +129,7 @@ func queueSession(b *pgx.Batch, id session.ID, out *session.Session, found *bool
 // attempt to held, unless it has its outcome, is leased, or belongs to another
 // session. Repeated with the same token it keeps the lease. It stores no
 // new attempt after the session's end or beyond session.MaxCheckoutSessions.
-func (s *Store) Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Held, d time.Duration) (session.Begun, error) {
+func (s *Store) Begin(ctx context.Context, id session.ID, checkoutSession string, held session.Lease, d time.Duration) (session.Begun, error) {
 	var out session.Begun
 	var token string
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {
@@ -176,7 +176,7 @@ func (s *Store) Attempt(ctx context.Context, a wallet.AccountID, checkoutSession
 		s.queueAttempt(b, &a, checkoutSession, session.ID{}, &out, &token)
 	})
 	if err == nil && out.CheckoutSession == "" {
-		err = errors.New("there is none")
+		err = errors.New("not found")
 	}
 	if err != nil {
 		return session.Attempt{}, fmt.Errorf("checkout session %s: %w", checkoutSession, err)
@@ -211,10 +211,10 @@ func (s *Store) Unidentified(ctx context.Context, u session.Session) error {
 // Settle stores the outcome of an attempt and ends its lease.
 //
 // A completion requests a refresh in the same transaction, so that a crash right
-// after it loses nothing, and ends the erasure of what was erased before it. An
-// outcome that stayed unclear requests one at the sweep's priority. The request
-// comes before the lease is checked, because refreshes is locked first: one read
-// too many at worst.
+// after it loses nothing, and lifts an earlier erasure. An attempt that ended
+// without a clear outcome requests one at the sweep's priority. The request comes
+// before the check of the lease, because refreshes is locked first. At worst there
+// is one read too many.
 func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		ours = false
@@ -226,7 +226,7 @@ func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, er
 			s.refreshes.QueueRequest(b, wallet.Want{Account: q.Account, ChargePermission: q.ChargePermission, Priority: wallet.PrioritySweep})
 		}
 		b.Queue(sqlLock, q.Session.String())
-		b.Queue(sqlSettle, q.Account, q.CheckoutSession, q.Held.String(), pg.NullIfEmpty(q.Outcome), pg.NullIfEmpty(q.Reason), pg.NullIfZero(q.CompletedAt),
+		b.Queue(sqlSettle, q.Account, q.CheckoutSession, q.Lease.String(), pg.NullIfEmpty(q.Outcome), pg.NullIfEmpty(q.Reason), pg.NullIfZero(q.CompletedAt),
 			pg.NullIfEmpty(q.RequestID), q.Key, q.Failures, pg.NullIfEmpty(q.Error), q.Again.Seconds(), s.db.Now()).
 			Exec(func(tag pgconn.CommandTag) error {
 				ours = tag.RowsAffected() == 1
@@ -242,8 +242,8 @@ func (s *Store) Settle(ctx context.Context, q session.Settlement) (ours bool, er
 	return ours, nil
 }
 
-// Show returns what a buyer may see of a completed attempt, and notes that
-// it has been shown.
+// Show returns what a buyer may see of a completed attempt, and stores that it has
+// been shown.
 func (s *Store) Show(ctx context.Context, a session.Attempt) (out session.Shown, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		out = session.Shown{}
@@ -265,8 +265,8 @@ func (s *Store) Show(ctx context.Context, a session.Attempt) (out session.Shown,
 	return out, nil
 }
 
-// Take takes a token for one call. Without one, wait says when the next is
-// available.
+// Take takes a token for one call. If none is available, wait is the time until the
+// next one.
 func (s *Store) Take(ctx context.Context, a wallet.AccountID, c wallet.Call) (ok bool, wait time.Duration, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		b.Queue(sqlTake, a, c, s.db.Now()).QueryRow(func(row pgx.Row) error {
@@ -290,8 +290,8 @@ func (s *Store) Rest(ctx context.Context, a wallet.AccountID, c wallet.Call, d t
 	})
 }
 
-// Refused notes that a Checkout Session was refused, and pauses the calls if
-// several different ones in a row were.
+// Refused stores that a Checkout Session was refused, and pauses the calls if several
+// different ones in a row were refused.
 func (s *Store) Refused(ctx context.Context, a wallet.AccountID, c wallet.Call, checkoutSession string) (paused bool, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		paused = false
@@ -300,8 +300,8 @@ func (s *Store) Refused(ctx context.Context, a wallet.AccountID, c wallet.Call, 
 	return paused, err
 }
 
-// Return gives a token back, and pauses the calls. Made twice, as after a lost
-// answer, it would return two: a connection that breaks is not replaced.
+// Return returns a token and pauses the calls. It does not reconnect after a broken
+// connection, because a repetition could return two tokens.
 func (s *Store) Return(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error {
 	err := s.db.RoundTripOnce(ctx, func(b *pgx.Batch) {
 		b.Queue(sqlReturn, a, c)
@@ -324,7 +324,7 @@ func (s *Store) Open(ctx context.Context, a wallet.AccountID, limit int) (out []
 	return out, nil
 }
 
-// Left returns the unfinished updates that a refresh is due for.
+// Left returns the unfinished updates that are due for a refresh.
 func (s *Store) Left(ctx context.Context, a wallet.AccountID, limit int) (out []session.Left, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		pg.Collect(b, &out, func(row pgx.CollectableRow) (l session.Left, err error) {
@@ -358,9 +358,9 @@ func (s *Store) WantLeft(ctx context.Context, l session.Left) error {
 	return nil
 }
 
-// ForgetUpdates deletes update sessions that ended so long ago and of which no
-// return is taken any more, with their attempts: the oldest first and at most
-// limit. It returns how many.
+// ForgetUpdates deletes update sessions that ended at least that long ago and accept
+// no more returns, with their attempts. It deletes the oldest first, at most limit,
+// and returns their number.
 func (s *Store) ForgetUpdates(ctx context.Context, account wallet.AccountID, ended time.Duration, limit int) (forgotten int, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		pg.Affect(b, &forgotten, sqlForget, account, ended.Seconds(), limit, s.db.Now())
@@ -368,7 +368,7 @@ func (s *Store) ForgetUpdates(ctx context.Context, account wallet.AccountID, end
 	return forgotten, err
 }
 
-// NoteStored notes of the completions of the last day when their change was
+// NoteStored stores, for the completions of the last day, when their change was
 // stored.
 func (s *Store) NoteStored(ctx context.Context, a wallet.AccountID) error {
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) { b.Queue(sqlStored, a, nil, s.db.Now()) })

@@ -25,17 +25,17 @@ var (
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func TestThisCodeRunsOnTheLastReleasedSchema(t *testing.T) {
-	pgtest.RunOnTheLastReleasedSchema(t, "^(TestSession.*|TestAttempt.*|TestCompletion.*|TestWhatChangedIsShownOnce|TestTokens.*)$", "", "TestSessionIsReadAsItWasMade")
+	pgtest.RunOnTheLastReleasedSchema(t, "^(TestSession.*|TestAttempt.*|TestCompletion.*|TestChangesAreShownOnce|TestTokens.*)$", "", "TestStoredSessionEqualsTheCreatedOne")
 }
 
 const holdForAMinute = time.Minute
 
-// updates is a fixture with what tests of updates do.
+// updates is the fixture of these tests.
 type updates struct{ *pgtest.Fixture }
 
 func newUpdates(t *testing.T) *updates { return &updates{pgtest.New(t)} }
 
-// permission stores one as a worker would, with a city.
+// permission stores a charge permission with a city, as a worker does.
 func (u *updates) permission(state, city string) {
 	u.T.Helper()
 	u.Exec(`insert into walletsync.charge_permissions (account, id, type, followed, state, shipping_city, stored_at, changed_at)
@@ -43,7 +43,7 @@ func (u *updates) permission(state, city string) {
 		on conflict (account, id) do update set state = excluded.state, shipping_city = excluded.shipping_city`, pgtest.PermissionOne, state, city, u.Now)
 }
 
-// change stores a change as a worker would.
+// change stores a change, as a worker does.
 func (u *updates) change(facet, after string) {
 	u.T.Helper()
 	u.Exec(`with f as (update walletsync.feed set n = n + 1 returning n)
@@ -51,7 +51,7 @@ func (u *updates) change(facet, after string) {
 		select n, 'main', $1, $2, $3::jsonb, 'ipn', $4 from f`, pgtest.PermissionOne, facet, after, u.Now)
 }
 
-func (u *updates) begin(n byte, checkout string, held session.Held) session.Begun {
+func (u *updates) begin(n byte, checkout string, held session.Lease) session.Begun {
 	u.T.Helper()
 	b, err := u.Begin(u.T.Context(), pgtest.SessionID(n), checkout, held, holdForAMinute)
 	if err != nil {
@@ -74,7 +74,7 @@ func (u *updates) complete(n byte, checkout string) session.Attempt {
 	u.T.Helper()
 	b := u.begin(n, checkout, pgtest.Token(9))
 	b.Attempt.Outcome, b.Attempt.CompletedAt = session.OutcomeCompleted, u.Now
-	if !u.settle(session.Settlement{Attempt: b.Attempt, Held: pgtest.Token(9)}) {
+	if !u.settle(session.Settlement{Attempt: b.Attempt, Lease: pgtest.Token(9)}) {
 		u.T.Fatal("not ours")
 	}
 	return b.Attempt
@@ -85,7 +85,7 @@ func (u *updates) state(n byte) string {
 	return u.Text(`select state || coalesce(' ' || reason, '') from walletsync.update_sessions where id = $1::uuid`, pgtest.SessionID(n).String())
 }
 
-func TestSessionIsReadAsItWasMade(t *testing.T) {
+func TestStoredSessionEqualsTheCreatedOne(t *testing.T) {
 	u := newUpdates(t)
 	want := u.StartSession(1)
 	if err := u.CreateSession(t.Context(), want); err != nil {
@@ -107,7 +107,7 @@ func TestSessionIsReadAsItWasMade(t *testing.T) {
 	}
 }
 
-func TestPermissionSaysWhetherItHasAnAddress(t *testing.T) {
+func TestPermissionReportsAnAddress(t *testing.T) {
 	u := newUpdates(t)
 	for _, c := range []struct {
 		city string
@@ -129,7 +129,7 @@ func TestPermissionSaysWhetherItHasAnAddress(t *testing.T) {
 	}
 }
 
-func TestAttemptIsHeldByOneAtATime(t *testing.T) {
+func TestAttemptHasOneLeaseAtATime(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	first := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1))
@@ -137,27 +137,27 @@ func TestAttemptIsHeldByOneAtATime(t *testing.T) {
 		t.Errorf("%+v", first)
 	}
 	if again := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1)); !again.Ours {
-		t.Error("the same token repeated lost it")
+		t.Error("the same token lost its lease")
 	}
 	if second := u.begin(1, pgtest.CheckoutOne, pgtest.Token(2)); second.Ours || second.Foreign || !second.Found {
 		t.Errorf("%+v", second)
 	}
 	u.Now = u.Now.Add(holdForAMinute)
 	if second := u.begin(1, pgtest.CheckoutOne, pgtest.Token(2)); !second.Ours {
-		t.Error("whoever held it is gone, and it cannot be taken over")
+		t.Error("an expired lease cannot be taken over")
 	}
-	// The first comes late with its outcome.
+	// The first worker stores its outcome too late.
 	late := first.Attempt
 	late.Outcome, late.CompletedAt = session.OutcomeCompleted, u.Now
-	if u.settle(session.Settlement{Attempt: late, Held: pgtest.Token(1)}) {
-		t.Error("an attempt taken over was settled by its old holder")
+	if u.settle(session.Settlement{Attempt: late, Lease: pgtest.Token(1)}) {
+		t.Error("the old lease settled the attempt")
 	}
 	if got := u.state(1); got != "returned" {
 		t.Error(got)
 	}
 }
 
-func TestOnlyOneOfManyReturnsHoldsTheAttempt(t *testing.T) {
+func TestOneOfManyReturnsLeasesTheAttempt(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	var mu sync.Mutex
@@ -178,14 +178,14 @@ func TestOnlyOneOfManyReturnsHoldsTheAttempt(t *testing.T) {
 	}
 	wg.Wait()
 	if ours != 1 {
-		t.Errorf("%d hold it", ours)
+		t.Errorf("%d leases", ours)
 	}
 }
 
-// A buyer who clicks once more comes back while the first return notes what
-// changed and shows it. An insert of the attempt that is there already would
-// wait for that note, which would wait for the insert's own row.
-func TestReturnsWhileTheOutcomeIsShownDoNotWaitInACircle(t *testing.T) {
+// A second click returns while the first return stores that the change was shown. An
+// insert of the existing attempt would wait for that update, which would wait for the
+// inserted row.
+func TestReturnsDuringShowDoNotDeadlock(t *testing.T) {
 	u := newUpdates(t)
 	u.permission("Chargeable", "Exampleton")
 	for n := range byte(100) {
@@ -224,11 +224,11 @@ func TestCheckoutSessionBelongsToTheUpdateThatReturnedItFirst(t *testing.T) {
 		t.Errorf("the other session is %s", s)
 	}
 	if b := u.begin(3, pgtest.CheckoutOne, pgtest.Token(3)); b.Found {
-		t.Errorf("a session that is none: %+v", b)
+		t.Errorf("an unknown session: %+v", b)
 	}
 }
 
-// checkoutNumbered is the nth of many.
+// checkoutNumbered returns the nth Checkout Session.
 func checkoutNumbered(n int) string { return fmt.Sprintf("bd504926-f659-4ad7-a1a9-%012d", 100+n) }
 
 func (u *updates) attempts() string {
@@ -236,8 +236,8 @@ func (u *updates) attempts() string {
 	return u.Text(`select count(*) from walletsync.update_attempts`)
 }
 
-// Invariant 5: what one link can cost is bounded.
-func TestSessionTakesALimitedNumberOfCheckoutSessions(t *testing.T) {
+// Invariant 5: the cost of one link is limited.
+func TestSessionAcceptsALimitedNumberOfCheckoutSessions(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	var mu sync.Mutex
@@ -261,32 +261,32 @@ func TestSessionTakesALimitedNumberOfCheckoutSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := u.attempts(); ours != session.MaxCheckoutSessions || got != "10" {
-		t.Errorf("%d are held, %s stored", ours, got)
+		t.Errorf("%d are leased, %s stored", ours, got)
 	}
 	b := u.begin(1, pgtest.CheckoutOne, pgtest.Token(99))
 	if !b.Refused || b.Session.CheckoutSessions != session.MaxCheckoutSessions {
 		t.Errorf("%+v", b)
 	}
-	// Those within the limit go on, after the session's end as well.
+	// Existing attempts continue, even after the session's end.
 	u.Now = u.Now.Add(48 * time.Hour)
 	known := u.Text(`select checkout_session from walletsync.update_attempts limit 1`)
 	if b := u.begin(1, known, pgtest.Token(100)); !b.Ours || b.Refused {
 		t.Errorf("%+v", b)
 	}
-	// One session's does not limit another's.
+	// The limit is per session.
 	u.StartSession(2)
 	if b := u.begin(2, pgtest.CheckoutOne, pgtest.Token(101)); !b.Ours || b.Session.CheckoutSessions != 1 {
 		t.Errorf("%+v", b)
 	}
 }
 
-func TestExpiredSessionTakesNoCheckoutSession(t *testing.T) {
+func TestExpiredSessionRefusesCheckoutSessions(t *testing.T) {
 	u := newUpdates(t)
 	s := u.StartSession(1)
 	u.Now = s.ExpiresAt.Add(-time.Second)
 	failed := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1)).Attempt
 	failed.Outcome = session.OutcomeFailed
-	u.settle(session.Settlement{Attempt: failed, Held: pgtest.Token(1), Reason: "BuyerCanceled"})
+	u.settle(session.Settlement{Attempt: failed, Lease: pgtest.Token(1), Reason: "BuyerCanceled"})
 	if b := u.begin(1, pgtest.CheckoutTwo, pgtest.Token(2)); !b.Ours {
 		t.Errorf("no second try after a failure: %+v", b)
 	}
@@ -299,8 +299,8 @@ func TestExpiredSessionTakesNoCheckoutSession(t *testing.T) {
 	}
 }
 
-// The buyer of an update whose wallet was erased meanwhile is on Amazon's page.
-func TestReturnIsTakenAfterAnErasure(t *testing.T) {
+// The wallet was erased while the buyer was on Amazon's page.
+func TestReturnIsAcceptedAfterAnErasure(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{pgtest.PermissionOne}, wallet.CauseErasure); err != nil {
@@ -335,13 +335,13 @@ func TestReturnWithoutACheckoutSessionRequestsARead(t *testing.T) {
 	}
 }
 
-// One buyer's many do not hold another's back.
+// Many attempts of one buyer do not delay those of another.
 func TestOpenAttemptsAreTakenFromEachWalletInTurn(t *testing.T) {
 	u := newUpdates(t)
 	open := func(n byte, checkout string) {
 		t.Helper()
 		a := u.begin(n, checkout, pgtest.Token(7)).Attempt
-		u.settle(session.Settlement{Attempt: a, Held: pgtest.Token(7), Error: "no answer", Again: time.Minute})
+		u.settle(session.Settlement{Attempt: a, Lease: pgtest.Token(7), Error: "no answer", Again: time.Minute})
 		u.Now = u.Now.Add(time.Second)
 	}
 	u.StartSession(1)
@@ -361,7 +361,7 @@ func TestOpenAttemptsAreTakenFromEachWalletInTurn(t *testing.T) {
 	}
 }
 
-func TestOldUpdatesAreForgotten(t *testing.T) {
+func TestOldUpdatesAreDeleted(t *testing.T) {
 	u := newUpdates(t)
 	const day = 24 * time.Hour
 	forget := func(limit int) string {
@@ -377,12 +377,12 @@ func TestOldUpdatesAreForgotten(t *testing.T) {
 	u.StartSession(2)
 	failed := u.begin(2, checkoutNumbered(2), pgtest.Token(1)).Attempt
 	failed.Outcome = session.OutcomeFailed
-	u.settle(session.Settlement{Attempt: failed, Held: pgtest.Token(1), Reason: "BuyerCanceled"})
+	u.settle(session.Settlement{Attempt: failed, Lease: pgtest.Token(1), Reason: "BuyerCanceled"})
 	u.Now = u.Now.Add(time.Second)
 	u.StartSession(3) // has not ended
 	u.begin(3, checkoutNumbered(3), pgtest.Token(1))
 	u.Now = u.Now.Add(time.Second)
-	u.StartSession(4) // its link is good for long
+	u.StartSession(4) // its link expires late
 	u.complete(4, checkoutNumbered(4))
 	u.Exec(`update walletsync.update_sessions set expires_at = $2 where id = $1::uuid`, pgtest.SessionID(4).String(), u.Now.Add(200*day))
 	u.Now = u.Now.Add(90*day - 4*time.Second)
@@ -405,7 +405,7 @@ func TestOldUpdatesAreForgotten(t *testing.T) {
 	}
 }
 
-// After a restore the update tells that the erasure before it does not stand.
+// After a restore, the update shows that the erasure before it was lifted.
 func TestUpdateThatLiftedAnErasureIsKept(t *testing.T) {
 	u := newUpdates(t)
 	const day = 24 * time.Hour
@@ -432,12 +432,12 @@ func TestSessionFollowsItsAttempts(t *testing.T) {
 	one := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1)).Attempt
 	two := u.begin(1, pgtest.CheckoutTwo, pgtest.Token(2)).Attempt
 	one.Outcome = session.OutcomeFailed
-	u.settle(session.Settlement{Attempt: one, Held: pgtest.Token(1), Reason: "BuyerCanceled"})
+	u.settle(session.Settlement{Attempt: one, Lease: pgtest.Token(1), Reason: "BuyerCanceled"})
 	if got := u.state(1); got != "returned" {
 		t.Errorf("with one open: %s", got)
 	}
 	two.Failures, two.Key = 2, 1
-	u.settle(session.Settlement{Attempt: two, Held: pgtest.Token(2), Error: "no answer", Again: time.Minute})
+	u.settle(session.Settlement{Attempt: two, Lease: pgtest.Token(2), Error: "no answer", Again: time.Minute})
 	if got := u.state(1); got != "returned" {
 		t.Errorf("with one unclear: %s", got)
 	}
@@ -451,12 +451,12 @@ func TestSessionFollowsItsAttempts(t *testing.T) {
 	}
 	two = again.Attempt
 	two.Outcome = session.OutcomeFailed
-	u.settle(session.Settlement{Attempt: two, Held: pgtest.Token(3), Reason: "Declined"})
+	u.settle(session.Settlement{Attempt: two, Lease: pgtest.Token(3), Reason: "Declined"})
 	if got := u.state(1); got != "failed Declined" {
 		t.Errorf("with both failed: %s", got)
 	}
 	if b := u.begin(1, pgtest.CheckoutTwo, pgtest.Token(4)); b.Ours || b.Attempt.Outcome != session.OutcomeFailed {
-		t.Errorf("an attempt with its outcome is held again: %+v", b)
+		t.Errorf("an attempt with an outcome is leased again: %+v", b)
 	}
 	third := "bd504926-f659-4ad7-a1a9-000000000003"
 	u.complete(1, third)
@@ -465,13 +465,13 @@ func TestSessionFollowsItsAttempts(t *testing.T) {
 	}
 	fourth := u.begin(1, "bd504926-f659-4ad7-a1a9-000000000004", pgtest.Token(5)).Attempt
 	fourth.Outcome = session.OutcomeFailed
-	u.settle(session.Settlement{Attempt: fourth, Held: pgtest.Token(5), Reason: "BuyerCanceled"})
+	u.settle(session.Settlement{Attempt: fourth, Lease: pgtest.Token(5), Reason: "BuyerCanceled"})
 	if got := u.state(1); got != "completed" {
 		t.Errorf("a completed session became %s", got)
 	}
 }
 
-func TestCompletionIsWantedReadInTheSameStep(t *testing.T) {
+func TestCompletionRequestsARefreshInTheSameTransaction(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	u.complete(1, pgtest.CheckoutOne)
@@ -480,7 +480,7 @@ func TestCompletionIsWantedReadInTheSameStep(t *testing.T) {
 	}
 }
 
-func TestReturnWithoutACheckoutSessionFailsWhatIsNotKnownBetter(t *testing.T) {
+func TestCancelFailsASessionWithoutAnotherOutcome(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	for range 2 {
@@ -500,7 +500,7 @@ func TestReturnWithoutACheckoutSessionFailsWhatIsNotKnownBetter(t *testing.T) {
 	}
 }
 
-func TestWhatChangedIsShownOnce(t *testing.T) {
+func TestChangesAreShownOnce(t *testing.T) {
 	u := newUpdates(t)
 	u.permission("Chargeable", "Oldtown")
 	u.change("shipping_address", `{"city":"Oldtown"}`)
@@ -551,7 +551,7 @@ func TestChangeThatTheNotificationBroughtFirstIsShown(t *testing.T) {
 	}
 }
 
-func TestCompletionIsSettledByAReadThatBeganAfterIt(t *testing.T) {
+func TestLaterReadSettlesACompletion(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	a := u.complete(1, pgtest.CheckoutOne)
@@ -580,7 +580,7 @@ func TestCompletionIsSettledByAReadThatBeganAfterIt(t *testing.T) {
 	}
 }
 
-func TestTokensRunOutComeBackAndRestWhileClosed(t *testing.T) {
+func TestTokensRefillAndPause(t *testing.T) {
 	u := newUpdates(t)
 	u.Exec(`update walletsync.api_quota set burst = 2, per_second = 0.5, tokens = 2, refilled_at = $1 where account = 'main' and call = 'complete_checkout_session'`, u.Now)
 	take := func() (bool, time.Duration) {
@@ -593,7 +593,7 @@ func TestTokensRunOutComeBackAndRestWhileClosed(t *testing.T) {
 	}
 	for range 2 {
 		if ok, _ := take(); !ok {
-			t.Fatal("a full bucket gives none")
+			t.Fatal("a full bucket has no token")
 		}
 	}
 	if ok, wait := take(); ok || wait != 2*time.Second {
@@ -614,12 +614,12 @@ func TestTokensRunOutComeBackAndRestWhileClosed(t *testing.T) {
 	if ok, _ := take(); !ok {
 		t.Error("it stays closed")
 	}
-	if _, _, err := u.Take(t.Context(), "nobody", wallet.CompleteCheckoutSession); err == nil {
-		t.Error("an account that is none has tokens")
+	if _, _, err := u.Take(t.Context(), "unknown", wallet.CompleteCheckoutSession); err == nil {
+		t.Error("an unknown account has tokens")
 	}
 }
 
-func TestATokenThatWasNotUsedIsReturned(t *testing.T) {
+func TestUnusedTokenIsReturned(t *testing.T) {
 	u := newUpdates(t)
 	u.Exec(`update walletsync.api_quota set burst = 1, per_second = 0.001, tokens = 1, refilled_at = $1 where account = 'main' and call = 'complete_checkout_session'`, u.Now)
 	for range 2 {
@@ -636,8 +636,8 @@ func TestATokenThatWasNotUsedIsReturned(t *testing.T) {
 	}
 }
 
-// Completions pause when several different Checkout Sessions in a row are refused,
-// and an answer ends the row.
+// Completions pause after several different Checkout Sessions in a row are refused. An
+// answer resets the count.
 func TestSeveralRefusedCheckoutSessionsPauseTheirCalls(t *testing.T) {
 	u := newUpdates(t)
 	u.Exec(`update walletsync.api_quota set refilled_at = $1`, u.Now)
@@ -655,11 +655,11 @@ func TestSeveralRefusedCheckoutSessionsPauseTheirCalls(t *testing.T) {
 	refuse("a", false)
 	refuse("b", false)
 	refuse("a", false)
-	b, err := u.Begin(t.Context(), of.ID, "checkout", session.Held{1}, time.Minute)
+	b, err := u.Begin(t.Context(), of.ID, "checkout", session.Lease{1}, time.Minute)
 	if err != nil || !b.Ours {
 		t.Fatal(b.Ours, err)
 	}
-	if _, err := u.Settle(t.Context(), session.Settlement{Attempt: b.Attempt, Held: session.Held{1}, Error: "open",
+	if _, err := u.Settle(t.Context(), session.Settlement{Attempt: b.Attempt, Lease: session.Lease{1}, Error: "open",
 		Answered: []wallet.Call{wallet.CompleteCheckoutSession}}); err != nil {
 		t.Fatal(err)
 	}
@@ -671,7 +671,7 @@ func TestSeveralRefusedCheckoutSessionsPauseTheirCalls(t *testing.T) {
 	}
 }
 
-func TestTokensAreNeverGivenTwice(t *testing.T) {
+func TestTokensAreTakenOnce(t *testing.T) {
 	u := newUpdates(t)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -695,7 +695,7 @@ func TestTokensAreNeverGivenTwice(t *testing.T) {
 	}
 }
 
-func TestOpenAttemptsComeWhenTheirTimeHasCome(t *testing.T) {
+func TestOpenReturnsAttemptsWhenTheyAreDue(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	openNow := func() int {
@@ -708,9 +708,9 @@ func TestOpenAttemptsComeWhenTheirTimeHasCome(t *testing.T) {
 	}
 	a := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1)).Attempt
 	if n := openNow(); n != 0 {
-		t.Errorf("%d while it is held", n)
+		t.Errorf("%d while it is leased", n)
 	}
-	u.settle(session.Settlement{Attempt: a, Held: pgtest.Token(1), Again: time.Minute})
+	u.settle(session.Settlement{Attempt: a, Lease: pgtest.Token(1), Again: time.Minute})
 	if n := openNow(); n != 0 {
 		t.Errorf("%d before its time", n)
 	}
@@ -727,7 +727,7 @@ func TestOpenAttemptsComeWhenTheirTimeHasCome(t *testing.T) {
 	}
 }
 
-func TestSessionNobodyReturnedFromExpiresAndIsRead(t *testing.T) {
+func TestSessionWithoutAReturnExpiresAndIsRead(t *testing.T) {
 	u := newUpdates(t)
 	s := u.StartSession(1)
 	left := func() []session.Left {
@@ -758,13 +758,13 @@ func TestSessionNobodyReturnedFromExpiresAndIsRead(t *testing.T) {
 	if got := left(); len(got) != 0 {
 		t.Errorf("again: %+v", got)
 	}
-	// A buyer who comes back all the same is told that it is too late.
+	// A later return of the buyer is refused.
 	if b := u.begin(1, pgtest.CheckoutOne, pgtest.Token(1)); b.Ours || !b.Refused {
 		t.Errorf("%+v", b)
 	}
 }
 
-func TestCompletionWithoutAReadSinceIsOwedOne(t *testing.T) {
+func TestCompletionWithoutALaterReadIsDue(t *testing.T) {
 	u := newUpdates(t)
 	u.StartSession(1)
 	a := u.complete(1, pgtest.CheckoutOne)
@@ -796,7 +796,7 @@ func TestCompletionWithoutAReadSinceIsOwedOne(t *testing.T) {
 	}
 }
 
-func TestChangeThatComesLaterIsNoted(t *testing.T) {
+func TestLaterChangeIsStored(t *testing.T) {
 	u := newUpdates(t)
 	u.permission("Chargeable", "Oldtown")
 	u.StartSession(1)

@@ -18,68 +18,68 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// API is what completing needs of Amazon Pay. Each call is one attempt.
+// API is the part of Amazon Pay that completion needs. Calls are not retried.
 type API interface {
 	GetCheckoutSession(ctx context.Context, id string) (*amazonpay.CheckoutSession, error)
 	CompleteCheckoutSession(ctx context.Context, id, idempotencyKey string) (*amazonpay.CheckoutSession, error)
 }
 
-// CompleterStore keeps attempts and the calls that are left.
+// CompleterStore stores attempts and the quota of calls.
 type CompleterStore interface {
-	// Take takes a token for one call. Without one, wait says when the next is
-	// there.
+	// Take takes a token for one call. If none is available, wait is the time until
+	// the next one.
 	Take(ctx context.Context, a wallet.AccountID, c wallet.Call) (ok bool, wait time.Duration, err error)
-	// Rest closes a bucket; zero: for a while that grows with each time.
+	// Rest pauses calls of kind c for d. If d is zero, each pause in a row is longer
+	// than the one before.
 	Rest(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error
-	// Refused notes that Amazon Pay refused a Checkout Session without a word of
-	// the key, and closes the bucket if several different ones in a row were
-	// refused. It reports whether it did.
+	// Refused stores that Amazon Pay refused a Checkout Session without blaming the
+	// key. If several different ones in a row were refused, it pauses the calls
+	// and returns true.
 	Refused(ctx context.Context, a wallet.AccountID, c wallet.Call, checkoutSession string) (bool, error)
-	// Return gives a token back that no call was made with, and closes the bucket.
+	// Return returns an unused token and pauses the calls.
 	Return(ctx context.Context, a wallet.AccountID, c wallet.Call, d time.Duration, why string) error
-	// Settle stores what came of working on an attempt and lets it go; a
-	// completion, and the end of one that stayed unclear, is wanted read in the
-	// same step. It reports false, and stores no outcome, if Held holds the
-	// attempt no more.
+	// Settle stores the result of work on an attempt and ends its lease. In the same
+	// transaction it requests a refresh after a completion, and after an attempt
+	// that ended without a clear outcome. It returns false and stores no outcome if
+	// another worker now has the lease.
 	Settle(ctx context.Context, s Settlement) (bool, error)
 }
 
-// Completer completes Checkout Sessions: the one piece of code for the buyer
-// who waits and for what was left open.
+// Completer completes Checkout Sessions, both while a buyer waits and later in the
+// reconciler.
 type Completer struct {
 	Store   CompleterStore
 	API     func(wallet.AccountID) (API, error)
 	Jitter  func() float64 // in [0, 1)
 	Metrics *telemetry.Metrics
-	// Pause is how long an account's calls rest when Amazon Pay refuses its key.
+	// Pause is how long an account's calls pause after Amazon Pay refuses its key.
 	Pause time.Duration
 }
 
-// failuresPerKey is after how many failures another idempotency key is taken if
-// the session is still open: Amazon may remember a 5xx under the first.
+// failuresPerKey is the number of failures after which another idempotency key is
+// used if the session is still open. Amazon may repeat a 5xx for the first key.
 const failuresPerKey = 3
 
-// idempotencyKey returns the nth key of a Checkout Session: 32 of A-Za-z0-9_-,
-// the most that Amazon takes, the same whoever asks.
+// idempotencyKey returns the nth key of a Checkout Session: 32 characters of
+// A-Za-z0-9_-, which is Amazon's limit. All workers compute the same key.
 func idempotencyKey(checkoutSession string, n int) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "walletsync complete %s %d", checkoutSession, n))
 	return base64.RawURLEncoding.EncodeToString(sum[:24])
 }
 
-// verdict is what an answer of Amazon's means for an attempt.
+// verdict is the meaning of Amazon's answer for an attempt.
 type verdict struct {
-	outcome Outcome // empty: not known yet
+	outcome Outcome // empty if not known yet
 	reason  string  // of a failure
-	look    bool    // Get Checkout Session must tell, or tells more
-	open    bool    // it was looked, and the session is still open
-	unnamed bool    // it was looked, and the session is completed, of no charge permission
-	other   bool    // it names another charge permission
+	look    bool    // call Get Checkout Session next
+	open    bool    // Get Checkout Session returned an open session
+	unnamed bool    // Get Checkout Session returned a completed session without charge permission
+	other   bool    // the session has another charge permission
 	newKey  bool    // the idempotency key cannot be used
-	// uncalled: the call could not be made, which is our own trouble.
+	// uncalled means that the call could not be made, because of an error of ours.
 	uncalled bool
-	// completedAt is the moment by which the change was made, by Amazon's clock,
-	// as the Timestamp of a notification would say: the answer's Date and a
-	// second.
+	// completedAt is the latest time of the change, by Amazon's clock, comparable
+	// with the Timestamp of a notification: the answer's Date plus one second.
 	completedAt time.Time
 	requestID   string
 }
@@ -94,8 +94,8 @@ const (
 	ReasonUnclear         = "no_outcome_within_a_day"
 )
 
-// judge says what Amazon's answer means. Looked says that it is one of Get
-// Checkout Session.
+// judge returns the verdict on Amazon's answer. looked means that it is the answer of
+// Get Checkout Session.
 func judge(id wallet.ChargePermissionID, got *amazonpay.CheckoutSession, err error, looked bool) verdict {
 	if err != nil {
 		return judgeError(err)
@@ -109,7 +109,7 @@ func judge(id wallet.ChargePermissionID, got *amazonpay.CheckoutSession, err err
 			v.look, v.unnamed = !looked, looked
 			return v
 		default:
-			// Whoever returned showed the session of somebody else.
+			// The browser returned with the Checkout Session of another buyer.
 			v.outcome, v.reason, v.other = OutcomeFailed, ReasonOtherPermission, true
 			return v
 		}
@@ -125,8 +125,8 @@ func judge(id wallet.ChargePermissionID, got *amazonpay.CheckoutSession, err err
 	return v
 }
 
-// judgeError says what a refusal means: the reason code first, then the class
-// of the status.
+// judgeError returns the verdict on an error. The reason code has precedence over the
+// status.
 func judgeError(err error) verdict {
 	v := verdict{requestID: responseOf(err).RequestID}
 	switch code := amazonpay.ReasonCode(err); {
@@ -149,7 +149,8 @@ func judgeError(err error) verdict {
 	return v
 }
 
-// reasonOf returns a reason code fit for a column and a log, or what stands for it.
+// reasonOf returns a reason code if it is safe for a column and a log, or else
+// without.
 func reasonOf(code, without string) string {
 	if code == "" || len(code) > 64 {
 		return without
@@ -169,25 +170,25 @@ func responseOf(err error) amazonpay.Response {
 	return amazonpay.Response{}
 }
 
-// settleTime bounds storing what came of an attempt. The calls end by so much
-// before the caller's context, and what is learnt when that has ended all the
-// same gets a second more: less than the runtime keeps for the answer.
+// settleTime limits storing the result of an attempt. The calls end settleTime before
+// the caller's deadline. A result that comes after the deadline gets one more
+// second, which is less than the runtime reserves for the answer.
 const settleTime = 5 * time.Second
 
-// Finish works on an attempt that held holds until it has an outcome, or until
-// patience is over; 0: one try. It returns the attempt as it then stands, and
-// false if somebody else holds it by now.
+// Finish tries to bring attempt a, leased with held, to an outcome. It retries until
+// timeout; with zero timeout it tries once. It returns the attempt as stored, and
+// false if another worker now has the lease.
 //
-// Every call costs a token of its bucket. No other path retries within an
+// Every call takes a token of its bucket. No other code retries within an
 // invocation.
-func (c *Completer) Finish(ctx context.Context, a Attempt, held Held, patience time.Duration) (Attempt, bool, error) {
-	calls, end := deadline.Within(ctx, patience, settleTime)
-	s := c.work(calls, a, held, patience)
+func (c *Completer) Finish(ctx context.Context, a Attempt, held Lease, timeout time.Duration) (Attempt, bool, error) {
+	calls, end := deadline.Within(ctx, timeout, settleTime)
+	s := c.work(calls, a, held, timeout)
 	end()
 	if s.Outcome == "" && a.Overdue {
 		s.Outcome, s.Reason = OutcomeFailed, ReasonUnclear
 	}
-	// What was learnt is stored even when the time is up.
+	// Store the result even after the deadline.
 	storing, cancel := deadline.Grace(ctx, settleTime, time.Second)
 	defer cancel()
 	ours, err := c.Store.Settle(storing, s)
@@ -197,28 +198,28 @@ func (c *Completer) Finish(ctx context.Context, a Attempt, held Held, patience t
 	log := zerolog.Ctx(ctx).With().Str("update_session", a.Session.String()).Str("checkout_session", a.CheckoutSession).Logger()
 	switch {
 	case !ours:
-		log.Warn().Msg("somebody else took the attempt over; what came of this try is dropped")
+		log.Warn().Msg("store outcome: another worker has the lease; the result of this try is dropped")
 		return s.Attempt, false, nil
 	case s.Outcome == "":
-		log.Warn().Str("error", s.Error).Int("failures", s.Failures).Msg("no clear outcome yet")
+		log.Warn().Str("error", s.Error).Int("failures", s.Failures).Msg("complete checkout session: no clear outcome yet")
 		return s.Attempt, true, nil
 	case s.Reason == ReasonNotFound:
-		// Amazon knows a session for 30 days, so this one was invented.
+		// Amazon keeps a session for 30 days, so this id was invented.
 		c.Metrics.Count(telemetry.SecurityEvents, 1, telemetry.Labels{Account: string(a.Account), Reason: "unknown_checkout_session"})
 		log.Error().Str("event", "security").Str("request_id", s.RequestID).Msg("Amazon Pay does not know the checkout session that was returned")
 	case s.Reason == ReasonOtherPermission:
 		c.Metrics.Count(telemetry.SecurityEvents, 1, telemetry.Labels{Account: string(a.Account), Reason: s.Reason})
 		log.Error().Str("event", "security").Str("request_id", s.RequestID).
-			Msg("the checkout session belongs to another charge permission than the update session's; nothing was acted upon")
+			Msg("checkout session refused: it belongs to another charge permission than the update session")
 	}
 	c.Metrics.Count(telemetry.UpdateEnded, 1, telemetry.Labels{Account: string(a.Account), Reason: string(s.Outcome)})
 	log.Info().Str("outcome", string(s.Outcome)).Str("reason", s.Reason).Str("request_id", s.RequestID).Msg("attempt ended")
 	return s.Attempt, true, nil
 }
 
-// work calls until there is an outcome or time is up.
-func (c *Completer) work(ctx context.Context, a Attempt, held Held, patience time.Duration) Settlement {
-	s := Settlement{Attempt: a, Held: held, Again: backoff(a.Failures)}
+// work calls Amazon Pay until there is an outcome or the time is up.
+func (c *Completer) work(ctx context.Context, a Attempt, held Lease, timeout time.Duration) Settlement {
+	s := Settlement{Attempt: a, Lease: held, Again: backoff(a.Failures)}
 	api, err := c.API(a.Account)
 	if err != nil {
 		s.Error = err.Error()
@@ -230,7 +231,7 @@ func (c *Completer) work(ctx context.Context, a Attempt, held Held, patience tim
 		if look {
 			call = wallet.GetCheckoutSession
 		}
-		if err := c.token(ctx, a.Account, call, patience > 0 && s.Outcome == ""); err != nil {
+		if err := c.token(ctx, a.Account, call, timeout > 0 && s.Outcome == ""); err != nil {
 			if s.Outcome == "" {
 				s.Error = err.Error()
 			}
@@ -248,7 +249,7 @@ func (c *Completer) work(ctx context.Context, a Attempt, held Held, patience tim
 			}
 			return s
 		case v.outcome != "" || s.Outcome != "":
-			// A cancelled session was looked at for its reason, if anything.
+			// The second call only fetched the reason of a cancelled session.
 			if v.outcome == "" {
 				return s
 			}
@@ -270,20 +271,20 @@ func (c *Completer) work(ctx context.Context, a Attempt, held Held, patience tim
 			s.Failures++
 			look = look && err != nil || s.Failures >= failuresPerKey
 		}
-		s.Error, s.Again = "Amazon Pay says that the session is still open", backoff(s.Failures)
+		s.Error, s.Again = "the session is still open at Amazon Pay", backoff(s.Failures)
 		if v.unnamed {
-			s.Error = "Amazon Pay says that the session is completed, and names no charge permission"
+			s.Error = "the session is completed at Amazon Pay, but has no charge permission"
 		}
 		if err != nil {
 			s.Error = err.Error()
 		}
-		if patience == 0 || !temporary(err) || !pause(ctx, c.wait(try, err)) {
+		if timeout == 0 || !temporary(err) || !pause(ctx, c.wait(try, err)) {
 			return s
 		}
 	}
 }
 
-// try makes one call and says what it means.
+// try makes one call and returns the verdict on its answer.
 func (c *Completer) try(ctx context.Context, api API, a Attempt, key int, look bool) (verdict, error) {
 	var got *amazonpay.CheckoutSession
 	var err error
@@ -310,7 +311,7 @@ func (c *Completer) try(ctx context.Context, api API, a Attempt, key int, look b
 	case throttled:
 		c.noted(ctx, a.Account, call, c.Store.Rest(note, a.Account, call, after, wallet.ReasonThrottled))
 	case amazonpay.WasNotCalled(err):
-		log.Error().Err(err).Str("account", string(a.Account)).Str("call", string(call)).Msg("the call could not be made; its token is returned")
+		log.Error().Err(err).Str("account", string(a.Account)).Str("call", string(call)).Msg("call not made; its token is returned")
 		c.noted(ctx, a.Account, call, c.Store.Return(note, a.Account, call, wallet.OwnPause, err.Error()))
 	case amazonpay.Misconfigured(err):
 		log.Error().Err(err).Str("account", string(a.Account)).Str("remedy", wallet.RemedyRefused).
@@ -325,23 +326,23 @@ func (c *Completer) try(ctx context.Context, api API, a Attempt, key int, look b
 			log.Error().Str("account", string(a.Account)).Str("remedy", wallet.RemedyRefused).Msg("the account's calls pause: " + wallet.ReasonRefused)
 		}
 	default:
-		log.Warn().Err(err).Str("call", string(call)).Msg("no success")
+		log.Warn().Err(err).Str("call", string(call)).Msg("complete checkout session: attempt failed")
 	}
 	return v, err
 }
 
-// noted logs that the outcome of a call could not be noted for the account.
+// noted logs an error of storing the outcome of a call for the account.
 func (c *Completer) noted(ctx context.Context, a wallet.AccountID, call wallet.Call, err error) {
 	if err != nil {
-		zerolog.Ctx(ctx).Error().Err(err).Str("account", string(a)).Str("call", string(call)).Msg("the bucket could not be closed")
+		zerolog.Ctx(ctx).Error().Err(err).Str("account", string(a)).Str("call", string(call)).Msg("pause calls: failed")
 	}
 }
 
-// errNoToken means that the quota is used up, or calls pause, and longer than the
-// buyer waits.
+// errNoToken means that the quota is used up, or that calls pause, for longer than the
+// buyer can wait.
 var errNoToken = errors.New("no call is left in walletsync's share of the quota, or the account's calls pause")
 
-// token takes a token, and waits for one if wait says so and there is time.
+// token takes a token. If wait is true it waits for one while there is time.
 func (c *Completer) token(ctx context.Context, a wallet.AccountID, call wallet.Call, wait bool) error {
 	for {
 		ok, after, err := c.Store.Take(ctx, a, call)
@@ -356,18 +357,17 @@ func (c *Completer) token(ctx context.Context, a wallet.AccountID, call wallet.C
 	}
 }
 
-// temporary reports whether the same call is worth making again while the buyer
-// waits. A key that is refused, or one that was used, is not a matter of time.
+// temporary reports whether a retry of the call may succeed while the buyer waits.
 func temporary(err error) bool {
 	return err != nil && (amazonpay.Temporary(err) || amazonpay.ReasonCode(err) == amazonpay.ReasonDuplicateIdempotencyKey)
 }
 
-// The waits between tries while a buyer waits: Amazon's own example begins with
-// 1, 2 and 4 s ("Error handling").
+// firstWait is the wait after the first try while a buyer waits. Amazon's own example
+// begins with 1, 2 and 4 s ("Error handling").
 const firstWait = time.Second
 
-// wait returns how long to wait after try n: what Amazon asked for, else
-// between half and all of a time that doubles.
+// wait returns how long to wait after try n: the time that Amazon requested, or
+// between 50 and 100 % of a time that doubles with each try.
 func (c *Completer) wait(n int, err error) time.Duration {
 	if after, throttled := amazonpay.Throttled(err); throttled && after > 0 {
 		return after
@@ -376,14 +376,14 @@ func (c *Completer) wait(n int, err error) time.Duration {
 	return d/2 + time.Duration(c.Jitter()*float64(d/2))
 }
 
-// backoff returns how long the reconciler leaves an attempt alone after n
-// failures: from its own period on, doubled each time, an hour at most.
+// backoff returns how long the reconciler waits before the next try after n failures:
+// a minute, doubled with each failure, at most an hour.
 func backoff(n int) time.Duration {
 	return min(time.Hour, time.Minute<<min(max(n-1, 0), 6))
 }
 
-// pause waits for d and reports whether it did: not if the context ends first,
-// or is going to.
+// pause waits for d. It returns false if the context ends before that; if the deadline
+// is too early, it returns at once.
 func pause(ctx context.Context, d time.Duration) bool {
 	if end, ok := ctx.Deadline(); ok && time.Until(end) <= d {
 		return false

@@ -25,7 +25,7 @@ const (
 
 var amazonsNow = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// said is one answer of Amazon's.
+// said is one answer of Amazon Pay.
 type said struct {
 	state, reason string // of the session
 	of            wallet.ChargePermissionID
@@ -33,8 +33,7 @@ type said struct {
 	took          time.Duration
 }
 
-// amazon gives its answers in turn, the last one without end, and notes what it
-// was asked.
+// amazon returns its answers in order, repeats the last one, and records the calls.
 type amazon struct {
 	t             *testing.T
 	complete, get []said
@@ -76,7 +75,7 @@ func (a *amazon) GetCheckoutSession(_ context.Context, id string) (*amazonpay.Ch
 	return a.next(&a.get)
 }
 
-// calls are the names of what was asked, without keys.
+// calls returns the names of the calls, without keys.
 func (a *amazon) calls() string {
 	var out []string
 	for _, c := range a.asked {
@@ -86,15 +85,15 @@ func (a *amazon) calls() string {
 	return strings.Join(out, " ")
 }
 
-// bucket is a store with a number of tokens; one more comes after each wait.
+// bucket is a store with a number of tokens. Each wait adds one.
 type bucket struct {
 	tokens  map[wallet.Call]int
 	wait    time.Duration
 	rests   []string
 	settled []Settlement
-	lost    bool // somebody else holds the attempt
+	lost    bool // another worker has the lease
 	refused []string
-	paused  bool // what Refused reports
+	paused  bool // the result of Refused
 }
 
 func (b *bucket) Take(_ context.Context, _ wallet.AccountID, c wallet.Call) (bool, time.Duration, error) {
@@ -142,20 +141,20 @@ var (
 	isGone    = said{err: refusal(404, "ResourceNotFound")}
 )
 
-// finished runs Finish with what Amazon says.
-func finished(t *testing.T, a *amazon, b *bucket, from Attempt, patience time.Duration) (Attempt, bool) {
+// finished runs Finish with Amazon's answers.
+func finished(t *testing.T, a *amazon, b *bucket, from Attempt, timeout time.Duration) (Attempt, bool) {
 	t.Helper()
 	a.t = t
 	c := &Completer{Store: b, Jitter: func() float64 { return 0 }, Pause: time.Minute, API: func(wallet.AccountID) (API, error) { return a, nil }}
 	from.Account, from.ChargePermission, from.CheckoutSession = "main", permission, checkout
-	got, ours, err := c.Finish(t.Context(), from, Held{1}, patience)
+	got, ours, err := c.Finish(t.Context(), from, Lease{1}, timeout)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return got, ours
 }
 
-func TestEveryAnswerOfAmazonsHasItsOutcome(t *testing.T) {
+func TestEveryAnswerOfAmazonHasAnOutcome(t *testing.T) {
 	for _, c := range []struct {
 		name          string
 		complete, get []said
@@ -165,14 +164,14 @@ func TestEveryAnswerOfAmazonsHasItsOutcome(t *testing.T) {
 	}{
 		{"completed", []said{completed}, nil, OutcomeCompleted, "", "complete"},
 		{"completed, for another charge permission", []said{another}, nil, OutcomeFailed, ReasonOtherPermission, "complete"},
-		{"completed, and only a look tells for which", []said{{state: "Completed"}}, []said{completed}, OutcomeCompleted, "", "complete get"},
+		{"completed, and only the second call returns the charge permission", []said{{state: "Completed"}}, []said{completed}, OutcomeCompleted, "", "complete get"},
 		{"completed, in another case", []said{{state: "Completed", of: "s01-0000000-0000001"}}, nil, OutcomeCompleted, "", "complete"},
-		{"completed, a look tells for another", []said{{state: "Completed"}}, []said{another}, OutcomeFailed, ReasonOtherPermission, "complete get"},
+		{"completed, and the second call returns another charge permission", []said{{state: "Completed"}}, []said{another}, OutcomeFailed, ReasonOtherPermission, "complete get"},
 		{"completed, for none", []said{{state: "Completed"}}, []said{{state: "Completed"}}, "", "", "complete get"},
 		{"completed, for none, and not to be looked at", []said{{state: "Completed"}}, []said{broken}, "", "", "complete get"},
 		{"cancelled by the buyer", []said{{err: refusal(422, "CheckoutSessionCanceled")}}, []said{cancelled}, OutcomeFailed, "BuyerCanceled", "complete get"},
 		{"cancelled, as a 400", []said{{err: refusal(400, "CheckoutSessionCanceled")}}, []said{{state: "Canceled", reason: "Declined"}}, OutcomeFailed, "Declined", "complete get"},
-		{"cancelled, and nobody knows why", []said{{err: refusal(422, "CheckoutSessionCanceled")}}, []said{broken}, OutcomeFailed, "CheckoutSessionCanceled", "complete get"},
+		{"cancelled without a known reason", []said{{err: refusal(422, "CheckoutSessionCanceled")}}, []said{broken}, OutcomeFailed, "CheckoutSessionCanceled", "complete get"},
 		{"cancelled, as an answer", []said{{state: "Canceled", reason: "Expired"}}, nil, OutcomeFailed, "Expired", "complete"},
 		{"ended before, completed", []said{isEnded}, []said{completed}, OutcomeCompleted, "", "complete get"},
 		{"ended before, cancelled", []said{isEnded}, []said{cancelled}, OutcomeFailed, "BuyerCanceled", "complete get"},
@@ -211,8 +210,8 @@ func TestEveryAnswerOfAmazonsHasItsOutcome(t *testing.T) {
 	}
 }
 
-// Amazon keeps a Checkout Session for 30 days, so what it does not know was
-// invented; what a buyer cancelled was not.
+// Amazon keeps a Checkout Session for 30 days, so an unknown one was invented. A
+// cancelled one was not.
 func TestUnknownCheckoutSessionIsASecurityEvent(t *testing.T) {
 	for name, c := range map[string]struct {
 		says said
@@ -228,7 +227,7 @@ func TestUnknownCheckoutSessionIsASecurityEvent(t *testing.T) {
 		a := &amazon{t: t, complete: []said{c.says}}
 		m := telemetry.NewMetrics(&out, "checkout-return", time.Now)
 		f := &Completer{Store: &bucket{}, Jitter: func() float64 { return 0 }, Metrics: m, API: func(wallet.AccountID) (API, error) { return a, nil }}
-		if _, _, err := f.Finish(t.Context(), Attempt{Account: "main", ChargePermission: permission, CheckoutSession: checkout}, Held{1}, 0); err != nil {
+		if _, _, err := f.Finish(t.Context(), Attempt{Account: "main", ChargePermission: permission, CheckoutSession: checkout}, Lease{1}, 0); err != nil {
 			t.Fatal(err)
 		}
 		m.Flush()
@@ -253,12 +252,12 @@ func TestBuyerWaitsForAmazonToRecover(t *testing.T) {
 			t.Errorf("took %s", took)
 		}
 		if len(b.rests) != 1 || b.rests[0] != "main complete_checkout_session 0s" {
-			t.Errorf("the bucket was not closed after a 429: %v", b.rests)
+			t.Errorf("calls do not pause after a 429: %v", b.rests)
 		}
 	})
 }
 
-func TestPatienceEndsTheTries(t *testing.T) {
+func TestTimeoutEndsTheRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		a, b := &amazon{complete: []said{{err: broken.err, took: 2 * time.Second}}, get: []said{{err: broken.err, took: 2 * time.Second}}}, &bucket{}
@@ -272,9 +271,9 @@ func TestPatienceEndsTheTries(t *testing.T) {
 	})
 }
 
-func TestEveryCallCostsAToken(t *testing.T) {
+func TestEveryCallTakesAToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// One token: the first call has it, the second waits for another.
+		// The first call takes the only token. The second waits for another.
 		a := &amazon{complete: []said{broken, completed}}
 		b := &bucket{tokens: map[wallet.Call]int{wallet.CompleteCheckoutSession: 1}, wait: 3 * time.Second}
 		start := time.Now()
@@ -282,7 +281,7 @@ func TestEveryCallCostsAToken(t *testing.T) {
 		if took := time.Since(start); got.Outcome != OutcomeCompleted || took != 3500*time.Millisecond {
 			t.Errorf("%q after %s", got.Outcome, took)
 		}
-		// None, and the buyer does not wait that long.
+		// No token comes before the buyer's timeout.
 		a, b = &amazon{}, &bucket{tokens: map[wallet.Call]int{wallet.CompleteCheckoutSession: 0}, wait: time.Minute}
 		if got, _ := finished(t, a, b, Attempt{}, 10*time.Second); got.Outcome != "" || got.Failures != 0 || len(a.asked) != 0 {
 			t.Errorf("%+v, %v", got, a.asked)
@@ -290,7 +289,7 @@ func TestEveryCallCostsAToken(t *testing.T) {
 	})
 }
 
-func TestReasonIsNotWaitedFor(t *testing.T) {
+func TestFetchOfTheReasonDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		a := &amazon{complete: []said{{err: refusal(422, "CheckoutSessionCanceled")}}}
@@ -302,26 +301,26 @@ func TestReasonIsNotWaitedFor(t *testing.T) {
 	})
 }
 
-func TestAnotherKeyAfterThreeFailuresIfTheSessionIsStillOpen(t *testing.T) {
+func TestNewKeyAfterThreeFailuresIfTheSessionIsOpen(t *testing.T) {
 	from := Attempt{Progress: Progress{Key: 0, Failures: 3}}
 	a, b := &amazon{get: []said{isOpen}, complete: []said{broken}}, &bucket{}
 	got, _ := finished(t, a, b, from, 0)
 	if a.calls() != "get complete" || a.asked[1] != "complete "+idempotencyKey(checkout, 1) || got.Key != 1 || got.Failures != 1 {
 		t.Errorf("%v, %+v", a.asked, got)
 	}
-	// What a remembered 5xx hid is found.
+	// The second call finds the outcome behind a repeated 5xx.
 	a, b = &amazon{get: []said{completed}}, &bucket{}
 	if got, _ := finished(t, a, b, from, 0); got.Outcome != OutcomeCompleted || a.calls() != "get" {
 		t.Errorf("%v, %+v", a.asked, got)
 	}
-	// While it cannot be looked at, the key stays.
+	// The key stays while Get Checkout Session fails.
 	a, b = &amazon{get: []said{broken}}, &bucket{}
 	if got, _ := finished(t, a, b, from, 0); got.Key != 0 || got.Failures != 4 || a.calls() != "get" {
 		t.Errorf("%v, %+v", a.asked, got)
 	}
 }
 
-func TestKeyThatWasUsedForSomethingElseIsLeft(t *testing.T) {
+func TestDuplicateKeyIsReplaced(t *testing.T) {
 	a, b := &amazon{complete: []said{{err: refusal(400, "DuplicateIdempotencyKey")}, completed}}, &bucket{}
 	synctest.Test(t, func(t *testing.T) {
 		got, _ := finished(t, a, b, Attempt{}, 10*time.Second)
@@ -331,7 +330,7 @@ func TestKeyThatWasUsedForSomethingElseIsLeft(t *testing.T) {
 	})
 }
 
-func TestWhatStaysUnclearForADayHasFailed(t *testing.T) {
+func TestAttemptWithoutOutcomeFailsAfterADay(t *testing.T) {
 	a, b := &amazon{complete: []said{broken}}, &bucket{}
 	got, _ := finished(t, a, b, Attempt{Overdue: true}, 0)
 	if got.Outcome != OutcomeFailed || b.settled[0].Reason != ReasonUnclear {
@@ -343,14 +342,14 @@ func TestWhatStaysUnclearForADayHasFailed(t *testing.T) {
 	}
 }
 
-func TestWhoeverLostTheAttemptSaysNothing(t *testing.T) {
+func TestLostLeaseReportsNoOutcome(t *testing.T) {
 	a, b := &amazon{complete: []said{completed}}, &bucket{lost: true}
 	if _, ours := finished(t, a, b, Attempt{}, 0); ours {
 		t.Error("ours")
 	}
 }
 
-func TestKeyRefusedRestsTheCall(t *testing.T) {
+func TestRefusedKeyPausesTheCalls(t *testing.T) {
 	a, b := &amazon{complete: []said{{err: refusal(401, "InvalidRequestSignature")}}}, &bucket{}
 	got, _ := finished(t, a, b, Attempt{}, 10*time.Second)
 	if a.calls() != "complete" || len(b.rests) != 1 || b.rests[0] != "main complete_checkout_session 1m0s" || len(b.refused) != 0 || got.Failures != 1 {
@@ -358,8 +357,8 @@ func TestKeyRefusedRestsTheCall(t *testing.T) {
 	}
 }
 
-// A Checkout Session that is refused backs off on its own: the account's calls
-// pause only when several different ones are.
+// A refused Checkout Session has its own back-off. The account's calls pause only if
+// several different ones are refused.
 func TestObjectRefusedBacksOff(t *testing.T) {
 	a, b := &amazon{complete: []said{{err: refusal(403, "")}}}, &bucket{}
 	got, _ := finished(t, a, b, Attempt{Progress: Progress{Failures: 1}}, 10*time.Second)
@@ -371,11 +370,11 @@ func TestObjectRefusedBacksOff(t *testing.T) {
 	}
 }
 
-// Trouble of our own before the call costs the attempt nothing.
-func TestCallThatCannotBeMadeCostsNothing(t *testing.T) {
-	for _, patience := range []time.Duration{0, 10 * time.Second} {
+// An error of ours before the call does not count as a failure of the attempt.
+func TestCallThatCannotBeMadeReturnsItsToken(t *testing.T) {
+	for _, timeout := range []time.Duration{0, 10 * time.Second} {
 		a, b := &amazon{complete: []said{{err: amazonpay.NotCalled(errors.New("no secret"))}}}, &bucket{}
-		got, ours := finished(t, a, b, Attempt{Progress: Progress{Failures: 2}}, patience)
+		got, ours := finished(t, a, b, Attempt{Progress: Progress{Failures: 2}}, timeout)
 		if !ours || got.Outcome != "" || got.Failures != 2 || a.calls() != "complete" || b.settled[0].Error == "" {
 			t.Errorf("%+v, %v", b.settled, a.asked)
 		}
@@ -383,7 +382,7 @@ func TestCallThatCannotBeMadeCostsNothing(t *testing.T) {
 			t.Errorf("%v", b.rests)
 		}
 	}
-	// Nor does it hide an outcome that is known.
+	// It does not hide a known outcome either.
 	a := &amazon{complete: []said{{err: refusal(422, "CheckoutSessionCanceled")}}, get: []said{{err: amazonpay.NotCalled(errors.New("no secret"))}}}
 	b := &bucket{}
 	if got, _ := finished(t, a, b, Attempt{}, 0); got.Outcome != OutcomeFailed || b.settled[0].Error != "" || b.settled[0].Reason != "CheckoutSessionCanceled" {
@@ -391,7 +390,7 @@ func TestCallThatCannotBeMadeCostsNothing(t *testing.T) {
 	}
 }
 
-func TestAnswersShowThatTheKeyIsGood(t *testing.T) {
+func TestAnswersConfirmTheKey(t *testing.T) {
 	for name, c := range map[string]struct {
 		complete, get []said
 		want          string
@@ -429,7 +428,7 @@ func TestAnotherBuyersSessionIsASecurityEvent(t *testing.T) {
 	a, b := &amazon{t: t, complete: []said{another}}, &bucket{}
 	c := &Completer{Store: b, Jitter: func() float64 { return 0 }, API: func(wallet.AccountID) (API, error) { return a, nil }}
 	ctx := zerolog.New(&log).WithContext(t.Context())
-	if _, _, err := c.Finish(ctx, Attempt{Account: "main", ChargePermission: permission, CheckoutSession: checkout}, Held{1}, 0); err != nil {
+	if _, _, err := c.Finish(ctx, Attempt{Account: "main", ChargePermission: permission, CheckoutSession: checkout}, Lease{1}, 0); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(log.String(), `"event":"security"`) || !strings.Contains(log.String(), checkout) {
@@ -463,7 +462,7 @@ type owed struct {
 }
 
 func (o *owed) Open(context.Context, wallet.AccountID, int) ([]Open, error) { return o.open, nil }
-func (o *owed) Begin(_ context.Context, id ID, cs string, _ Held, _ time.Duration) (Begun, error) {
+func (o *owed) Begin(_ context.Context, id ID, cs string, _ Lease, _ time.Duration) (Begun, error) {
 	return Begun{Found: true, Ours: o.ours, Attempt: Attempt{Account: "main", ChargePermission: permission, Session: id, CheckoutSession: cs}}, nil
 }
 func (o *owed) Left(context.Context, wallet.AccountID, int) ([]Left, error) { return o.left, o.leftErr }
@@ -476,7 +475,7 @@ func (o *owed) NoteStored(context.Context, wallet.AccountID) error {
 	return nil
 }
 
-func TestReconcilerEndsWhatWasLeftOpen(t *testing.T) {
+func TestReconcilerFinishesOpenUpdates(t *testing.T) {
 	expired := Left{Session: ID{2}, Account: "main", ChargePermission: permission, Expired: true}
 	for _, c := range []struct {
 		name  string
@@ -492,7 +491,7 @@ func TestReconcilerEndsWhatWasLeftOpen(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := &amazon{t: t, complete: []said{completed}}
-			u := &Unfinished{Store: &c.store, Most: 10, NewHeld: func() Held { return Held{1} },
+			u := &Unfinished{Store: &c.store, Limit: 10, NewLease: func() Lease { return Lease{1} },
 				Completer: &Completer{Store: &c.store, Jitter: func() float64 { return 0 }, API: func(wallet.AccountID) (API, error) { return a, nil }}}
 			if err := u.Do(t.Context(), "main"); (err != nil) != c.err {
 				t.Error(err)
@@ -504,7 +503,7 @@ func TestReconcilerEndsWhatWasLeftOpen(t *testing.T) {
 	}
 }
 
-// silent is an Amazon Pay that takes calls and never answers.
+// silent is an Amazon Pay that never answers.
 type silent struct{}
 
 func (silent) GetCheckoutSession(ctx context.Context, _ string) (*amazonpay.CheckoutSession, error) {
@@ -517,8 +516,8 @@ func (silent) CompleteCheckoutSession(ctx context.Context, _, _ string) (*amazon
 	return nil, ctx.Err()
 }
 
-// held is a store that notes how much time there is to store an outcome. Where it
-// hangs it never answers.
+// held is a store that records how much time is left to store an outcome. With hangs
+// it never answers.
 type held struct {
 	bucket
 	hangs bool
@@ -535,17 +534,17 @@ func (h *held) Settle(ctx context.Context, s Settlement) (bool, error) {
 	return h.bucket.Settle(ctx, s)
 }
 
-// TestASilentAmazonLeavesTimeToStoreTheAttempt: whoever waits, and however long
-// it would, the calls end while what they came to can be stored; and if the store
-// is silent, too, the caller still has time to answer.
-func TestASilentAmazonLeavesTimeToStoreTheAttempt(t *testing.T) {
+// TestSilentAmazonLeavesTimeToStoreTheAttempt: the calls end early
+// enough to store their result, for every caller and timeout. If the store does not
+// answer either, the caller still has time to answer.
+func TestSilentAmazonLeavesTimeToStoreTheAttempt(t *testing.T) {
 	const s = time.Second
 	for _, c := range []struct {
-		budget, patience, calls, store time.Duration
+		budget, timeout, calls, store time.Duration
 	}{
 		{26 * s, 10 * s, 10 * s, 5 * s}, // checkout-return
 		{26 * s, 25 * s, 21 * s, 5 * s},
-		{13 * s, 0, 8 * s, 5 * s}, // the reconciler's least turn
+		{13 * s, 0, 8 * s, 5 * s}, // the least time of the reconciler
 		{4 * s, 10 * s, 2 * s, 2 * s},
 	} {
 		for _, hangs := range []bool{false, true} {
@@ -554,13 +553,13 @@ func TestASilentAmazonLeavesTimeToStoreTheAttempt(t *testing.T) {
 				defer cancel()
 				store, began := &held{hangs: hangs}, time.Now()
 				completer := &Completer{Store: store, Jitter: func() float64 { return 0 }, API: func(wallet.AccountID) (API, error) { return silent{}, nil }}
-				_, _, err := completer.Finish(ctx, Attempt{Account: "main", ChargePermission: permission, CheckoutSession: checkout}, Held{1}, c.patience)
+				_, _, err := completer.Finish(ctx, Attempt{Account: "main", ChargePermission: permission, CheckoutSession: checkout}, Lease{1}, c.timeout)
 				want := c.calls
 				if hangs {
 					want += c.store
 				}
 				if took := time.Since(began); took != want || store.left != c.store || (err != nil) != hangs {
-					t.Errorf("of %v with a patience of %v it took %v, of which %v to store: %v", c.budget, c.patience, took, store.left, err)
+					t.Errorf("of %v with a timeout of %v it took %v, of which %v to store: %v", c.budget, c.timeout, took, store.left, err)
 				}
 			})
 		}

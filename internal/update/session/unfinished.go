@@ -10,66 +10,65 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// UnfinishedStore finds what was left open.
+// UnfinishedStore finds updates that buyers left open.
 type UnfinishedStore interface {
 	CompleterStore
-	// Open returns attempts without a clear outcome that nobody works on.
-	Open(ctx context.Context, a wallet.AccountID, most int) ([]Open, error)
-	// Begin is that of a return.
-	Begin(ctx context.Context, id ID, checkoutSession string, held Held, d time.Duration) (Begun, error)
-	// Left returns what a read is owed to.
-	Left(ctx context.Context, a wallet.AccountID, most int) ([]Left, error)
-	// WantLeft wants that read, and ends the session if it expired.
+	// Open returns attempts without an outcome that are not leased.
+	Open(ctx context.Context, a wallet.AccountID, limit int) ([]Open, error)
+	// Begin leases an attempt, see update.ReturnStore.
+	Begin(ctx context.Context, id ID, checkoutSession string, held Lease, d time.Duration) (Begun, error)
+	// Left returns the updates that are due for a refresh.
+	Left(ctx context.Context, a wallet.AccountID, limit int) ([]Left, error)
+	// WantLeft requests that refresh, and ends the session if it expired.
 	WantLeft(ctx context.Context, l Left) error
-	// NoteStored notes of the completions of the last day when their change was
-	// stored, whoever stored it.
+	// NoteStored stores, for the completions of the last day, when their change was
+	// stored.
 	NoteStored(ctx context.Context, a wallet.AccountID) error
 }
 
-// Open names an attempt.
+// Open identifies an attempt without an outcome.
 type Open struct {
 	Session         ID
 	CheckoutSession string
 }
 
-// Unfinished is the reconciler's duty to end what was left open: returns without
-// a clear outcome, sessions that nobody has returned from, completions with no
-// read since.
+// Unfinished is the reconciler's duty for updates that buyers left open: returns
+// without an outcome, sessions without a return, and completions with no read since.
 type Unfinished struct {
 	Store     UnfinishedStore
 	Completer *Completer
-	NewHeld   func() Held
-	// Most is how many of each kind a run takes for an account.
-	Most int
+	NewLease  func() Lease
+	// Limit limits the updates of each kind in one run for an account.
+	Limit int
 }
 
-// leastTime is the time without which no further attempt is begun: a call, and
-// storing what came of it.
+// leastTime is the time that must be left to begin another attempt: for one call and
+// for storing its result.
 const leastTime = 2 * settleTime
 
-// holdOne is how long one attempt is held: two calls, and storing.
+// holdOne is the lease of one attempt. Two calls and storing the result fit.
 const holdOne = 30 * time.Second
 
-// Name is that of the reconciler's duty.
+// Name returns the name of the duty.
 func (u *Unfinished) Name() string { return "updates" }
 
-// Do does what is due for an account. It goes on after an error: what failed is
-// due again at the next run. What it marks wanted needs a wake-up, which is for
-// who calls to send. The calls to Amazon Pay come last, and take the time that ctx
-// leaves.
+// Do processes the unfinished updates of an account. It continues after an error,
+// because the next run retries. The caller must send a wake-up for the refreshes
+// that Do requests. The calls to Amazon Pay come last and use the time that is left
+// until the deadline of ctx.
 func (u *Unfinished) Do(ctx context.Context, a wallet.AccountID) error {
 	var failed []error
-	left, err := u.Store.Left(ctx, a, u.Most)
+	left, err := u.Store.Left(ctx, a, u.Limit)
 	failed = append(failed, err)
 	for _, l := range left {
 		err := u.Store.WantLeft(ctx, l)
 		failed = append(failed, err)
 		if err == nil {
-			zerolog.Ctx(ctx).Info().Str("update_session", l.Session.String()).Bool("expired", l.Expired).Msg("a read was owed to it")
+			zerolog.Ctx(ctx).Info().Str("update_session", l.Session.String()).Bool("expired", l.Expired).Msg("scheduled refresh for unfinished update")
 		}
 	}
 	failed = append(failed, u.Store.NoteStored(ctx, a))
-	open, err := u.Store.Open(ctx, a, u.Most)
+	open, err := u.Store.Open(ctx, a, u.Limit)
 	failed = append(failed, err)
 	for i, o := range open {
 		if end, bounded := ctx.Deadline(); i > 0 && bounded && time.Until(end) < leastTime {
@@ -80,12 +79,12 @@ func (u *Unfinished) Do(ctx context.Context, a wallet.AccountID) error {
 	return errors.Join(failed...)
 }
 
-// finish makes one try to bring an attempt to its outcome.
+// finish tries once to bring an attempt to its outcome.
 func (u *Unfinished) finish(ctx context.Context, o Open) error {
-	held := u.NewHeld()
+	held := u.NewLease()
 	b, err := u.Store.Begin(ctx, o.Session, o.CheckoutSession, held, holdOne)
 	if err != nil || !b.Ours {
-		return err // the buyer came back, and holds it
+		return err // another request has the lease, because the buyer came back
 	}
 	_, _, err = u.Completer.Finish(ctx, b.Attempt, held, 0)
 	return err

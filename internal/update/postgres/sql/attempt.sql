@@ -1,9 +1,9 @@
--- checkout-return: a Checkout Session has come back. One that is there already, of this session or of another, stays as it is.
--- None is added after the session's end, or beyond the limit.
+-- checkout-return: add an attempt for a returned Checkout Session. An existing attempt, of this session or another, stays the
+-- same. No attempt is added after the session's end or beyond the limit.
 -- $1 session, $2 Checkout Session, $3 limit, $4 now (null: the clock). Locks: the new row, after its session's, which makes the
 -- count exact. Indexes: the primary keys, update_attempts_of_one.
--- One that is seen is not inserted: an insert next to an update of the same row waits for it, and may be waited for by it.
--- What the session's lock does not exclude is a first return by two sessions at once, and that is what the conflict is for.
+-- The statement does not insert an attempt that it sees, because an insert beside an update of the same row could deadlock
+-- with it. "on conflict" covers a first return by two sessions at once, which the session's lock does not exclude.
 insert into walletsync.update_attempts (account, checkout_session, update_session, returned_at)
 select s.account, $2::text, s.id, t.now
 from walletsync.update_sessions s, (select coalesce($4::timestamptz, clock_timestamp()) as now) t

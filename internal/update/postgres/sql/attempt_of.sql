@@ -1,5 +1,5 @@
--- An attempt as it stands. $1 account (null: that of the session $3), $2 Checkout Session, $3 session, $4 now (null: the clock).
--- Overdue: Amazon's 24 hours are over, and an hour.
+-- One attempt. $1 account (null: that of the session $3), $2 Checkout Session, $3 session, $4 now (null: the clock).
+-- Overdue is true 25 hours after the return: Amazon's 24 hours and one more.
 -- Locks: none. Index: the primary key.
 select a.account, s.charge_permission, a.update_session::text, a.checkout_session, a.returned_at, coalesce(a.outcome, ''),
        a.completed_at, a.key, a.failures, coalesce(a.held::text, ''),

@@ -1,4 +1,4 @@
--- checkout-return: the buyer is back without a Checkout Session. The session has failed, unless an attempt says more.
+-- checkout-return: the buyer is back without a Checkout Session. The session has failed, unless an attempt has another outcome.
 -- $1 session, $2 reason, $3 now (null: the clock). Locks: update_sessions. Index: the primary key.
 update walletsync.update_sessions s set
     returned_at = coalesce(s.returned_at, t.now),

@@ -1,4 +1,4 @@
--- update-start: a new update session. Made again after an unknown outcome it changes nothing.
+-- update-start: a new update session. A repetition after an unknown outcome changes nothing.
 -- $1 id, $2 account, $3 charge permission, $4 what it updates, $5 product type, $6 locale, $7 start URL, $8 return to,
 -- $9 details, $10 expires at, $11 now (null: the clock). Locks: the new row.
 insert into walletsync.update_sessions

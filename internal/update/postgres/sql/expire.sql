@@ -1,4 +1,4 @@
--- reconciler: a session that nobody has returned from by its end.
+-- reconciler: mark a session that ended without a return as expired.
 -- $1 id, $2 now (null: the clock). Locks: update_sessions. Index: the primary key.
 update walletsync.update_sessions s set state = 'expired', ended_at = t.now
 from (select coalesce($2::timestamptz, clock_timestamp()) as now) t

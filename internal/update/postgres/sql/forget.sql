@@ -1,8 +1,8 @@
--- walletsync reconciler: forget update sessions that ended so long ago, of which no return is taken and no attempt is worked on
--- any more (two days after the last return), with their attempts, the oldest first. Kept are those that let erased data be stored again: after a restore they tell which erasures
--- stand (restored_standing.sql).
+-- reconciler: delete update sessions that ended at least $2 ago, with their attempts, the oldest first. They accept no more
+-- returns, and no worker has their attempts (two days after the last return). Sessions that lifted an erasure are kept: after
+-- a restore they show which erasures still stand (restored_standing.sql).
 -- $1 account, $2 seconds, $3 limit, $4 now (null: the clock). Locks: update_sessions, the oldest first, and their attempts;
--- another run's are skipped. Indexes: update_sessions_ended, update_attempts_of_one, charge_permission_changes_of_one.
+-- rows locked by another run are skipped. Indexes: update_sessions_ended, update_attempts_of_one, charge_permission_changes_of_one.
 with t as materialized (
     select coalesce($4::timestamptz, clock_timestamp()) as now
 )

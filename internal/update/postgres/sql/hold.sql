@@ -1,6 +1,6 @@
--- checkout-return: hold the attempt, unless it has its outcome, somebody holds it, it was tried a moment ago, or it is of
--- another session; and note in the session that the buyer is back. Held again by the same token it stays held, so that the
--- trip can be repeated. A reload makes no call before the back-off of the last try is over: the reload is the browser's choice.
+-- checkout-return: lease the attempt, unless it has its outcome, is leased, is not due for its next try, or belongs to
+-- another session; and store in the session that the buyer is back. The same token keeps its lease, so that the statement can
+-- be repeated. A reload of the page makes no call before the back-off of the last try is over.
 -- $1 session, $2 Checkout Session, $3 token, $4 seconds, $5 now (null: the clock).
 -- Locks: update_attempts and update_sessions, both under the session's lock. Index: the primary keys.
 with t as materialized (

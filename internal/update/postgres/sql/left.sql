@@ -1,7 +1,7 @@
--- reconciler: what a read is owed to, and why. Sessions that nobody has returned from by their end (whether Amazon updates
--- without a completion is not known), and completions of the last day with no read since, unless one is wanted.
--- $1 account, $2 most of each, $3 now (null: the clock). Locks: none. Indexes: update_sessions_started, update_attempts_completed, the
--- primary keys. Amazon's times are compared with Amazon's alone.
+-- reconciler: updates that are due for a refresh. Sessions that expired without a return (it is not known whether Amazon
+-- updates without a completion), and completions of the last day with no read since, unless a refresh is pending.
+-- $1 account, $2 limit of each kind, $3 now (null: the clock). Locks: none. Indexes: update_sessions_started, update_attempts_completed, the
+-- primary keys. Amazon's times are compared only with Amazon's.
 (select s.id::text, s.account, s.charge_permission, true as expired, null::timestamptz as completed_at
  from walletsync.update_sessions s
  where s.account = $1::text and s.state = 'started' and s.expires_at <= coalesce($3::timestamptz, clock_timestamp())

@@ -1,6 +1,6 @@
--- walletsync update: the buyer has completed an update, so what was erased before it may be stored again. Read_at goes with
--- the tombstone: what was read meanwhile covers nothing, since it was not stored whole.
--- $1 account, $2 charge permission, $3 Checkout Session. Who came back before the erasure lifts nothing. Locks: the row of
+-- walletsync update: the buyer has completed an update, so data erased before it may be stored again. This clears read_at
+-- with the erasure marker, because reads in between were not stored completely.
+-- $1 account, $2 charge permission, $3 Checkout Session. A return before the erasure does not lift it. Locks: the row of
 -- refreshes. Indexes: the primary keys.
 update walletsync.refreshes r set erased_at = null, read_at = null
 where r.account = $1::text and r.id = $2::text

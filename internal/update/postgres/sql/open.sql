@@ -1,6 +1,6 @@
--- reconciler: attempts without a clear outcome that nobody works on: of each charge permission the one left alone longest,
--- then of each the next. So a buyer who brings many holds no other buyer's back.
--- $1 account, $2 limit, $3 now (null: the clock). Locks: none; each is held before it is worked on. Indexes:
+-- reconciler: attempts without an outcome that are not leased. First the longest waiting attempt of each charge permission,
+-- then the next of each, so that a buyer with many attempts does not delay other buyers.
+-- $1 account, $2 limit, $3 now (null: the clock). Locks: none; each is leased before the work on it. Indexes:
 -- update_attempts_open, whose rows are few, and the sessions' primary key.
 select a.update_session::text, a.checkout_session
 from (

@@ -1,4 +1,4 @@
--- update-start: what is stored of a charge permission, for each account that has it.
+-- update-start: the stored charge permission, once for each account that has it.
 -- $1 charge permission. Locks: none. Index: the primary key, once for each account.
 select c.account, c.type, c.followed, r.gone_at is not null, coalesce(c.state, ''),
        coalesce(c.shipping_name, c.shipping_line1, c.shipping_line2, c.shipping_line3, c.shipping_city, c.shipping_county, c.shipping_district,

@@ -1,6 +1,6 @@
--- Store what came of working on an attempt, and let it go; only its holder does. The session is locked before.
+-- Store the result of work on an attempt and end its lease, if $3 is the token of the lease. The session is locked before.
 -- $1 account, $2 Checkout Session, $3 token, $4 outcome (null: none yet), $5 reason, $6 completed at, $7 request id, $8 key,
--- $9 failures, $10 error, $11 seconds until the reconciler may look, $12 now (null: the clock).
+-- $9 failures, $10 error, $11 seconds until the next try of the reconciler, $12 now (null: the clock).
 -- Locks: update_attempts and update_sessions, both under the session's lock. Index: the primary keys, update_attempts_of_one.
 with t as materialized (
     select coalesce($12::timestamptz, clock_timestamp()) as now

@@ -1,4 +1,4 @@
--- checkout-return: what may be shown of a completed attempt, and that it is shown now: the newest change of each facet, once.
+-- checkout-return: return the newest change of each facet of a completed attempt once, and store that it has been shown.
 -- $1 account, $2 Checkout Session, $3 now (null: the clock).
 -- Locks: update_attempts. Indexes: primary keys, charge_permission_changes_of_one.
 with a as materialized (

@@ -1,6 +1,6 @@
--- Note when the change that an attempt brought was stored, whoever stored it: the first change of address or payment method
--- since the session was created, or since that of the attempt before it in the same session.
--- $1 account, $2 Checkout Session of the attempt (null: all that ended less than a day ago), $3 now (null: the clock).
+-- Store when the change of an attempt was stored: the first change of address or payment method since the session was
+-- created, or since the change of the previous attempt in the same session.
+-- $1 account, $2 Checkout Session of the attempt (null: all attempts that ended less than a day ago), $3 now (null: the clock).
 -- Locks: update_attempts, in key order, under no other lock. Indexes: the primary key, update_attempts_completed,
 -- charge_permission_changes_of_one.
 with a as materialized (

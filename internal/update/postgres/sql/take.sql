@@ -1,6 +1,6 @@
--- A token for one call, outside of the refresh.
+-- Take a token for one call, outside of the refresh.
 -- $1 account, $2 call, $3 now (null: the clock). Locks: the quota row, whose clock is read after its lock.
--- Never negative, and none while the bucket is closed.
+-- The tokens are never negative. There are none while the calls pause.
 update walletsync.api_quota q
 set (tokens, refilled_at, granted, last_grant) = (
     select b.tokens - g.n, t.now, q.granted + g.n, g.n

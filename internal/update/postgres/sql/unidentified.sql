@@ -1,5 +1,5 @@
--- checkout-return: the buyer is back, and with which Checkout Session is not known; so the outcome is not known either. The
--- state stays, and the read that was requested before is counted, up to the limit.
+-- checkout-return: the buyer is back, but the Checkout Session and therefore the outcome are unknown. The state stays the
+-- same. Count the requested read, up to the limit.
 -- $1 session, $2 limit, $3 now (null: the clock). Locks: update_sessions. Index: the primary key.
 update walletsync.update_sessions s set
     returned_at = coalesce(s.returned_at, t.now),
