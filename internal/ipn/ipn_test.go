@@ -86,7 +86,7 @@ func (down) RoundTrip(*http.Request) (*http.Response, error) { return nil, error
 const unfetched = `{"Type":"Notification","MessageId":"m","TopicArn":"` + topic + `","Message":"{}","Timestamp":"2026-02-03T04:05:06.000Z",
 	"SignatureVersion":"2","Signature":"AAAA","SigningCertURL":"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0.pem"}`
 
-func TestTheDoor(t *testing.T) {
+func TestEndpointAnswersByPathTopicAndSignature(t *testing.T) {
 	forged := failing(t, strings.Replace(unfetched, "sns.eu-west-1.amazonaws.com", "sns.eu-west-1.amazonaws.com.example.com", 1))
 	for _, c := range []struct {
 		name   string
