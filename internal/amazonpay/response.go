@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Response tells of the HTTP response that something came in.
+// Response describes the HTTP response in which an object arrived.
 type Response struct {
 	StatusCode int
 

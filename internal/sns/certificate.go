@@ -218,8 +218,8 @@ type slot[V any] struct {
 	used  uint64
 }
 
-func newCache[V any](most int) *cache[V] {
-	return &cache[V]{max: most, slots: make(map[string]*slot[V])}
+func newCache[V any](limit int) *cache[V] {
+	return &cache[V]{max: limit, slots: make(map[string]*slot[V])}
 }
 
 func (c *cache[V]) get(key string) (v V, ok bool) {

@@ -20,8 +20,8 @@ const (
 	reasonConfirmUnavailable     = "confirmation_unavailable"
 )
 
-// failure is every error of Open and Confirm. Its text holds nothing of a
-// message but the host of a foreign certificate URL.
+// failure is every error of Open and Confirm. Its text quotes nothing of
+// a message but the host of a refused certificate URL.
 type failure struct {
 	reason string
 	err    error
@@ -35,8 +35,8 @@ func fail(reason, format string, args ...any) error {
 }
 
 // Forged reports whether err is final: the message is malformed or too large,
-// its signature is not SNS's, or its certificate is on a foreign host, is not
-// fit or was not valid when the message was sent.
+// its signature is not SNS's, or its certificate is on an unexpected host, is
+// unsuitable or was not valid when the message was sent.
 func Forged(err error) bool {
 	switch Reason(err) {
 	case reasonMalformed, reasonTooLarge, reasonSignature, reasonCertificateURL, reasonCertificate, reasonCertificateTime:

@@ -70,15 +70,15 @@ const (
 	Panics              Metric = "Panics"              // alarm: invocations that panicked
 )
 
-// Labels tell the counts of one metric apart. They must come from short, fixed
+// Labels distinguish the counts of one metric. They must come from short, fixed
 // lists: each combination is a metric of its own to CloudWatch, and is paid for.
 type Labels struct {
 	Account string // as the configuration names it
 	Reason  string
 }
 
-// maxSeries bounds the combinations of labels that a process tells apart.
-// What comes later is counted under the reason Other.
+// maxSeries bounds the combinations of labels that a process counts
+// separately. Later ones are counted under the reason Other.
 const maxSeries = 200
 
 // Other stands for reasons that are no short word, or one too many.

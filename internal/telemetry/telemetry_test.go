@@ -55,7 +55,7 @@ func TestReleaseAndCommitAreTold(t *testing.T) {
 		log := NewLogger(&out, "f", zerolog.InfoLevel, at)
 		log.Info().Send()
 		line := lines(t, &out)[0]
-		if told, _ := line["commit"].(string); UserAgent() != c.agent || line["version"] != c.version || told != c.commit {
+		if logged, _ := line["commit"].(string); UserAgent() != c.agent || line["version"] != c.version || logged != c.commit {
 			t.Errorf("%+v: %q, and %v in the log", c, UserAgent(), line)
 		}
 	}

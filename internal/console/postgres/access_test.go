@@ -93,8 +93,8 @@ func TestAnExportIsLoggedForEachChargePermissionAndASearchForNone(t *testing.T) 
 	}
 }
 
-// Whoever cannot be told is let in nowhere: the page is refused.
-func TestALineOfNobodyIsAnError(t *testing.T) {
+// The page is refused if the access log cannot name the user.
+func TestAccessWithoutSubjectOrRoleIsAnError(t *testing.T) {
 	u := pgtest.New(t)
 	for name, by := range map[string]view.Identity{"no subject": {Role: view.RoleAct}, "no role": {Subject: "u-1"}} {
 		if err := u.LogAccess(t.Context(), by, opened("main", pgtest.PermissionTwo)); err == nil {
