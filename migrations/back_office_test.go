@@ -219,7 +219,7 @@ func TestReadersCanReadTheContractAndNothingElse(t *testing.T) {
 }
 
 // TestTheMigratorSaysWhatItMayNot migrates as a role that may create no roles,
-// as a merchant's administrator may well have it: only the back-office's readers
+// as a merchant's administrator may well have it: only the back office's readers
 // have to wait for an administrator.
 func TestTheMigratorSaysWhatItMayNot(t *testing.T) {
 	o, err := pg.FromEnvironment(os.Getenv)

@@ -17,7 +17,7 @@ import (
 	"walletsync/internal/amazonpay/merchant"
 )
 
-// Config says whose API is called and how. Region, PublicKeyID, PrivateKey,
+// Config is the account and environment of a client, and how it connects. Region, PublicKeyID, PrivateKey,
 // HTTPClient and (unless the key id names it) Environment are required.
 type Config struct {
 	Region Region
@@ -276,7 +276,7 @@ func (c *Client) send(ctx context.Context, req call) error {
 	// Read to the end, so that the connection can be used again.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		// The status says enough, should the body be broken or too large.
+		// The status is enough if the body is broken or too large.
 		e := &Error{StatusCode: resp.StatusCode, Response: response}
 		e.ReasonCode, e.Message = decodeError(body)
 		e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), cmp.Or(response.Date, c.now()))

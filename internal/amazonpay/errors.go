@@ -221,8 +221,8 @@ var errTooLarge = errors.New("the response is too large")
 // transportError is a call without a whole answer.
 type transportError struct{ err error }
 
-// Error is silent about errors that it does not know: those that net/http makes
-// of a malformed response quote it.
+// Error does not quote unknown errors: those of net/http about a malformed
+// response contain parts of it.
 func (e *transportError) Error() string {
 	switch {
 	case errors.Is(e.err, context.DeadlineExceeded):

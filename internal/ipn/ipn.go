@@ -112,8 +112,8 @@ func rawNotification(body []byte) bool {
 // is recorded; it holds XML, and nothing is done with it.
 const oldKind = "OLD_VERSION"
 
-// parse reads a verified message of an account. A reason that is not empty says
-// why it cannot be acted upon.
+// parse reads a verified message of an account. If it cannot be processed, the
+// reason is not empty.
 //
 // The ids in a notification decide, not its NotificationVersion: a wrong guess
 // costs one call. Only a notification without an id that has the old kind's data
@@ -238,7 +238,7 @@ func WakeMessage(w wallet.Wake) Message {
 	return Message{V: version, Kind: KindWake, Account: w.Account, At: w.At}
 }
 
-// divertedMessage writes a verified message that cannot be acted upon. The
+// divertedMessage writes a verified message that cannot be processed. The
 // account is empty if it came without a path and its topic belongs to none.
 func divertedMessage(a wallet.AccountID, m sns.Message, reason string, arrived time.Time) Message {
 	d := Message{V: version, Kind: KindUnreadable, Account: a, MessageID: m.ID, Published: m.Timestamp.UTC(), Arrived: arrived.UTC(),

@@ -166,8 +166,8 @@ func (w *Worker) verify(ctx context.Context, deliveries []Delivery) []verified {
 	return out
 }
 
-// add puts one delivery into the batch, or says why it must come again, or the
-// reason for which it never can be processed.
+// add puts one delivery into the batch. Otherwise it returns why the delivery must
+// be retried, or the reason for which it can never be processed.
 func (w *Worker) add(ctx context.Context, b *wallet.Batch, d Delivery, v verified) (retry string, account wallet.AccountID, reason string) {
 	if v.envelope {
 		return w.addEnvelope(ctx, b, d, v)

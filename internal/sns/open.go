@@ -111,7 +111,7 @@ func NewOpener(options Options) *Opener {
 }
 
 // Open returns the message that the envelope holds, if Amazon SNS signed it. It
-// asks the network for a certificate that it does not have yet. An error is
+// fetches a certificate that it does not have yet. An error is
 // either Forged or Unavailable.
 func (o *Opener) Open(ctx context.Context, envelope []byte) (Message, error) {
 	if len(envelope) > o.maxMessage {

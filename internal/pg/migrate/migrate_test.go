@@ -515,7 +515,7 @@ func TestAStepMakesWayForThoseWhoWaitBehindIt(t *testing.T) {
 		return one[int](t, db, `select count(*)::int from pg_stat_activity where datname = current_database() and application_name = 'walletsync migrator' and wait_event_type = 'Lock'`) == 1
 	})
 	do(t, db, `select from walletsync.charge_permissions`) // returns while the dump goes on
-	until(t, "the step to be tried again", func() bool { return strings.Contains(log.String(), "it made way, and is tried again") })
+	until(t, "the step to be tried again", func() bool { return strings.Contains(log.String(), "gave up, will retry") })
 	do(t, dump, `commit`)
 	o := <-ended
 	if o.err != nil || o.done.To != o.done.Known {
@@ -588,7 +588,7 @@ func TestErrorsSayWhatToDoAndNothingElse(t *testing.T) {
 		{"no such database", with(database, func(u *url.URL) { u.Path = "/none" }), late, []string{"3D000", "check the URL"}},
 		{"a role with no rights", with(database, func(u *url.URL) { u.User = url.UserPassword("migrate_plain", "hunter2") }), late,
 			[]string{"create schema walletsync", "42501", "grant create on database"}},
-		{"no time", held, soon, []string{"the time was up", "migrate by hand"}},
+		{"no time", held, soon, []string{"time-out", "migrate by hand"}},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), c.within)
 		_, err := Run(ctx, c.url, "", accounts)
