@@ -341,7 +341,7 @@ func TestPaymentStatesSayWhatTheBuyerMustDo(t *testing.T) {
 	}
 }
 
-func TestFreshnessUpdatesAndMoneyAreTold(t *testing.T) {
+func TestFreshnessUpdatesAndRefundNotificationsAreShown(t *testing.T) {
 	db := migrated(t)
 	seed(t, db)
 	exec(t, db, `set role walletsync_reader`)

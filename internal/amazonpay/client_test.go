@@ -631,7 +631,7 @@ func TestMessageOfARefusalIsBounded(t *testing.T) {
 	}
 }
 
-func TestErrorTellsWhatAmazonSaid(t *testing.T) {
+func TestErrorHasAmazonsReasonAndMessage(t *testing.T) {
 	c := newClient(t, nil, func(*http.Request) (*http.Response, error) {
 		a := refusal(429, "TooManyRequests")
 		a.Header.Set("x-amz-pay-request-id", "r-1")

@@ -65,7 +65,7 @@ type Databases interface {
 	// Sweepable and Heard are the reconciler's, for the database that the functions
 	// use.
 	Sweepable(context.Context, wallet.AccountID) (reconcile.Sweepable, error)
-	Heard(ctx context.Context, account wallet.AccountID, patience time.Duration) (reconcile.Heard, error)
+	Heard(ctx context.Context, account wallet.AccountID, gracePeriod time.Duration) (reconcile.Heard, error)
 }
 
 // Doctor checks one configuration.

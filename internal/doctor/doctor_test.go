@@ -70,7 +70,7 @@ func TestARefusedSignInOfIAMHasARemedyOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestOldCertificatesOfRDSAreTold(t *testing.T) {
+func TestOldCertificatesOfRDSAreReported(t *testing.T) {
 	built := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		url  string
@@ -100,7 +100,7 @@ func TestOldCertificatesOfRDSAreTold(t *testing.T) {
 	}
 }
 
-func TestWhatAmazonAnswersTellsWhatToDo(t *testing.T) {
+func TestEachAnswerOfAmazonHasItsRemedy(t *testing.T) {
 	answer := func(status int, code string) (amazonpay.Response, error) {
 		r := amazonpay.Response{StatusCode: status}
 		return r, &amazonpay.Error{StatusCode: status, ReasonCode: code, Message: "…", Response: r}
@@ -161,7 +161,7 @@ func TestWhoOpensUpdateSessions(t *testing.T) {
 	}
 }
 
-func TestOurPageIsToldFromAnothers(t *testing.T) {
+func TestOurPageIsDistinguishedFromAnothers(t *testing.T) {
 	html := "text/html; charset=utf-8"
 	for _, c := range []struct {
 		name string
@@ -180,7 +180,7 @@ func TestOurPageIsToldFromAnothers(t *testing.T) {
 	}
 }
 
-func TestTheDoorIsToldFromAnothers(t *testing.T) {
+func TestOurIPNEndpointIsDistinguishedFromAnothers(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		got  reply

@@ -489,7 +489,7 @@ func repeated(t *testing.T, line string) string {
 	return ""
 }
 
-func TestALineTellsWhatBecameOfADelivery(t *testing.T) {
+func TestLogLineHasTheOutcomeOfADelivery(t *testing.T) {
 	lines := func(w *world) (all []map[string]any) {
 		for line := range strings.Lines(w.logs.String()) {
 			var m map[string]any

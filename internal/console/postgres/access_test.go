@@ -23,7 +23,7 @@ func opened(account wallet.AccountID, id wallet.ChargePermissionID) view.Access 
 	return view.Access{Account: account, ChargePermissions: []wallet.ChargePermissionID{id}, What: "opened"}
 }
 
-func TestTheAccessLogTellsWhoOpenedARecord(t *testing.T) {
+func TestTheAccessLogHasWhoOpenedARecord(t *testing.T) {
 	u := pgtest.New(t)
 	clerk := view.Identity{Subject: "u-1", Name: "Carla Clerk", Role: view.RoleRead, CSRF: "token"}
 	program := view.Identity{Subject: "reports", Role: view.RoleAct}

@@ -132,7 +132,7 @@ func TestASearchFindsWhatBeginsWithTheTerm(t *testing.T) {
 		{"and the state", view.ByName, "anna", wallet.NonChargeable, []string{annabel}},
 		{"family name in Japanese", view.ByName, "山", "", []string{taro}},
 		{"given name in Japanese", view.ByName, "太郎", "", []string{taro}},
-		{"wildcards are letters", view.ByName, `100%_\`, "", []string{percent}},
+		{"wildcards are plain characters", view.ByName, `100%_\`, "", []string{percent}},
 		{"a wildcard alone", view.ByName, `%`, "", nil},
 		{"e-mail address", view.ByEmail, "anna.mueller@example.com", "", []string{anna}},
 		{"its beginning", view.ByEmail, "MUELLER@", "", []string{muller}},
@@ -414,7 +414,7 @@ func TestCountingGoesOnAfterAnInterruption(t *testing.T) {
 	}
 }
 
-func TestTheOverviewTellsHowItStands(t *testing.T) {
+func TestTheOverviewShowsTheCurrentState(t *testing.T) {
 	s := newShop(t)
 	id := s.buyer("main", "Anna", "", "", "Chargeable")
 	s.change(1, s.now.Add(-time.Minute), time.Second)

@@ -654,7 +654,7 @@ func TestIdleSessionsOfTheFunctionsEnd(t *testing.T) {
 	}
 }
 
-func TestWhatTheServerQuotesIsNotToldOn(t *testing.T) {
+func TestValuesThatTheServerQuotesAreNotPassedOn(t *testing.T) {
 	for code, says := range map[string]string{
 		"22P02": "a stored value does not fit (SQLSTATE 22P02); the server's log has the row",
 		"23514": "Jane Doe (SQLSTATE 23514); the server's log has the row", // names the constraint alone

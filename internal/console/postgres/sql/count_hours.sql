@@ -3,7 +3,7 @@
 -- Locks: the account's newest rows of hours, under no other lock; two at once wait for one another at the first row.
 -- Indexes: primary keys, notifications_processed, refreshes_failing, of which no more than a thousand are counted,
 -- refreshes_longest. Changes are found by position, from where the first of these hours began; the limit, which no quota
--- lets come true, tells the planner to follow the index, and so does that of one notification.
+-- lets come true, makes the planner follow the index, and so does that of one notification.
 with t as materialized (
     select coalesce($2::timestamptz, clock_timestamp()) as now
 ), known as materialized (
