@@ -219,7 +219,7 @@ func TestReadersCanReadTheContractAndNothingElse(t *testing.T) {
 }
 
 // TestTheMigratorSaysWhatItMayNot migrates as a role that may create no roles,
-// as a merchant's administrator may well have it: only the back-office's readers
+// as a merchant's administrator may well have it: only the back office's readers
 // have to wait for an administrator.
 func TestTheMigratorSaysWhatItMayNot(t *testing.T) {
 	o, err := pg.FromEnvironment(os.Getenv)
@@ -341,7 +341,7 @@ func TestPaymentStatesSayWhatTheBuyerMustDo(t *testing.T) {
 	}
 }
 
-func TestFreshnessUpdatesAndMoneyAreTold(t *testing.T) {
+func TestFreshnessUpdatesAndRefundNotificationsAreShown(t *testing.T) {
 	db := migrated(t)
 	seed(t, db)
 	exec(t, db, `set role walletsync_reader`)

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// follow does the work for the next changes, and tells how many there were.
+// follow does the work for the next changes and returns their number.
 func follow(ctx context.Context, db *pgx.Conn) (n int, err error) {
 	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 		var cursor, position int64

@@ -44,12 +44,12 @@ func main() {
 		accounts[i] = ipn.Account{ID: a.ID, MerchantID: a.MerchantID, Topics: a.Topics}
 	}
 	receiver := &ipn.Receiver{
-		Accounts: accounts,
-		Opener:   sns.NewOpener(sns.Options{HTTPClient: c.Trust.Client(sns.NewHTTPClient)}),
-		Doors:    c.IPNPathSecrets(config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)),
-		Queue:    &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL},
-		Metrics:  metrics,
-		Now:      time.Now,
+		Accounts:    accounts,
+		Opener:      sns.NewOpener(sns.Options{HTTPClient: c.Trust.Client(sns.NewHTTPClient)}),
+		PathSecrets: c.IPNPathSecrets(config.NewSecrets(secretsmanager.NewFromConfig(aws), time.Now)),
+		Queue:       &queue.Queue{Client: sqs.NewFromConfig(aws), URL: c.QueueURL},
+		Metrics:     metrics,
+		Now:         time.Now,
 	}
 	awslambda.Start(log, metrics, awslambda.HTTPOrSNS(receiver.Handler(), receiver.Record))
 }

@@ -17,7 +17,7 @@ import (
 	"walletsync/internal/amazonpay/merchant"
 )
 
-// Config says whose API is called and how. Region, PublicKeyID, PrivateKey,
+// Config is the account and environment of a client, and how it connects. Region, PublicKeyID, PrivateKey,
 // HTTPClient and (unless the key id names it) Environment are required.
 type Config struct {
 	Region Region
@@ -47,7 +47,7 @@ type Config struct {
 	// UserAgent is sent with each request, unsigned; empty means "walletsync".
 	UserAgent string
 
-	// Now tells the time for signatures and durations; nil means time.Now.
+	// Now returns the time for signatures and durations; nil means time.Now.
 	Now func() time.Time
 }
 
@@ -67,14 +67,14 @@ type Client struct {
 // about 3 kB.
 const maxResponse = 1 << 20
 
-// plain reports whether s has 1 to most letters, digits and others given.
-func plain(s string, most int, others string) bool {
+// plain reports whether s has 1 to limit characters, each a-z, A-Z, 0-9 or in others.
+func plain(s string, limit int, others string) bool {
 	for _, r := range s {
 		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(others, r) {
 			return false
 		}
 	}
-	return s != "" && len(s) <= most
+	return s != "" && len(s) <= limit
 }
 
 // New returns a client, or an error that says which setting is wrong.
@@ -177,7 +177,7 @@ func (c *Client) GetCheckoutSession(ctx context.Context, id string) (*CheckoutSe
 //
 // That the buyer cancelled is the error [ReasonCheckoutSessionCanceled]. One of
 // [ReasonInvalidCheckoutSessionStatus] means that the session is completed or
-// cancelled already: GetCheckoutSession tells which. After an error that is
+// already cancelled: GetCheckoutSession returns which. After an error that is
 // [Temporary] it is not known whether Amazon acted.
 func (c *Client) CompleteCheckoutSession(ctx context.Context, id, idempotencyKey string) (*CheckoutSession, error) {
 	return c.checkoutSession(ctx, call{
@@ -276,7 +276,7 @@ func (c *Client) send(ctx context.Context, req call) error {
 	// Read to the end, so that the connection can be used again.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		// The status says enough, should the body be broken or too large.
+		// The status is enough if the body is broken or too large.
 		e := &Error{StatusCode: resp.StatusCode, Response: response}
 		e.ReasonCode, e.Message = decodeError(body)
 		e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), cmp.Or(response.Date, c.now()))
@@ -310,7 +310,7 @@ func (c *Client) request(ctx context.Context, req call, now time.Time) (*http.Re
 	}
 	if req.idempotencyKey != nil {
 		signed = append(signed, header{"x-amz-pay-idempotency-key", *req.idempotencyKey})
-		// Tells net/http, and no one else, that the request may be sent again
+		// Makes net/http, without sending the header, retry the request
 		// when a kept connection turns out to have been closed.
 		r.Header["Idempotency-Key"] = []string{}
 	}

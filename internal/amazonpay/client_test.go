@@ -178,29 +178,29 @@ func TestKeysInBothEncodingsAreParsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"nothing":          "",
-		"not PEM":          "MIIEvQ",
-		"public key":       block("PUBLIC KEY", public),
-		"ECDSA":            block("PRIVATE KEY", ec),
-		"1024 bits":        block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(weak)),
-		"wrong label":      block("RSA PRIVATE KEY", pkcs8),
-		"broken PKCS#8":    block("PRIVATE KEY", pkcs8[:len(pkcs8)-1]),
-		"broken PKCS#1":    block("RSA PRIVATE KEY", []byte{0x30, 0}),
-		"encrypted PKCS#8": block("ENCRYPTED PRIVATE KEY", pkcs8),
-		"encrypted PKCS#1": "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
-		"two keys":         plain8 + plain1,
-		"cut off":          plain8[:len(plain8)/2],
-		"no BEGIN":         strings.TrimPrefix(plain8, "-----BEGIN PRIVATE KEY-----"),
-		"two labels":       strings.Replace(plain8, "END PRIVATE", "END RSA PRIVATE", 1),
-		"a changed letter": strings.Replace(plain8, "M", "*", 1),
-		"a lost letter":    strings.Replace(plain8, "MII", "MI", 1),
-		"text after":       plain8 + "and more",
+		"nothing":             "",
+		"not PEM":             "MIIEvQ",
+		"public key":          block("PUBLIC KEY", public),
+		"ECDSA":               block("PRIVATE KEY", ec),
+		"1024 bits":           block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(weak)),
+		"wrong label":         block("RSA PRIVATE KEY", pkcs8),
+		"broken PKCS#8":       block("PRIVATE KEY", pkcs8[:len(pkcs8)-1]),
+		"broken PKCS#1":       block("RSA PRIVATE KEY", []byte{0x30, 0}),
+		"encrypted PKCS#8":    block("ENCRYPTED PRIVATE KEY", pkcs8),
+		"encrypted PKCS#1":    "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+		"two keys":            plain8 + plain1,
+		"cut off":             plain8[:len(plain8)/2],
+		"no BEGIN":            strings.TrimPrefix(plain8, "-----BEGIN PRIVATE KEY-----"),
+		"two labels":          strings.Replace(plain8, "END PRIVATE", "END RSA PRIVATE", 1),
+		"a changed character": strings.Replace(plain8, "M", "*", 1),
+		"a lost character":    strings.Replace(plain8, "MII", "MI", 1),
+		"text after":          plain8 + "and more",
 	} {
 		got, err := ParsePrivateKey([]byte(text))
 		if err == nil || got != nil {
 			t.Errorf("%s: accepted", name)
 		} else if len(text) > 100 && strings.Contains(err.Error(), text[60:80]) || strings.Contains(err.Error(), "illegal base64") {
-			t.Errorf("%s: the error tells the key: %v", name, err)
+			t.Errorf("%s: the error contains the key: %v", name, err)
 		}
 	}
 }
@@ -606,7 +606,7 @@ func TestErrorsHoldNothingOfAResponseButCodeAndMessage(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if !strings.Contains(err.Error(), "get charge permission "+permissionID) {
-			t.Errorf("%s: the error does not tell the call: %v", name, err)
+			t.Errorf("%s: the error does not name the call: %v", name, err)
 		}
 	}
 }
@@ -631,7 +631,7 @@ func TestMessageOfARefusalIsBounded(t *testing.T) {
 	}
 }
 
-func TestErrorTellsWhatAmazonSaid(t *testing.T) {
+func TestErrorHasAmazonsReasonAndMessage(t *testing.T) {
 	c := newClient(t, nil, func(*http.Request) (*http.Response, error) {
 		a := refusal(429, "TooManyRequests")
 		a.Header.Set("x-amz-pay-request-id", "r-1")

@@ -7,10 +7,9 @@
 // account's quota. ([net/http] itself repeats a request, unchanged, when the
 // server closed a kept connection before it answered.)
 //
-// A call that fails says why by its error; [NotFound], [Throttled],
-// [Misconfigured], [KeyRefused], [ObjectRefused] and [Temporary] answer what
-// callers ask of it, and [errors.As] with an [*Error] gives all that Amazon
-// said. Errors hold ids, statuses and Amazon's own reason code and message,
+// [NotFound], [Throttled], [Misconfigured], [KeyRefused], [ObjectRefused] and
+// [Temporary] classify the error of a failed call; [errors.As] with an [*Error]
+// gives the details of Amazon's response. Errors hold ids, statuses and Amazon's own reason code and message,
 // never anything else of a response, so they are fit for logs.
 //
 // Members of a response are read one by one. One of an unexpected form is empty

@@ -38,7 +38,7 @@ type Error struct {
 	Err error
 }
 
-// Error tells status, reason code, message and request id.
+// Error returns status, reason code, message and request id as text.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "HTTP status %d", e.StatusCode)
@@ -97,7 +97,7 @@ func Throttled(err error) (retryAfter time.Duration, ok bool) {
 	return e.RetryAfter, true
 }
 
-// Misconfigured reports whether an operator must act before any call of the
+// Misconfigured reports whether someone must change the configuration before any call of the
 // account can succeed: the key or its signature was refused, Amazon wants
 // another version of TLS, or the host's certificate is not trusted.
 func Misconfigured(err error) bool {
@@ -171,7 +171,7 @@ func status(err error) int {
 }
 
 // statusOf gives each documented reason code its status (Amazon Pay API, "Error
-// handling"). The reason code is what Amazon tells callers to decide on.
+// handling"). Amazon asks callers to decide on the reason code.
 var statusOf = map[string]int{
 	"AmazonRejected":                    422,
 	"AmountMismatch":                    409,
@@ -221,8 +221,8 @@ var errTooLarge = errors.New("the response is too large")
 // transportError is a call without a whole answer.
 type transportError struct{ err error }
 
-// Error is silent about errors that it does not know: those that net/http makes
-// of a malformed response quote it.
+// Error does not quote unknown errors: those of net/http about a malformed
+// response contain parts of it.
 func (e *transportError) Error() string {
 	switch {
 	case errors.Is(e.err, context.DeadlineExceeded):

@@ -37,7 +37,7 @@ func Example() {
 	case amazonpay.Misconfigured(err):
 		fmt.Println("the key or its signature was refused: an operator must act")
 	case amazonpay.Temporary(err):
-		fmt.Println("later it may succeed; Throttled tells how much later")
+		fmt.Println("later it may succeed; Throttled returns how much later")
 	case err != nil:
 		log.Fatal(err)
 	default:

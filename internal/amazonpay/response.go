@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Response tells of the HTTP response that something came in.
+// Response describes the HTTP response in which an object arrived.
 type Response struct {
 	StatusCode int
 
@@ -176,8 +176,8 @@ func (s *CheckoutSession) UnmarshalJSON(b []byte) error {
 // null, or unreadable.
 type Time struct{ time.Time }
 
-// A response without the id that was asked for says nothing of the object,
-// however well-formed: {} must not empty what is known of it.
+// A response without the requested id is not about the object, however
+// well-formed: {} must not empty what is stored.
 var errOtherID = errors.New("the response is not about the object asked for")
 
 func decodeChargePermission(body []byte, id string, r Response) (*ChargePermission, error) {

@@ -26,8 +26,8 @@ import (
 	"time"
 )
 
-// net/http reads HTTPS_PROXY once, so what depends on it runs in a process of
-// its own: this one again, told by the variable to make a call.
+// net/http reads HTTPS_PROXY once, so these tests run in a child process
+// of the same binary, which the variable makes make a call.
 const callVariable = "AMAZONPAY_TEST_CALL"
 
 func TestMain(m *testing.M) {
@@ -126,7 +126,7 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 		calls.Wait()
 	}
 	// The transport may start one for a call that then gets another's, but it
-	// does not start them anew for each round.
+	// does not start new ones for each round.
 	if n := connections.Load(); n < inFlight || n > inFlight+5 {
 		t.Errorf("%d connections for 5 rounds of %d calls", n, inFlight)
 	}

@@ -104,7 +104,7 @@ func TestHTTPEventsThatAreNotFit(t *testing.T) {
 	}
 }
 
-func TestSNSRecordsReachTheDoorAsTheyCame(t *testing.T) {
+func TestSNSRecordsReachTheReceiverUnchanged(t *testing.T) {
 	const record = `{"Type": "Notification",  "Subject": null, "SigningCertUrl":"u"}`
 	body := json.RawMessage(`{"Records":[{"EventSource":"aws:sns","Sns":` + record + `}]}`)
 	var got []string

@@ -69,12 +69,12 @@ func FuzzBatch(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var told []string
+		var reported []string
 		for _, failure := range answer.(events.SQSEventResponse).BatchItemFailures {
-			told = append(told, failure.ItemIdentifier)
+			reported = append(reported, failure.ItemIdentifier)
 		}
-		if !slices.Equal(given, told) {
-			t.Errorf("failed %q, told %q", given, told)
+		if !slices.Equal(given, reported) {
+			t.Errorf("failed %q, reported %q", given, reported)
 		}
 	})
 }

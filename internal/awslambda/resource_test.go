@@ -154,7 +154,7 @@ func TestResponsesGoToCloudFormationOnly(t *testing.T) {
 			t.Errorf("%s in %s: %v, ran %v, %d answers", c.url, c.region, err, ran, len(b.got))
 		}
 		if err != nil && strings.Contains(err.Error(), "Signature") {
-			t.Errorf("%v tells a signed URL", err)
+			t.Errorf("%v contains a signed URL", err)
 		}
 	}
 }

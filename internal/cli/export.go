@@ -46,7 +46,7 @@ CSV follows RFC 4180. A =, +, - or @ at the beginning of a text, or after a
 separator or a quote in it, gets an apostrophe in front, so that no spreadsheet
 runs the text as a formula (OWASP, "CSV Injection"); telephone numbers such as +44…
 get one too. Within JSON they are escaped. --verbatim leaves both out, for
-programs. Null is an empty cell; JSON Lines tell the two apart.
+programs. Null is an empty cell; JSON Lines keep the two distinct.
 
 --output writes to a temporary file and renames it when complete; its mode is 0600.
 A program that reads standard output slowly keeps the database from cleaning up

@@ -36,7 +36,7 @@ type parts struct {
 	asked   []string
 	rows    map[string][]view.Row // by kind of search
 	next    view.Cursor
-	letters []view.DeadLetter
+	dead    []view.DeadLetter
 	refused error
 	got     wallet.Refreshed
 	broken  string // the part that does not work
@@ -76,8 +76,8 @@ func (p *parts) Record(_ context.Context, masked bool, account wallet.AccountID,
 		Updates:  []view.Update{}, Notifications: []view.Notification{}, RefundAndChargebackNotifications: []view.RefundOrChargebackNotification{}}, of == id, err
 }
 
-func (p *parts) Overview(_ context.Context, from time.Time, patience time.Duration) (view.Overview, error) {
-	return view.Overview{Hours: []view.Hour{}, Accounts: []view.AccountNow{}}, p.ask("overview", "%s, patient for %v", from.Format(time.RFC3339), patience)
+func (p *parts) Overview(_ context.Context, from time.Time, grace time.Duration) (view.Overview, error) {
+	return view.Overview{Hours: []view.Hour{}, Accounts: []view.AccountNow{}}, p.ask("overview", "%s, patient for %v", from.Format(time.RFC3339), grace)
 }
 
 func (p *parts) Now(_ context.Context, w wallet.Want) (wallet.Refreshed, error) {
@@ -91,16 +91,16 @@ func (p *parts) NewLink(_ context.Context, account wallet.AccountID, of wallet.C
 	return update.Issued{URL: "https://update.example.com/update?t=secret"}, p.refused
 }
 
-type letters struct{ *parts }
+type deadLetters struct{ *parts }
 
-func (l letters) List(_ context.Context, most int) ([]view.DeadLetter, error) {
-	return append([]view.DeadLetter{}, l.letters...), l.ask("letters", "%d", most)
+func (l deadLetters) List(_ context.Context, limit int) ([]view.DeadLetter, error) {
+	return append([]view.DeadLetter{}, l.dead...), l.ask("letters", "%d", limit)
 }
-func (l letters) Count(context.Context) (int, error) { return len(l.letters), l.ask("count", "") }
-func (l letters) Retry(_ context.Context, id string) (bool, error) {
+func (l deadLetters) Count(context.Context) (int, error) { return len(l.dead), l.ask("count", "") }
+func (l deadLetters) Retry(_ context.Context, id string) (bool, error) {
 	return id == "there", l.ask("retry", "%s", id)
 }
-func (l letters) RetryAll(context.Context) (int, error) { return 7, l.ask("retry", "all") }
+func (l deadLetters) RetryAll(context.Context) (int, error) { return 7, l.ask("retry", "all") }
 
 // ofPerson are the charge permissions of the person behind id.
 var ofPerson = []privacy.Permission{{Account: "main", ID: id}, {Account: "main", ID: "B01-0000000-0000007"}}
@@ -151,11 +151,11 @@ func sealed(t testing.TB, role view.Role, c view.Cursor, list string, filter ...
 	return s
 }
 
-func (p *parts) Accesses(_ context.Context, account wallet.AccountID, of wallet.ChargePermissionID, most int) ([]view.Accessed, error) {
-	return []view.Accessed{{At: now, Subject: "u-1", Name: "Carla", Role: "read", What: "opened"}}, p.ask("accesses", "%s %s %d", account, of, most)
+func (p *parts) Accesses(_ context.Context, account wallet.AccountID, of wallet.ChargePermissionID, limit int) ([]view.Accessed, error) {
+	return []view.Accessed{{At: now, Subject: "u-1", Name: "Carla", Role: "read", What: "opened"}}, p.ask("accesses", "%s %s %d", account, of, limit)
 }
 
-// call is a request of somebody.
+// call is a request.
 type call struct {
 	method, path string
 	form         url.Values
@@ -165,7 +165,7 @@ type call struct {
 }
 
 func (p *parts) options() Options {
-	return Options{Store: p, Refresher: p, Updates: p, DeadLetters: letters{p}, Persons: p, Eraser: p, Accesses: p, CursorKeys: key, StaleAfter: 30 * 24 * time.Hour, GracePeriod: 5 * time.Minute,
+	return Options{Store: p, Refresher: p, Updates: p, DeadLetters: deadLetters{p}, Persons: p, Eraser: p, Accesses: p, CursorKeys: key, StaleAfter: 30 * 24 * time.Hour, GracePeriod: 5 * time.Minute,
 		Now: func() time.Time { return now }, Location: time.FixedZone("JST", 9*60*60), Prefix: "/prod"}
 }
 
@@ -310,7 +310,7 @@ func TestASearch(t *testing.T) {
 		{"of nothing", url.Values{}, view.RoleRead, false, parts{}, 200, nil, "Find a charge permission"},
 		{"by name", url.Values{"q": {"anna"}}, view.RoleRead, false, parts{rows: map[string][]view.Row{view.ByName: two}}, 200, []string{`search name "anna" "" masked false after ""`}, "Found: 2"},
 		{"one hit leads to it", url.Values{"q": {"anna"}}, view.RoleRead, false, parts{rows: map[string][]view.Row{view.ByName: two[:1]}}, 303, []string{`search name "anna" "" masked false after ""`}, "/prod/console" + record},
-		{"but programs are told", url.Values{"q": {"anna"}}, view.RoleRead, true, parts{rows: map[string][]view.Row{view.ByName: two[:1]}}, 200, []string{`search name "anna" "" masked false after ""`}, `"searched_as":"name"`},
+		{"but programs get the search method", url.Values{"q": {"anna"}}, view.RoleRead, true, parts{rows: map[string][]view.Row{view.ByName: two[:1]}}, 200, []string{`search name "anna" "" masked false after ""`}, `"searched_as":"name"`},
 		{"one hit on a second page does not", url.Values{"q": {"anna"}, "after": {sealed(t, view.RoleRead, cursor, "search", "anna", "")}}, view.RoleRead, false, parts{rows: map[string][]view.Row{view.ByName: two[:1]}}, 200, []string{`search name "anna" "" masked false after "` + id + `"`}, "Found: 1"},
 		{"by state alone", url.Values{"state": {"closed"}}, view.RoleMasked, false, parts{rows: map[string][]view.Row{view.ByState: two}}, 200, []string{`search state "" "Closed" masked true after ""`}, "Found: 2"},
 		{"digits that are a name's", url.Values{"q": {"area 51"}}, view.RoleRead, false, parts{rows: map[string][]view.Row{view.ByName: two}}, 200, []string{`search postal_code "AREA51" "" masked false after ""`, `search name "area 51" "" masked false after ""`}, "Searched as a name"},
@@ -361,7 +361,7 @@ func TestASearchTermIsNeverInAnAddress(t *testing.T) {
 			t.Error(part)
 		}
 	}
-	// One in a query is not read, so that nobody comes to write it there.
+	// A term in a URL is ignored, so that it is never put into one.
 	p.asked = nil
 	if w = p.call(t, call{method: "GET", path: "/search?q=secretname", role: view.RoleRead}); w.Code != 200 || len(p.asked) != 0 || strings.Contains(w.Body.String(), "secretname") {
 		t.Errorf("%d %v", w.Code, p.asked)
@@ -513,7 +513,7 @@ func TestARefreshAnswersWithItsOutcome(t *testing.T) {
 		}
 		w = p.call(t, call{method: "GET", path: record + "?refreshed=" + outcome, role: view.RoleAct})
 		if !strings.Contains(w.Body.String(), `role="status"`) {
-			t.Errorf("%s is not told", outcome)
+			t.Errorf("outcome %s is not shown", outcome)
 		}
 		w = p.call(t, call{method: "POST", path: record + "/refresh", role: view.RoleAct, json: true})
 		if !strings.Contains(w.Body.String(), `"outcome":"`+outcome+`"`) {
@@ -524,7 +524,7 @@ func TestARefreshAnswersWithItsOutcome(t *testing.T) {
 	if w := p.call(t, call{method: "POST", path: record + "/refresh", role: view.RoleAct}); w.Code != 503 {
 		t.Error(w.Code)
 	}
-	// Words that no refresh says are not told.
+	// Values that are no outcome are not shown.
 	if w := p.call(t, call{method: "GET", path: record + "?refreshed=<b>", role: view.RoleAct}); strings.Contains(w.Body.String(), `role="status"`) {
 		t.Error(w.Body)
 	}
@@ -624,7 +624,7 @@ func TestDeadLetterMessagesAreRetriedOneOrAll(t *testing.T) {
 			t.Errorf("%v: %d %s %v", c.form, w.Code, w.Header().Get("Location"), p.asked)
 		}
 	}
-	p := parts{letters: []view.DeadLetter{{ID: "there", Reason: "forged", Body: &body}}}
+	p := parts{dead: []view.DeadLetter{{ID: "there", Reason: "forged", Body: &body}}}
 	w := p.call(t, call{method: "POST", path: "/failures/retry", form: url.Values{"id": {"gone"}}, role: view.RoleAct, json: true})
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `"missing":true`) || !strings.Contains(w.Body.String(), `"total":1`) {
 		t.Errorf("%d %s", w.Code, w.Body)

@@ -362,7 +362,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 			for _, a := range []struct {
 				name, broken string
 				call         call
-				least, most  int // the status
+				least, limit int // the status
 			}{
 				{"as asked", "", call{form: forms[o.ID], role: view.RoleAct}, 200, 299},
 				{"without a role", "", call{form: forms[o.ID]}, 401, 401},
@@ -371,9 +371,9 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 				{"without an access log", "access", call{form: forms[o.ID], role: view.RoleAct}, 200, 503},
 			} {
 				a.call.method, a.call.path, a.call.json = o.Method, path, true
-				p := parts{broken: a.broken, letters: []view.DeadLetter{{ID: "q-1"}}, rows: map[string][]view.Row{view.ByName: rows()}}
+				p := parts{broken: a.broken, dead: []view.DeadLetter{{ID: "q-1"}}, rows: map[string][]view.Row{view.ByName: rows()}}
 				w := p.call(t, a.call)
-				if w.Code < a.least || w.Code > a.most {
+				if w.Code < a.least || w.Code > a.limit {
 					t.Errorf("%s: %d", a.name, w.Code)
 				}
 				if err := c.Answer(t.Context(), httptest.NewRequest(o.Method, path, nil), w.Code, w.Header(), w.Body.Bytes()); err != nil {

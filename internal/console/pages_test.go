@@ -102,7 +102,7 @@ func aRecord() recordPage {
 	}, Refreshed: "unchanged"}
 }
 
-// withoutPersonalData is the record as back_office_masked tells of it.
+// withoutPersonalData is the record as back_office_masked shows it.
 func withoutPersonalData() recordPage {
 	r := aRecord()
 	r.Refreshed = ""
@@ -124,7 +124,7 @@ func hours() []view.Hour {
 	var all []view.Hour
 	for i := range 24 {
 		if i == 9 {
-			continue // nobody counted
+			continue // not counted
 		}
 		h := view.Hour{Hour: shownAt.Truncate(time.Hour).Add(time.Duration(i-23) * time.Hour), Notifications: 1000 + 100*(i%7), Changes: 40 * (i % 5), Failing: i % 9 / 7,
 			OldestWanted: float64(i * 3), CountedUntil: shownAt, QuotaUsed: new(float64(i%10) / 12), Fetched: new(i * 40)}
@@ -143,7 +143,7 @@ type sight struct {
 
 // every is each page once, in each of its forms.
 func every() map[string]sight {
-	letters := []view.DeadLetter{
+	dead := []view.DeadLetter{
 		{ID: "q-1", Reason: "foreign_topic", Kind: new("unreadable"), Account: new("main"), MessageID: new("m-7"), Topic: new("arn:aws:sns:eu-west-1:999999999999:foreign"),
 			PublishedAt: ago(2 * time.Hour), SentAt: ago(2 * time.Hour), Body: new(`{"v":1,"kind":"unreadable"}`)},
 		{ID: "q-2", Reason: "received_too_often", Kind: new("ipn"), Account: new("main"), ChargePermissionID: new(shownID), ObjectType: new("CHARGE"), ObjectID: new(shownID + "-C000001"), SentAt: ago(26 * time.Hour)},
@@ -171,7 +171,7 @@ func every() map[string]sight {
 			{At: shownAt.Add(-time.Minute), Subject: "u-1", Name: "Carla Clerk", Role: "read", What: "opened"},
 			{At: shownAt.Add(-48 * time.Hour), Subject: "reports", Role: "act", What: "a_newer_word"}}}},
 		"accesses-none":  {clerk, view.Accesses{Account: "main", ChargePermissionID: shownID}},
-		"failures":       {clerk, view.Failures{DeadLetters: letters, Total: 60, Failing: failing, MoreFailing: true, Retried: new(2)}},
+		"failures":       {clerk, view.Failures{DeadLetters: dead, Total: 60, Failing: failing, MoreFailing: true, Retried: new(2)}},
 		"failures-none":  {withoutData, view.Failures{DeadLetters: []view.DeadLetter{}, Failing: []view.Row{}, Missing: true}},
 		"overview":       {clerk, view.Overview{Span: "24h", From: shownAt.Truncate(time.Hour).Add(-23 * time.Hour), To: shownAt, Hours: hours(), Accounts: accounts, LastChangeAt: ago(5 * time.Minute), DeadLetters: new(2)}},
 		"overview-cut":   {clerk, view.Overview{Span: "24h", From: shownAt.Truncate(time.Hour).Add(-23 * time.Hour), To: shownAt, Accounts: cut, DeadLetters: new(0)}},
@@ -323,8 +323,8 @@ func everywhere(text string) (recordPage, view.List, view.Failures) {
 	r.Notifications[0].ObjectType, r.Notifications[0].ObjectID, r.Notifications[0].NotificationType, r.Notifications[0].Outcome = text, text, text, text
 	r.Freshness.LastError, r.Freshness.AmazonRequestID = &text, &text
 	row := view.Row{Account: "main", ChargePermissionID: shownID, Name: &text, PostalCode: &text, City: &text, State: &text, RequiredAction: &text, Chargeable: new(false), LastError: &text}
-	letter := view.DeadLetter{ID: text, Reason: text, Kind: &text, Account: &text, ChargePermissionID: &text, ObjectType: &text, ObjectID: &text, MessageID: &text, Topic: &text, Body: &text}
-	return r, view.List{Filter: view.Failing, Rows: []view.Row{row}}, view.Failures{DeadLetters: []view.DeadLetter{letter}, Failing: []view.Row{row}}
+	dead := view.DeadLetter{ID: text, Reason: text, Kind: &text, Account: &text, ChargePermissionID: &text, ObjectType: &text, ObjectID: &text, MessageID: &text, Topic: &text, Body: &text}
+	return r, view.List{Filter: view.Failing, Rows: []view.Row{row}}, view.Failures{DeadLetters: []view.DeadLetter{dead}, Failing: []view.Row{row}}
 }
 
 func TestDataOfOthersStaysText(t *testing.T) {
@@ -574,8 +574,8 @@ func TestAScaleOfTimeEndsInAWholeUnit(t *testing.T) {
 	}
 }
 
-// TestALineHasAGapWhereNothingWasCounted: a line across it would tell a lag that
-// nobody measured.
+// TestALineHasAGapWhereNothingWasCounted: a line across the gap would show a lag
+// that was not measured.
 func TestALineHasAGapWhereNothingWasCounted(t *testing.T) {
 	at := func(n int) time.Time { return shownAt.Truncate(time.Hour).Add(time.Duration(n) * time.Hour) }
 	all := []view.Hour{{Hour: at(0), LagP50: new(1.0)}, {Hour: at(1), LagP50: new(2.0)}, {Hour: at(2)}, {Hour: at(3), LagP50: new(3.0)}, {Hour: at(5), LagP50: new(4.0)}}

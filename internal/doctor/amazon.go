@@ -157,7 +157,7 @@ func (d *Doctor) clock(r *report, a config.Account, answer amazonpay.Response) {
 			way = "behind"
 		}
 		r.bad(check, a.ID, fmt.Sprintf("this machine is %s %s Amazon", span(skew.Abs().Round(time.Minute)), way),
-			"set the clock by NTP: signatures carry the time. Lambda's clocks are AWS's; if the functions are at fault, tell AWS")
+			"set the clock by NTP: signatures carry the time. Lambda's clocks are AWS's; if the functions are at fault, report it to AWS")
 		return
 	}
 	r.good(check, a.ID, "within a minute of Amazon's")

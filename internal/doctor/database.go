@@ -210,7 +210,7 @@ func (d *Doctor) judgeDatabase(db Database) (lines []Line, migrated bool) {
 		r.bad("readers", "", "missing: "+strings.Join(db.NoRoles, ", "),
 			"as an administrator: create role "+strings.Join(db.NoRoles, " nologin; create role ")+" nologin; then migrate again")
 	default:
-		r.good("readers", "", "the back-office's roles are there")
+		r.good("readers", "", "the readers' roles exist")
 	}
 	d.judgeConnections(&r, db)
 	if !migrated {

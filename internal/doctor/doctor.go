@@ -44,12 +44,12 @@ type Line struct {
 
 // Keys gives the accounts' private keys; *config.Secrets does.
 type Keys interface {
-	Key(ctx context.Context, arn string, again bool) (config.Secret, error)
+	Key(ctx context.Context, arn string, refetch bool) (config.Secret, error)
 	PreviousKey(ctx context.Context, arn string) (config.Secret, bool, error)
 }
 
 // Words returns the valid values of a secret, the current one first.
-type Words func(ctx context.Context, again bool) ([]string, error)
+type Words func(ctx context.Context, refetch bool) ([]string, error)
 
 // Queues returns a queue's attributes, as SQS's GetQueueAttributes names them.
 type Queues interface {
@@ -65,7 +65,7 @@ type Databases interface {
 	// Sweepable and Heard are the reconciler's, for the database that the functions
 	// use.
 	Sweepable(context.Context, wallet.AccountID) (reconcile.Sweepable, error)
-	Heard(ctx context.Context, account wallet.AccountID, patience time.Duration) (reconcile.Heard, error)
+	Heard(ctx context.Context, account wallet.AccountID, gracePeriod time.Duration) (reconcile.Heard, error)
 }
 
 // Doctor checks one configuration.
@@ -76,7 +76,7 @@ type Doctor struct {
 	Before bool
 
 	Keys        Keys
-	PathSecrets func(ctx context.Context, account wallet.AccountID, again bool) ([]string, error)
+	PathSecrets func(ctx context.Context, account wallet.AccountID, refetch bool) ([]string, error)
 	Links       Words
 	Bearer      Words
 	Database    func(ctx context.Context) (config.Database, error)

@@ -31,7 +31,7 @@ func TestADatabaseIsReachedOverTLSOrOnThisMachine(t *testing.T) {
 		db   Database
 		err  error
 		want State
-		tell string
+		text string
 	}{
 		{"verified", Database{TLS: "TLS 1.3", Verified: true}, nil, Good, "certificate verified"},
 		{"not verified", Database{TLS: "TLS 1.3"}, nil, Good, "sslmode=verify-full"},
@@ -46,7 +46,7 @@ func TestADatabaseIsReachedOverTLSOrOnThisMachine(t *testing.T) {
 			d := Doctor{Databases: one{db: c.db, err: c.err}}
 			_, ok := d.look(t.Context(), &r, "database", config.Secret{}, "")
 			l := r.lines[0]
-			if len(r.lines) != 1 || l.State != c.want || !strings.Contains(l.Found+l.Remedy, c.tell) || ok != (c.err == nil) {
+			if len(r.lines) != 1 || l.State != c.want || !strings.Contains(l.Found+l.Remedy, c.text) || ok != (c.err == nil) {
 				t.Errorf("%+v, goes on: %v", r.lines, ok)
 			}
 		})
@@ -70,7 +70,7 @@ func TestARefusedSignInOfIAMHasARemedyOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestOldCertificatesOfRDSAreTold(t *testing.T) {
+func TestOldCertificatesOfRDSAreReported(t *testing.T) {
 	built := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		url  string
@@ -100,7 +100,7 @@ func TestOldCertificatesOfRDSAreTold(t *testing.T) {
 	}
 }
 
-func TestWhatAmazonAnswersTellsWhatToDo(t *testing.T) {
+func TestEachAnswerOfAmazonHasItsRemedy(t *testing.T) {
 	answer := func(status int, code string) (amazonpay.Response, error) {
 		r := amazonpay.Response{StatusCode: status}
 		return r, &amazonpay.Error{StatusCode: status, ReasonCode: code, Message: "…", Response: r}
@@ -110,7 +110,7 @@ func TestWhatAmazonAnswersTellsWhatToDo(t *testing.T) {
 		status int
 		code   string
 		err    error
-		tell   string // empty: accepted
+		text   string // empty: accepted
 	}{
 		{"unknown", 404, "ResourceNotFound", nil, ""},
 		{"not the key's other half", 403, "InvalidRequestSignature", nil, "other half"},
@@ -129,7 +129,7 @@ func TestWhatAmazonAnswersTellsWhatToDo(t *testing.T) {
 			if err == nil {
 				r, err = answer(c.status, c.code)
 			}
-			if _, remedy := judgeAnswer(r, err); (remedy == "") != (c.tell == "") || !strings.Contains(remedy, c.tell) {
+			if _, remedy := judgeAnswer(r, err); (remedy == "") != (c.text == "") || !strings.Contains(remedy, c.text) {
 				t.Error(remedy)
 			}
 		})
@@ -161,7 +161,7 @@ func TestWhoOpensUpdateSessions(t *testing.T) {
 	}
 }
 
-func TestOurPageIsToldFromAnothers(t *testing.T) {
+func TestOurPageIsDistinguishedFromAnothers(t *testing.T) {
 	html := "text/html; charset=utf-8"
 	for _, c := range []struct {
 		name string
@@ -180,11 +180,11 @@ func TestOurPageIsToldFromAnothers(t *testing.T) {
 	}
 }
 
-func TestTheDoorIsToldFromAnothers(t *testing.T) {
+func TestOurIPNEndpointIsDistinguishedFromAnothers(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		got  reply
-		tell string
+		text string
 	}{
 		{"ours", reply{status: 400, body: "malformed"}, ""},
 		{"another secret", reply{status: 403, body: "path"}, "ipnPathSecretArn as here"},
@@ -193,7 +193,7 @@ func TestTheDoorIsToldFromAnothers(t *testing.T) {
 		{"it does not start", reply{status: 502}, "does not start"},
 		{"no route", reply{status: 404}, "route"},
 	} {
-		if _, remedy := judgeIPN(c.got, nil); (remedy == "") != (c.tell == "") || !strings.Contains(remedy, c.tell) {
+		if _, remedy := judgeIPN(c.got, nil); (remedy == "") != (c.text == "") || !strings.Contains(remedy, c.text) {
 			t.Errorf("%s: %q", c.name, remedy)
 		}
 	}

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// outage is how long Postgres may be away without a notification being lost or
+// outage is how long Postgres may be unavailable without a notification being lost or
 // ending in the dead-letter queue.
 const outage = 24 * time.Hour
 
-// queue tells whether the queue and its dead-letter queue hold what the design
-// needs of them.
+// queue checks that the queue and its dead-letter queue have the attributes that
+// the design needs.
 func (d *Doctor) queue(ctx context.Context, r *report) {
 	const check = "queue"
 	c := d.Config.Worker
@@ -43,7 +43,7 @@ func judgeQueues(queue, dead map[string]string, lease time.Duration) []Line {
 	_ = json.Unmarshal([]byte(queue["RedrivePolicy"]), &policy) // without one it stays empty
 	switch {
 	case policy.Target == "":
-		r.bad("queue", "", "it has no dead-letter queue", "set the queue's RedrivePolicy (template.yaml has it): what can never be processed would come again until it is lost")
+		r.bad("queue", "", "it has no dead-letter queue", "set the queue's RedrivePolicy (template.yaml has it): a message that can never be processed would be delivered again until it expires")
 	case policy.Target != dead["QueueArn"]:
 		r.bad("queue", "", "its dead-letter queue is "+policy.Target+", DEAD_LETTER_QUEUE_URL is "+dead["QueueArn"], "let both name one queue: the worker sends there itself, and the alarm watches one")
 	default:
@@ -51,19 +51,19 @@ func judgeQueues(queue, dead map[string]string, lease time.Duration) []Line {
 	}
 	visibility := seconds(queue["VisibilityTimeout"])
 	if visibility <= lease {
-		r.bad("visibility", "", fmt.Sprintf("the visibility time-out is %s, LEASE %s", span(visibility), span(lease)), "set the visibility time-out above LEASE (template.yaml: 180 s and 35 s): a message must not come again while its claim holds")
+		r.bad("visibility", "", fmt.Sprintf("the visibility time-out is %s, LEASE %s", span(visibility), span(lease)), "set the visibility time-out above LEASE (template.yaml: 180 s and 35 s): a message must not be delivered again while its claim is valid")
 	} else {
 		r.good("visibility", "", "%s, above the lease's %s", span(visibility), span(lease))
 	}
-	most, _ := strconv.Atoi(policy.Most.String())
-	holds := time.Duration(most) * visibility
+	receives, _ := strconv.Atoi(policy.Most.String())
+	holds := time.Duration(receives) * visibility
 	if policy.Target == "" {
 		r.skip("receive limit", "", "there is no dead-letter queue")
 	} else if holds < outage {
-		r.bad("receive limit", "", fmt.Sprintf("%d receives, %s apart: messages are given up after %s without Postgres", most, span(visibility), span(holds)),
+		r.bad("receive limit", "", fmt.Sprintf("%d receives, %s apart: messages are given up after %s without Postgres", receives, span(visibility), span(holds)),
 			"set maxReceiveCount to 1000: a day without Postgres must lose nothing")
 	} else {
-		r.good("receive limit", "", "%d receives, %s apart: %s without Postgres are outlived", most, span(visibility), span(holds))
+		r.good("receive limit", "", "%d receives, %s apart: %s without Postgres lose nothing", receives, span(visibility), span(holds))
 	}
 	kept, deadKept := seconds(queue["MessageRetentionPeriod"]), seconds(dead["MessageRetentionPeriod"])
 	switch {

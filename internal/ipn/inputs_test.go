@@ -183,7 +183,7 @@ func newWorld() *world {
 	metrics := telemetry.NewMetrics(&w.metrics, "test", now)
 	accounts := ipn.Accounts{{ID: "main", MerchantID: "A1MERCHANT", Topics: []string{pinned}}}
 	opener := sns.NewOpener(sns.Options{HTTPClient: &http.Client{Transport: signer()}, Now: now})
-	receiver := &ipn.Receiver{Accounts: accounts, Opener: opener, Doors: w, Queue: w, Metrics: metrics, Now: now}
+	receiver := &ipn.Receiver{Accounts: accounts, Opener: opener, PathSecrets: w, Queue: w, Metrics: metrics, Now: now}
 	worker := &ipn.Worker{Accounts: accounts, Opener: opener, Refresher: w, DeadLetters: w, Metrics: metrics, Now: now}
 	w.receiver = awslambda.HTTPOrSNS(receiver.Handler(), receiver.Record)
 	w.worker = awslambda.Batch(worker.Batch)
@@ -269,7 +269,7 @@ var inputs = []struct {
 	{"no such account", func(t *testing.T, w *world) string { return w.post(t, "/ipn/none/the-secret-of-main", person, false) }},
 	{"bad signature", overHTTP(notification(ipnOf("A1MERCHANT", permission)).signed().with("Message", ipnOf("A1MERCHANT", "S01-0000000-0000002")).String())},
 	{"unknown signature version", overHTTP(notification(person).with("SignatureVersion", "3").signed().String())},
-	{"foreign certificate host", overHTTP(notification(person).with("SigningCertURL", "https://example.com/good.pem?of="+person).signed().String())},
+	{"unexpected certificate host", overHTTP(notification(person).with("SigningCertURL", "https://example.com/good.pem?of="+person).signed().String())},
 	{"look-alike host: a longer one", overHTTP(notification(person).with("SigningCertURL", snsHost+".example.com/good.pem").signed().String())},
 	{"look-alike host: a bucket", overHTTP(notification(person).with("SigningCertURL", "https://sns.s3-eu-west-1.amazonaws.com/good.pem").signed().String())},
 	{"look-alike host: another region", overHTTP(notification(person).with("SigningCertURL", "https://sns.us-east-1.amazonaws.com/good.pem").signed().String())},
@@ -286,7 +286,7 @@ var inputs = []struct {
 
 	{"certificate server down", overHTTP(notification(ipnOf("A1MERCHANT", permission)).with("SigningCertURL", snsHost+"/down.pem").signed().String())},
 	{"certificate missing", overHTTP(notification(ipnOf("A1MERCHANT", permission)).with("SigningCertURL", snsHost+"/missing.pem").signed().String())},
-	{"path secret not to be had", func(t *testing.T, w *world) string {
+	{"path secret unavailable", func(t *testing.T, w *world) string {
 		w.doorDown = true
 		return w.post(t, path, notification(ipnOf("A1MERCHANT", permission)).signed().String(), false)
 	}},
@@ -489,7 +489,7 @@ func repeated(t *testing.T, line string) string {
 	return ""
 }
 
-func TestALineTellsWhatBecameOfADelivery(t *testing.T) {
+func TestLogLineHasTheOutcomeOfADelivery(t *testing.T) {
 	lines := func(w *world) (all []map[string]any) {
 		for line := range strings.Lines(w.logs.String()) {
 			var m map[string]any
@@ -549,7 +549,7 @@ func TestDeliveriesAreCounted(t *testing.T) {
 			}
 		}
 	}
-	// Received counts what came to the door with the right path (5), and the
+	// Received counts what arrived at the endpoint with the right path (5), and the
 	// worker's messages (3).
 	want := map[string]float64{"Received": 8, "Queued": 2, "Diverted wrong_merchant": 1, "DeadLettered wrong_merchant": 1,
 		"Refused signature": 1, "Forged": 1, "Refused path": 1, "Unavailable queue": 1}

@@ -1,11 +1,11 @@
 // Package ipn receives Amazon Pay's Instant Payment Notifications: the Receiver
-// says what to answer and what to queue, the Worker makes a batch of the queue
-// into what the refresh needs. It is the only caller of package sns.
+// answers and queues them, the Worker turns a batch of the queue into refresh
+// requests. It is the only caller of package sns.
 //
-// A notification says only that a charge permission may have changed. What
-// cannot be verified is refused for good (4xx); our own trouble is 503, so that
-// SNS comes again; what verifies and cannot be acted upon goes the way of the
-// queue to the dead-letter queue, with its reason. Nothing is dropped.
+// A notification means only that a charge permission may have changed. Input that
+// cannot be verified is refused for good (4xx). If walletsync cannot take it, the
+// answer is 503, so that SNS retries. Verified input that cannot be processed goes
+// through the queue to the dead-letter queue, with its reason. Nothing is dropped.
 //
 // Sources: Amazon Pay, "Instant Payment Notifications"; Amazon SNS Developer
 // Guide, "Amazon SNS message delivery retries".
@@ -25,7 +25,7 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Account is what the room needs to know of an account.
+// Account is the part of an account's configuration that this package needs.
 type Account struct {
 	ID         wallet.AccountID
 	MerchantID string
@@ -60,7 +60,7 @@ type Opener interface {
 }
 
 // The reasons for which a verified message goes to the dead-letter queue. They
-// are words for metrics and for the operator who looks there.
+// appear in metrics, logs and the dead-letter queue.
 const (
 	ReasonUnreadable     = "unreadable"      // not a JSON object
 	ReasonNamesNothing   = "names_nothing"   // no charge permission, charge or refund in it, nor anything of the old kind
@@ -112,12 +112,12 @@ func rawNotification(body []byte) bool {
 // is recorded; it holds XML, and nothing is done with it.
 const oldKind = "OLD_VERSION"
 
-// parse reads a verified message of an account. A reason that is not empty says
-// why it cannot be acted upon.
+// parse reads a verified message of an account. If it cannot be processed, the
+// reason is not empty.
 //
-// What a notification names decides, not its NotificationVersion: a wrong guess
-// costs one call. Only what names no object and has the old kind's data is of
-// the old kind.
+// The ids in a notification decide, not its NotificationVersion: a wrong guess
+// costs one call. Only a notification without an id that has the old kind's data
+// is of the old kind.
 func parse(a Account, m sns.Message, arrived time.Time) (n wallet.Notification, reason string) {
 	var in notification
 	if err := json.Unmarshal([]byte(m.Body), &in); err != nil {
@@ -238,7 +238,7 @@ func WakeMessage(w wallet.Wake) Message {
 	return Message{V: version, Kind: KindWake, Account: w.Account, At: w.At}
 }
 
-// divertedMessage writes a verified message that cannot be acted upon. The
+// divertedMessage writes a verified message that cannot be processed. The
 // account is empty if it came without a path and its topic belongs to none.
 func divertedMessage(a wallet.AccountID, m sns.Message, reason string, arrived time.Time) Message {
 	d := Message{V: version, Kind: KindUnreadable, Account: a, MessageID: m.ID, Published: m.Timestamp.UTC(), Arrived: arrived.UTC(),

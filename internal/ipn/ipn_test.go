@@ -20,15 +20,15 @@ import (
 )
 
 const (
-	topic    = "arn:aws:sns:eu-west-1:123456789012:ours"
-	foreign  = "arn:aws:sns:eu-west-1:999999999999:foreign"
-	relay    = "arn:aws:sns:eu-west-1:123456789012:second"
-	good     = `{"MerchantID":"M1","ObjectType":"CHARGE_PERMISSION","ObjectId":"S01-0000000-0000001","ChargePermissionId":"S01-0000000-0000001","NotificationType":"STATE_CHANGE","NotificationId":"n1","NotificationVersion":"V2"}`
-	lower    = `{"merchantID":"M1","objectType":"CHARGE_PERMISSION","objectId":"S01-0000000-0000001","chargePermissionId":"S01-0000000-0000001","notificationType":"ATTRIBUTE_CHANGE","notificationId":"n1","notificationVersion":"V2"}`
-	charge   = `{"MerchantID":"M1","ObjectType":"CHARGE","ObjectId":"S01-0000000-0000001-C056351","NotificationType":"STATE_CHANGE","NotificationId":"n2","NotificationVersion":"V2"}`
-	unknown  = `{"MerchantID":"M1","ObjectType":"SOMETHING_NEW","ObjectId":"x","ChargePermissionId":"S01-0000000-0000001","NotificationType":"NEW","NotificationId":"n3","NotificationVersion":"V2"}`
-	old      = `{"NotificationReferenceId":"r","NotificationData":"<xml/>"}`
-	stranger = `{"MerchantID":"M9","ObjectType":"CHARGE_PERMISSION","ObjectId":"S01-0000000-0000001","NotificationVersion":"V2"}`
+	topic      = "arn:aws:sns:eu-west-1:123456789012:ours"
+	unexpected = "arn:aws:sns:eu-west-1:999999999999:unexpected"
+	relay      = "arn:aws:sns:eu-west-1:123456789012:second"
+	good       = `{"MerchantID":"M1","ObjectType":"CHARGE_PERMISSION","ObjectId":"S01-0000000-0000001","ChargePermissionId":"S01-0000000-0000001","NotificationType":"STATE_CHANGE","NotificationId":"n1","NotificationVersion":"V2"}`
+	lower      = `{"merchantID":"M1","objectType":"CHARGE_PERMISSION","objectId":"S01-0000000-0000001","chargePermissionId":"S01-0000000-0000001","notificationType":"ATTRIBUTE_CHANGE","notificationId":"n1","notificationVersion":"V2"}`
+	charge     = `{"MerchantID":"M1","ObjectType":"CHARGE","ObjectId":"S01-0000000-0000001-C056351","NotificationType":"STATE_CHANGE","NotificationId":"n2","NotificationVersion":"V2"}`
+	unknown    = `{"MerchantID":"M1","ObjectType":"SOMETHING_NEW","ObjectId":"x","ChargePermissionId":"S01-0000000-0000001","NotificationType":"NEW","NotificationId":"n3","NotificationVersion":"V2"}`
+	old        = `{"NotificationReferenceId":"r","NotificationData":"<xml/>"}`
+	stranger   = `{"MerchantID":"M9","ObjectType":"CHARGE_PERMISSION","ObjectId":"S01-0000000-0000001","NotificationVersion":"V2"}`
 )
 
 var (
@@ -37,7 +37,7 @@ var (
 	accounts  = Accounts{{ID: "main", MerchantID: "M1", Topics: []string{topic}}, {ID: "second", MerchantID: "M1", Topics: []string{relay}}}
 )
 
-// opener opens as told.
+// opener returns what it is given.
 type opener struct {
 	message sns.Message
 	err     error
@@ -59,10 +59,10 @@ func (q *queued) Send(_ context.Context, m Message) error {
 	return q.err
 }
 
-type doors struct{ err error }
+type pathSecrets struct{ err error }
 
-func (d doors) DoorSecrets(_ context.Context, a wallet.AccountID, _ bool) ([]string, error) {
-	return []string{"secret-of-" + string(a), "previous"}, d.err
+func (p pathSecrets) DoorSecrets(_ context.Context, a wallet.AccountID, _ bool) ([]string, error) {
+	return []string{"secret-of-" + string(a), "previous"}, p.err
 }
 
 func message(body string) sns.Message {
@@ -86,18 +86,18 @@ func (down) RoundTrip(*http.Request) (*http.Response, error) { return nil, error
 const unfetched = `{"Type":"Notification","MessageId":"m","TopicArn":"` + topic + `","Message":"{}","Timestamp":"2026-02-03T04:05:06.000Z",
 	"SignatureVersion":"2","Signature":"AAAA","SigningCertURL":"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0.pem"}`
 
-func TestTheDoor(t *testing.T) {
+func TestEndpointAnswersByPathTopicAndSignature(t *testing.T) {
 	forged := failing(t, strings.Replace(unfetched, "sns.eu-west-1.amazonaws.com", "sns.eu-west-1.amazonaws.com.example.com", 1))
 	for _, c := range []struct {
-		name   string
-		path   string
-		body   string
-		open   opener
-		queue  error
-		doors  error
-		status int
-		kind   string // of the message queued, if any
-		reason string // in the answer, or of the message
+		name    string
+		path    string
+		body    string
+		open    opener
+		queue   error
+		secrets error
+		status  int
+		kind    string // of the message queued, if any
+		reason  string // in the answer, or of the message
 	}{
 		{name: "a notification", open: opener{message: message(good)}, status: 200, kind: KindIPN},
 		{name: "lower-case members", open: opener{message: message(lower)}, status: 200, kind: KindIPN},
@@ -110,25 +110,25 @@ func TestTheDoor(t *testing.T) {
 		{name: "the secret of another account", path: "/ipn/main/secret-of-second", status: 403, reason: "path"},
 		{name: "no such account", path: "/ipn/none/secret-of-main", status: 403, reason: "path"},
 		{name: "another path", path: "/", status: 404},
-		{name: "door secret not to be had", doors: errors.New("down"), status: 503, reason: "door_secret_unavailable"},
+		{name: "path secret unavailable", secrets: errors.New("down"), status: 503, reason: "door_secret_unavailable"},
 		{name: "not an envelope", open: opener{err: failing(t, `hello`)}, status: 400, reason: "malformed"},
-		{name: "foreign certificate host", open: opener{err: forged}, status: 403, reason: "certificate_url"},
+		{name: "unexpected certificate host", open: opener{err: forged}, status: 403, reason: "certificate_url"},
 		{name: "certificate server down", open: opener{err: failing(t, unfetched)}, status: 503, reason: "certificate_unavailable"},
 		{name: "oversized body", body: strings.Repeat("x", maxBody+1), status: 413, reason: "too_large"},
 		{name: "queue refusing", open: opener{message: message(good)}, queue: errors.New("down"), status: 503, reason: "queue"},
 		{name: "wrong merchant", open: opener{message: message(stranger)}, status: 200, kind: KindUnreadable, reason: ReasonWrongMerchant},
 		{name: "not JSON", open: opener{message: message("hello")}, status: 200, kind: KindUnreadable, reason: ReasonUnreadable},
 		{name: "no charge permission in it", open: opener{message: message(`{"MerchantID":"M1","NotificationVersion":"V2","ObjectId":"x"}`)}, status: 200, kind: KindUnreadable, reason: ReasonNamesNothing},
-		{name: "unpinned topic", open: opener{message: sns.Message{Type: sns.Notification, ID: "m", TopicARN: foreign, Body: good, Timestamp: published}}, status: 200, kind: KindUnreadable, reason: ReasonForeignTopic},
+		{name: "unpinned topic", open: opener{message: sns.Message{Type: sns.Notification, ID: "m", TopicARN: unexpected, Body: good, Timestamp: published}}, status: 200, kind: KindUnreadable, reason: ReasonForeignTopic},
 		{name: "diverted, and the queue refuses", open: opener{message: message("hello")}, queue: errors.New("down"), status: 503, reason: "queue"},
 		{name: "subscription", open: opener{message: sns.Message{Type: sns.SubscriptionConfirmation, TopicARN: topic}}, status: 200},
 		{name: "subscription that cannot be confirmed", open: opener{message: sns.Message{Type: sns.SubscriptionConfirmation, TopicARN: topic}, confirm: errors.New("refused")}, status: 403},
-		{name: "subscription of a foreign topic", open: opener{message: sns.Message{Type: sns.SubscriptionConfirmation, TopicARN: foreign, Timestamp: published}}, status: 200, kind: KindUnreadable, reason: ReasonForeignTopic},
+		{name: "subscription of an unexpected topic", open: opener{message: sns.Message{Type: sns.SubscriptionConfirmation, TopicARN: unexpected, Timestamp: published}}, status: 200, kind: KindUnreadable, reason: ReasonForeignTopic},
 		{name: "end of a subscription", open: opener{message: sns.Message{Type: sns.UnsubscribeConfirmation, TopicARN: topic}}, status: 200},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			q := &queued{err: c.queue}
-			r := &Receiver{Accounts: accounts, Opener: c.open, Doors: doors{c.doors}, Queue: q, Now: func() time.Time { return arrival }}
+			r := &Receiver{Accounts: accounts, Opener: c.open, PathSecrets: pathSecrets{c.secrets}, Queue: q, Now: func() time.Time { return arrival }}
 			if c.path == "" {
 				c.path = "/ipn/main/secret-of-main"
 			}
@@ -158,8 +158,8 @@ func TestTheDoor(t *testing.T) {
 
 func TestWhileNoTopicIsPinnedTheSecretPathIsEnough(t *testing.T) {
 	q := &queued{}
-	r := &Receiver{Accounts: Accounts{{ID: "main", MerchantID: "M1"}}, Doors: doors{}, Queue: q, Now: time.Now,
-		Opener: opener{message: sns.Message{Type: sns.Notification, ID: "m", TopicARN: foreign, Body: good, Timestamp: published}}}
+	r := &Receiver{Accounts: Accounts{{ID: "main", MerchantID: "M1"}}, PathSecrets: pathSecrets{}, Queue: q, Now: time.Now,
+		Opener: opener{message: sns.Message{Type: sns.Notification, ID: "m", TopicARN: unexpected, Body: good, Timestamp: published}}}
 	if err := r.deliver(t.Context(), "main", "secret-of-main", strings.NewReader("{}")); err != nil || len(q.sent) != 1 || q.sent[0].Kind != KindIPN {
 		t.Errorf("%v, %+v", err, q.sent)
 	}
@@ -169,13 +169,13 @@ func TestDeliveriesWithoutAPathAreMatchedByTopic(t *testing.T) {
 	q := &queued{}
 	m := message(good)
 	m.TopicARN = relay
-	r := &Receiver{Accounts: accounts, Doors: doors{}, Queue: q, Now: time.Now, Opener: opener{message: m}}
+	r := &Receiver{Accounts: accounts, PathSecrets: pathSecrets{}, Queue: q, Now: time.Now, Opener: opener{message: m}}
 	if err := r.Record(t.Context(), nil); err != nil || len(q.sent) != 1 || q.sent[0].Account != "second" {
 		t.Errorf("%v, %+v", err, q.sent)
 	}
 	r.Opener = opener{err: failing(t, `{}`)}
 	if err := r.Record(t.Context(), nil); !Final(err) {
-		t.Errorf("a forged record would come again: %v", err)
+		t.Errorf("a forged record would be retried: %v", err)
 	}
 	r.Opener = opener{err: failing(t, unfetched)}
 	if err := r.Record(t.Context(), nil); err == nil || Final(err) {
@@ -188,8 +188,8 @@ func TestDeliveriesWithoutAPathAreMatchedByTopic(t *testing.T) {
 func TestATopicThatIsNotPinnedSpeaksForNoAccountWithoutThePathSecret(t *testing.T) {
 	none := Accounts{{ID: "main", MerchantID: "M1"}, {ID: "second", MerchantID: "M1", Topics: []string{relay}}}
 	q := &queued{}
-	r := &Receiver{Accounts: none, Doors: doors{}, Queue: q, Now: time.Now,
-		Opener: opener{message: sns.Message{Type: sns.Notification, ID: "m", TopicARN: foreign, Body: good, Timestamp: published}}}
+	r := &Receiver{Accounts: none, PathSecrets: pathSecrets{}, Queue: q, Now: time.Now,
+		Opener: opener{message: sns.Message{Type: sns.Notification, ID: "m", TopicARN: unexpected, Body: good, Timestamp: published}}}
 	if err := r.Record(t.Context(), nil); err != nil || len(q.sent) != 1 || q.sent[0].Account != "" {
 		t.Fatalf("%v, %+v", err, q.sent)
 	}
@@ -197,16 +197,16 @@ func TestATopicThatIsNotPinnedSpeaksForNoAccountWithoutThePathSecret(t *testing.
 		b, d := &refresher{}, &deadLetters{}
 		w := &Worker{Accounts: as, Refresher: b, DeadLetters: d, Now: time.Now}
 		if failed := w.Batch(t.Context(), []Delivery{{ID: "0", Body: q.sent[0].Encode()}}); failed != nil {
-			t.Errorf("%v would come again", failed)
+			t.Errorf("%v would be retried", failed)
 		}
 		return b.got.Notifications, d.reasons
 	}
 	if refreshed, dead := work(none); len(refreshed) > 0 || !slices.Equal(dead, []string{ReasonForeignTopic}) {
-		t.Errorf("refreshed %+v, dead letters %v", refreshed, dead)
+		t.Errorf("refreshed %+v, dead-letter messages %v", refreshed, dead)
 	}
-	none[0].Topics = []string{foreign}
+	none[0].Topics = []string{unexpected}
 	if refreshed, dead := work(none); len(refreshed) != 1 || refreshed[0].Account != "main" || len(dead) > 0 {
-		t.Errorf("once the topic is pinned: refreshed %+v, dead letters %v", refreshed, dead)
+		t.Errorf("once the topic is pinned: refreshed %+v, dead-letter messages %v", refreshed, dead)
 	}
 }
 
@@ -254,13 +254,13 @@ func TestAnOldVersionIsRecordedOnly(t *testing.T) {
 // refresher takes batches.
 type refresher struct {
 	got   wallet.Batch
-	again bool
+	retry bool
 	err   error
 }
 
 func (r *refresher) Refresh(_ context.Context, b wallet.Batch) (bool, error) {
 	r.got = b
-	return r.again, r.err
+	return r.retry, r.err
 }
 
 type deadLetters struct {
@@ -311,22 +311,22 @@ func TestTheWorker(t *testing.T) {
 		want      int      // notifications refreshed
 	}{
 		{name: "all well", bodies: []string{ours("1"), ours("2")}, want: 2},
-		{name: "nothing committed: all come again", bodies: []string{ours("1"), ours("2")}, refresher: refresher{err: broken}, failed: []string{"0", "1"}, want: 2},
-		{name: "to be decided again: one comes again", bodies: []string{ours("1"), ours("2")}, refresher: refresher{again: true}, failed: []string{"0"}, want: 2},
-		{name: "to be decided again: one of each account comes again", bodies: []string{ours("1"), wake("second"), ours("2")}, refresher: refresher{again: true}, failed: []string{"0", "1"}, want: 2},
+		{name: "nothing committed: all are retried", bodies: []string{ours("1"), ours("2")}, refresher: refresher{err: broken}, failed: []string{"0", "1"}, want: 2},
+		{name: "wake-up unknown: one message is retried", bodies: []string{ours("1"), ours("2")}, refresher: refresher{retry: true}, failed: []string{"0"}, want: 2},
+		{name: "wake-up unknown: one message of each account is retried", bodies: []string{ours("1"), wake("second"), ours("2")}, refresher: refresher{retry: true}, failed: []string{"0", "1"}, want: 2},
 		{name: "delivered before", bodies: []string{ours("1")}, receives: 2, want: 1},
 		{name: "waited a day for Postgres", bodies: []string{strings.Replace(ours("1"), "2026-02-03", "2026-02-02", 1)}, receives: 480, want: 1},
 		{name: "bad ones fail alone", bodies: []string{"hello", ours("1")}, reasons: []string{ReasonUnknownKind}, want: 1},
 		{name: "a newer release's message", bodies: []string{strings.Replace(ours("1"), `"v":1`, `"v":2`, 1)}, reasons: []string{ReasonUnknownKind}},
 		{name: "an account that is gone", bodies: []string{strings.Replace(ours("1"), `"main"`, `"gone"`, 1)}, reasons: []string{ReasonUnknownAccount}},
-		{name: "the dead-letter queue refuses: it comes again", bodies: []string{"hello"}, dlq: broken, failed: []string{"0"}},
-		{name: "from a topic that is not pinned", bodies: []string{diverted(foreign, good)}, reasons: []string{ReasonForeignTopic}},
+		{name: "the dead-letter queue refuses: retried", bodies: []string{"hello"}, dlq: broken, failed: []string{"0"}},
+		{name: "from a topic that is not pinned", bodies: []string{diverted(unexpected, good)}, reasons: []string{ReasonForeignTopic}},
 		{name: "redriven after the topic was pinned", bodies: []string{diverted(topic, good)}, want: 1},
 		{name: "redriven and still unreadable", bodies: []string{diverted(topic, "hello")}, reasons: []string{ReasonUnreadable}},
 		{name: "an envelope that SNS put there", bodies: []string{enveloped}, open: opener{message: message(good)}, want: 1},
 		{name: "an envelope that SNS did not sign", bodies: []string{enveloped}, open: opener{err: failing(t, `{}`)}, reasons: []string{ReasonForged}},
-		{name: "an envelope whose certificate is not to be had now", bodies: []string{enveloped, ours("1")}, open: opener{err: failing(t, unfetched)}, failed: []string{"0"}, want: 1},
-		{name: "an envelope of a foreign topic", bodies: []string{enveloped}, open: opener{message: sns.Message{TopicARN: foreign}}, reasons: []string{ReasonForeignTopic}},
+		{name: "an envelope whose certificate is unavailable", bodies: []string{enveloped, ours("1")}, open: opener{err: failing(t, unfetched)}, failed: []string{"0"}, want: 1},
+		{name: "an envelope of an unexpected topic", bodies: []string{enveloped}, open: opener{message: sns.Message{TopicARN: unexpected}}, reasons: []string{ReasonForeignTopic}},
 		{name: "a wake-up", bodies: []string{wake("main")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -340,7 +340,7 @@ func TestTheWorker(t *testing.T) {
 				t.Errorf("failed: %s", diff)
 			}
 			if diff := cmp.Diff(c.reasons, d.reasons); diff != "" {
-				t.Errorf("dead letters: %s", diff)
+				t.Errorf("dead-letter messages: %s", diff)
 			}
 			if got := len(c.refresher.got.Notifications); got != c.want {
 				t.Errorf("%d notifications refreshed", got)
@@ -419,7 +419,7 @@ func FuzzParseNotification(f *testing.F) {
 		}
 		again, err := decode(MessageOf(n).Encode())
 		if err != nil {
-			t.Fatalf("accepted at the door and refused by the worker: %v", err)
+			t.Fatalf("accepted by the receiver and refused by the worker: %v", err)
 		}
 		if d := cmp.Diff(n, again.notification()); d != "" {
 			t.Error(d)
@@ -434,7 +434,7 @@ func FuzzDecodeQueueMessage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		w := &Worker{Accounts: accounts, Opener: opener{err: failing(t, `{}`)}, Refresher: &refresher{}, DeadLetters: &deadLetters{}, Now: time.Now}
 		if failed := w.Batch(t.Context(), []Delivery{{ID: "0", Body: body}}); failed != nil {
-			t.Errorf("%v would come again for ever", failed)
+			t.Errorf("%v would be retried for ever", failed)
 		}
 	})
 }
@@ -454,12 +454,12 @@ func FuzzEnvelope(f *testing.F) {
 		if err == nil {
 			return
 		}
-		// What is neither can only be a dead letter.
+		// Anything else must go to the dead-letter queue.
 		b, d := &refresher{}, &deadLetters{}
 		w := &Worker{Accounts: accounts, Opener: opener{err: failing(t, `{}`)}, Refresher: b, DeadLetters: d, Now: time.Now}
 		w.Batch(t.Context(), []Delivery{{ID: "0", Body: body}})
 		if len(d.reasons) != 1 || len(b.got.Notifications)+len(b.got.Woken) > 0 {
-			t.Errorf("dead letters %v, refreshed %+v", d.reasons, b.got)
+			t.Errorf("dead-letter messages %v, refreshed %+v", d.reasons, b.got)
 		}
 	})
 }

@@ -22,21 +22,21 @@ type Queue interface {
 	Send(ctx context.Context, m Message) error
 }
 
-// Doors gives the secrets that open an account's path: the current one and the
-// one before it.
-type Doors interface {
-	DoorSecrets(ctx context.Context, account wallet.AccountID, again bool) ([]string, error)
+// PathSecrets returns the valid secrets of an account's IPN path: the current and
+// the previous one. With refetch it reads them from their source.
+type PathSecrets interface {
+	DoorSecrets(ctx context.Context, account wallet.AccountID, refetch bool) ([]string, error)
 }
 
-// Receiver is the door. Once it has answered 200, the notification is on the
-// queue.
+// Receiver is the IPN endpoint. It answers 200 only after the notification is on
+// the queue.
 type Receiver struct {
-	Accounts Accounts
-	Opener   Opener
-	Doors    Doors
-	Queue    Queue
-	Metrics  *telemetry.Metrics
-	Now      func() time.Time
+	Accounts    Accounts
+	Opener      Opener
+	PathSecrets PathSecrets
+	Queue       Queue
+	Metrics     *telemetry.Metrics
+	Now         func() time.Time
 }
 
 // maxBody bounds a delivery: SNS's 256 KiB, each byte escaped.
@@ -52,7 +52,7 @@ type refusal struct {
 func (r *refusal) Error() string { return fmt.Sprintf("%s: %v", r.reason, r.err) }
 func (r *refusal) Unwrap() error { return r.err }
 
-// Final reports whether coming again would change nothing.
+// Final reports whether a retry cannot succeed.
 func Final(err error) bool {
 	var r *refusal
 	return errors.As(err, &r) && r.status < http.StatusInternalServerError
@@ -85,10 +85,10 @@ func (r *Receiver) Handler() http.Handler {
 func (r *Receiver) deliver(ctx context.Context, id wallet.AccountID, secret string, body io.Reader) error {
 	a, known := r.Accounts.byID(id)
 	if !known {
-		// One path answers for all that are not ours: who guesses learns nothing.
+		// The same answer as for a wrong secret, so that guessing reveals nothing.
 		return r.refuse(ctx, "", http.StatusForbidden, "path", errors.New("no account has this path"))
 	}
-	ok, err := r.opens(ctx, a.ID, secret)
+	ok, err := r.validSecret(ctx, a.ID, secret)
 	if err != nil {
 		return r.refuse(ctx, a.ID, http.StatusServiceUnavailable, "door_secret_unavailable", err)
 	}
@@ -120,18 +120,18 @@ func (r *Receiver) Record(ctx context.Context, envelope []byte) error {
 	}
 	a, known := r.Accounts.byTopic(m.TopicARN)
 	if !known {
-		// Without a path secret only a pinned topic says whose it is
-		// (invariant 4), so it is filed under no account.
+		// Without a path secret only a pinned topic identifies the account
+		// (invariant 4), so the message is recorded without one.
 		return r.divert(ctx, Account{}, m, ReasonForeignTopic)
 	}
 	return r.accept(ctx, a, m)
 }
 
-// opens compares in constant time, whatever the lengths.
-func (r *Receiver) opens(ctx context.Context, a wallet.AccountID, secret string) (bool, error) {
+// validSecret compares in constant time, also if the lengths differ.
+func (r *Receiver) validSecret(ctx context.Context, a wallet.AccountID, secret string) (bool, error) {
 	given := sha256.Sum256([]byte(secret))
-	for _, again := range []bool{false, true} {
-		secrets, err := r.Doors.DoorSecrets(ctx, a, again)
+	for _, refetch := range []bool{false, true} {
+		secrets, err := r.PathSecrets.DoorSecrets(ctx, a, refetch)
 		if err != nil {
 			return false, err
 		}
@@ -155,9 +155,9 @@ func (r *Receiver) open(ctx context.Context, a wallet.AccountID, envelope []byte
 		status, forged := http.StatusForbidden, 1
 		switch sns.Reason(err) {
 		case "malformed":
-			status, forged = http.StatusBadRequest, 0 // nobody's message
+			status, forged = http.StatusBadRequest, 0 // not from SNS
 			if rawNotification(envelope) {
-				return m, r.refuse(ctx, a, status, ReasonRawDelivery, errors.New("a notification without its envelope: switch raw delivery off at the subscription"))
+				return m, r.refuse(ctx, a, status, ReasonRawDelivery, errors.New("notification without SNS envelope: switch raw message delivery off at the subscription"))
 			}
 		case "too_large":
 			status, forged = http.StatusRequestEntityTooLarge, 0
@@ -194,7 +194,7 @@ func (r *Receiver) accept(ctx context.Context, a Account, m sns.Message) error {
 	case sns.UnsubscribeConfirmation:
 		r.Metrics.Count(telemetry.SubscriptionEnded, 1, labels)
 		r.line(ctx, zerolog.ErrorLevel, "ended", a.ID).Str("topic", m.TopicARN).
-			Msg("the subscription has ended: no notification comes until the endpoint is set again in Seller Central")
+			Msg("subscription ended: no notifications arrive until the IPN URL is saved again in Seller Central")
 		return nil
 	}
 	n, reason := parse(a, m, r.Now())
@@ -210,15 +210,15 @@ func (r *Receiver) accept(ctx context.Context, a Account, m sns.Message) error {
 	return nil
 }
 
-// divert queues what verifies and cannot be acted upon; the worker takes it to
-// the dead-letter queue, where it can be seen and redriven.
+// divert queues a verified message that cannot be processed; the worker moves it
+// to the dead-letter queue, where it can be inspected and redriven.
 func (r *Receiver) divert(ctx context.Context, a Account, m sns.Message, reason string) error {
 	if err := r.Queue.Send(ctx, divertedMessage(a.ID, m, reason, r.Now())); err != nil {
 		return r.refuse(ctx, a.ID, http.StatusServiceUnavailable, "queue", err)
 	}
 	r.Metrics.Count(telemetry.Diverted, 1, telemetry.Labels{Account: string(a.ID), Reason: reason})
 	r.line(ctx, zerolog.ErrorLevel, "diverted", a.ID).Str("reason", reason).Str("message_id", m.ID).Str("topic", m.TopicARN).
-		Msg("verified, but cannot be acted upon; see the dead-letter queue")
+		Msg("verified message cannot be processed; see the dead-letter queue")
 	return nil
 }
 
@@ -232,14 +232,14 @@ func (r *Receiver) refuse(ctx context.Context, a wallet.AccountID, status int, r
 	return &refusal{status, reason, err}
 }
 
-// began is the key of a delivery's beginning.
+// began is the context key of the time at which a delivery began.
 type began struct{}
 
 func (r *Receiver) begin(ctx context.Context) context.Context {
 	return context.WithValue(ctx, began{}, r.Now())
 }
 
-// line begins the line that tells what became of a delivery. Each has one.
+// line begins the log line with the outcome of a delivery. Each delivery has one.
 func (r *Receiver) line(ctx context.Context, level zerolog.Level, outcome string, a wallet.AccountID) *zerolog.Event {
 	l := zerolog.Ctx(ctx).WithLevel(level).Str("outcome", outcome).Str("account", string(a))
 	if start, ok := ctx.Value(began{}).(time.Time); ok {

@@ -18,14 +18,15 @@ import (
 
 // Delivery is one message of a batch as the queue delivers it.
 type Delivery struct {
-	ID       string // the queue's; by it a failure is told
+	ID       string // the queue's id of the message, with which failures are reported
 	Body     string
 	Receives int // how often it has been delivered, this time included
 }
 
-// Refresher does what a batch asks for; see refresh.Runner.
+// Refresher processes a batch; see refresh.Runner. If retry is true, one message
+// of each account must be delivered again.
 type Refresher interface {
-	Refresh(ctx context.Context, b wallet.Batch) (again bool, err error)
+	Refresh(ctx context.Context, b wallet.Batch) (retry bool, err error)
 }
 
 // DeadLetters takes what can never be processed, with its reason.
@@ -33,7 +34,7 @@ type DeadLetters interface {
 	DeadLetter(ctx context.Context, body, reason string, account wallet.AccountID) error
 }
 
-// Worker makes batches of the queue into batches of the refresh.
+// Worker turns batches of the queue into batches of refresh requests.
 type Worker struct {
 	Accounts    Accounts
 	Opener      Opener
@@ -53,14 +54,14 @@ const (
 	// deadLetterTimeout bounds what a batch sends to the dead-letter queue, all
 	// of it, as long as one message may take (package queue).
 	deadLetterTimeout = 8 * time.Second
-	// certificateTries is how often a message is delivered whose certificate SNS
-	// says does not exist: for about an hour, at the queue's visibility time-out
-	// of 180 s.
+	// certificateTries is how often a message is delivered if SNS answers that its
+	// certificate does not exist: for about an hour, at the queue's visibility
+	// time-out of 180 s.
 	certificateTries = 20
 )
 
 // Batch processes the deliveries and returns the ids of those that must be
-// delivered again. The others are done, wanted, or in the dead-letter queue.
+// delivered again. The others are done, requested, or in the dead-letter queue.
 func (w *Worker) Batch(ctx context.Context, deliveries []Delivery) (failed []string) {
 	start := w.Now()
 	outcome := "done"
@@ -69,16 +70,16 @@ func (w *Worker) Batch(ctx context.Context, deliveries []Delivery) (failed []str
 			Dur("duration", w.Now().Sub(start)).Msg("batch")
 	}()
 	var batch wallet.Batch
-	var letters []deadLetter
+	var dead []deadLetter
 	var good []string
-	one := map[wallet.AccountID]string{} // the first of the good of each account
+	one := map[wallet.AccountID]string{} // the first good message of each account
 	for i, v := range w.verify(ctx, deliveries) {
 		d := deliveries[i]
 		w.Metrics.Count(telemetry.Received, 1, telemetry.Labels{})
 		retry, account, reason := w.add(ctx, &batch, d, v)
 		switch {
 		case reason != "":
-			letters = append(letters, deadLetter{d, account, reason})
+			dead = append(dead, deadLetter{d, account, reason})
 		case retry != "":
 			w.Metrics.Count(telemetry.Retried, 1, telemetry.Labels{Reason: retry})
 			failed = append(failed, d.ID)
@@ -91,22 +92,22 @@ func (w *Worker) Batch(ctx context.Context, deliveries []Delivery) (failed []str
 		}
 	}
 	if len(good) > 0 {
-		again, err := w.Refresher.Refresh(ctx, batch)
+		retry, err := w.Refresher.Refresh(ctx, batch)
 		switch {
 		case err != nil:
 			outcome = "not_committed"
-			zerolog.Ctx(ctx).Error().Err(err).Int("messages", len(good)).Msg("nothing was committed; the batch comes again")
+			zerolog.Ctx(ctx).Error().Err(err).Int("messages", len(good)).Msg("nothing was committed; the batch will be delivered again")
 			w.Metrics.Count(telemetry.Retried, len(good), telemetry.Labels{Reason: "refresh"})
 			failed = append(failed, good...)
-		case again:
-			// A batch decides for the accounts that its messages name.
+		case retry:
+			// A batch decides for the accounts of its messages.
 			outcome = "wake_up_unknown"
 			w.Metrics.Count(telemetry.Retried, len(one), telemetry.Labels{Reason: "wake_up"})
 			failed = append(failed, slices.Sorted(maps.Values(one))...)
 		}
 	}
 	// Last, because a silent queue must not take the refresh's time.
-	return append(failed, w.deadLetter(ctx, letters)...)
+	return append(failed, w.deadLetter(ctx, dead)...)
 }
 
 // deadLetter is a delivery that can never be processed.
@@ -116,20 +117,20 @@ type deadLetter struct {
 	reason  string
 }
 
-// deadLetter sends the letters to the dead-letter queue, and returns the ids of
+// deadLetter sends the deliveries to the dead-letter queue, and returns the ids of
 // those that could not be sent.
-func (w *Worker) deadLetter(ctx context.Context, letters []deadLetter) (unsent []string) {
+func (w *Worker) deadLetter(ctx context.Context, deliveries []deadLetter) (unsent []string) {
 	send, cancel := context.WithTimeout(ctx, deadLetterTimeout)
 	defer cancel()
-	for _, l := range letters {
-		if err := w.DeadLetters.DeadLetter(send, l.Body, l.reason, l.account); err != nil {
-			zerolog.Ctx(ctx).Error().Err(err).Str("reason", l.reason).Msg("could not put a message on the dead-letter queue; it comes again")
-			unsent = append(unsent, l.ID)
+	for _, d := range deliveries {
+		if err := w.DeadLetters.DeadLetter(send, d.Body, d.reason, d.account); err != nil {
+			zerolog.Ctx(ctx).Error().Err(err).Str("reason", d.reason).Msg("send to dead-letter queue failed; the message will be delivered again")
+			unsent = append(unsent, d.ID)
 			continue
 		}
-		w.Metrics.Count(telemetry.DeadLettered, 1, telemetry.Labels{Account: string(l.account), Reason: l.reason})
-		zerolog.Ctx(ctx).Error().Str("account", string(l.account)).Str("reason", l.reason).Str("queue_message", l.ID).
-			Msg("cannot be processed; put on the dead-letter queue")
+		w.Metrics.Count(telemetry.DeadLettered, 1, telemetry.Labels{Account: string(d.account), Reason: d.reason})
+		zerolog.Ctx(ctx).Error().Str("account", string(d.account)).Str("reason", d.reason).Str("queue_message", d.ID).
+			Msg("message cannot be processed; sent to the dead-letter queue")
 	}
 	return unsent
 }
@@ -165,8 +166,8 @@ func (w *Worker) verify(ctx context.Context, deliveries []Delivery) []verified {
 	return out
 }
 
-// add puts one delivery into the batch, or says why it must come again, or the
-// reason for which it never can be processed.
+// add puts one delivery into the batch. Otherwise it returns why the delivery must
+// be retried, or the reason for which it can never be processed.
 func (w *Worker) add(ctx context.Context, b *wallet.Batch, d Delivery, v verified) (retry string, account wallet.AccountID, reason string) {
 	if v.envelope {
 		return w.addEnvelope(ctx, b, d, v)
@@ -235,7 +236,7 @@ func (w *Worker) addEnvelope(ctx context.Context, b *wallet.Batch, d Delivery, v
 		log.Msg("SNS still says that the certificate of a message on the queue does not exist")
 		return "", "", ReasonCertificateMissing
 	default:
-		log.Msg("an SNS message on the queue cannot be verified just now; it comes again")
+		log.Msg("SNS message on the queue cannot be verified now; it will be delivered again")
 		return cmp.Or(sns.Reason(v.err), "certificate_unavailable"), "", ""
 	}
 	m := v.message

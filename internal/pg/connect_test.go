@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// nowhere is a port of this machine that nobody listens at.
+// nowhere is a port of this machine without a listener.
 const nowhere = "postgres://shop@127.0.0.1:1/walletsync?sslmode=disable"
 
 // counted returns metrics, and what they hold of failed connections.
@@ -65,7 +65,7 @@ func TestEachConnectionIsMadeAsBeforeConnectSays(t *testing.T) {
 	refused := errors.New("no token")
 	db := pg.New(pg.URL(nowhere), pg.Options{BeforeConnect: func(_ context.Context, c *pgx.ConnConfig) error {
 		if c.User != "shop" || c.Password != "" {
-			t.Errorf("it is told of user %q with password %q", c.User, c.Password)
+			t.Errorf("BeforeConnect got user %q with password %q", c.User, c.Password)
 		}
 		return refused
 	}})

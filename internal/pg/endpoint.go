@@ -27,16 +27,16 @@ var (
 	ErrURL = errors.New("the database URL cannot be read; it must look like postgres://user:password@host:5432/database?sslmode=verify-full")
 	// ErrClear: every host that the URL names, and every fallback of pgx's, must
 	// take TLS, unless it is on this machine.
-	ErrClear = errors.New("DATABASE_SECRET_ARN: the URL in that secret lets a connection to another machine go on without TLS; add sslmode=verify-full to url, and to directUrl if there is one")
+	ErrClear = errors.New("DATABASE_SECRET_ARN: the URL in that secret allows a connection to another machine without TLS; add sslmode=verify-full to url, and to directUrl if there is one")
 	ErrCA    = errors.New(`DATABASE_SECRET_ARN: the member "ca" of that secret holds no certificate in PEM`)
 )
 
 // ConnConfig returns how to connect to the database at url; it makes no connection.
-// The functions, the migrator, the CLI and the doctor all connect as it says. It
-// refuses a URL that lets a connection to another machine go on in the clear.
+// The functions, the migrator, the CLI and the doctor all use it. It refuses a URL
+// that allows an unencrypted connection to another machine.
 //
-// Trusted are the system's certificate authorities, those of Amazon RDS, which no
-// system has, and those in ca, in PEM; it may be empty. A URL with sslrootcert
+// It trusts the system's certificate authorities, those of Amazon RDS, which no
+// system has, and those in ca, in PEM, which may be empty. A URL with sslrootcert
 // trusts that file in place of the system and RDS.
 func ConnConfig(url, ca string) (*pgx.ConnConfig, error) {
 	c, err := pgx.ParseConfig(url)

@@ -66,7 +66,7 @@ type dataError struct {
 func (e *dataError) Error() string { return e.text }
 func (e *dataError) Unwrap() error { return e.cause }
 
-// describe says by names alone what the server refused.
+// describe names the refused table, column and constraint, and quotes no value.
 func describe(e *pgconn.PgError) string {
 	text := "the server refused the data: SQLSTATE " + e.Code
 	for _, part := range []struct{ what, name string }{

@@ -1,6 +1,6 @@
-// Package queue puts messages on SQS: notifications, wake-ups, and on the
-// dead-letter queue what can never be processed. Receiving is Lambda's event
-// source.
+// Package queue sends messages to SQS: notifications and wake-ups to the main
+// queue, messages that can never be processed to the dead-letter queue. Lambda's
+// event source receives them.
 package queue
 
 import (
@@ -16,7 +16,7 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Sender is what the package needs of the SQS client.
+// Sender is the part of the SQS client that this package uses.
 type Sender interface {
 	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
 }
@@ -26,7 +26,7 @@ type Sender interface {
 type Queue struct {
 	Client        Sender
 	URL           string
-	DeadLetterURL string // not needed by who only sends
+	DeadLetterURL string // not needed by senders of Send and Wake only
 }
 
 // timeout bounds one message, the SDK's own attempts included. SNS waits for 15 s.
@@ -50,7 +50,7 @@ func (q *Queue) Wake(ctx context.Context, account wallet.AccountID, at time.Time
 	})
 }
 
-// DeadLetter puts a body on the dead-letter queue as it came. The reason and the
+// DeadLetter sends a body unchanged to the dead-letter queue. The reason and the
 // account are message attributes, so that the body can be redriven unchanged.
 func (q *Queue) DeadLetter(ctx context.Context, body, reason string, account wallet.AccountID) error {
 	attributes := map[string]types.MessageAttributeValue{"reason": text(reason)}

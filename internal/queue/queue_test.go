@@ -40,7 +40,7 @@ func TestWakeUpsAreRoundedUpToWhatSQSCanDelay(t *testing.T) {
 	}
 }
 
-func TestDeadLettersKeepTheirBodyAndSayWhy(t *testing.T) {
+func TestDeadLetterMessagesKeepTheirBodyAndHaveAReason(t *testing.T) {
 	var s sender
 	q := Queue{Client: &s, URL: "queue", DeadLetterURL: "dead"}
 	if err := q.DeadLetter(t.Context(), "body", "foreign_topic", wallet.AccountID("main")); err != nil {

@@ -66,8 +66,8 @@ func (o *Opener) certificate(ctx context.Context, url string) (certificate, erro
 	if known, ok := o.remembered(url); ok {
 		return known.certificate, known.err
 	}
-	// The fetch is everyone's who waits for it, so it does not end with the
-	// context of the one who came first.
+	// All callers that wait share the fetch, so it does not end with the context
+	// of the first.
 	shared := context.WithoutCancel(ctx)
 	flight := o.flights.DoChan(url, func() (any, error) {
 		if known, ok := o.remembered(url); ok { // another flight landed meanwhile
@@ -93,7 +93,7 @@ func (o *Opener) certificate(ctx context.Context, url string) (certificate, erro
 	}
 }
 
-// remembered returns what is known of the certificate at the URL, if anything.
+// remembered returns the cached outcome of the URL, if there is one.
 func (o *Opener) remembered(url string) (outcome, bool) {
 	if c, ok := o.known.get(url); ok {
 		return outcome{certificate: c}, true
@@ -218,8 +218,8 @@ type slot[V any] struct {
 	used  uint64
 }
 
-func newCache[V any](most int) *cache[V] {
-	return &cache[V]{max: most, slots: make(map[string]*slot[V])}
+func newCache[V any](limit int) *cache[V] {
+	return &cache[V]{max: limit, slots: make(map[string]*slot[V])}
 }
 
 func (c *cache[V]) get(key string) (v V, ok bool) {

@@ -42,7 +42,7 @@
 // # Limits
 //
 // Certificates are kept, as many as Options says, and fetched once however many
-// messages wait for them. That one does not exist is remembered for ten seconds.
+// messages wait for them. A missing one is remembered for ten seconds.
 // Fetches are bounded in time, size and number at once, so that messages which
 // name ever new certificates cost little, and never displace those in use.
 //

@@ -115,7 +115,7 @@ func parse(body []byte) (envelope, error) {
 	return e, nil
 }
 
-// plain reports whether s is of letters, digits and the others given.
+// plain reports whether s consists of a-z, A-Z, 0-9 and others.
 func plain(s, others string) bool {
 	for _, r := range s {
 		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(others, r) {
@@ -149,8 +149,8 @@ func endpoint(arn string) (host string, ok bool) {
 	return host, true
 }
 
-// hostOf returns what an error may tell of a URL; the rest is the sender's to
-// choose.
+// hostOf returns the part of a URL that an error may quote; the sender chooses
+// the rest.
 func hostOf(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {

@@ -20,8 +20,8 @@ const (
 	reasonConfirmUnavailable     = "confirmation_unavailable"
 )
 
-// failure is every error of Open and Confirm. Its text holds nothing of a
-// message but the host of a foreign certificate URL.
+// failure is every error of Open and Confirm. Its text quotes nothing of
+// a message but the host of a refused certificate URL.
 type failure struct {
 	reason string
 	err    error
@@ -35,8 +35,8 @@ func fail(reason, format string, args ...any) error {
 }
 
 // Forged reports whether err is final: the message is malformed or too large,
-// its signature is not SNS's, or its certificate is on a foreign host, is not
-// fit or was not valid when the message was sent.
+// its signature is not SNS's, or its certificate is on an unexpected host, is
+// unsuitable or was not valid when the message was sent.
 func Forged(err error) bool {
 	switch Reason(err) {
 	case reasonMalformed, reasonTooLarge, reasonSignature, reasonCertificateURL, reasonCertificate, reasonCertificateTime:
@@ -45,9 +45,9 @@ func Forged(err error) bool {
 	return false
 }
 
-// Unavailable reports whether err says nothing of the message: its certificate
-// could not be had just now, or SNS could not be reached to confirm it. It is
-// worth trying again.
+// Unavailable reports whether err does not depend on the message: its certificate
+// is unavailable at the moment, or SNS could not be reached to confirm it. A retry
+// may succeed.
 func Unavailable(err error) bool {
 	switch Reason(err) {
 	case reasonCertificateUnavailable, reasonCertificateMissing, reasonConfirmUnavailable:
@@ -57,18 +57,18 @@ func Unavailable(err error) bool {
 }
 
 // CertificateMissing reports whether SNS's host answered that there is no such
-// certificate. That may pass, so it is Unavailable; if it goes on, the message
-// is not SNS's.
+// certificate. That may be temporary, so it is Unavailable; if it lasts, the
+// message is not from SNS.
 func CertificateMissing(err error) bool { return Reason(err) == reasonCertificateMissing }
 
 // Reason returns a short word for metrics and logs that stays the same between
 // releases, and nothing if err is not an error of this package. Of Open, those
 // that are Forged: malformed, too_large, signature, certificate_url (not one of
-// SNS's in the topic's region), certificate (it is not fit), certificate_time
+// SNS's in the topic's region), certificate (it is unsuitable), certificate_time
 // (not valid when the message was sent). Unavailable: certificate_unavailable,
 // certificate_missing (SNS's host answers that it does not exist). Of Confirm:
-// confirmation_unavailable, and confirmation_refused, which is neither: SNS does
-// not want the token, as when it has run out.
+// confirmation_unavailable, and confirmation_refused, which is neither: SNS
+// refuses the token, for example because it has expired.
 func Reason(err error) string {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f.reason

@@ -63,8 +63,8 @@ type Options struct {
 	// 0 means 5 s. SNS waits for 15 s.
 	FetchTimeout time.Duration
 
-	// Now tells when a certificate that does not exist is asked for again; nil
-	// means time.Now. Messages and certificates are not judged by it.
+	// Now returns the time, by which a missing certificate is fetched again; nil
+	// means time.Now. It has no effect on the verification.
 	Now func() time.Time
 }
 
@@ -111,7 +111,7 @@ func NewOpener(options Options) *Opener {
 }
 
 // Open returns the message that the envelope holds, if Amazon SNS signed it. It
-// asks the network for a certificate that it does not have yet. An error is
+// fetches a certificate that it does not have yet. An error is
 // either Forged or Unavailable.
 func (o *Opener) Open(ctx context.Context, envelope []byte) (Message, error) {
 	if len(envelope) > o.maxMessage {
@@ -157,12 +157,11 @@ func (o *Opener) Confirm(ctx context.Context, m Message) error {
 	return fail(reasonConfirmUnavailable, "HTTP status %d", status)
 }
 
-// maxResponse bounds what SNS is listened to, in bytes: a certificate has about
-// 2 kB.
+// maxResponse bounds a response of SNS, in bytes: a certificate has about 2 kB.
 const maxResponse = 64 << 10
 
-// get returns the answer's status, and as much of its body as tells that there
-// is more than maxResponse.
+// get returns the response's status and body, the latter cut off one byte after
+// maxResponse.
 func (o *Opener) get(ctx context.Context, target string) (status int, body []byte, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {

@@ -417,7 +417,7 @@ func TestLookAlikeHostIsRefused(t *testing.T) {
 		})
 	}
 	if n := requests.Load(); n != 0 {
-		t.Errorf("%d requests were sent to foreign hosts", n)
+		t.Errorf("%d requests were sent to unexpected hosts", n)
 	}
 }
 
@@ -473,8 +473,8 @@ func TestCertificateMustBeValidWhenTheMessageWasSent(t *testing.T) {
 
 func TestOversizedEnvelopeIsRefused(t *testing.T) {
 	o, _ := serve(testPEM(), Options{})
-	most := notification().with(members{"Message": strings.Repeat(`"`, 256<<10-2048)}).sign(t, testKey()).json(t)
-	if _, err := o.Open(t.Context(), most); err != nil {
+	largest := notification().with(members{"Message": strings.Repeat(`"`, 256<<10-2048)}).sign(t, testKey()).json(t)
+	if _, err := o.Open(t.Context(), largest); err != nil {
 		t.Errorf("the largest message that SNS sends: %v", err)
 	}
 	refused(t, o, make([]byte, 512<<10+1), "too_large")
@@ -723,7 +723,7 @@ func TestFloodOfUnknownCertificatesIsBounded(t *testing.T) {
 	envelope := notification().sign(t, testKey()).json(t)
 	testPEM()
 	synctest.Test(t, func(t *testing.T) {
-		var now, most, forTheKnown atomic.Int64
+		var now, highest, forTheKnown atomic.Int64
 		o := NewOpener(Options{MaxCertificates: 1, HTTPClient: &http.Client{Transport: host(func(r *http.Request) (*http.Response, error) {
 			if r.URL.String() == testURL {
 				forTheKnown.Add(1)
@@ -731,7 +731,7 @@ func TestFloodOfUnknownCertificatesIsBounded(t *testing.T) {
 			}
 			n := now.Add(1)
 			defer now.Add(-1)
-			most.Store(max(most.Load(), n))
+			highest.Store(max(highest.Load(), n))
 			time.Sleep(time.Millisecond) // of the bubble's clock
 			return answer(404, nil), nil
 		})}})
@@ -746,8 +746,8 @@ func TestFloodOfUnknownCertificatesIsBounded(t *testing.T) {
 			})
 		}
 		wait.Wait()
-		if most.Load() != maxFetches {
-			t.Errorf("%d fetches at once, want %d", most.Load(), maxFetches)
+		if highest.Load() != maxFetches {
+			t.Errorf("%d fetches at once, want %d", highest.Load(), maxFetches)
 		}
 		if n := len(o.missing.slots); n != maxMissing {
 			t.Errorf("%d missing certificates are remembered, want %d", n, maxMissing)
@@ -833,7 +833,7 @@ func TestConfirmationGoesToTheTopicsHostOnly(t *testing.T) {
 			t.Errorf("status %d: %v", code, err)
 		}
 		if strings.Contains(err.Error(), m.Token) {
-			t.Errorf("the error tells the token: %v", err)
+			t.Errorf("the error contains the token: %v", err)
 		}
 	}
 }

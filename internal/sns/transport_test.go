@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// net/http reads HTTPS_PROXY once, so what depends on it runs in a process of
-// its own: this one again, told by the variable to open a message.
+// net/http reads HTTPS_PROXY once, so these tests run in a child process
+// of the same binary, which the variable makes open a message.
 const openVariable = "SNS_TEST_OPEN"
 
 func TestMain(m *testing.M) {

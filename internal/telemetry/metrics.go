@@ -14,14 +14,14 @@ import (
 // Namespace is where CloudWatch shows the metrics.
 const Namespace = "walletsync"
 
-// Metric names what is counted or timed.
+// Metric is the name of a metric.
 type Metric string
 
 // The metrics.
 const (
 	Received            Metric = "Received"            // deliveries from SNS, or messages from the queue
 	Refused             Metric = "Refused"             // by reason: cannot be verified; answered 4xx, which is final
-	Unavailable         Metric = "Unavailable"         // by reason: our own trouble; answered 503, SNS comes again
+	Unavailable         Metric = "Unavailable"         // by reason: could not be taken; answered 503, SNS retries
 	Forged              Metric = "Forged"              // alarm: on the right path, but SNS has not signed it
 	Queued              Metric = "Queued"              // notifications put on the queue
 	Diverted            Metric = "Diverted"            // by reason: verified, but on its way to the dead-letter queue
@@ -34,26 +34,26 @@ const (
 	APIErrors           Metric = "APIErrors"           // by Amazon's reason code, or what stands for it
 	KeyRefused          Metric = "KeyRefused"          // alarm: the key is unavailable, or Amazon Pay does not accept it, or refuses one id after the other
 	APIThrottled        Metric = "APIThrottled"        // alarm: the quota is used up
-	APIFailed           Metric = "APIFailed"           // alarm: Amazon Pay's own trouble, or no answer
-	APIRefused          Metric = "APIRefused"          // alarm: Amazon Pay does not take the call as it is made
-	ConnectionsFailed   Metric = "ConnectionsFailed"   // alarm: connections to Postgres that could not be had
+	APIFailed           Metric = "APIFailed"           // alarm: Amazon Pay answered 5xx, or not at all
+	APIRefused          Metric = "APIRefused"          // alarm: Amazon Pay refuses the call
+	ConnectionsFailed   Metric = "ConnectionsFailed"   // alarm: connections to Postgres that failed
 	Notifications       Metric = "Notifications"       // by outcome: wanted, covered, confirming, duplicate, unmatched …
 	Fetched             Metric = "Fetched"             // by cause: calls of Get Charge Permission
 	Unreadable          Metric = "Unreadable"          // by Amazon's name: members of an unknown form, which keep what was stored
 	Results             Metric = "Results"             // by what came of them: read, gone, failed …
 	Changes             Metric = "Changes"             // by facet: change rows appended
 	Unchanged           Metric = "Unchanged"           // by cause: reads that differed in nothing
-	Confirmations       Metric = "Confirmations"       // by cause: early reads, wanted once more
-	Held                Metric = "Held"                // by cause: reads not stored, as they may be older than what is
+	Confirmations       Metric = "Confirmations"       // by cause: early reads, requested once more
+	Held                Metric = "Held"                // by cause: reads withheld, as they may be older than the stored state
 	FenceDropped        Metric = "FenceDropped"        // by cause: results whose lease had ended
 	WakeUps             Metric = "WakeUps"             // sent
-	Covered             Metric = "Covered"             // by cause: what is stored answers it already
+	Covered             Metric = "Covered"             // by cause: requests that the stored state already answers
 	BatchSize           Metric = "BatchSize"           // messages in one batch of the worker
 	Lag                 Metric = "Lag"                 // from a notification's Timestamp to the commit, milliseconds: Amazon's clock to ours
 	Tokens              Metric = "Tokens"              // by account: calls that its share allows at once
-	OldestWanted        Metric = "OldestWanted"        // by account: how long the longest wanted has been, seconds
-	Swept               Metric = "Swept"               // by account: marked wanted by the sweep
-	Missing             Metric = "Missing"             // alarm, by account: notifications that were due since the last one that came
+	OldestWanted        Metric = "OldestWanted"        // by account: age of the oldest refresh request, seconds
+	Swept               Metric = "Swept"               // by account: refreshes requested by the sweep
+	Missing             Metric = "Missing"             // alarm, by account: notifications that were due since the last one received
 	Erased              Metric = "Erased"              // by account: charge permissions whose personal data retention erased
 	Pushed              Metric = "Pushed"              // changes published to the topic or bus
 	SweepPeriod         Metric = "SweepPeriod"         // by account: the shortest period that its share allows, seconds
@@ -65,20 +65,20 @@ const (
 	UpdateReturned      Metric = "UpdateReturned"      // by outcome: returns of buyers
 	UpdateEnded         Metric = "UpdateEnded"         // by outcome: attempts that ended
 	SignedIn            Metric = "SignedIn"            // by role: people who signed in to the console
-	ConsoleRefused      Metric = "ConsoleRefused"      // alarm, by problem: requests that the console refused to let in
-	SecurityEvents      Metric = "SecurityEvents"      // alarm, by reason: a return named what is another buyer's, or what Amazon Pay does not know
+	ConsoleRefused      Metric = "ConsoleRefused"      // alarm, by problem: requests that the console refused
+	SecurityEvents      Metric = "SecurityEvents"      // alarm, by reason: a return with another buyer's ids, or with an id unknown to Amazon Pay
 	Panics              Metric = "Panics"              // alarm: invocations that panicked
 )
 
-// Labels tell the counts of one metric apart. They must come from short, fixed
+// Labels distinguish the counts of one metric. They must come from short, fixed
 // lists: each combination is a metric of its own to CloudWatch, and is paid for.
 type Labels struct {
 	Account string // as the configuration names it
 	Reason  string
 }
 
-// maxSeries bounds the combinations of labels that a process tells apart.
-// What comes later is counted under the reason Other.
+// maxSeries bounds the combinations of labels that a process counts
+// separately. Later ones are counted under the reason Other.
 const maxSeries = 200
 
 // Other stands for reasons that are no short word, or one too many.

@@ -30,7 +30,7 @@ func lines(t *testing.T, out *bytes.Buffer) []map[string]any {
 	return all
 }
 
-func TestLineTellsWhoSpeaksAndWhen(t *testing.T) {
+func TestLogLineHasFunctionAndTime(t *testing.T) {
 	var out bytes.Buffer
 	log := NewLogger(&out, "ipn-receiver", zerolog.InfoLevel, at)
 	log.Info().Str("outcome", "queued").Msg("ipn")
@@ -44,7 +44,7 @@ func TestLineTellsWhoSpeaksAndWhen(t *testing.T) {
 	}
 }
 
-func TestReleaseAndCommitAreTold(t *testing.T) {
+func TestReleaseAndCommitAreLogged(t *testing.T) {
 	defer func(v, c string) { version, commit = v, c }(version, commit)
 	for _, c := range []struct{ version, commit, agent string }{
 		{"dev", "", "walletsync/dev"},
@@ -55,7 +55,7 @@ func TestReleaseAndCommitAreTold(t *testing.T) {
 		log := NewLogger(&out, "f", zerolog.InfoLevel, at)
 		log.Info().Send()
 		line := lines(t, &out)[0]
-		if told, _ := line["commit"].(string); UserAgent() != c.agent || line["version"] != c.version || told != c.commit {
+		if logged, _ := line["commit"].(string); UserAgent() != c.agent || line["version"] != c.version || logged != c.commit {
 			t.Errorf("%+v: %q, and %v in the log", c, UserAgent(), line)
 		}
 	}

@@ -119,7 +119,7 @@ type Algorithm string
 // The algorithms (Amazon Pay API, "Signing requests").
 const (
 	PSSV2 Algorithm = "AMZN-PAY-RSASSA-PSS-V2" // salt of 32 bytes
-	PSS   Algorithm = "AMZN-PAY-RSASSA-PSS"    // salt of 20 bytes; what checkout.js assumes if it is told none
+	PSS   Algorithm = "AMZN-PAY-RSASSA-PSS"    // salt of 20 bytes; the default of checkout.js
 )
 
 // SaltLength returns the salt's bytes, and 0 for what is no algorithm.

@@ -134,15 +134,15 @@ func TestTheErasureLogIsReplayed(t *testing.T) {
 	if got := u.Text(`select string_agg(id, ' ' order by id) from walletsync.refreshes where erased_at is not null`); got != string(pgtest.PermissionOne+" "+unheard) {
 		t.Errorf("erased: %s", got)
 	}
-	const told = `select string_agg(charge_permission || ' ' || cause, ', ') from walletsync.charge_permission_changes where facet = 'erased'`
-	if got := u.Text(told); got != string(pgtest.PermissionOne)+" retention" {
-		t.Errorf("told: %s", got)
+	const recorded = `select string_agg(charge_permission || ' ' || cause, ', ') from walletsync.charge_permission_changes where facet = 'erased'`
+	if got := u.Text(recorded); got != string(pgtest.PermissionOne)+" retention" {
+		t.Errorf("recorded: %s", got)
 	}
 	// Again, and the person of Two was erased once more after the update.
 	if r, _ := restored(u, append(lines, log(pgtest.PermissionTwo, u.Now.Add(time.Second), wallet.CauseErasure))...); r.Erased != 3 || r.Updated != 0 {
 		t.Errorf("%+v", r)
 	}
-	if got := u.Text(told); got != string(pgtest.PermissionOne)+" retention, "+string(pgtest.PermissionTwo)+" erasure" {
-		t.Errorf("told: %s", got)
+	if got := u.Text(recorded); got != string(pgtest.PermissionOne)+" retention, "+string(pgtest.PermissionTwo)+" erasure" {
+		t.Errorf("recorded: %s", got)
 	}
 }

@@ -136,7 +136,7 @@ func TestAccessNeedsAValidSession(t *testing.T) {
 	for name, cookie := range map[string]string{
 		"none":                       "",
 		"made up":                    "AAAA",
-		"a foreign issuer's":         of(func(k *seals) { k.party = "https://issuer.example " + clientID }),
+		"another issuer's":           of(func(k *seals) { k.party = "https://issuer.example " + clientID }),
 		"another client's":           of(func(k *seals) { k.party = w.issuerURL + " other" }),
 		"expired":                    w.seal(t, nil, sessionPurpose, good, 0),
 		"sealed by another key":      of(func(k *seals) { k.secrets = (&secrets{all: []string{"another-key-altogether"}}).get }),
@@ -162,7 +162,7 @@ func TestAccessNeedsAValidSession(t *testing.T) {
 			if to := a.Header.Get("Location"); a.StatusCode != http.StatusSeeOther || !strings.HasPrefix(to, w.issuerURL+"/authorize?") || a.body != "" {
 				t.Errorf("a page: %d %s %s", a.StatusCode, to, a.body)
 			}
-			// A program, a script and a form are told.
+			// A program, a script and a form get a problem.
 			if a := b.get("/console/page", append(cookies, "Accept", "application/json")...); a.StatusCode != http.StatusUnauthorized || a.problem() != "signed_out" || a.Header.Get("WWW-Authenticate") != "Bearer" {
 				t.Errorf("JSON: %d %s", a.StatusCode, a.body)
 			}
@@ -359,7 +359,7 @@ func TestSignInsThatCannotContinue(t *testing.T) {
 		"another's answer": {func(b *browser) answered {
 			return b.get(replace(b.choose(b.begin("/console/"), engineer), "iss", "https://issuer.example"))
 		}, http.StatusForbidden, "failed"},
-		"an answer of nobody": {func(b *browser) answered { return b.get(replace(b.choose(b.begin("/console/"), engineer), "iss", "")) }, http.StatusForbidden, "failed"},
+		"an answer without issuer": {func(b *browser) answered { return b.get(replace(b.choose(b.begin("/console/"), engineer), "iss", "")) }, http.StatusForbidden, "failed"},
 		"a code that is none": {func(b *browser) answered {
 			return b.get(replace(b.choose(b.begin("/console/"), engineer), "code", "made-up"))
 		}, http.StatusForbidden, "failed"},
@@ -431,7 +431,7 @@ func (w *world) answers(idToken string) {
 
 func TestInvalidIDTokensAreRefused(t *testing.T) {
 	w := newWorld(t)
-	foreign := w.newIssuer(w.issuerURL, w.gate.PublicURL)
+	other := w.newIssuer(w.issuerURL, w.gate.PublicURL)
 	for name, c := range map[string]struct {
 		by     *issuer.Issuer
 		change map[string]any
@@ -440,7 +440,7 @@ func TestInvalidIDTokensAreRefused(t *testing.T) {
 		"one that holds":            {w.issuer, nil, true},
 		"of a minute ago":           {w.issuer, map[string]any{"exp": w.clock.Now().Add(-50 * time.Second).Unix()}, true}, // the clocks differ
 		"to us and another":         {w.issuer, map[string]any{"aud": []string{clientID, "other"}, "azp": clientID}, true},
-		"signed by another":         {foreign, nil, false},
+		"signed by another":         {other, nil, false},
 		"of another issuer":         {w.issuer, map[string]any{"iss": "https://issuer.example"}, false},
 		"for another client":        {w.issuer, map[string]any{"aud": "other"}, false},
 		"for the API":               {w.issuer, map[string]any{"aud": audience}, false},
@@ -451,7 +451,7 @@ func TestInvalidIDTokensAreRefused(t *testing.T) {
 		"expired":                   {w.issuer, map[string]any{"exp": w.clock.Now().Add(-61 * time.Second).Unix()}, false},
 		"without an end":            {w.issuer, map[string]any{"exp": nil}, false},
 		"not good yet":              {w.issuer, map[string]any{"nbf": w.clock.Now().Add(10 * time.Minute).Unix()}, false},
-		"of nobody":                 {w.issuer, map[string]any{"sub": nil}, false},
+		"without subject":           {w.issuer, map[string]any{"sub": nil}, false},
 		"of a subject without end":  {w.issuer, map[string]any{"sub": strings.Repeat("a", 256)}, false},
 		"with a claim from no type": {w.issuer, map[string]any{"azp": 1}, false},
 	} {
@@ -488,7 +488,7 @@ func TestInvalidIDTokensAreRefused(t *testing.T) {
 
 func TestProgramsSendAnAccessToken(t *testing.T) {
 	w := newWorld(t)
-	foreign := w.newIssuer(w.issuerURL, w.gate.PublicURL)
+	other := w.newIssuer(w.issuerURL, w.gate.PublicURL)
 	sign := func(i *issuer.Issuer, change map[string]any) string {
 		claims := map[string]any{"sub": "reports", "roles": []string{"console-act"}, "aud": audience}
 		for k, v := range change {
@@ -501,7 +501,7 @@ func TestProgramsSendAnAccessToken(t *testing.T) {
 		return "Bearer " + token
 	}
 	unsigned := "Bearer eyJhbGciOiJub25lIn0." + strings.Split(sign(w.issuer, nil), ".")[1] + "."
-	// Whoever checks by the key's text what was signed with it takes this one.
+	// A verifier that takes the algorithm from the token would accept this one.
 	hmac, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: []byte("client-secret-of-32-bytes-or-more")}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -522,12 +522,12 @@ func TestProgramsSendAnAccessToken(t *testing.T) {
 		"one that holds":         {sign(w.issuer, nil), 200, ""},
 		"to several":             {sign(w.issuer, map[string]any{"aud": []string{"other", audience}}), 200, ""},
 		"the scheme's case":      {strings.Replace(sign(w.issuer, nil), "Bearer", "bearer", 1), 200, ""},
-		"a foreign issuer's":     {sign(foreign, nil), 401, "token_refused"},
+		"another issuer's":       {sign(other, nil), 401, "token_refused"},
 		"naming another issuer":  {sign(w.issuer, map[string]any{"iss": "https://issuer.example"}), 401, "token_refused"},
 		"expired":                {sign(w.issuer, map[string]any{"exp": w.clock.Now().Add(-2 * time.Minute).Unix()}), 401, "token_refused"},
 		"for another service":    {sign(w.issuer, map[string]any{"aud": "https://other.example"}), 401, "token_refused"},
 		"one of a sign-in":       {sign(w.issuer, map[string]any{"aud": clientID}), 401, "token_refused"},
-		"for nobody":             {sign(w.issuer, map[string]any{"aud": nil}), 401, "token_refused"},
+		"without audience":       {sign(w.issuer, map[string]any{"aud": nil}), 401, "token_refused"},
 		"unsigned":               {unsigned, 401, "token_refused"},
 		"symmetric":              {"Bearer " + compact, 401, "token_refused"},
 		"without a role":         {sign(w.issuer, map[string]any{"roles": []string{"staff"}}), 403, "no_role"},
@@ -635,12 +635,12 @@ func TestTheClientsSecretRotates(t *testing.T) {
 
 func TestTokensOfUnknownKeysCostNoCalls(t *testing.T) {
 	w := newWorld(t)
-	foreign := w.newIssuer(w.issuerURL, w.gate.PublicURL)
+	other := w.newIssuer(w.issuerURL, w.gate.PublicURL)
 	for range 20 {
-		if err := foreign.Rotate(); err != nil {
+		if err := other.Rotate(); err != nil {
 			t.Fatal(err)
 		}
-		token, err := foreign.AccessToken(engineer)
+		token, err := other.AccessToken(engineer)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -323,6 +323,6 @@ func TestAReplacedCookieKeyEndsAllSessions(t *testing.T) {
 		t.Errorf("a sign-in under way: %d %s", a.StatusCode, a.body)
 	}
 	if a := b.signIn(clerk); a.StatusCode != http.StatusOK {
-		t.Errorf("anew: %d %s", a.StatusCode, a.body)
+		t.Errorf("second sign-in: %d %s", a.StatusCode, a.body)
 	}
 }

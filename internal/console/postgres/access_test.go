@@ -23,7 +23,7 @@ func opened(account wallet.AccountID, id wallet.ChargePermissionID) view.Access 
 	return view.Access{Account: account, ChargePermissions: []wallet.ChargePermissionID{id}, What: "opened"}
 }
 
-func TestTheAccessLogTellsWhoOpenedARecord(t *testing.T) {
+func TestTheAccessLogHasWhoOpenedARecord(t *testing.T) {
 	u := pgtest.New(t)
 	clerk := view.Identity{Subject: "u-1", Name: "Carla Clerk", Role: view.RoleRead, CSRF: "token"}
 	program := view.Identity{Subject: "reports", Role: view.RoleAct}
@@ -93,8 +93,8 @@ func TestAnExportIsLoggedForEachChargePermissionAndASearchForNone(t *testing.T) 
 	}
 }
 
-// Whoever cannot be told is let in nowhere: the page is refused.
-func TestALineOfNobodyIsAnError(t *testing.T) {
+// The page is refused if the access log cannot name the user.
+func TestAccessWithoutSubjectOrRoleIsAnError(t *testing.T) {
 	u := pgtest.New(t)
 	for name, by := range map[string]view.Identity{"no subject": {Role: view.RoleAct}, "no role": {Subject: "u-1"}} {
 		if err := u.LogAccess(t.Context(), by, opened("main", pgtest.PermissionTwo)); err == nil {

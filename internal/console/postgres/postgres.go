@@ -45,7 +45,7 @@ const (
 	shownNotifications = 20
 )
 
-// perReader is a statement for who may see personal data, and for who may not.
+// perReader is a statement for users who may see personal data, and one for masked users.
 type perReader [2]string
 
 // forReaders returns the statement as it stands, and on the masked schema.

@@ -132,7 +132,7 @@ func TestASearchFindsWhatBeginsWithTheTerm(t *testing.T) {
 		{"and the state", view.ByName, "anna", wallet.NonChargeable, []string{annabel}},
 		{"family name in Japanese", view.ByName, "山", "", []string{taro}},
 		{"given name in Japanese", view.ByName, "太郎", "", []string{taro}},
-		{"wildcards are letters", view.ByName, `100%_\`, "", []string{percent}},
+		{"wildcards are plain characters", view.ByName, `100%_\`, "", []string{percent}},
 		{"a wildcard alone", view.ByName, `%`, "", nil},
 		{"e-mail address", view.ByEmail, "anna.mueller@example.com", "", []string{anna}},
 		{"its beginning", view.ByEmail, "MUELLER@", "", []string{muller}},
@@ -167,23 +167,23 @@ func TestEveryPageGoesOnWhereTheLastEnded(t *testing.T) {
 	s.exec(`insert into walletsync.update_sessions (id, account, charge_permission, updates, product_type, created_at, expires_at)
 		select gen_random_uuid(), account, id, 'address', 'PayAndShip', $1, now() + interval '1 day' from walletsync.charge_permissions`, s.now.Add(-time.Hour))
 	slices.Sort(want)
-	check := func(name string, ask func(after view.Cursor, most int) ([]view.Row, view.Cursor, error)) {
-		for _, most := range []int{1, 5, 6, 12, 13} {
-			got, pages := s.pages(func(after view.Cursor) ([]view.Row, view.Cursor, error) { return ask(after, most) })
+	check := func(name string, ask func(after view.Cursor, limit int) ([]view.Row, view.Cursor, error)) {
+		for _, limit := range []int{1, 5, 6, 12, 13} {
+			got, pages := s.pages(func(after view.Cursor) ([]view.Row, view.Cursor, error) { return ask(after, limit) })
 			slices.Sort(got)
-			if diff := cmp.Diff(want, got); diff != "" || pages != (12+most-1)/most {
-				t.Errorf("%s, %d a page, %d pages: %s", name, most, pages, diff)
+			if diff := cmp.Diff(want, got); diff != "" || pages != (12+limit-1)/limit {
+				t.Errorf("%s, %d a page, %d pages: %s", name, limit, pages, diff)
 			}
 		}
 	}
 	for by, term := range map[string]string{view.ByName: "anna", view.ByEmail: "anna@", view.ByPostalCode: "123", view.ByID: "B01", view.ByState: ""} {
-		check(by, func(after view.Cursor, most int) ([]view.Row, view.Cursor, error) {
-			return s.Search(t.Context(), false, view.Query{By: by, Term: term, State: wallet.NonChargeable, After: after, Most: most})
+		check(by, func(after view.Cursor, limit int) ([]view.Row, view.Cursor, error) {
+			return s.Search(t.Context(), false, view.Query{By: by, Term: term, State: wallet.NonChargeable, After: after, Most: limit})
 		})
 	}
 	for _, f := range view.Filters() {
-		check(string(f), func(after view.Cursor, most int) ([]view.Row, view.Cursor, error) {
-			return s.List(t.Context(), false, view.ListQuery{Filter: f, Since: s.now.Add(-24*time.Hour + map[bool]time.Duration{true: 48 * time.Hour}[f == view.Stale]), After: after, Most: most})
+		check(string(f), func(after view.Cursor, limit int) ([]view.Row, view.Cursor, error) {
+			return s.List(t.Context(), false, view.ListQuery{Filter: f, Since: s.now.Add(-24*time.Hour + map[bool]time.Duration{true: 48 * time.Hour}[f == view.Stale]), After: after, Most: limit})
 		})
 	}
 }
@@ -233,10 +233,10 @@ func TestListsShowWhatTheyAreOf(t *testing.T) {
 	}
 }
 
-// personal is what must not reach whoever may not see personal data.
+// personal is data that masked users must not see.
 var personal = []string{"Secretname", "secret@example.com", "Secretstreet", "Secretcity", "SE1 1CR", "+49 555", "1234", "amzn1.account.SECRET"}
 
-func TestWhoMayNotSeePersonalDataSeesNone(t *testing.T) {
+func TestMaskedReadersSeeNoPersonalData(t *testing.T) {
 	s := newShop(t)
 	id := s.buyer("main", "Secretname", "secret@example.com", "SE1 1CR", "Chargeable")
 	s.exec(`update walletsync.charge_permissions set shipping_name = 'Secretname', shipping_line1 = 'Secretstreet', shipping_city = 'Secretcity', shipping_phone = '+49 555', shipping_country_code = 'GB',
@@ -259,7 +259,7 @@ func TestWhoMayNotSeePersonalDataSeesNone(t *testing.T) {
 			}
 		}
 		if !strings.Contains(said, `"GB"`) || !strings.Contains(said, "Visa ****") {
-			t.Errorf("masked %v: too little is told: %s", masked, said)
+			t.Errorf("masked %v: data is missing: %s", masked, said)
 		}
 	}
 }
@@ -400,13 +400,13 @@ func TestCountingGoesOnAfterAnInterruption(t *testing.T) {
 	for _, h := range got {
 		changes = append(changes, h.Changes)
 		if h.Fetched != nil && *h.Fetched != 0 {
-			t.Errorf("%d calls in %v, which nobody saw", *h.Fetched, h.Hour)
+			t.Errorf("%d calls in %v, which were not counted", *h.Fetched, h.Hour)
 		}
 	}
 	if diff := cmp.Diff([]int{1, 0, 1, 0}, changes); diff != "" {
 		t.Error(diff)
 	}
-	// More than a day later it begins anew, and does not read all that was missed.
+	// After more than a day it restarts at the end of the feed, and skips what it missed.
 	s.change(3, one.Add(20*time.Hour), time.Second)
 	s.count(one.Add(60 * time.Hour))
 	if got := s.hours(); len(got) != 5 || got[4].Changes != 0 || !got[4].Hour.Equal(one.Add(60*time.Hour)) {
@@ -414,7 +414,7 @@ func TestCountingGoesOnAfterAnInterruption(t *testing.T) {
 	}
 }
 
-func TestTheOverviewTellsHowItStands(t *testing.T) {
+func TestTheOverviewShowsTheCurrentState(t *testing.T) {
 	s := newShop(t)
 	id := s.buyer("main", "Anna", "", "", "Chargeable")
 	s.change(1, s.now.Add(-time.Minute), time.Second)

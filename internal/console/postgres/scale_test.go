@@ -146,7 +146,7 @@ func consoles(t testing.TB) []question {
 	}
 	for _, f := range files {
 		if name := strings.TrimSuffix(filepath.Base(f), ".sql"); !asked[name] {
-			t.Errorf("nobody looks at the plan of %s", name)
+			t.Errorf("the plan of %s is not tested", name)
 		}
 	}
 	return out

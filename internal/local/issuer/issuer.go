@@ -35,7 +35,7 @@ import (
 //go:embed issuer.html
 var files embed.FS
 
-// Person is somebody who can sign in.
+// Person is a user who can sign in.
 type Person struct {
 	Subject string
 	Name    string

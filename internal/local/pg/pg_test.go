@@ -229,7 +229,7 @@ func TestTakenPortIsNamed(t *testing.T) {
 	}
 }
 
-func TestWrongSettingIsToldWithPostgresOwnWords(t *testing.T) {
+func TestWrongSettingIsReportedInPostgresOwnWords(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	o.Settings = map[string]string{"no_such_setting": "1"}

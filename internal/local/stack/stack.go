@@ -88,7 +88,7 @@ type Part string
 
 // The parts of a stack with a link. The database has DatabaseURL.
 const (
-	Door        Part = "door"    // the HTTP API, for SNS, buyers and the merchant
+	HTTPAPI     Part = "door"    // the HTTP API, for SNS, buyers and the merchant
 	QueuePart   Part = "queue"   // SQS, for the functions
 	SecretsPart Part = "secrets" // Secrets Manager, for the functions
 	Amazon      Part = "amazon"  // the proxy by which the functions reach Amazon's hosts
@@ -192,11 +192,11 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err != nil {
 		return nil, err
 	}
-	door, err := s.link(Door, gateway.Addr().String())
+	api, err := s.link(HTTPAPI, gateway.Addr().String())
 	if err != nil {
 		return nil, err
 	}
-	s.PublicURL = "http://" + door
+	s.PublicURL = "http://" + api
 	s.IPNURL = s.PublicURL + "/ipn/" + account + "/" + ipnSecret
 	s.UpdateSessionsURL = s.PublicURL + "/update-sessions"
 	shopListener, err := listenAt(ctx, "")

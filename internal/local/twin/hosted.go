@@ -228,7 +228,7 @@ func at(chosen *int) int {
 	return *chosen
 }
 
-// lines returns an address as on a letter, the name first.
+// lines returns an address as on a label, the name first.
 func (a address) lines() []string {
 	all := []string{string(a.Name), string(a.AddressLine1), string(a.AddressLine2), string(a.AddressLine3),
 		strings.TrimSpace(string(a.PostalCode + " " + a.City)), string(a.StateOrRegion), string(a.CountryCode)}

@@ -17,8 +17,8 @@ func TestAnswersOfAnotherForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, got := s.api("GET", "chargePermissions/"+known, "", "")
-	address, told := got["shippingAddress"]
-	if _, list := got["buyer"].([]any); !list || address != nil || !told || got["somethingNew"] != true ||
+	address, present := got["shippingAddress"]
+	if _, list := got["buyer"].([]any); !list || address != nil || !present || got["somethingNew"] != true ||
 		got["limits"].(map[string]any)["amountLimit"].(map[string]any)["amount"] != 500.0 {
 		t.Errorf("%v", got)
 	}

@@ -58,8 +58,8 @@ func ReadTrace(r io.Reader) ([]Notified, error) {
 
 // Play publishes the notifications of a trace as they once came, so many times
 // faster, and returns when the last is published. A charge permission that the
-// twin does not know is made; one that a notification says has changed does
-// change, for the better of it: it moves house.
+// twin does not know is made; one whose notification
+// reports a change gets a new address.
 func (t *Twin) Play(ctx context.Context, trace []Notified, faster float64) error {
 	if !(faster > 0) {
 		return fmt.Errorf("%v times faster is no speed", faster)

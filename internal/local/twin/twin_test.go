@@ -129,7 +129,7 @@ func flipAfter(s, after string, at int) string {
 	return s[:i] + c + s[i+1:]
 }
 
-// endpoint is a receiver that answers as told and keeps what it got.
+// endpoint is a receiver with given answers, which keeps what it got.
 type endpoint struct {
 	mu     sync.Mutex
 	status []int // one after the other; then 200

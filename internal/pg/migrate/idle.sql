@@ -1,5 +1,5 @@
 -- The migrator, as the user of the functions: sessions that were idle for long are ended, as Lambda takes functions away
--- without a word to the server. What somebody else has set, off included, stays. Locks: the user's row of pg_db_role_setting.
+-- without a word to the server. A value that was set otherwise stays, even 0. Locks: the user's row of pg_db_role_setting.
 do $$
 begin
     if current_setting('idle_session_timeout') = '0' and not exists (

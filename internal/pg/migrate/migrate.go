@@ -44,7 +44,7 @@ var sqlQuota string
 //go:embed idle.sql
 var sqlIdle string
 
-// Account is what the database knows of an account: what is not secret.
+// Account is the part of an account that is copied into the database: no secrets.
 type Account struct {
 	ID             wallet.AccountID
 	MerchantID     string
@@ -63,16 +63,16 @@ type Migrated struct {
 	Known    int64    `json:"known"` // the newest that this code has; To is above it after a rollback
 	Applied  []string `json:"applied"`
 	Accounts int      `json:"accounts"`
-	// Left is the accounts that were found to be missing from the configuration.
+	// Left are the accounts that this run found missing from the configuration.
 	Left []string `json:"left,omitempty"`
-	// ByHand is what the migrator's role may not do: SQL for an administrator,
-	// after which the migrator runs again. Empty: nothing.
+	// ByHand is SQL that an administrator must run because the migrator's role may
+	// not; then the migrator must run again. Empty: nothing.
 	ByHand string `json:"byHand"`
 }
 
 const (
 	// lockPause is between two attempts at a step that found a table locked:
-	// long enough for those who waited behind it.
+	// long enough for the sessions that waited behind it.
 	lockPause = time.Second
 	// lockTimeout is how many seconds a migrator waits for another; what ends
 	// it is the context, and Lambda allows no more.
@@ -87,14 +87,14 @@ const (
 //
 // Options may change how it connects, as its password.
 //
-// A step that does not get its locks within seconds makes way for those who
-// wait behind it, and is tried again until ctx ends.
+// A step that does not get its locks within seconds gives up, so that it does not
+// block the sessions behind it, and is retried until ctx ends.
 //
 // A schema newer than this code knows is left as it is: after a rollback, the
 // older code runs on it.
 //
-// The error says what to do. It holds no value of a row and no password, and no
-// SQL: it is shown to the person who deploys.
+// The error includes the remedy. It holds no value of a row, no password and no
+// SQL, because deploys show it.
 func Run(ctx context.Context, url, ca string, accounts []Account, options ...stdlib.OptionOpenDB) (Migrated, error) {
 	return run(ctx, migrations.FS, url, ca, accounts, options...)
 }
@@ -121,7 +121,7 @@ func run(ctx context.Context, files fs.FS, url, ca string, accounts []Account, o
 		return out, err
 	}
 	if out.ByHand, err = readers(ctx, db); err != nil {
-		return out, fmt.Errorf("the back-office's readers: %w", explain(err))
+		return out, fmt.Errorf("readers' roles: %w", explain(err))
 	}
 	if out.Left, err = putAccounts(ctx, db, accounts); err != nil {
 		return out, fmt.Errorf("accounts: %w", explain(err))
@@ -156,18 +156,18 @@ func endIdleSessions(ctx context.Context, url, ca string, options []stdlib.Optio
 	return nil
 }
 
-// logMigrated logs what was done, and what an operator should know or do.
+// logMigrated logs what was done, and what remains to be done by hand.
 func logMigrated(ctx context.Context, done Migrated) {
 	log := zerolog.Ctx(ctx)
 	log.Info().Interface("migrated", done).Msg("the schema is up to date")
 	if done.To > done.Known {
-		log.Warn().Int64("schema", done.To).Int64("known", done.Known).Msg("the schema is of a later release: it is left as it is, and this release runs on it")
+		log.Warn().Int64("schema", done.To).Int64("known", done.Known).Msg("the schema is of a later release and was not changed; this release runs on it")
 	}
 	if len(done.Left) > 0 {
 		log.Warn().Strs("accounts", done.Left).Msg("accounts are no longer in ACCOUNTS: nothing is read for them, and their personal data is erased RETENTION_DAYS from now; put them back if they should stay")
 	}
 	if done.ByHand != "" {
-		log.Warn().Str("sql", done.ByHand).Msg("the back-office's readers are missing, and this role may not create them: run the SQL as an administrator, then invoke the migrator again")
+		log.Warn().Str("sql", done.ByHand).Msg("the readers' roles are missing, and this role may not create them: run the SQL as an administrator, then invoke the migrator again")
 	}
 }
 
@@ -251,8 +251,8 @@ func createVersionTable(ctx context.Context, db *sql.DB, locker lock.SessionLock
 	return tx.Commit()
 }
 
-// up applies the steps that are open, and tries one again that stood in the way
-// of others. It returns those that were applied, whatever became of the rest.
+// up applies the steps that are open, and retries one that was blocked by a lock.
+// It returns those that were applied, also if a later one failed.
 func up(ctx context.Context, p *goose.Provider) (applied []*goose.MigrationResult, err error) {
 	blocked := false
 	for {
@@ -270,12 +270,12 @@ func up(ctx context.Context, p *goose.Provider) (applied []*goose.MigrationResul
 			return applied, fmt.Errorf("%s: %w", at, explain(unquoted(err)))
 		}
 		blocked = true
-		zerolog.Ctx(ctx).Warn().Str("at", at).Msg("a lock that it needs is held; it made way, and is tried again")
+		zerolog.Ctx(ctx).Warn().Str("at", at).Msg("step needs a lock that another session holds; gave up, will retry")
 		pause := time.NewTimer(lockPause)
 		select {
 		case <-ctx.Done():
 			pause.Stop()
-			return applied, fmt.Errorf("%s: %w; others held the locks that it needs all the time: find them by pg_blocking_pids(), end what has been open for long, and migrate again", at, explain(err))
+			return applied, fmt.Errorf("%s: %w; other sessions held the locks that it needs all the time: find them with pg_blocking_pids(), end the long transactions, and migrate again", at, explain(err))
 		case <-pause.C:
 		}
 	}
@@ -284,10 +284,10 @@ func up(ctx context.Context, p *goose.Provider) (applied []*goose.MigrationResul
 // name is the file of a step, without its ending.
 func name(r *goose.MigrationResult) string { return strings.TrimSuffix(r.Source.Path, ".sql") }
 
-// readers lets the back-office's roles read its schemas. Roles belong to the
-// whole cluster, so they may be there already, from another database or by an
-// administrator's hand; where one is missing and the migrator may not create
-// it, all but reading works, and byHand says what an administrator has to run.
+// readers grants the readers' roles their schemas. Roles belong to the whole
+// cluster, so they may exist already, from another database or because an
+// administrator created them. If one is missing and the migrator may not create
+// it, everything but reading works, and byHand is the SQL for an administrator.
 func readers(ctx context.Context, db *sql.DB) (byHand string, err error) {
 	var missing []string
 	for _, of := range []struct{ schema, role, create string }{
@@ -315,9 +315,9 @@ func readers(ctx context.Context, db *sql.DB) (byHand string, err error) {
 	return strings.Join(missing, "; "), nil
 }
 
-// putAccounts writes the accounts and their quotas, and returns those that have
-// left the configuration since the last time. They keep their rows, which are
-// history; retention erases what is personal in it.
+// putAccounts writes the accounts and their quotas, and returns those that were
+// removed from the configuration since the last run. They keep their rows as
+// history; retention erases the personal data in them.
 func putAccounts(ctx context.Context, db *sql.DB, accounts []Account) (left []string, err error) {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
@@ -339,7 +339,7 @@ func putAccounts(ctx context.Context, db *sql.DB, accounts []Account) (left []st
 		}
 	}
 	if left, err = departed(ctx, tx, configured); err != nil {
-		return nil, fmt.Errorf("those that left: %w", err)
+		return nil, fmt.Errorf("removed accounts: %w", err)
 	}
 	// The back-office's views begin with this table, and autovacuum never looks at
 	// one of a few rows: the planner would take it for hundreds.
@@ -349,8 +349,8 @@ func putAccounts(ctx context.Context, db *sql.DB, accounts []Account) (left []st
 	return left, tx.Commit()
 }
 
-// departed notes when accounts left the configuration, and returns those that did.
-// A configuration has one account at least: without any nothing is known.
+// departed records when accounts were removed from the configuration, and returns
+// them. A configuration has at least one account: without any it does nothing.
 func departed(ctx context.Context, tx *sql.Tx, configured []string) (left []string, err error) {
 	if len(configured) == 0 {
 		return nil, nil
@@ -389,7 +389,7 @@ func alreadyExists(err error) bool {
 	return false
 }
 
-// inTheWay reports whether a step failed because others hold what it needs:
+// inTheWay reports whether a step failed because other sessions hold its locks:
 // lock_not_available or deadlock_detected.
 func inTheWay(err error) bool { return code(err) == "55P03" || code(err) == "40P01" }
 
@@ -401,7 +401,7 @@ func explain(err error) error {
 	switch {
 	case errors.As(err, &refused):
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("the time was up (%w): give the migrator more of it, or migrate by hand", context.DeadlineExceeded)
+		return fmt.Errorf("time-out (%w): give the migrator more time, or migrate by hand", context.DeadlineExceeded)
 	case errors.As(err, &connect):
 		return connect // without the password
 	default:

@@ -135,7 +135,7 @@ func until(t *testing.T, what string, done func() bool) {
 		if time.Now().After(end) {
 			t.Fatalf("waited long for %s", what)
 		}
-		time.Sleep(10 * time.Millisecond) // another process's doing, of which nobody tells us
+		time.Sleep(10 * time.Millisecond) // another process does it, without a signal to us
 	}
 }
 
@@ -277,7 +277,7 @@ func complete(t *testing.T, url string) {
 	}
 }
 
-// free wants nobody to hold goose's lock.
+// free fails the test if goose's lock is held.
 func free(t *testing.T, db *pgx.Conn) {
 	t.Helper()
 	if n := one[int](t, db, `select count(*)::int from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`); n != 0 {
@@ -362,9 +362,9 @@ func TestFromEachVersionEveryRowIsKept(t *testing.T) {
 	}
 }
 
-// TestRowsOfTestdataAreWhatEveryStepMeets: a step that was tried on empty tables
-// was tried on nothing. Before a release nobody has rows of its tables, so there
-// it is told only.
+// TestRowsOfTestdataAreWhatEveryStepMeets: a step that ran only on empty tables
+// was not tested. Before a release no database has rows in its tables, so there
+// the test only logs it.
 func TestRowsOfTestdataAreWhatEveryStepMeets(t *testing.T) {
 	files, err := filepath.Glob("testdata/rows/*.sql")
 	if err != nil || len(files) == 0 {
@@ -486,8 +486,8 @@ func killed(t *testing.T, from int64, name, held string) {
 }
 
 // TestAStepMakesWayForThoseWhoWaitBehindIt: someone reads a table for long, as a
-// dump does, and a step that changes the table waits for that. Whoever comes
-// after the step must not wait as long.
+// dump does, and a step that changes the table waits for that. Sessions
+// that queue behind the step must not wait as long.
 func TestAStepMakesWayForThoseWhoWaitBehindIt(t *testing.T) {
 	url := at(t, versions(t)[0])
 	db, dump := connect(t, url), connect(t, url)
@@ -515,7 +515,7 @@ func TestAStepMakesWayForThoseWhoWaitBehindIt(t *testing.T) {
 		return one[int](t, db, `select count(*)::int from pg_stat_activity where datname = current_database() and application_name = 'walletsync migrator' and wait_event_type = 'Lock'`) == 1
 	})
 	do(t, db, `select from walletsync.charge_permissions`) // returns while the dump goes on
-	until(t, "the step to be tried again", func() bool { return strings.Contains(log.String(), "it made way, and is tried again") })
+	until(t, "the step to be tried again", func() bool { return strings.Contains(log.String(), "gave up, will retry") })
 	do(t, dump, `commit`)
 	o := <-ended
 	if o.err != nil || o.done.To != o.done.Known {
@@ -588,7 +588,7 @@ func TestErrorsSayWhatToDoAndNothingElse(t *testing.T) {
 		{"no such database", with(database, func(u *url.URL) { u.Path = "/none" }), late, []string{"3D000", "check the URL"}},
 		{"a role with no rights", with(database, func(u *url.URL) { u.User = url.UserPassword("migrate_plain", "hunter2") }), late,
 			[]string{"create schema walletsync", "42501", "grant create on database"}},
-		{"no time", held, soon, []string{"the time was up", "migrate by hand"}},
+		{"no time", held, soon, []string{"time-out", "migrate by hand"}},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), c.within)
 		_, err := Run(ctx, c.url, "", accounts)
@@ -654,7 +654,7 @@ func TestIdleSessionsOfTheFunctionsEnd(t *testing.T) {
 	}
 }
 
-func TestWhatTheServerQuotesIsNotToldOn(t *testing.T) {
+func TestValuesThatTheServerQuotesAreNotPassedOn(t *testing.T) {
 	for code, says := range map[string]string{
 		"22P02": "a stored value does not fit (SQLSTATE 22P02); the server's log has the row",
 		"23514": "Jane Doe (SQLSTATE 23514); the server's log has the row", // names the constraint alone

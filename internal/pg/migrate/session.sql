@@ -1,6 +1,6 @@
 -- The migrator: settings of its session. Locks: none.
--- Who waits for a lock makes everyone wait who comes after: after 3 s a step gives up, and is tried again.
--- A migrator that is gone, killed or cut off, must not keep its locks: the server looks whether it is still there.
+-- A session that waits for a lock blocks the sessions after it, so a step gives up after 3 s and is retried.
+-- A migrator that was killed or cut off must not keep its locks, so the server checks the connection.
 set lock_timeout = '3s';
 set client_connection_check_interval = '2s';
 set idle_in_transaction_session_timeout = '60s';

@@ -1,7 +1,7 @@
 // Package rdsiam signs in to a database of RDS as the function's role: a token of
 // IAM's stands in for a password (Amazon RDS User Guide, "IAM database
-// authentication"). It stands apart so that who has no use for it need not link
-// the signer. It does not use the network.
+// authentication"). It is a package of its own so that other programs need not
+// link the signer. It does not use the network.
 package rdsiam
 
 import (

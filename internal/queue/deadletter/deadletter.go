@@ -1,6 +1,6 @@
 // Package deadletter lists the messages of the dead-letter queue for the console,
-// and sends them to the main queue again. What a message leads to is decided by the
-// worker only.
+// and sends them to the main queue again. Only the worker decides what a
+// message leads to.
 //
 // SQS cannot list messages: they are received, and made visible again (Amazon SQS
 // API reference, ReceiveMessage and ChangeMessageVisibility).
@@ -26,7 +26,7 @@ import (
 	"walletsync/internal/ipn"
 )
 
-// SQS is what the package needs of the SQS client.
+// SQS is the part of the SQS client that this package uses.
 type SQS interface {
 	ReceiveMessage(context.Context, *sqs.ReceiveMessageInput, ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error)
 	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)

@@ -83,7 +83,7 @@ func (b *box) put(t *testing.T, n int) {
 	}
 }
 
-func TestALetterIsShownWithItsReason(t *testing.T) {
+func TestMessageIsShownWithItsReason(t *testing.T) {
 	b := newBox(t)
 	published := time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
 	m := ipn.Message{V: 1, Kind: ipn.KindUnreadable, Account: "main", MessageID: "m-1", NotificationID: "n-1", ObjectType: "CHARGE", ObjectID: "S01-1234567-1234567-C000001",
@@ -124,7 +124,7 @@ func TestALetterIsShownWithItsReason(t *testing.T) {
 	}
 }
 
-func TestWhoLooksLeavesTheLettersWhereTheyAre(t *testing.T) {
+func TestListingLeavesTheMessagesInTheQueue(t *testing.T) {
 	b := newBox(t)
 	b.put(t, 23)
 	for _, most := range []int{50, 7, 50} {
@@ -214,7 +214,7 @@ func TestWhatComesBackMeanwhileStays(t *testing.T) {
 	}
 }
 
-func TestALetterThatCannotBeSentIsNotLost(t *testing.T) {
+func TestMessageThatCannotBeSentIsNotLost(t *testing.T) {
 	for name, c := range map[string]struct {
 		fail         func(*failing)
 		queued, dead int

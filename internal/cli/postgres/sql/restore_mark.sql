@@ -1,7 +1,7 @@
 -- walletsync cli, after-restore: mark wanted at sweep priority, of the next rows, what is followed and not closed or was never read,
 -- unless Amazon Pay does not know it. What is wanted already is read anyway.
 -- $1 account, $2 the id after which to go on, $3 most, $4 now (null: the clock).
--- Locks: refreshes in key order; it waits for whoever holds one. Index: the primary keys.
+-- Locks: refreshes in key order; it waits for other sessions that hold one. Index: the primary keys.
 with t as materialized (
     select coalesce($4::timestamptz, clock_timestamp()) as now
 ), page as materialized (

@@ -1,5 +1,5 @@
--- walletsync cli, after-restore: the wake-ups that were under way at the backup are not: the next batch, or the reconciler, decides
--- anew. Locks: the quota rows, in key order.
+-- walletsync cli, after-restore: wake-ups that were under way at the backup are lost: the next batch, or the reconciler, decides
+-- again. Locks: the quota rows, in key order.
 with q as materialized (
     select account, call from walletsync.api_quota order by account, call for update
 )

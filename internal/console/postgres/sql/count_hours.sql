@@ -1,9 +1,9 @@
 -- walletsync reconciler: count the hour that is open, the one before it, and those in between the last run and now.
--- $1 account, $2 now (null: the clock). After a day without a run, and at the first, it begins anew at the end of the feed.
+-- $1 account, $2 now (null: the clock). After a day without a run, and at the first run, it starts at the end of the feed.
 -- Locks: the account's newest rows of hours, under no other lock; two at once wait for one another at the first row.
 -- Indexes: primary keys, notifications_processed, refreshes_failing, of which no more than a thousand are counted,
 -- refreshes_longest. Changes are found by position, from where the first of these hours began; the limit, which no quota
--- lets come true, tells the planner to follow the index, and so does that of one notification.
+-- lets come true, makes the planner follow the index, and so does that of one notification.
 with t as materialized (
     select coalesce($2::timestamptz, clock_timestamp()) as now
 ), known as materialized (

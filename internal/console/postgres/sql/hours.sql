@@ -1,4 +1,4 @@
--- console: the hours since, over all accounts: counts are added up, and of what cannot be added the worst is told.
+-- console: the hours since, over all accounts: counts are summed, of other values the worst is returned.
 -- $1 from. Locks: none. Index: the primary key, a range of it for each account.
 select h.hour, sum(h.notifications)::int as notifications, sum(h.changes)::int as changes, max(h.lag_p50) as lag_p50, max(h.lag_p95) as lag_p95,
        sum(h.failing)::int as failing, sum(h.granted - h.granted_from)::int as fetched,

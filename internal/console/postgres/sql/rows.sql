@@ -1,5 +1,5 @@
 -- console: what a list shows of charge permissions, in the order in which they are asked for.
--- $1 accounts, $2 ids. Locks: none. Indexes: primary keys. For who may not see personal data, back_office_masked is asked.
+-- $1 accounts, $2 ids. Locks: none. Indexes: primary keys. For masked users the schema is back_office_masked.
 select k.account, k.id as charge_permission_id, b.name, coalesce(s.postal_code, i.postal_code) as postal_code, coalesce(s.city, i.city) as city,
        coalesce(s.country_code, i.country_code) as country_code, p.chargeable, p.required_action, p.state, p.payment_descriptor,
        f.stored_at, f.pending_since, coalesce(f.failed_attempts, 0) as failed_attempts, f.last_error

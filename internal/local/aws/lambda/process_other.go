@@ -21,5 +21,5 @@ func peakOfExited(s *os.ProcessState) int64 {
 	return 0
 }
 
-// usageOfRunning is not to be had without /proc.
+// usageOfRunning is unavailable without /proc.
 func usageOfRunning(int) Usage { return Usage{} }

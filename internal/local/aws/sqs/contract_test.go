@@ -370,7 +370,7 @@ var claims = []claim{
 		}
 		h.mustReceive(t, q, 5)
 	}},
-	{"VisibilityOfAMessageNotInFlightIsRefused", "it changes the visibility of messages that nobody has received", func(t *testing.T, h *harness) {
+	{"VisibilityOfAMessageNotInFlightIsRefused", "it changes the visibility of messages that were not received", func(t *testing.T, h *harness) {
 		q := h.queue(t, options{})
 		h.send(t, q, "x")
 		m := h.mustReceive(t, q, 5)
@@ -420,7 +420,7 @@ var claims = []claim{
 		}
 		m := h.mustReceive(t, dlq, 5)
 		if *m.MessageId != id || m.Attributes["ApproximateReceiveCount"] != "3" {
-			t.Errorf("dead letter: %s %v", *m.MessageId, m.Attributes)
+			t.Errorf("dead-letter message: %s %v", *m.MessageId, m.Attributes)
 		}
 	}},
 	{"DeadLetterNamesItsSource", "DeadLetterQueueSourceArn is missing", func(t *testing.T, h *harness) {

@@ -50,7 +50,7 @@ func database(t *testing.T) *pgxpool.Pool {
 	return db
 }
 
-// updateStart answers as told and keeps what it was asked.
+// updateStart returns a given answer and keeps the requests.
 type updateStart struct {
 	status        int
 	answer        string
@@ -139,7 +139,7 @@ func post(t *testing.T, at, update, site string) (int, string, http.Header) {
 func TestTheShopShowsWhatPostgresHas(t *testing.T) {
 	at := open(t, good())
 	_, page, _ := get(t, at)
-	for _, want := range []string{"Erika &lt;b&gt;Beispiel&lt;/b&gt;", "Musterstraße 12", "12345 Musterstadt", "Visa ****1111", "Buyer not told", "a new Saved Wallet is needed"} {
+	for _, want := range []string{"Erika &lt;b&gt;Beispiel&lt;/b&gt;", "Musterstraße 12", "12345 Musterstadt", "Visa ****1111", "Buyer unknown", "a new Saved Wallet is needed"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %s", want)
 		}

@@ -78,7 +78,7 @@ func TestWhatALinkDoesToItsConnections(t *testing.T) {
 					t.Errorf("%s connection: %q, %v", name, got, err)
 				}
 				if s == link.Dark && !errors.Is(err, os.ErrDeadlineExceeded) {
-					t.Errorf("%s connection in the dark was told: %v", name, err)
+					t.Errorf("%s connection in the dark got an error: %v", name, err)
 				}
 			}
 			k.Set(link.Up)

@@ -3,7 +3,7 @@
 // swallowed before the server has seen it, or after the server has executed it
 // and before the client knows. It follows PostgreSQL's protocol version 3
 // (PostgreSQL's documentation, "Frontend/Backend Protocol"), answers that
-// neither TLS nor GSSAPI is to be had, and otherwise passes every message on as
+// neither TLS nor GSSAPI is available, and otherwise passes every message on as
 // it is. PgBouncer may stand on either side.
 //
 // A trip is what the client sends up to one Sync (a pipeline), or one simple

@@ -238,7 +238,7 @@ func TestFlushedAndPipelinedTripsAreCountedAsTheClientWaits(t *testing.T) {
 	}
 }
 
-func TestTripsAreToldByTheirSQL(t *testing.T) {
+func TestTripsAreDistinguishedByTheirSQL(t *testing.T) {
 	t.Parallel()
 	p, _ := listen(t)
 	type event struct {
@@ -661,7 +661,7 @@ func TestServersLastWordsArrive(t *testing.T) {
 	}
 }
 
-func TestGarbageAtTheDoorClosesTheConnection(t *testing.T) {
+func TestInvalidStartupMessageClosesTheConnection(t *testing.T) {
 	t.Parallel()
 	p, direct := listen(t)
 	u, err := url.Parse(p.URL())
