@@ -62,7 +62,7 @@ func (s *Store) Erase(ctx context.Context, account wallet.AccountID, ids []walle
 		b.Queue(sqlErasePermissions, account, permissions)
 		b.Queue(sqlEraseSessions, account, permissions, s.db.Now())
 		b.Queue(sqlEraseAttempts, account, permissions)
-		b.Queue(sqlEraseHistory, account, permissions, pg.Texts(wallet.FacetsOfNobody()))
+		b.Queue(sqlEraseHistory, account, permissions, pg.Texts(wallet.ImpersonalFacets()))
 		b.Queue(sqlErasePublish, account, permissions, cause, s.db.Now())
 		b.Queue(sqlEraseMark, account, permissions, s.db.Now())
 	})

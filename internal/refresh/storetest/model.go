@@ -560,12 +560,12 @@ func (m *Model) Erase(_ context.Context, a wallet.AccountID, ids []wallet.Charge
 // withoutPerson returns a change of which nothing is left but what tells of
 // nobody.
 func (c Change) withoutPerson() Change {
-	if slices.Contains(wallet.FacetsOfNobody(), c.Facet) {
+	if slices.Contains(wallet.ImpersonalFacets(), c.Facet) {
 		return c
 	}
 	var members map[wallet.Facet]json.RawMessage
 	if c.Facet == wallet.FacetFirstRead && c.After != "" && json.Unmarshal([]byte(c.After), &members) == nil {
-		maps.DeleteFunc(members, func(f wallet.Facet, _ json.RawMessage) bool { return !slices.Contains(wallet.FacetsOfNobody(), f) })
+		maps.DeleteFunc(members, func(f wallet.Facet, _ json.RawMessage) bool { return !slices.Contains(wallet.ImpersonalFacets(), f) })
 	}
 	c.Before, c.After = "", ""
 	if len(members) > 0 {
