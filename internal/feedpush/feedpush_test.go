@@ -39,7 +39,7 @@ func (f *feed) Pushed(_ context.Context, position int64) error {
 // fakeTopic accepts the changes that fail lets through.
 type fakeTopic struct {
 	published []int64
-	fail func(n int) (taken, more int, err error)
+	fail      func(n int) (taken, more int, err error)
 }
 
 func (t *fakeTopic) Publish(_ context.Context, changes []Change) (int, error) {

@@ -105,8 +105,8 @@ func (f topicClient) PublishBatch(_ context.Context, in *sns.PublishBatchInput, 
 func TestATopicThatRefusesOneMessageStopsThere(t *testing.T) {
 	answers := map[string]*sns.PublishBatchOutput{}
 	for name, body := range map[string]string{
-		"refused":   `{"Successful":[{"Id":"2"},{"Id":"0"}],"Failed":[{"Id":"1","Code":"InternalError","Message":"try again"}]}`,
-		"left out":  `{"Successful":[{"Id":"2"},{"Id":"0"},{"Id":"9"},{"Id":"x"},{}]}`,
+		"refused":  `{"Successful":[{"Id":"2"},{"Id":"0"}],"Failed":[{"Id":"1","Code":"InternalError","Message":"try again"}]}`,
+		"left out": `{"Successful":[{"Id":"2"},{"Id":"0"},{"Id":"9"},{"Id":"x"},{}]}`,
 	} {
 		answers[name] = &sns.PublishBatchOutput{}
 		if err := json.Unmarshal([]byte(body), answers[name]); err != nil {

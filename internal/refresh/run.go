@@ -294,7 +294,7 @@ func (r *Runner) tell(ctx context.Context, done round) {
 		}
 	}
 	for _, b := range done.committed.Backlogs {
-		b.Tell(r.Metrics)
+		b.Report(r.Metrics)
 	}
 	for _, a := range done.committed.Refused {
 		r.Metrics.Count(telemetry.KeyRefused, 1, telemetry.Labels{Account: string(a)})
@@ -302,8 +302,8 @@ func (r *Runner) tell(ctx context.Context, done round) {
 	}
 }
 
-// Tell shows how an account stands.
-func (b Backlog) Tell(m *telemetry.Metrics) {
+// Report writes the backlog's metrics.
+func (b Backlog) Report(m *telemetry.Metrics) {
 	labels := telemetry.Labels{Account: string(b.Account)}
 	m.Value(telemetry.Tokens, telemetry.Number, b.Tokens, labels)
 	m.Value(telemetry.OldestWanted, telemetry.Seconds, b.Oldest.Seconds(), labels)
