@@ -51,9 +51,9 @@ func TestNotFollowedKeepsIDAndTypeAlone(t *testing.T) {
 	}
 }
 
-// Of an erased person nothing is stored but what tells of nobody; that there is an
-// address is told to whoever waits, and stored nowhere.
-func TestOfAnErasedPersonNothingPersonalIsStored(t *testing.T) {
+// After an erasure only impersonal data is stored. HasAddress reports an address to
+// the caller, and it is not stored.
+func TestNoPersonalDataIsStoredAfterAnErasure(t *testing.T) {
 	body := `{"chargePermissionType":"PaymentMethodOnFile","buyer":{"name":"Ada"},"shippingAddress":{"city":"Adatown"},"billingAddress":{"city":"Adatown"},
 		"paymentPreferences":[{"paymentDescriptor":"Ada's card"}],"statusDetails":{"state":"Chargeable"}}`
 	for name, stored := range map[string]*wallet.ChargePermission{"never read": nil, "read before": {ID: id, Type: "PaymentMethodOnFile"}} {
@@ -265,7 +265,7 @@ func TestRefusalsOfAnAccount(t *testing.T) {
 	}
 }
 
-// The operator is told when calls pause because several ids in a row were refused.
+// An error is logged when calls pause because several ids in a row were refused.
 func TestSeveralRefusedAreReported(t *testing.T) {
 	var log, metrics strings.Builder
 	m := telemetry.NewMetrics(&metrics, "f", time.Now)

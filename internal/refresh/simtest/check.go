@@ -34,7 +34,7 @@ type checker struct {
 	lost bool
 	// tombs is when people were erased, by the store's clock, until an update of
 	// their own lifts it.
-	tombs map[storetest.Key]time.Time
+	erasures map[storetest.Key]time.Time
 	// repeated is set while a first trip is checked that was made twice.
 	repeated bool
 	// slack is how long a worker took to send a wake-up after it was decided.
@@ -55,7 +55,7 @@ type side struct {
 
 func newChecker(w *world) checker {
 	return checker{w: w, last: w.model.Snapshot(), claims: map[call]bool{}, confirms: map[storetest.Key]int{}, told: map[side]int{},
-		tombs: map[storetest.Key]time.Time{}, refused: map[wallet.AccountID]map[wallet.ChargePermissionID]bool{}}
+		erasures: map[storetest.Key]time.Time{}, refused: map[wallet.AccountID]map[wallet.ChargePermissionID]bool{}}
 }
 
 func row(s storetest.State, k storetest.Key) storetest.Row {
@@ -525,7 +525,7 @@ func (c *checker) history(k storetest.Key, before storetest.State, appended []st
 	}
 	if bare(is.State) {
 		c.w.saw("read without the person")
-		if _, erased := c.tombs[k]; !erased && was.State != nil && !bare(was.State) {
+		if _, erased := c.erasures[k]; !erased && was.State != nil && !bare(was.State) {
 			c.w.fail("%s is not erased, and read without the person", k.ID)
 		}
 	}
@@ -780,7 +780,7 @@ func (c *checker) equal(p *permission, have storetest.Permission) {
 	if n := c.version(have); n != p.newest() {
 		c.w.fail("all is quiet, and version %d of %s is stored, not %d", n, p.name, p.newest())
 	}
-	if _, erased := c.tombs[p.Key]; bare(have.State) != erased {
+	if _, erased := c.erasures[p.Key]; bare(have.State) != erased {
 		c.w.fail("all is quiet, the person of %s is erased: %v, and what is stored is %+v", p.name, erased, *have.State)
 	}
 }

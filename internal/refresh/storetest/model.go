@@ -45,11 +45,11 @@ type Row struct {
 	Attempts, Confirms    int
 	Gone                  bool
 	LastError             string
-	ErasedAt              time.Time // the tombstone
+	ErasedAt              time.Time // the erasure marker
 }
 
-// Nobody is the lease that an erasure leaves where it took one over.
-var Nobody = refresh.Lease{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+// ErasureLease is the lease that an erasure sets when it takes one over.
+var ErasureLease = refresh.Lease{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // Due reports whether the row may be claimed at now.
 func (r Row) Due(now time.Time) bool { return r.Wanted > r.Done && !r.dueAt().After(now) }
@@ -520,8 +520,8 @@ func (m *Model) MarkUnread(_ context.Context, a wallet.AccountID, unread time.Du
 	return len(longest), nil
 }
 
-// Erase blanks what is stored of the people behind charge permissions, and
-// leaves a tombstone.
+// Erase blanks the stored data of the people behind charge permissions, and leaves
+// an erasure marker.
 func (m *Model) Erase(_ context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID, cause wallet.Cause) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -546,19 +546,18 @@ func (m *Model) Erase(_ context.Context, a wallet.AccountID, ids []wallet.Charge
 				}
 			}
 			if r.ErasedAt.IsZero() {
-				m.tell(Change{Key: k, Facet: wallet.FacetErased, Cause: cause, StoredAt: now})
+				m.record(Change{Key: k, Facet: wallet.FacetErased, Cause: cause, StoredAt: now})
 			}
 		}
 		r.ErasedAt, r.LastError = now, ""
 		if r.Lease != (refresh.Lease{}) {
-			r.Lease = Nobody // the lease is taken over
+			r.Lease = ErasureLease // the lease is taken over
 		}
 	}
 	return nil
 }
 
-// withoutPerson returns a change of which nothing is left but what tells of
-// nobody.
+// withoutPerson returns a change with only its impersonal data.
 func (c Change) withoutPerson() Change {
 	if slices.Contains(wallet.ImpersonalFacets(), c.Facet) {
 		return c
@@ -651,7 +650,7 @@ func (m *Model) announced(k Key) wallet.AnnouncementStatus {
 	return wallet.AnnouncementPending
 }
 
-// Imported tells what has become of ids.
+// Imported returns the state of imported ids.
 func (m *Model) Imported(_ context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID) (out refresh.Imported, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -729,7 +728,7 @@ func (m *Model) settle(r *Row, res refresh.Result, q refresh.CommitRequest, now 
 	}
 	if t.Stored {
 		for _, ch := range res.Changes {
-			m.tell(Change{
+			m.record(Change{
 				Key: r.Key, Facet: ch.Facet, Before: compact(ch.Before), After: compact(ch.After),
 				Cause: wallet.CauseOf(res.Priority), MessageID: res.Message, ReadAt: res.ReadAt, StoredAt: now,
 			})
@@ -774,8 +773,8 @@ func (m *Model) settle(r *Row, res refresh.Result, q refresh.CommitRequest, now 
 	return t
 }
 
-// tell appends a change to the history.
-func (m *Model) tell(c Change) {
+// record appends a change to the history.
+func (m *Model) record(c Change) {
 	c.Position = int64(len(m.changes)) + 1
 	m.changes = append(m.changes, c)
 }
