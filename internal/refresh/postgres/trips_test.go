@@ -280,14 +280,14 @@ func TestATripWhoseAnswerWasLostClaimsNoMore(t *testing.T) {
 			if err != nil || len(got.Claims) != c.claims || got.Covered {
 				t.Errorf("%+v, %v", got, err)
 			}
-			var leased, taken, most int
+			var leased, taken, maxWanted int
 			if err := db.QueryRow(t.Context(), `select (select count(*) from walletsync.refreshes where lease is not null),
 				(select round(burst - tokens) from walletsync.api_quota where account = 'main' and call = 'get_charge_permission'),
-				(select max(wanted) from walletsync.refreshes)`).Scan(&leased, &taken, &most); err != nil {
+				(select max(wanted) from walletsync.refreshes)`).Scan(&leased, &taken, &maxWanted); err != nil {
 				t.Fatal(err)
 			}
-			if leased != c.claims || taken != c.claims || most != 1 {
-				t.Errorf("%d leased, %d tokens taken, wanted %d times", leased, taken, most)
+			if leased != c.claims || taken != c.claims || maxWanted != 1 {
+				t.Errorf("%d leased, %d tokens taken, wanted %d times", leased, taken, maxWanted)
 			}
 		})
 	}

@@ -1,7 +1,6 @@
-// Package storetest holds every refresh.Store to one model: Model, the rules of
-// the two round trips in plain Go. What Postgres decides in SQL must come out
-// the same here, step by step, for any sequence of calls (Run). The simulator
-// uses the model as its store.
+// Package storetest compares every refresh.Store with Model, the rules of the two
+// round trips in plain Go. Postgres must decide the same as the model, step by step,
+// for any sequence of calls (Run). The simulator uses the model as its store.
 package storetest
 
 import (
@@ -30,7 +29,7 @@ func (k Key) compare(o Key) int {
 	return cmp.Or(cmp.Compare(k.Account, o.Account), cmp.Compare(k.ID, o.ID))
 }
 
-// Row is what a store knows of one charge permission's refresh.
+// Row is the refresh state of one charge permission.
 type Row struct {
 	Key
 	Wanted, Done, Claimed int64
@@ -501,7 +500,7 @@ func (p *Permission) sweepable() bool { return p.Followed && p.State.State.State
 
 // MarkUnread is the reconciler's sweep: the longest unread, but for what is
 // wanted already and what is gone.
-func (m *Model) MarkUnread(_ context.Context, a wallet.AccountID, unread time.Duration, most int) (int, error) {
+func (m *Model) MarkUnread(_ context.Context, a wallet.AccountID, unread time.Duration, limit int) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.Now()
@@ -513,7 +512,7 @@ func (m *Model) MarkUnread(_ context.Context, a wallet.AccountID, unread time.Du
 		}
 	}
 	slices.SortFunc(longest, func(x, y *Permission) int { return cmp.Or(x.StoredAt.Compare(y.StoredAt), cmp.Compare(x.ID, y.ID)) })
-	longest = longest[:min(len(longest), most)]
+	longest = longest[:min(len(longest), limit)]
 	for _, p := range longest {
 		m.rows[p.Key].raise(1, wallet.PrioritySweep, now, 0)
 	}
