@@ -78,7 +78,7 @@ func TestAnswerForAnotherIsAFailure(t *testing.T) {
 	}
 }
 
-func TestWhatDiffersFromARecentChangeIsHeld(t *testing.T) {
+func TestAContradictionOfARecentChangeIsReported(t *testing.T) {
 	stored := func() *wallet.ChargePermission {
 		return &wallet.ChargePermission{ID: id, PaymentDescriptors: []string{"Visa"}, Shipping: wallet.Address{City: "Exampleton"}}
 	}
@@ -104,7 +104,7 @@ func TestWhatDiffersFromARecentChangeIsHeld(t *testing.T) {
 	}
 }
 
-func TestErrorsAreToldApart(t *testing.T) {
+func TestEachErrorHasItsOutcome(t *testing.T) {
 	s := Defaults()
 	for _, c := range []struct {
 		name    string

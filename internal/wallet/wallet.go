@@ -114,7 +114,7 @@ type Priority int16
 // The order in which the quota is spent.
 const (
 	PriorityReturn       Priority = 10 // a buyer waits on the return page
-	PriorityRefresh      Priority = 15 // someone in the back-office waits
+	PriorityRefresh      Priority = 15 // a clerk waits
 	PriorityNotification Priority = 20 // a charge permission notification
 	PriorityUnknown      Priority = 30 // a notification of a charge permission never read; the newest first
 	PriorityConfirm      Priority = 40 // a second read after an early one
@@ -175,8 +175,8 @@ type Notification struct {
 	Arrived   time.Time // at the IPN endpoint, by our clock; for display, never compared
 }
 
-// ObjectChargePermission is the object type of the notifications that say that
-// a charge permission itself has changed. Others say that money moved.
+// ObjectChargePermission is the object type of notifications about a change of the
+// charge permission itself. Others are about charges, refunds and chargebacks.
 const ObjectChargePermission = "CHARGE_PERMISSION"
 
 // Want is a refresh request without a notification: a buyer has returned, or a

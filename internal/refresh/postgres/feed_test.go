@@ -54,7 +54,7 @@ type way struct {
 	name  string
 	start []any
 	// sql gives id, nr, and the cursor's parts; its parameters are the
-	// cursor's parts and the most rows.
+	// cursor's parts and the limit of rows.
 	sql string
 }
 
