@@ -74,7 +74,7 @@ func main() {
 		&reconcile.Updates{Store: sessions, Keep: c.Updates},
 		&reconcile.Accesses{Store: console, Keep: c.Accesses},
 		&reconcile.Sweep{Store: own, Period: c.Sweep, Every: c.Every, Metrics: metrics},
-		&reconcile.Channel{Store: own, Patience: c.GracePeriod, Metrics: metrics},
+		&reconcile.Channel{Store: own, GracePeriod: c.GracePeriod, Metrics: metrics},
 		&reconcile.Hours{Store: console},
 	}}
 	awslambda.Start(log, metrics, awslambda.Schedule(reconciler.Run))

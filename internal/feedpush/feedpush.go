@@ -1,17 +1,16 @@
-// Package feedpush publishes the positions of new changes in the feed to an SNS
-// topic or an EventBridge bus: which charge permission changed, in which facet,
-// and where in the feed it stands. It publishes nothing of the person. What
-// changed, subscribers read themselves.
+// Package feedpush publishes new changes in the feed to an SNS topic or an
+// EventBridge bus: the charge permission, the facet and the position in the feed.
+// It publishes no personal data; subscribers read the change itself.
 //
-// It follows the feed by a cursor in the database, which moves after the target
-// has taken what came before it. So a publication that is lost is made good by
-// the next run, and each change is published at least once; two runs at once
-// publish the same twice.
+// A cursor in the database follows the feed and moves after the target has
+// accepted the changes before it. So the next run repeats a lost publication, and
+// each change is published at least once. Two concurrent runs publish the same
+// changes twice.
 //
-// The push runs on a schedule of its own, and not in the worker: after a batch it
-// would cost a third round trip and a call, and fail with the target. Who cannot
-// wait for the schedule reads back_office.changes_after, which is one look-up in
-// an index.
+// The push runs on its own schedule, and not in the worker: after a batch it
+// would cost a third round trip and a call, and fail with the target. A consumer
+// that cannot wait for the schedule reads back_office.changes_after, which is one
+// look-up in an index.
 package feedpush
 
 import (
@@ -24,8 +23,8 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Change is what is published of a change. Its JSON is the message, and a promise:
-// members may be added.
+// Change is the published message of a change. Its JSON is stable: members may be
+// added, and none is removed.
 type Change struct {
 	Version          int                       `json:"version"` // 1
 	Account          wallet.AccountID          `json:"account"`
@@ -36,17 +35,18 @@ type Change struct {
 
 // Store is what the package needs of the database.
 type Store interface {
-	// Unpushed returns the next changes in their order, at most so many. The
-	// first call ever finds none: the push begins with what is stored after it.
-	Unpushed(ctx context.Context, most int) ([]Change, error)
-	// Pushed moves the cursor to a position; never back.
+	// Unpushed returns the next changes in their order, at most limit. The first
+	// call ever returns none: the push begins with changes stored after it.
+	Unpushed(ctx context.Context, limit int) ([]Change, error)
+	// Pushed moves the cursor forward to a position; it never moves it back.
 	Pushed(ctx context.Context, position int64) error
 }
 
 // Target is a topic or a bus.
 type Target interface {
-	// Publish publishes changes in their order. Taken are the first so many;
-	// with fewer than all comes an error, and later ones may have been taken, too.
+	// Publish publishes changes in their order and returns how many of the first
+	// ones the target accepted. It returns an error if that is not all of them;
+	// the target may have accepted later ones, too.
 	Publish(ctx context.Context, changes []Change) (taken int, err error)
 }
 
@@ -57,19 +57,19 @@ type Pusher struct {
 	Metrics *telemetry.Metrics
 }
 
-// page is how many changes are read at once.
+// page is the number of changes that are read at once.
 const page = 100
 
 const (
-	// spare is the time that a run leaves unused before its context ends: what is
-	// left then is for the next one.
+	// spare is the time that a run leaves unused before its context ends. The next
+	// run publishes the rest.
 	spare = 10 * time.Second
-	// cursorTime is what a publication leaves of the run's time, so that what the
-	// target has taken is not published again.
+	// cursorTime is kept of the run's time to move the cursor after a publication,
+	// so that accepted changes are not published again.
 	cursorTime = 3 * time.Second
 )
 
-// Run publishes all that has not been published.
+// Run publishes every change after the cursor.
 func (p *Pusher) Run(ctx context.Context) error {
 	more, end := deadline.Within(ctx, 0, spare)
 	defer end()
@@ -86,7 +86,7 @@ func (p *Pusher) Run(ctx context.Context) error {
 		cancel()
 		if taken > 0 {
 			if err := p.Store.Pushed(ctx, changes[taken-1].Position); err != nil {
-				return fmt.Errorf("move the push's cursor; what was published is published again: %w", err)
+				return fmt.Errorf("move the push's cursor; the next run publishes the same changes again: %w", err)
 			}
 			p.Metrics.Count(telemetry.Pushed, taken, telemetry.Labels{})
 		}

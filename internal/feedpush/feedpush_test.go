@@ -18,11 +18,11 @@ type feed struct {
 	fail         func(call string) error
 }
 
-func (f *feed) Unpushed(_ context.Context, most int) (out []Change, err error) {
+func (f *feed) Unpushed(_ context.Context, limit int) (out []Change, err error) {
 	if err := f.fail("read"); err != nil {
 		return nil, err
 	}
-	for p := f.cursor + 1; p <= f.last && len(out) < most; p++ {
+	for p := f.cursor + 1; p <= f.last && len(out) < limit; p++ {
 		out = append(out, Change{Version: 1, Position: p})
 	}
 	return out, nil
@@ -36,17 +36,17 @@ func (f *feed) Pushed(_ context.Context, position int64) error {
 	return nil
 }
 
-// fakeTopic takes what it is sent, as far as the test lets it.
+// fakeTopic accepts the changes that fail lets through.
 type fakeTopic struct {
-	told []int64
-	fail func(n int) (taken, more int, err error)
+	published []int64
+	fail      func(n int) (taken, more int, err error)
 }
 
 func (t *fakeTopic) Publish(_ context.Context, changes []Change) (int, error) {
 	taken, more, err := t.fail(len(changes))
 	for i, c := range changes {
 		if i < taken || i >= len(changes)-more {
-			t.told = append(t.told, c.Position)
+			t.published = append(t.published, c.Position)
 		}
 	}
 	return taken, err
@@ -54,10 +54,10 @@ func (t *fakeTopic) Publish(_ context.Context, changes []Change) (int, error) {
 
 var errTrouble = errors.New("trouble")
 
-// TestEveryChangeIsToldWhateverFails: reads, publications and moves of the
-// cursor fail at random, before or after they took effect. Every change is told,
-// and for the first time in its order.
-func TestEveryChangeIsToldWhateverFails(t *testing.T) {
+// TestEveryChangeIsPublishedDespiteFailures: reads, publications and moves of the
+// cursor fail at random, before or after they took effect. Every change is
+// published nevertheless.
+func TestEveryChangeIsPublishedDespiteFailures(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		trouble := true
 		strikes := func(what string) bool { return trouble && rapid.IntRange(0, 3).Draw(t, what) == 0 }
@@ -71,7 +71,7 @@ func TestEveryChangeIsToldWhateverFails(t *testing.T) {
 			if !strikes("publish") {
 				return n, 0, nil
 			}
-			// Some of the rest was taken all the same, and its answer lost.
+			// Some of the rest was accepted, too, but its answer lost.
 			taken := rapid.IntRange(0, n-1).Draw(t, "taken")
 			return taken, rapid.IntRange(0, n-taken-1).Draw(t, "more"), errTrouble
 		}}
@@ -86,13 +86,13 @@ func TestEveryChangeIsToldWhateverFails(t *testing.T) {
 		if err := p.Run(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		told := make(map[int64]bool, len(to.told))
-		for _, position := range to.told {
-			told[position] = true
+		published := make(map[int64]bool, len(to.published))
+		for _, position := range to.published {
+			published[position] = true
 		}
 		for position := int64(1); position <= f.last; position++ {
-			if !told[position] {
-				t.Fatalf("position %d of %d was never told", position, f.last)
+			if !published[position] {
+				t.Fatalf("position %d of %d was never published", position, f.last)
 			}
 		}
 		if f.cursor != f.last {
@@ -101,7 +101,7 @@ func TestEveryChangeIsToldWhateverFails(t *testing.T) {
 	})
 }
 
-func TestWithoutTroubleEachIsToldOnceAndInOrder(t *testing.T) {
+func TestWithoutFailuresEachChangeIsPublishedOnceAndInOrder(t *testing.T) {
 	f := &feed{last: 1234, fail: func(string) error { return nil }}
 	to := &fakeTopic{fail: func(n int) (int, int, error) { return n, 0, nil }}
 	p := &Pusher{Store: f, Target: to}
@@ -110,14 +110,14 @@ func TestWithoutTroubleEachIsToldOnceAndInOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(to.told) != 1234 || !slices.IsSorted(to.told) {
-		t.Errorf("%d told, in order: %v", len(to.told), slices.IsSorted(to.told))
+	if len(to.published) != 1234 || !slices.IsSorted(to.published) {
+		t.Errorf("%d published, in order: %v", len(to.published), slices.IsSorted(to.published))
 	}
 }
 
-// TestARunEndsBeforeItsTimeDoes: a long backlog is left to the next run, and is
-// no error.
-func TestARunEndsBeforeItsTimeDoes(t *testing.T) {
+// TestARunEndsBeforeItsDeadline: the next run continues a long backlog, and the
+// run returns no error.
+func TestARunEndsBeforeItsDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &feed{last: 1 << 40, fail: func(string) error { return nil }}
 		to := &fakeTopic{fail: func(n int) (int, int, error) {
@@ -135,7 +135,7 @@ func TestARunEndsBeforeItsTimeDoes(t *testing.T) {
 	})
 }
 
-// quiet is a target that takes some and is silent then.
+// quiet is a target that accepts some changes and then does not answer.
 type quiet struct{ takes int }
 
 func (q quiet) Publish(ctx context.Context, _ []Change) (int, error) {
@@ -153,7 +153,7 @@ func (f timedFeed) Pushed(ctx context.Context, position int64) error {
 	return f.feed.Pushed(ctx, position)
 }
 
-// TestASilentTargetLeavesTimeToMoveTheCursor: what it took before is not told
+// TestASilentTargetLeavesTimeToMoveTheCursor: accepted changes are not published
 // again, however short the run's time is.
 func TestASilentTargetLeavesTimeToMoveTheCursor(t *testing.T) {
 	for _, budget := range []time.Duration{58 * time.Second, 3 * time.Second} {
@@ -169,7 +169,7 @@ func TestASilentTargetLeavesTimeToMoveTheCursor(t *testing.T) {
 	}
 }
 
-func TestErrorsTellWhereThePushStands(t *testing.T) {
+func TestErrorsNameThePositionOfThePush(t *testing.T) {
 	f := &feed{last: 20, fail: func(string) error { return nil }}
 	to := &fakeTopic{fail: func(int) (int, int, error) { return 7, 0, errTrouble }}
 	err := (&Pusher{Store: f, Target: to}).Run(t.Context())

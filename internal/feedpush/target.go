@@ -15,13 +15,13 @@ import (
 	topic "github.com/aws/aws-sdk-go-v2/service/sns/types"
 )
 
-// Source and DetailType are how rules of EventBridge know the events.
+// Source and DetailType identify the events in EventBridge rules.
 const (
 	Source     = "walletsync"
 	DetailType = "Charge Permission Changed"
 )
 
-// batch is how many messages or events both services take at once
+// batch is the limit of messages or events per call of both services
 // ("PublishBatch" and "PutEvents" in their API references).
 const batch = 10
 
@@ -42,7 +42,8 @@ func TargetOf(target string, c aws.Config) (Target, error) {
 	return nil, fmt.Errorf("the push's target %s is neither an SNS topic nor an EventBridge bus", target)
 }
 
-// inBatches publishes up to the first batch of which not all was taken.
+// inBatches publishes batch by batch and stops at the first that was not accepted
+// completely.
 func inBatches(changes []Change, publish func([]Change) (int, error)) (taken int, err error) {
 	for taken < len(changes) {
 		part := changes[taken:min(taken+batch, len(changes))]
@@ -55,15 +56,15 @@ func inBatches(changes []Change, publish func([]Change) (int, error)) (taken int
 	return taken, nil
 }
 
-// message returns what is published of a change.
+// message returns the JSON of a change.
 func message(c Change) (*string, error) {
 	b, err := json.Marshal(c)
 	return aws.String(string(b)), err
 }
 
-// Topic is a topic of SNS. The messages of a FIFO topic are grouped by charge
-// permission and known by their position, so that its subscribers get them once
-// and in order.
+// Topic is an SNS topic. In a FIFO topic the message group is the charge
+// permission and the deduplication id the position, so that subscribers get each
+// message once and in order.
 type Topic struct {
 	Client interface {
 		PublishBatch(context.Context, *sns.PublishBatchInput, ...func(*sns.Options)) (*sns.PublishBatchOutput, error)
@@ -116,14 +117,14 @@ func refusal(failed []topic.BatchResultErrorEntry, i int) string {
 			return aws.ToString(f.Code) + ": " + aws.ToString(f.Message)
 		}
 	}
-	return "its answer does not name it"
+	return "not in the answer"
 }
 
 func word(s string) topic.MessageAttributeValue {
 	return topic.MessageAttributeValue{DataType: aws.String("String"), StringValue: &s}
 }
 
-// Bus is a bus of EventBridge.
+// Bus is an EventBridge bus.
 type Bus struct {
 	Client interface {
 		PutEvents(context.Context, *eventbridge.PutEventsInput, ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error)

@@ -22,7 +22,7 @@ import (
 	"walletsync/internal/local/aws/mototest"
 )
 
-// changes are n of them, from position 1.
+// changes returns n changes, from position 1.
 func changes(n int) (out []feedpush.Change) {
 	for i := range n {
 		out = append(out, feedpush.Change{Version: 1, Account: "main", ChargePermission: "B01-0000001-0000001", Facet: "shipping_address", Position: int64(i + 1)})
@@ -32,8 +32,7 @@ func changes(n int) (out []feedpush.Change) {
 
 const first = `{"version":1,"account":"main","chargePermissionId":"B01-0000001-0000001","facet":"shipping_address","position":1}`
 
-// client is the configuration of an SDK that finds all of AWS at url, and tries
-// once.
+// client is an SDK configuration that sends every call to url and tries once.
 func client(url string) aws.Config {
 	return aws.Config{
 		Region: "eu-west-1", BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
@@ -86,7 +85,7 @@ func TestABusThatRefusesOneEventStopsThere(t *testing.T) {
 	}
 }
 
-func TestABusInTroubleTookNothingForCertain(t *testing.T) {
+func TestAFailedCallToABusCountsAsNothingPublished(t *testing.T) {
 	for _, applied := range []bool{false, true} {
 		server, target := onBus(t)
 		server.Inject(awsjson.Fault{Status: http.StatusInternalServerError, Applied: applied})
@@ -96,7 +95,7 @@ func TestABusInTroubleTookNothingForCertain(t *testing.T) {
 	}
 }
 
-// topicClient answers PublishBatch as a test says.
+// topicClient answers PublishBatch with the function.
 type topicClient func(*sns.PublishBatchInput) (*sns.PublishBatchOutput, error)
 
 func (f topicClient) PublishBatch(_ context.Context, in *sns.PublishBatchInput, _ ...func(*sns.Options)) (*sns.PublishBatchOutput, error) {
@@ -106,15 +105,15 @@ func (f topicClient) PublishBatch(_ context.Context, in *sns.PublishBatchInput, 
 func TestATopicThatRefusesOneMessageStopsThere(t *testing.T) {
 	answers := map[string]*sns.PublishBatchOutput{}
 	for name, body := range map[string]string{
-		"refused":   `{"Successful":[{"Id":"2"},{"Id":"0"}],"Failed":[{"Id":"1","Code":"InternalError","Message":"try again"}]}`,
-		"forgotten": `{"Successful":[{"Id":"2"},{"Id":"0"},{"Id":"9"},{"Id":"x"},{}]}`,
+		"refused":  `{"Successful":[{"Id":"2"},{"Id":"0"}],"Failed":[{"Id":"1","Code":"InternalError","Message":"try again"}]}`,
+		"left out": `{"Successful":[{"Id":"2"},{"Id":"0"},{"Id":"9"},{"Id":"x"},{}]}`,
 	} {
 		answers[name] = &sns.PublishBatchOutput{}
 		if err := json.Unmarshal([]byte(body), answers[name]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for name, want := range map[string]string{"refused": "InternalError: try again", "forgotten": "its answer does not name it"} {
+	for name, want := range map[string]string{"refused": "InternalError: try again", "left out": "not in the answer"} {
 		target := &feedpush.Topic{ARN: "arn:aws:sns:eu-west-1:1:shop", Client: topicClient(func(*sns.PublishBatchInput) (*sns.PublishBatchOutput, error) { return answers[name], nil })}
 		if n, err := target.Publish(t.Context(), changes(3)); n != 1 || err == nil || !strings.HasSuffix(err.Error(), "refuses position 2: "+want) {
 			t.Errorf("%s: %d taken: %v", name, n, err)
@@ -150,9 +149,8 @@ func TestOtherTargetsAreRefused(t *testing.T) {
 	}
 }
 
-// TestMotoTakesWhatIsPublished publishes to an SNS and an EventBridge that
-// others wrote.
-func TestMotoTakesWhatIsPublished(t *testing.T) {
+// TestMotoAcceptsPublications publishes to moto's SNS and EventBridge.
+func TestMotoAcceptsPublications(t *testing.T) {
 	c := client(mototest.Start(t))
 	queue, err := sqs.NewFromConfig(c).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("shop")})
 	if err != nil {

@@ -15,12 +15,12 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Erasure is a line of the erasure log: ids and a time, nothing of the person.
+// Erasure is a line of the erasure log: ids and a time, no personal data.
 //
 //	{"event":"erasure","account":"main","charge_permission":"S01-0000000-0000000","erased_at":"2026-11-24T12:00:00Z","cause":"erasure"}
 //
-// A file has such lines alone. In the functions' logs they stand among others
-// and have more members; what is in front of them or between them is passed over.
+// A file contains only such lines. In the functions' logs they are mixed with
+// others and have more members; text before and between them is ignored.
 type Erasure struct {
 	Event            string                    `json:"event"` // erasure
 	Account          wallet.AccountID          `json:"account"`
@@ -31,7 +31,7 @@ type Erasure struct {
 
 const event = "erasure"
 
-// Named in a line, in the two ways to write JSON in which logs come.
+// marks are the two JSON spellings of the member that identifies an erasure.
 var (
 	marks = [][]byte{[]byte(`"event":"erasure"`), []byte(`"event": "erasure"`)}
 	brace = []byte("{")
@@ -43,10 +43,10 @@ type Disk interface {
 	Sync() error
 }
 
-// File is an erasure log of its own.
+// File is an erasure log in a file of its own.
 type File struct{ Disk }
 
-// Write returns when the lines are on the disk.
+// Write returns after the lines are synced to disk.
 func (f File) Write(_ context.Context, all []Erasure) error {
 	var b bytes.Buffer
 	lines := json.NewEncoder(&b)
@@ -68,18 +68,18 @@ type FunctionLog struct {
 	out io.Writer
 }
 
-// NewFunctionLog returns the erasure log that writes to out, where the function's
-// log goes, lines with the fields of log. It takes both, rather than the logger of
-// a context: where there is none, zerolog writes nothing and reports no error.
+// NewFunctionLog returns an erasure log that writes lines with the fields of log to
+// out, the function's log output. It takes both instead of a context's logger,
+// because zerolog writes nothing and returns no error if the context has none.
 func NewFunctionLog(log zerolog.Logger, out io.Writer) FunctionLog {
 	return FunctionLog{log, out}
 }
 
-// Write returns when the lines are written; zerolog would drop the error of a
-// write.
+// Write returns after the lines are written. It writes to out itself, because
+// zerolog drops write errors.
 func (f FunctionLog) Write(_ context.Context, all []Erasure) error {
 	if f.out == nil {
-		return errors.New("there is no log to write to")
+		return errors.New("no log to write to")
 	}
 	var lines bytes.Buffer
 	log := f.log.Output(&lines)
@@ -95,13 +95,13 @@ func (f FunctionLog) Write(_ context.Context, all []Erasure) error {
 	return err
 }
 
-// longest is more than a line of a log can have: CloudWatch takes 1 MB at most
+// longest is longer than any line of a log: CloudWatch accepts at most 1 MB
 // ("PutLogEvents").
 const longest = 2 << 20
 
-// ReadLog calls each for every erasure that a log names, in its order. A line
-// that names one and cannot be read is an error: passing over it would bring
-// somebody's data back.
+// ReadLog calls each for every erasure in a log, in order. It returns an error for
+// a line that contains an unreadable one, because skipping it would leave erased
+// data restored.
 func ReadLog(r io.Reader, each func(Erasure) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, longest)
@@ -127,12 +127,12 @@ func ReadLog(r io.Reader, each func(Erasure) error) error {
 
 func marked(b []byte) bool { return bytes.Contains(b, marks[0]) || bytes.Contains(b, marks[1]) }
 
-// next finds the first erasure in b, and what comes after it.
+// next returns the first erasure in b and the rest after it.
 func next(b []byte) (Erasure, []byte, error) {
 	for {
 		i := bytes.Index(b, brace)
 		if i < 0 {
-			return Erasure{}, nil, errors.New("it names an erasure, and none can be read from it; give the log as the function wrote it, one JSON object a line")
+			return Erasure{}, nil, errors.New("contains an erasure that cannot be read; give the log as the function wrote it, one JSON object a line")
 		}
 		b = b[i:]
 		var e Erasure
@@ -149,7 +149,7 @@ func next(b []byte) (Erasure, []byte, error) {
 	}
 }
 
-// check says what is wrong with an erasure.
+// check returns an error if the erasure is invalid.
 func (e Erasure) check() error {
 	_, id := wallet.ParseChargePermissionID(string(e.ChargePermission))
 	_, account := wallet.ParseAccountID(string(e.Account))
@@ -159,9 +159,9 @@ func (e Erasure) check() error {
 	case account != nil:
 		return account
 	case e.At.IsZero():
-		return errors.New("it does not say when (erased_at)")
+		return errors.New("erased_at is missing")
 	case e.Cause != wallet.CauseErasure && e.Cause != wallet.CauseRetention:
-		return fmt.Errorf("%q is no cause of an erasure", e.Cause)
+		return fmt.Errorf("%q is not a cause of an erasure", e.Cause)
 	}
 	return nil
 }

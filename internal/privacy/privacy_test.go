@@ -18,8 +18,7 @@ import (
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 123456000, time.UTC)
 
-// store knows some charge permissions, and notes what happens to it and to the
-// log.
+// store has some charge permissions, and records the calls to it and to the log.
 type store struct {
 	known []Permission
 	did   []string
@@ -47,7 +46,7 @@ func numbered(n int) (all []wallet.ChargePermissionID) {
 	return all
 }
 
-func TestWhatIsErasedIsInTheLogBefore(t *testing.T) {
+func TestErasuresAreLoggedBefore(t *testing.T) {
 	s := &store{}
 	if err := (&Eraser{Store: s, Log: s}).Erase(t.Context(), "main", numbered(Page+1), noon, wallet.CauseRetention); err != nil {
 		t.Fatal(err)
@@ -58,7 +57,7 @@ func TestWhatIsErasedIsInTheLogBefore(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeLoggedIsNotErased(t *testing.T) {
+func TestNothingIsErasedIfTheLogFails(t *testing.T) {
 	s := &store{err: errors.New("no space left")}
 	err := (&Eraser{Store: s, Log: s}).Erase(t.Context(), "main", numbered(1), noon, wallet.CauseErasure)
 	if !errors.Is(err, s.err) || len(s.did) != 1 {
@@ -66,7 +65,7 @@ func TestWhatCannotBeLoggedIsNotErased(t *testing.T) {
 	}
 }
 
-func TestARequestNamesOneOrAllOfAPerson(t *testing.T) {
+func TestARequestErasesOneOrAllOfAPerson(t *testing.T) {
 	one, two := Permission{"main", numbered(2)[0]}, Permission{"main", numbered(2)[1]}
 	elsewhere := Permission{"second", numbered(2)[0]}
 	for _, c := range []struct {
@@ -79,7 +78,7 @@ func TestARequestNamesOneOrAllOfAPerson(t *testing.T) {
 	}{
 		{"one alone", []Permission{one, two}, "", false, []Permission{one}, ""},
 		{"all of the person", []Permission{one, two}, "", true, []Permission{one, two}, ""},
-		{"nobody has heard of it", nil, "", true, nil, "does not know"},
+		{"no account has it", nil, "", true, nil, "does not know"},
 		{"two accounts know it", []Permission{one, elsewhere}, "", false, nil, "name one"},
 		{"one of them is named", []Permission{one, elsewhere}, "second", false, []Permission{elsewhere}, ""},
 	} {
@@ -130,7 +129,7 @@ func TestALogIsReadAsItWasWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	if file.synced == 0 || file.synced != file.Len() {
-		t.Errorf("%d of %d bytes were on the disk when it said so", file.synced, file.Len())
+		t.Errorf("%d of %d bytes were synced when Write returned", file.synced, file.Len())
 	}
 	var function bytes.Buffer
 	log := zerolog.New(&function).Level(zerolog.ErrorLevel)
@@ -140,7 +139,7 @@ func TestALogIsReadAsItWasWritten(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(function.String()), "\n")
 	for _, c := range []struct{ name, log string }{
 		{"a file", file.String()},
-		{"a function's log, which tells of errors alone", function.String()},
+		{"a function's log at error level", function.String()},
 		{"with other lines", "START RequestId\n" + lines[0] + "\n{\"level\":\"info\"}\n\n" + lines[1] + "\nREPORT {"},
 		{"each after a time and a stream", "2026-11-24T12:00:00Z a/[$LATEST]b " + lines[0] + "\n2026 {x} " + lines[1]},
 		{"on one line", strings.Join(lines, "\t")},
@@ -153,7 +152,7 @@ func TestALogIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-// full is a disk that takes no more.
+// full is a disk without space.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
@@ -181,7 +180,7 @@ func TestNothingIsErasedThatAFunctionCannotLog(t *testing.T) {
 	}
 }
 
-func TestAnErasureThatCannotBeReadIsNotPassedOver(t *testing.T) {
+func TestAnUnreadableErasureIsAnError(t *testing.T) {
 	const good = `{"event":"erasure","account":"main","charge_permission":"S01-0000000-0000001","erased_at":"2026-11-24T12:00:00Z","cause":"erasure"}`
 	if _, err := readAll(t, good); err != nil {
 		t.Fatal(err)

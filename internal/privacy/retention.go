@@ -12,38 +12,39 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Retention is the duty of the reconciler to erase personal data that has been kept for long enough
-// after its charge permission was closed, Amazon no longer knew it, its type was no
-// longer followed, or its account left the configuration.
+// Retention is the duty of the reconciler to erase personal data whose retention
+// period is over. The period begins when the charge permission is closed, Amazon no
+// longer knows it, its type is no longer followed, or its account leaves the
+// configuration.
 type Retention struct {
 	Store  RetentionStore
 	Eraser *Eraser
-	// After is how long afterwards; 0: never.
+	// After is the length of the period; 0: data is never erased.
 	After   time.Duration
 	Metrics *telemetry.Metrics
 }
 
-// RetentionStore is what Retention needs of the store.
+// RetentionStore is the store that Retention needs.
 type RetentionStore interface {
-	// ToErase returns charge permissions whose personal data has been kept for so
-	// long, in key order and at most limit: those of the account, and of accounts
-	// that have left the configuration. At is the store's time.
+	// ToErase returns charge permissions whose personal data has been kept for at
+	// least that long, in key order and at most limit: those of the account, and of
+	// accounts that have left the configuration. At is the store's time.
 	ToErase(ctx context.Context, account wallet.AccountID, kept time.Duration, limit int) (due []Permission, at time.Time, err error)
 }
 
-// mostErased is how many charge permissions a run erases: a few seconds of the
-// database's time. By the default schedule that is 144,000 a day.
-const mostErased = 500
+// eraseLimit is the number of charge permissions that a run erases: a few seconds
+// of the database's time. By the default schedule that is 144,000 a day.
+const eraseLimit = 500
 
-// Name is that of the duty.
+// Name returns the duty's name.
 func (r *Retention) Name() string { return "retention" }
 
-// Do erases what is due. More than a run may erase is left to the next.
+// Do erases what is due. The next run continues beyond eraseLimit.
 func (r *Retention) Do(ctx context.Context, account wallet.AccountID) error {
 	if r.After == 0 {
 		return nil
 	}
-	due, at, err := r.Store.ToErase(ctx, account, r.After, mostErased)
+	due, at, err := r.Store.ToErase(ctx, account, r.After, eraseLimit)
 	if err != nil {
 		return err
 	}

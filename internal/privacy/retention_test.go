@@ -13,7 +13,7 @@ import (
 
 const day = 24 * time.Hour
 
-// kept is a store of what is to be erased, and an erasure log.
+// kept is a store with erasures that are due, and an erasure log.
 type kept struct {
 	due      int
 	departed int // due in an account that left the configuration
@@ -56,7 +56,7 @@ func TestRetentionErasesWhatIsDue(t *testing.T) {
 		{"nothing is due", kept{}, 30 * day, []string{"due in main for 720h0m0s, at most 500"}},
 		{"some are due", kept{due: 3}, 30 * day, []string{"due in main for 720h0m0s, at most 500", "erase 3 of main for retention"}},
 		{"some of an account that left, too", kept{due: 3, departed: 2}, 30 * day, []string{"due in main for 720h0m0s, at most 500", "erase 2 of departed for retention", "erase 3 of main for retention"}},
-		{"the store cannot be asked", kept{due: 3, err: broken}, 30 * day, []string{"due in main for 720h0m0s, at most 500"}},
+		{"the store fails", kept{due: 3, err: broken}, 30 * day, []string{"due in main for 720h0m0s, at most 500"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &c.store

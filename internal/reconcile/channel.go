@@ -10,24 +10,24 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Channel is the duty to the notifications themselves: it judges whether they
-// still come. Each completed update is a canary, as its notification is due; and
-// what the sweep finds changed is a notification that did not come.
+// Channel is the duty to check whether notifications still arrive. A completed
+// update makes a notification due; a change that the sweep finds is a notification
+// that did not arrive.
 type Channel struct {
 	Store ChannelStore
-	// Patience is how long the notification of an update may take.
-	Patience time.Duration
-	Metrics  *telemetry.Metrics
+	// GracePeriod is how long the notification of an update may take.
+	GracePeriod time.Duration
+	Metrics     *telemetry.Metrics
 }
 
 // ChannelStore is what Channel needs of the store.
 type ChannelStore interface {
-	// Heard tells of an account's notifications; of updates it counts those
-	// that ended longer ago than patience.
-	Heard(ctx context.Context, account wallet.AccountID, patience time.Duration) (Heard, error)
+	// Heard returns the record of an account's notifications. It counts updates
+	// that ended longer ago than gracePeriod.
+	Heard(ctx context.Context, account wallet.AccountID, gracePeriod time.Duration) (Heard, error)
 }
 
-// Heard is what is known of an account's notifications, by Postgres's clock.
+// Heard is the record of an account's notifications, by Postgres's clock.
 type Heard struct {
 	Last    time.Time // when one was last processed; zero: never
 	Updates int       // completed since, without a notification
@@ -35,23 +35,23 @@ type Heard struct {
 	First   time.Time // the first of both; zero: none
 }
 
-// Verdict is whether an account's notifications come.
+// Verdict is the health of an account's notifications.
 type Verdict string
 
-// The verdicts. One notification that is missing may have been lost; a second
-// one, with nothing heard in between, was not.
+// The verdicts. One missing notification may have been lost; a second one, with
+// none received in between, means that they no longer arrive.
 const (
-	Untested Verdict = "untested" // none has come, and none was due
+	Untested Verdict = "untested" // none has arrived, and none was due
 	Alive    Verdict = "alive"
 	Doubtful Verdict = "doubtful"
 	Dead     Verdict = "dead"
 )
 
-// Missing is how many notifications were due and did not come since the last
-// one that did.
+// Missing is the number of notifications that were due since the last one and did
+// not arrive.
 func (h Heard) Missing() int { return h.Updates + h.Found }
 
-// Verdict judges.
+// Verdict returns the health that follows from the record.
 func (h Heard) Verdict() Verdict {
 	switch {
 	case h.Missing() > 1:
@@ -64,12 +64,12 @@ func (h Heard) Verdict() Verdict {
 	return Alive
 }
 
-// Name is that of the duty.
+// Name returns the duty's name.
 func (c *Channel) Name() string { return "channel" }
 
-// Do judges, and tells where to look if notifications have stopped.
+// Do logs a remedy if notifications have stopped.
 func (c *Channel) Do(ctx context.Context, account wallet.AccountID) error {
-	h, err := c.Store.Heard(ctx, account, c.Patience)
+	h, err := c.Store.Heard(ctx, account, c.GracePeriod)
 	if err != nil {
 		return err
 	}
@@ -78,9 +78,9 @@ func (c *Channel) Do(ctx context.Context, account wallet.AccountID) error {
 	switch h.Verdict() {
 	case Dead:
 		log = zerolog.Ctx(ctx).Error().Str("remedy",
-			"look at the IPN URL in Seller Central (Integration Settings, of this environment), at firewalls in front of it, at the receiver's 4xx answers, and whether the account's topics name the ARN that Amazon Pay sends from; until then the sweep alone finds changes")
+			"check the IPN URL in Seller Central (Integration Settings, of this environment), the firewalls in front of it, the receiver's 4xx answers, and whether the account's topics contain the ARN that Amazon Pay sends from; until then only the sweep finds changes")
 	case Doubtful:
-		log = zerolog.Ctx(ctx).Warn().Str("remedy", "one notification is missing: if another is, the channel is taken to be dead")
+		log = zerolog.Ctx(ctx).Warn().Str("remedy", "none yet: one notification may have been lost; a second missing one means that notifications no longer arrive")
 	default:
 		return nil
 	}

@@ -6,9 +6,9 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Hours is the duty to the console's overview: it counts what happened in the
-// hour that is open, and anew in the one before it. It comes after all others,
-// as nothing waits for it.
+// Hours is the duty to count hourly figures for the console's overview. It counts
+// the current hour and recounts the one before. It runs after all others, because
+// nothing depends on it.
 type Hours struct {
 	Store HoursStore
 }
@@ -19,10 +19,10 @@ type HoursStore interface {
 	CountHours(context.Context, wallet.AccountID) error
 }
 
-// Name is that of the duty.
+// Name returns the duty's name.
 func (h *Hours) Name() string { return "hourly figures" }
 
-// Do counts.
+// Do counts the hours.
 func (h *Hours) Do(ctx context.Context, account wallet.AccountID) error {
 	return h.Store.CountHours(ctx, account)
 }

@@ -9,85 +9,84 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Inbox is the duty to forget old notifications. They are kept for people to look
-// at, and to recognise one that comes twice; one that comes when it is forgotten
-// is covered by what was read since.
+// Inbox is the duty to delete old notifications. They are kept for display and to
+// recognise duplicates. A duplicate of a deleted notification requests nothing,
+// because a later read covers it.
 type Inbox struct {
 	Store InboxStore
-	// Keep is how long after they were processed.
+	// Keep is how long they are kept after they were processed.
 	Keep time.Duration
 }
 
 // InboxStore is what Inbox needs of the store.
 type InboxStore interface {
-	// Forget deletes notifications that were processed so long ago, the oldest
-	// first and at most so many, and returns how many.
-	Forget(ctx context.Context, account wallet.AccountID, processed time.Duration, most int) (int, error)
+	// Forget deletes notifications that were processed at least that long ago, the
+	// oldest first and at most limit, and returns how many.
+	Forget(ctx context.Context, account wallet.AccountID, processed time.Duration, limit int) (int, error)
 }
 
-// mostForgotten is how many notifications a run forgets; by the default schedule
-// 1,440,000 a day.
-const mostForgotten = 5000
+// deleteLimit is the number of rows that a duty deletes in one run; by the default
+// schedule 1,440,000 a day.
+const deleteLimit = 5000
 
-// Name is that of the duty.
+// Name returns the duty's name.
 func (i *Inbox) Name() string { return "inbox" }
 
-// Do forgets what is old. More than a run may forget is left to the next.
+// Do deletes old notifications. The next run continues beyond deleteLimit.
 func (i *Inbox) Do(ctx context.Context, account wallet.AccountID) error {
-	n, err := i.Store.Forget(ctx, account, i.Keep, mostForgotten)
+	n, err := i.Store.Forget(ctx, account, i.Keep, deleteLimit)
 	if err == nil && n > 0 {
 		zerolog.Ctx(ctx).Info().Str("account", string(account)).Int("forgotten", n).Msg("inbox")
 	}
 	return err
 }
 
-// Updates is the duty to forget old update sessions and their attempts.
+// Updates is the duty to delete old update sessions and their attempts.
 type Updates struct {
 	Store UpdatesStore
-	// Keep is how long after they ended.
+	// Keep is how long they are kept after they ended.
 	Keep time.Duration
 }
 
 // UpdatesStore is what Updates needs of the store.
 type UpdatesStore interface {
-	// ForgetUpdates deletes update sessions that ended so long ago, with their
-	// attempts, the oldest first and at most limit, and returns how many.
+	// ForgetUpdates deletes update sessions that ended at least that long ago, with
+	// their attempts, the oldest first and at most limit, and returns how many.
 	ForgetUpdates(ctx context.Context, account wallet.AccountID, ended time.Duration, limit int) (int, error)
 }
 
-// Name is that of the duty.
+// Name returns the duty's name.
 func (u *Updates) Name() string { return "retention of updates" }
 
-// Do forgets what is old. More than a run may forget is left to the next.
+// Do deletes old update sessions. The next run continues beyond deleteLimit.
 func (u *Updates) Do(ctx context.Context, account wallet.AccountID) error {
-	n, err := u.Store.ForgetUpdates(ctx, account, u.Keep, mostForgotten)
+	n, err := u.Store.ForgetUpdates(ctx, account, u.Keep, deleteLimit)
 	if err == nil && n > 0 {
 		zerolog.Ctx(ctx).Info().Str("account", string(account)).Int("forgotten", n).Msg("update sessions")
 	}
 	return err
 }
 
-// Accesses is the duty to forget old lines of the console's access log.
+// Accesses is the duty to delete old lines of the console's access log.
 type Accesses struct {
 	Store AccessStore
-	// Keep is how long after they were written.
+	// Keep is how long they are kept after they were written.
 	Keep time.Duration
 }
 
 // AccessStore is what Accesses needs of the store.
 type AccessStore interface {
-	// ForgetAccesses deletes lines that were written so long ago, the oldest
-	// first and at most so many, and returns how many.
-	ForgetAccesses(ctx context.Context, written time.Duration, most int) (int, error)
+	// ForgetAccesses deletes lines that were written at least that long ago, the
+	// oldest first and at most limit, and returns how many.
+	ForgetAccesses(ctx context.Context, written time.Duration, limit int) (int, error)
 }
 
-// Name is that of the duty.
+// Name returns the duty's name.
 func (a *Accesses) Name() string { return "access log" }
 
-// Do forgets what is old, of whatever account. More than a run may forget is
-// left to the next.
+// Do deletes old lines of all accounts. The next run continues beyond deleteLimit.
 func (a *Accesses) Do(ctx context.Context, _ wallet.AccountID) error {
-	n, err := a.Store.ForgetAccesses(ctx, a.Keep, mostForgotten)
+	n, err := a.Store.ForgetAccesses(ctx, a.Keep, deleteLimit)
 	if err == nil && n > 0 {
 		zerolog.Ctx(ctx).Info().Int("forgotten", n).Msg("access log")
 	}

@@ -1,11 +1,11 @@
-// Package reconcile does on a schedule what no message asks for: it finds what
-// a lost wake-up, a worker that died or a lost notification left open, and marks
-// it wanted or sends a wake-up. It fetches nothing itself; the worker does, in
-// the order of the refresh and out of the same share of the quota. And it erases
-// and forgets what has been kept for long enough.
+// Package reconcile runs duties on a schedule. They find work that a lost wake-up,
+// a crashed worker or a lost notification left open, and request a refresh or send
+// a wake-up. The package fetches nothing itself; the worker does, in the order of
+// the refresh and from the same share of the quota. Other duties erase personal
+// data and delete old rows when their retention period is over.
 //
-// Each duty is a file with a type, which declares what it needs of the store.
-// Every duty is safe to repeat, and to run twice at once.
+// Each duty is a file with a type, which declares its interface to the store.
+// Every duty can be repeated safely, also concurrently.
 package reconcile
 
 import (
@@ -19,49 +19,49 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Duty is one thing that the reconciler sees to.
+// Duty is one task of the reconciler.
 type Duty interface {
-	// Name says in a word which it is; it is told with its errors.
+	// Name is a short name for errors.
 	Name() string
-	// Do does it for one account. What it could not do is left to the next run.
+	// Do runs the duty for one account. The next run continues what is unfinished.
 	Do(context.Context, wallet.AccountID) error
 }
 
-// Reconciler does its duties for each account, within the time of one run.
+// Reconciler runs its duties for each account, within the time of one run.
 type Reconciler struct {
 	Accounts []wallet.AccountID
-	// Wake sends the wake-ups that are needed. It is done for all accounts before
-	// anything else, and once more after everything, since the duties mark things
-	// wanted: nothing that takes long keeps a worker from being woken.
+	// Wake sends the wake-ups that are needed. It runs for all accounts before all
+	// other duties, so that no slow duty delays a worker, and again after them,
+	// because they request refreshes.
 	Wake Duty
-	// Duties need the store alone, and are done in this order.
+	// Duties use only the store, and run in this order.
 	Duties []Duty
-	// Calls call Amazon Pay, which may be slow or silent. They are done for each
+	// Calls call Amazon Pay, which may be slow or not answer. They run for each
 	// account after the Duties of all.
 	Calls []Duty
-	// Every is how often a run begins. By Now each run begins with another account
-	// than the run before.
+	// Every is the interval between runs. With Now it decides the account that a
+	// run begins with: each time another one.
 	Every time.Duration
 	Now   func() time.Time
 }
 
 const (
-	// wakeTime is how long the wake-ups of all accounts may take, each of the two
-	// times. It is kept at the end of a run.
+	// wakeTime limits how long the wake-ups of all accounts may take, each of the
+	// two times. It is reserved at the end of a run.
 	wakeTime = 10 * time.Second
-	// leastTurn is the least time that an account gets at a time, if there is so
-	// much: a call to Amazon Pay of API_TIMEOUT's default, and storing what came of
-	// it. Where that is more than an equal part, the last accounts of the order may
-	// get none in a run; they come first in a later one.
+	// leastTurn is the least time that an account gets per turn, if enough is left:
+	// one call to Amazon Pay with the default of API_TIMEOUT, and one write of its
+	// result. If that is more than an equal part, the last accounts of the order may
+	// get none in this run; they are first in a later one.
 	leastTurn = 13 * time.Second
 )
 
-// Run does every duty once for every account. One that fails keeps no other from
-// being done; the error tells of all that failed.
+// Run runs every duty once for every account. It continues after a failure and
+// returns all errors joined.
 //
-// The run's time is that of ctx, and is shared fairly: of what is left each
-// account that has not had its turn may use an equal part. What one does not use
-// is there for those after it.
+// The time of ctx is shared fairly: each account that has not had its turn may use
+// an equal part of the time that is left. Time that one does not use is left for
+// the accounts after it.
 func (r *Reconciler) Run(ctx context.Context) error {
 	accounts := r.inTurn()
 	working, cancel := deadline.Within(ctx, 0, wakeTime)
@@ -72,7 +72,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	for i, a := range accounts {
 		turn, end := fraction(storing, len(accounts)-i, leastTurn)
 		for _, d := range r.Duties {
-			one, done := fraction(turn, 2, 0) // a slow one leaves time to the others
+			one, done := fraction(turn, 2, 0) // a slow duty leaves time for the others
 			failed = append(failed, do(one, d, a))
 			done()
 		}
@@ -88,7 +88,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	return errors.Join(append(failed, r.wake(ctx, accounts)...)...)
 }
 
-// inTurn returns the accounts in the order of this run.
+// inTurn returns the accounts in this run's order.
 func (r *Reconciler) inTurn() []wallet.AccountID {
 	n := int64(len(r.Accounts))
 	if n < 2 || r.Every <= 0 {
@@ -110,9 +110,8 @@ func (r *Reconciler) wake(ctx context.Context, accounts []wallet.AccountID) (fai
 	return failed
 }
 
-// fraction returns a context that ends when one of n equal parts of what ctx
-// leaves is used, and not before least is. Without a deadline there is nothing to
-// divide.
+// fraction returns a context with one n-th of the time that ctx has left, and at
+// least the time least. If ctx has no deadline, the result has none.
 func fraction(ctx context.Context, n int, least time.Duration) (context.Context, context.CancelFunc) {
 	end, bounded := ctx.Deadline()
 	if !bounded {
@@ -121,7 +120,7 @@ func fraction(ctx context.Context, n int, least time.Duration) (context.Context,
 	return context.WithTimeout(ctx, max(least, time.Until(end)/time.Duration(n)))
 }
 
-// do does one duty. One whose time is up before it begins is not begun.
+// do runs one duty, unless ctx has already ended.
 func do(ctx context.Context, d Duty, a wallet.AccountID) error {
 	err := ctx.Err()
 	if err == nil {

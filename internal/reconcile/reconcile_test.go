@@ -32,7 +32,7 @@ func (d duty) Do(_ context.Context, a wallet.AccountID) error {
 	return d.err
 }
 
-func TestADutyThatFailsKeepsNoOtherFromBeingDone(t *testing.T) {
+func TestTheOtherDutiesRunAfterAFailure(t *testing.T) {
 	var done []string
 	broken := errors.New("broken")
 	r := Reconciler{Accounts: []wallet.AccountID{"a", "b"}, Wake: duty{"wake", nil, &done},
@@ -66,8 +66,8 @@ func (s slow) Do(ctx context.Context, a wallet.AccountID) error {
 	return ctx.Err()
 }
 
-// TestNoAccountTakesTheTimeOfAnother: an account whose calls meet a silent Amazon
-// gets its part of the run, and the wake-ups of all are sent first and last.
+// TestNoAccountTakesTheTimeOfAnother: an account whose calls get no answer uses
+// only its part of the run, and the wake-ups of all are sent first and last.
 func TestNoAccountTakesTheTimeOfAnother(t *testing.T) {
 	const s, ever = time.Second, time.Hour
 	for _, c := range []struct {
@@ -100,7 +100,7 @@ func TestNoAccountTakesTheTimeOfAnother(t *testing.T) {
 				}
 				r := Reconciler{Accounts: []wallet.AccountID{"a", "b", "c"}, Wake: named("wake", c.wake),
 					Duties: []Duty{named("duty", c.duties)}, Calls: []Duty{named("calls", c.calls)}}
-				_ = r.Run(ctx) // what was cut short is its error
+				_ = r.Run(ctx) // returns the errors of duties that ran out of time
 				if !slices.Equal(log, c.want) {
 					t.Errorf("done:\n%s\nwant:\n%s", strings.Join(log, "\n"), strings.Join(c.want, "\n"))
 				}
@@ -112,8 +112,8 @@ func TestNoAccountTakesTheTimeOfAnother(t *testing.T) {
 	}
 }
 
-// TestEachAccountIsFirstInItsTurn: where there is time for few of many accounts,
-// every one of them has calls made within as many runs as there are accounts.
+// TestEachAccountIsFirstInItsTurn: if a run has time for only a few accounts,
+// each has calls made at least once in as many runs as there are accounts.
 func TestEachAccountIsFirstInItsTurn(t *testing.T) {
 	const every = 5 * time.Minute
 	accounts := []wallet.AccountID{"a", "b", "c", "d", "e", "f", "g", "h", "i"}
@@ -148,13 +148,13 @@ func TestEachAccountIsFirstInItsTurn(t *testing.T) {
 	}
 }
 
-// store is a store whose answers are given.
+// store is a store with fixed answers.
 type store struct {
 	wakes     []refresh.Wake
 	sweepable Sweepable
 	err       error
 	unread    time.Duration
-	most      int
+	limit     int
 }
 
 func (s *store) Backlog(context.Context, wallet.AccountID) (refresh.Backlog, []refresh.Wake, error) {
@@ -163,9 +163,9 @@ func (s *store) Backlog(context.Context, wallet.AccountID) (refresh.Backlog, []r
 func (s *store) Sweepable(context.Context, wallet.AccountID) (Sweepable, error) {
 	return s.sweepable, s.err
 }
-func (s *store) MarkUnread(_ context.Context, _ wallet.AccountID, unread time.Duration, most int) (int, error) {
-	s.unread, s.most = unread, most
-	return most, nil
+func (s *store) MarkUnread(_ context.Context, _ wallet.AccountID, unread time.Duration, limit int) (int, error) {
+	s.unread, s.limit = unread, limit
+	return limit, nil
 }
 
 type wakerFunc func() error
@@ -201,27 +201,27 @@ func TestAWakeUpThatCannotBeSentFailsTheInvocation(t *testing.T) {
 
 const day = 24 * time.Hour
 
-// kept is a store of what is to be forgotten.
+// kept is a store with old rows.
 type kept struct {
 	due  int
 	asks []string
 	err  error
 }
 
-func (k *kept) Forget(_ context.Context, a wallet.AccountID, processed time.Duration, most int) (int, error) {
-	k.asks = append(k.asks, fmt.Sprint("processed in ", a, " before ", processed, ", at most ", most))
+func (k *kept) Forget(_ context.Context, a wallet.AccountID, processed time.Duration, limit int) (int, error) {
+	k.asks = append(k.asks, fmt.Sprint("processed in ", a, " before ", processed, ", at most ", limit))
 	return k.due, k.err
 }
 func (k *kept) ForgetUpdates(_ context.Context, a wallet.AccountID, ended time.Duration, limit int) (int, error) {
 	k.asks = append(k.asks, fmt.Sprint("ended in ", a, " before ", ended, ", at most ", limit))
 	return k.due, k.err
 }
-func (k *kept) ForgetAccesses(_ context.Context, written time.Duration, most int) (int, error) {
-	k.asks = append(k.asks, fmt.Sprint("written before ", written, ", at most ", most))
+func (k *kept) ForgetAccesses(_ context.Context, written time.Duration, limit int) (int, error) {
+	k.asks = append(k.asks, fmt.Sprint("written before ", written, ", at most ", limit))
 	return k.due, k.err
 }
 
-func TestTheInboxIsKeptForSoLong(t *testing.T) {
+func TestTheInboxIsKeptForItsPeriod(t *testing.T) {
 	s := &kept{due: 7, err: errors.New("broken")}
 	err := (&Inbox{Store: s, Keep: 90 * day}).Do(t.Context(), "main")
 	if want := []string{"processed in main before 2160h0m0s, at most 5000"}; !slices.Equal(s.asks, want) || !errors.Is(err, s.err) {
@@ -229,7 +229,7 @@ func TestTheInboxIsKeptForSoLong(t *testing.T) {
 	}
 }
 
-func TestUpdatesAreKeptForSoLong(t *testing.T) {
+func TestUpdatesAreKeptForTheirPeriod(t *testing.T) {
 	s := &kept{due: 7, err: errors.New("broken")}
 	err := (&Updates{Store: s, Keep: 90 * day}).Do(t.Context(), "main")
 	if want := []string{"ended in main before 2160h0m0s, at most 5000"}; !slices.Equal(s.asks, want) || !errors.Is(err, s.err) {
@@ -237,7 +237,7 @@ func TestUpdatesAreKeptForSoLong(t *testing.T) {
 	}
 }
 
-func TestTheAccessLogIsKeptForSoLong(t *testing.T) {
+func TestTheAccessLogIsKeptForItsPeriod(t *testing.T) {
 	s := &kept{due: 7, err: errors.New("broken")}
 	err := (&Accesses{Store: s, Keep: 365 * day}).Do(t.Context(), "main")
 	if want := []string{"written before 8760h0m0s, at most 5000"}; !slices.Equal(s.asks, want) || !errors.Is(err, s.err) {
@@ -245,13 +245,13 @@ func TestTheAccessLogIsKeptForSoLong(t *testing.T) {
 	}
 }
 
-func TestTheSweepTakesAQuarterOfTheShareAtMost(t *testing.T) {
+func TestTheSweepUsesAtMostAQuarterOfTheShare(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		there Sweepable
-		want  sweep
+		name string
+		work Sweepable
+		want sweep
 	}{
-		{"nothing is there", Sweepable{0, 0, 2}, sweep{0, 7 * day, 150}},
+		{"no charge permissions", Sweepable{0, 0, 2}, sweep{0, 7 * day, 150}},
 		{"a few: each waits for nearly the whole period", Sweepable{1000, 0, 2}, sweep{35 * time.Minute, 7*day - 35*time.Minute, 150}},
 		{"some were marked and not read yet", Sweepable{1000, 149, 2}, sweep{35 * time.Minute, 7*day - 35*time.Minute, 1}},
 		{"more of them than a run marks", Sweepable{1000, 200, 2}, sweep{35 * time.Minute, 7*day - 35*time.Minute, 0}},
@@ -260,23 +260,23 @@ func TestTheSweepTakesAQuarterOfTheShareAtMost(t *testing.T) {
 		{"a share so small that a run has no whole call", Sweepable{10, 0, 0.004}, sweep{50 * time.Minute, 7*day - 50*time.Minute, 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := plan(c.there, 7*day, 5*time.Minute); got != c.want {
+			if got := plan(c.work, 7*day, 5*time.Minute); got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
 		})
 	}
 }
 
-// Whatever was read when, and whatever notifications have read meanwhile,
-// nothing goes unread for longer than the period, or than the share allows, and
-// a run.
+// At any age of the charge permissions, and with any reads that notifications
+// cause, none stays unread for longer than the period, or than the share allows,
+// plus one run.
 func TestEverythingIsReadWithinThePeriod(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		const every = 5 * time.Minute
 		period := time.Duration(rapid.IntRange(1, 3).Draw(rt, "days")) * day
 		n := rapid.IntRange(1, 400).Draw(rt, "charge permissions")
-		// The share reads them all within the period, or nearly, or easily.
-		rate := float64(n) / period.Seconds() / part * rapid.Float64Range(0.5, 40).Draw(rt, "room")
+		// The share is too small, just enough or more than enough for the period.
+		rate := float64(n) / period.Seconds() / part * rapid.Float64Range(0.5, 40).Draw(rt, "rate")
 		read := make([]time.Duration, n) // when each was read last
 		for i := range read {
 			read[i] = -time.Duration(rapid.IntRange(0, int(period.Seconds())).Draw(rt, "unread for")) * time.Second
@@ -290,18 +290,18 @@ func TestEverythingIsReadWithinThePeriod(t *testing.T) {
 			}
 			slices.Sort(read)
 			p := plan(Sweepable{Total: n, PerSecond: rate}, period, every)
-			// The first time round, ages stem from before there was a sweep.
+			// In the first period, ages are from before the first sweep.
 			if oldest := now - read[0]; now > p.shortest && oldest > max(period, p.shortest)+every {
 				rt.Fatalf("after %v one has been unread for %v", now, oldest)
 			}
-			for i := 0; i < min(p.most, n) && now-read[i] >= p.unread; i++ {
+			for i := 0; i < min(p.limit, n) && now-read[i] >= p.unread; i++ {
 				read[i] = now
 			}
 		}
 	})
 }
 
-func TestAPeriodThatCannotBeKeptIsAnErrorThatTellsWhatToDo(t *testing.T) {
+func TestAnUnreachablePeriodIsLoggedWithARemedy(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		total int
@@ -332,14 +332,14 @@ func (h heard) Heard(context.Context, wallet.AccountID, time.Duration) (Heard, e
 	return Heard(h), nil
 }
 
-func TestAChannelThatIsDeadIsAnErrorThatTellsWhereToLook(t *testing.T) {
+func TestMissingNotificationsAreLoggedWithARemedy(t *testing.T) {
 	for verdict, h := range map[Verdict]Heard{
 		Untested: {}, Alive: {Last: time.Now()}, Doubtful: {Last: time.Now(), Updates: 1}, Dead: {Updates: 1, Found: 1},
 	} {
 		t.Run(string(verdict), func(t *testing.T) {
 			var out bytes.Buffer
 			metrics := telemetry.NewMetrics(&out, "reconciler", time.Now)
-			c := Channel{Store: heard(h), Patience: time.Minute, Metrics: metrics}
+			c := Channel{Store: heard(h), GracePeriod: time.Minute, Metrics: metrics}
 			if err := c.Do(zerolog.New(&out).WithContext(t.Context()), "main"); err != nil {
 				t.Fatal(err)
 			}

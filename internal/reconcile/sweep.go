@@ -11,9 +11,10 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Sweep is the duty to what lost notifications left behind: it marks wanted, at
-// the lowest of the everyday priorities, what has gone unread for long, so that
-// everything that is followed and not closed is read once in a set period.
+// Sweep is the duty to find changes whose notifications were lost. It requests a
+// refresh, at the lowest of the everyday priorities, of charge permissions that
+// have long been unread, so that each one that is followed and not closed is read
+// once per period.
 type Sweep struct {
 	Store SweepStore
 	// Period is how long a charge permission may go unread.
@@ -26,31 +27,32 @@ type Sweep struct {
 // SweepStore is what Sweep needs of the store.
 type SweepStore interface {
 	Sweepable(context.Context, wallet.AccountID) (Sweepable, error)
-	// MarkUnread marks what has been unread for so long, the longest unread
-	// first and at most so many, and returns how many it marked.
-	MarkUnread(ctx context.Context, account wallet.AccountID, unread time.Duration, most int) (int, error)
+	// MarkUnread requests a refresh of charge permissions that have been unread for
+	// at least that long, the longest unread first and at most limit, and returns
+	// how many it requested.
+	MarkUnread(ctx context.Context, account wallet.AccountID, unread time.Duration, limit int) (int, error)
 }
 
-// Sweepable is what there is to sweep in an account.
+// Sweepable is the work of the sweep in an account.
 type Sweepable struct {
 	Total     int     // charge permissions that are followed and not closed
-	Waiting   int     // of them, marked by an earlier run and not read yet
+	Waiting   int     // of them, requested by an earlier run and not read yet
 	PerSecond float64 // tokens that the account's share gains
 }
 
-// Name is that of the duty.
+// Name returns the duty's name.
 func (s *Sweep) Name() string { return "sweep" }
 
-// Do marks what a quarter of the share can fetch until the next run.
+// Do requests as many reads as a quarter of the share allows until the next run.
 func (s *Sweep) Do(ctx context.Context, account wallet.AccountID) error {
-	there, err := s.Store.Sweepable(ctx, account)
+	work, err := s.Store.Sweepable(ctx, account)
 	if err != nil {
 		return err
 	}
-	p := plan(there, s.Period, s.Every)
+	p := plan(work, s.Period, s.Every)
 	marked := 0
-	if p.most > 0 {
-		if marked, err = s.Store.MarkUnread(ctx, account, p.unread, p.most); err != nil {
+	if p.limit > 0 {
+		if marked, err = s.Store.MarkUnread(ctx, account, p.unread, p.limit); err != nil {
 			return err
 		}
 	}
@@ -60,47 +62,47 @@ func (s *Sweep) Do(ctx context.Context, account wallet.AccountID) error {
 	log := zerolog.Ctx(ctx).Info()
 	if p.shortest > s.Period {
 		log = zerolog.Ctx(ctx).Error().Int("needed_days", days(p.shortest)).Str("remedy",
-			"raise the account's share of the quota, have Amazon Pay raise the quota, or set SWEEP_DAYS to needed_days or more; until then what a lost notification left behind may stay for needed_days")
+			"raise the account's share of the quota, have Amazon Pay raise the quota, or set SWEEP_DAYS to needed_days or more; until then a change whose notification was lost may stay unread for needed_days")
 	}
-	log.Str("account", string(account)).Int("charge_permissions", there.Total).Int("waiting", there.Waiting).Int("marked", marked).
+	log.Str("account", string(account)).Int("charge_permissions", work.Total).Int("waiting", work.Waiting).Int("marked", marked).
 		Str("shortest_period", p.shortest.Round(time.Second).String()).Str("set_period", s.Period.String()).Msg("sweep")
 	return nil
 }
 
-// part is how much of an account's share the sweep may use.
+// part is the fraction of an account's share that the sweep may use.
 const part = 0.25
 
-// sweep is how a run sweeps.
+// sweep is the plan of one run.
 type sweep struct {
 	shortest time.Duration // the period that the share allows
-	unread   time.Duration // mark what has been unread for longer
-	most     int           // and no more than that
+	unread   time.Duration // request reads of charge permissions unread for longer
+	limit    int           // and at most so many
 }
 
-// plan decides how a run sweeps. Marking starts when what is left of the period
-// is what reading everything takes: a charge permission that reaches that age
-// has at most all the others before it, so it is read within the period, and
-// none that notifications keep fresh costs a call. What earlier runs marked and
-// nobody has read yet counts against the run.
-func plan(there Sweepable, period, every time.Duration) sweep {
-	takes := Shortest(there, every)
+// plan decides how a run sweeps. A charge permission is requested when the rest of
+// its period is as long as reading everything takes. At that age at most all the
+// others are before it, so it is read within the period, and those that
+// notifications keep fresh cost no call. Requests of earlier runs that are still
+// unread count against the run.
+func plan(work Sweepable, period, every time.Duration) sweep {
+	takes := Shortest(work, every)
 	return sweep{
 		shortest: takes,
 		unread:   max(0, period-takes),
-		most:     max(0, perRun(there, every)-there.Waiting),
+		limit:    max(0, perRun(work, every)-work.Waiting),
 	}
 }
 
-// perRun is how many whole calls a run may ask for.
-func perRun(there Sweepable, every time.Duration) int {
-	return max(1, int(there.PerSecond*part*every.Seconds()))
+// perRun is the number of whole calls that a run may request.
+func perRun(work Sweepable, every time.Duration) int {
+	return max(1, int(work.PerSecond*part*every.Seconds()))
 }
 
 // Shortest is the shortest period in which the sweep can read everything once,
-// when it runs that often.
-func Shortest(there Sweepable, every time.Duration) time.Duration {
-	each := perRun(there, every)
-	return time.Duration((there.Total+each-1)/each) * every
+// with one run per interval every.
+func Shortest(work Sweepable, every time.Duration) time.Duration {
+	each := perRun(work, every)
+	return time.Duration((work.Total+each-1)/each) * every
 }
 
 // days rounds up to whole days.

@@ -8,9 +8,10 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Wake is the duty to what is wanted and nobody is going to fetch: its wake-up
-// was lost, or the worker that held its lease died. It decides on a wake-up as
-// each batch does at its end; one whose time has passed counts as none.
+// Wake is the duty to send a wake-up for requested refreshes that no worker is
+// going to fetch, because a wake-up was lost or a worker crashed with a lease. It
+// decides as each batch does at its end; a wake-up whose time has passed counts as
+// none.
 type Wake struct {
 	Store   WakeStore
 	Waker   refresh.Waker
@@ -19,21 +20,21 @@ type Wake struct {
 
 // WakeStore is what Wake needs of the store.
 type WakeStore interface {
-	// Backlog decides on an account's wake-up, and tells what waits.
+	// Backlog decides on an account's wake-up, and returns its backlog.
 	Backlog(context.Context, wallet.AccountID) (refresh.Backlog, []refresh.Wake, error)
 }
 
-// Name is that of the duty.
+// Name returns the duty's name.
 func (w *Wake) Name() string { return "wake-up" }
 
-// Do sends the wake-up that is needed, if one is. It fails if it cannot: the
-// next run decides anew once the time of this one has passed.
+// Do sends a wake-up if one is needed. If it cannot, it returns an error, and the
+// first run after the wake-up's time decides again.
 func (w *Wake) Do(ctx context.Context, account wallet.AccountID) error {
 	backlog, wakes, err := w.Store.Backlog(ctx, account)
 	if err != nil {
 		return err
 	}
-	backlog.Tell(w.Metrics)
+	backlog.Report(w.Metrics)
 	for _, k := range wakes {
 		if err := w.Waker.Wake(ctx, k.Account, k.At, k.Delay); err != nil {
 			return err

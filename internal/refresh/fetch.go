@@ -12,10 +12,9 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// permissionOf puts Amazon's words into ours. What it returns can be stored
-// whatever Amazon sent: text without NUL, amounts that are numbers, times that
-// are in reach. Unreadable are the members that Amazon sent in an unknown form;
-// they are empty here and stay in raw.
+// permissionOf converts Amazon's answer. The result can always be stored: text has
+// no NUL, amounts are numbers, times are in range. Unreadable are the members that
+// Amazon sent in an unknown form; they are empty here and stay in raw.
 func permissionOf(id wallet.ChargePermissionID, a *amazonpay.ChargePermission) (p wallet.ChargePermission, unreadable []wallet.Member, err error) {
 	if a.ID != "" && a.ID != string(id) {
 		return p, nil, fmt.Errorf("answered with charge permission %q instead of %s", a.ID, id)
@@ -56,8 +55,8 @@ func permissionOf(id wallet.ChargePermissionID, a *amazonpay.ChargePermission) (
 	return p, unreadable, nil
 }
 
-// members are the names by which Amazon's unreadable members are known, and the
-// members of ours that are kept because of them. Of an address any part counts.
+// members are the names of Amazon's members, each with our members that keep their
+// stored value if it is unreadable. For an address any part counts.
 var members = []struct {
 	name string
 	kept []wallet.Member
@@ -90,7 +89,8 @@ var members = []struct {
 	{"limits.amountBalance.currencyCode", nil}, // not stored
 }
 
-// membersOf returns what is kept when Amazon's member of that name cannot be read.
+// membersOf returns the members to keep if Amazon's member of that name is
+// unreadable.
 func membersOf(name string) []wallet.Member {
 	for _, m := range members {
 		if prefix, any := strings.CutSuffix(m.name, "*"); name == m.name || any && strings.HasPrefix(name, prefix) {
@@ -108,7 +108,7 @@ func addressOf(a amazonpay.Address) wallet.Address {
 	}
 }
 
-// clean takes out what PostgreSQL's text cannot hold: the NUL character.
+// clean removes NUL characters, which PostgreSQL's text cannot hold.
 func clean(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
 }
@@ -117,9 +117,9 @@ func clean(s string) string {
 // have four levels; thousands exhaust the database server's stack.
 const maxDepth = 100
 
-// rawOf returns what Amazon sent as jsonb takes it, which knows neither NUL nor
+// rawOf returns Amazon's body in a form that jsonb accepts: without NUL and without
 // half a surrogate pair. Both can only be written as escapes, so a body without
-// any is passed on as it is. One that is nested too deeply becomes a text.
+// escapes stays as it is. A body that is nested too deeply becomes a text.
 func rawOf(body json.RawMessage) (json.RawMessage, error) {
 	if depth(body) > maxDepth {
 		return json.Marshal(string(body))
@@ -176,8 +176,8 @@ func cleanAll(v any) any {
 	return v
 }
 
-// readAt is the moment that an answer is at least as new as, by Amazon's clock:
-// when it was asked for. Zero without a usable Date.
+// readAt is the time of the request by Amazon's clock; the answer is at least as
+// new. It is zero without a usable Date.
 func readAt(r amazonpay.Response) time.Time {
 	if r.Date.IsZero() {
 		return time.Time{}
@@ -185,7 +185,7 @@ func readAt(r amazonpay.Response) time.Time {
 	return r.Date.Add(-r.Duration)
 }
 
-// responseOf returns what is known of the answer that an error stands for.
+// responseOf returns the response of an API error, empty for other errors.
 func responseOf(err error) amazonpay.Response {
 	var refused *amazonpay.Error
 	if errors.As(err, &refused) {

@@ -92,7 +92,7 @@ func (g *rig) now(t *testing.T, w wallet.Want) wallet.Refreshed {
 	return out
 }
 
-// row is what the model knows of the one charge permission.
+// row is the model's row of the one charge permission.
 func (g *rig) row(t *testing.T) storetest.Row {
 	t.Helper()
 	rows := g.model.Snapshot().Rows

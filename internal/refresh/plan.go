@@ -12,7 +12,7 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// asks says what the notifications ask for. Message ids come out distinct.
+// asks returns the refresh requests of notifications, with distinct message ids.
 func asks(ns []wallet.Notification, s Settings) []Ask {
 	seen := make(map[string]bool, len(ns))
 	out := make([]Ask, 0, len(ns))
@@ -26,8 +26,8 @@ func asks(ns []wallet.Notification, s Settings) []Ask {
 	return out
 }
 
-// AskOf says what a notification asks for. Those of charges, refunds and
-// chargebacks wait behind the buyers' changes.
+// AskOf returns the refresh request of a notification. Those of charges, refunds
+// and chargebacks have a lower priority than buyers' changes.
 func AskOf(n wallet.Notification, s Settings) Ask {
 	if n.ObjectType != wallet.ObjectChargePermission {
 		return Ask{Notification: n, Priority: wallet.PriorityOther, Delay: s.ConfirmAfter()}
@@ -35,7 +35,7 @@ func AskOf(n wallet.Notification, s Settings) Ask {
 	return Ask{Notification: n, Priority: wallet.PriorityNotification}
 }
 
-// accounts returns the accounts that a batch concerns, in key order.
+// accounts returns the accounts of a batch, in key order.
 func accounts(b wallet.Batch) []wallet.AccountID {
 	var out []wallet.AccountID
 	for _, n := range b.Notifications {
@@ -48,8 +48,8 @@ func accounts(b wallet.Batch) []wallet.AccountID {
 	return slices.Compact(out)
 }
 
-// Decide says what to make of Amazon's answer to a claim, or of the error in
-// place of one, and whether the account's calls must rest. Jitter is in [0, 1).
+// Decide returns the result of Amazon's answer to a claim, or of an error, and the
+// pause of the account's calls if they need one. Jitter is in [0, 1).
 func Decide(c Claim, got *amazonpay.ChargePermission, err error, follow wallet.Followed, s Settings, jitter float64) (Result, *Closing) {
 	if err != nil {
 		return refused(c, err, s, jitter)
@@ -57,7 +57,7 @@ func Decide(c Claim, got *amazonpay.ChargePermission, err error, follow wallet.F
 	return answered(c, got, follow, jitter), nil
 }
 
-// answered says what to make of Amazon's answer to a claim.
+// answered returns the result of Amazon's answer to a claim.
 func answered(c Claim, got *amazonpay.ChargePermission, follow wallet.Followed, jitter float64) Result {
 	r := Result{Claim: c, Kind: Read, RequestID: clean(got.Response.RequestID), ReadAt: readAt(got.Response)}
 	state, unreadable, err := permissionOf(c.ID, got)
@@ -86,8 +86,8 @@ func answered(c Claim, got *amazonpay.ChargePermission, follow wallet.Followed, 
 	return r
 }
 
-// contradictsRecent reports whether a change undoes something stored less than the
-// margin ago: the read may come from a replica that lags behind the one before it.
+// contradictsRecent reports whether a change is in a facet stored less than the
+// margin ago: the read may be from a replica that lags behind the one before.
 func contradictsRecent(c Claim, changes []wallet.Change) bool {
 	if c.Stored == nil {
 		return false
@@ -100,8 +100,8 @@ func contradictsRecent(c Claim, changes []wallet.Change) bool {
 	return false
 }
 
-// refused says what to make of an error in place of an answer, and whether the
-// account's calls must rest.
+// refused returns the result of an error, and the pause of the account's calls if
+// they need one.
 func refused(c Claim, err error, s Settings, jitter float64) (Result, *Closing) {
 	if amazonpay.WasNotCalled(err) {
 		return Result{Claim: c, Kind: NotCalled, Error: clip(err.Error())},
@@ -132,17 +132,16 @@ func failed(c Claim, err error, jitter float64) Result {
 	return Result{Claim: c, Kind: Failed, Error: clip(err.Error()), Backoff: backoff(c.Attempts, jitter)}
 }
 
-// Refusals are what a batch's calls of one account say of the account: which ids
-// were refused, and whether any call was answered, which shows that the key is
-// good.
+// Refusals sums up a batch's calls of one account: the refused ids, and whether any
+// call was answered, which shows that the key works.
 type Refusals struct {
 	Account  wallet.AccountID
 	IDs      []string // distinct, in key order
 	Answered bool
 }
 
-// RefusalsOf returns the refusals of each account, in key order. Those that say
-// nothing are left out.
+// RefusalsOf returns the refusals of each account, in key order. Accounts without
+// an answered or refused call are left out.
 func RefusalsOf(results []Result) []Refusals {
 	of := map[wallet.AccountID]*Refusals{}
 	for _, r := range results {
@@ -166,7 +165,7 @@ func RefusalsOf(results []Result) []Refusals {
 	return out
 }
 
-// The back-off after a failure: doubled each time, between half and all of it.
+// The back-off after a failure doubles each time; jitter takes off at most half.
 const (
 	firstBackoff = 2 * time.Second
 	MostBackoff  = 15 * time.Minute
@@ -179,12 +178,12 @@ func backoff(n int, jitter float64) time.Duration {
 	return d/2 + time.Duration(jitter*float64(d/2))
 }
 
-// refreshed says what came of a want whose claim had this result; settled is
-// nil if the fence dropped it.
+// refreshed returns the outcome of a request whose claim had this result; settled
+// is nil if the fence dropped it.
 func refreshed(r Result, settled *Settled) wallet.Refreshed {
 	out := wallet.Refreshed{Kind: string(r.Kind), State: r.Stored, HasAddress: r.HasAddress}
 	if settled == nil {
-		return out // another has taken over, after us: what it reads is newer
+		return out // another worker took over after us, so its read is newer
 	}
 	out.Confirm = settled.Confirm
 	switch {
@@ -199,25 +198,25 @@ func refreshed(r Result, settled *Settled) wallet.Refreshed {
 }
 
 // Now tries a call as often as the default policy of package amazonpay, with
-// shorter waits: someone is looking at a page.
+// shorter waits, because a buyer or clerk waits for the page.
 const (
 	tries    = 4
 	firstTry = 250 * time.Millisecond
 )
 
-// between returns how long Now waits after its try n, 1 for the first: doubled
-// each time, between half and all of it; jitter is in [0, 1).
+// between returns how long Now waits after its try n, 1 for the first. It doubles
+// each time; jitter, in [0, 1), takes off at most half.
 func between(n int, jitter float64) time.Duration {
 	d := firstTry << (n - 1)
 	return d/2 + time.Duration(jitter*float64(d/2))
 }
 
-// clip keeps an error fit for a column.
+// clip shortens an error for a column.
 func clip(s string) string {
-	const most = 500
+	const limit = 500
 	s = clean(s)
-	if len(s) > most {
-		return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(s[:most], ""), len(s))
+	if len(s) > limit {
+		return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(s[:limit], ""), len(s))
 	}
 	return s
 }

@@ -51,9 +51,9 @@ func TestNotFollowedKeepsIDAndTypeAlone(t *testing.T) {
 	}
 }
 
-// Of an erased person nothing is stored but what tells of nobody; that there is an
-// address is told to whoever waits, and stored nowhere.
-func TestOfAnErasedPersonNothingPersonalIsStored(t *testing.T) {
+// After an erasure only impersonal data is stored. HasAddress reports an address to
+// the caller, and it is not stored.
+func TestNoPersonalDataIsStoredAfterAnErasure(t *testing.T) {
 	body := `{"chargePermissionType":"PaymentMethodOnFile","buyer":{"name":"Ada"},"shippingAddress":{"city":"Adatown"},"billingAddress":{"city":"Adatown"},
 		"paymentPreferences":[{"paymentDescriptor":"Ada's card"}],"statusDetails":{"state":"Chargeable"}}`
 	for name, stored := range map[string]*wallet.ChargePermission{"never read": nil, "read before": {ID: id, Type: "PaymentMethodOnFile"}} {
@@ -78,7 +78,7 @@ func TestAnswerForAnotherIsAFailure(t *testing.T) {
 	}
 }
 
-func TestWhatDiffersFromARecentChangeIsHeld(t *testing.T) {
+func TestAContradictionOfARecentChangeIsReported(t *testing.T) {
 	stored := func() *wallet.ChargePermission {
 		return &wallet.ChargePermission{ID: id, PaymentDescriptors: []string{"Visa"}, Shipping: wallet.Address{City: "Exampleton"}}
 	}
@@ -104,7 +104,7 @@ func TestWhatDiffersFromARecentChangeIsHeld(t *testing.T) {
 	}
 }
 
-func TestErrorsAreToldApart(t *testing.T) {
+func TestEachErrorHasItsOutcome(t *testing.T) {
 	s := Defaults()
 	for _, c := range []struct {
 		name    string
@@ -265,7 +265,7 @@ func TestRefusalsOfAnAccount(t *testing.T) {
 	}
 }
 
-// The operator is told when calls pause because several ids in a row were refused.
+// An error is logged when calls pause because several ids in a row were refused.
 func TestSeveralRefusedAreReported(t *testing.T) {
 	var log, metrics strings.Builder
 	m := telemetry.NewMetrics(&metrics, "f", time.Now)

@@ -1,16 +1,16 @@
 // Package refresh keeps stored charge permissions equal to what Amazon Pay
-// returns. It is level-triggered: a notification only marks a charge permission
-// as wanted; whoever has quota claims what is wanted, fetches it, and stores the
-// result if the claim still holds. Order, number and age of notifications do
-// not matter.
+// returns. It is level-triggered: a notification only requests a refresh of a
+// charge permission. A worker with quota claims requested ones, fetches them, and
+// stores the results if its claims still hold. Order, number and age of
+// notifications do not matter.
 //
-// A batch costs two round trips to the store: Claim and Commit. In between,
-// each claim costs one signed call. Why it converges: a claim's fetch begins
-// after every reason that the claim counted; claims of one charge permission
-// follow one another; only the holder stores.
+// A batch costs two round trips to the store: Claim and Commit. In between, each
+// claim costs one signed call. It converges, because a claim's fetch begins after
+// every request that the claim counted, claims of one charge permission follow one
+// another, and only the holder stores.
 //
-// The package knows nothing of Lambda, SQS or Postgres. What to make of an
-// answer is decided in plan.go, without clock, network or store.
+// The package does not depend on Lambda, SQS or Postgres. plan.go decides what an
+// answer means, without clock, network or store.
 package refresh
 
 import (
@@ -37,10 +37,10 @@ type Settings struct {
 	Limit int
 	// Timeout bounds one call.
 	Timeout time.Duration
-	// Pause is how long an account's calls rest when Amazon Pay refuses its key.
+	// Pause is how long an account's calls pause when Amazon Pay refuses its key.
 	Pause time.Duration
-	// OwnPause is how long they rest at least when a call could not be made, as
-	// the private key was unavailable.
+	// OwnPause is the least pause when a call could not be made, for example
+	// because the private key was unavailable.
 	OwnPause time.Duration
 }
 
@@ -74,11 +74,11 @@ const MaxConfirms = 3
 // Lease is a claim's random token. Only its holder stores.
 type Lease = uuid.UUID
 
-// Ask is one notification and what it asks for.
+// Ask is one notification with the priority and delay of its refresh request.
 type Ask struct {
 	wallet.Notification
 	Priority wallet.Priority
-	Delay    time.Duration // not to be fetched earlier
+	Delay    time.Duration // the fetch waits at least so long
 }
 
 // ClaimRequest is the first round trip.
@@ -86,45 +86,45 @@ type ClaimRequest struct {
 	Lease    Lease
 	Asks     []Ask // distinct message ids
 	Accounts []wallet.AccountID
-	// Want, if not nil, is wanted at once. It alone is claimed, if its account
-	// has a token: from whoever holds it, and however long it was to wait.
+	// Want, if not nil, is to be read at once. Only it is claimed, if its account
+	// has a token, even if another worker holds it or it is not due yet.
 	Want  *wallet.Want
 	Woken []wallet.Wake
-	// Force decides on wake-ups as if none were under way: a redelivery may
-	// mean that one got lost.
+	// Force decides on wake-ups as if none were under way, because a redelivery may
+	// mean that one was lost.
 	Force bool
 	Settings
 }
 
-// Claim is a charge permission that we alone may store until the lease ends.
+// Claim is a charge permission that only the holder may store until the lease ends.
 type Claim struct {
 	Account  wallet.AccountID
 	ID       wallet.ChargePermissionID
 	Priority wallet.Priority
 	Attempts int    // failures so far
-	Message  string // id of the newest notification that asked; may be empty
+	Message  string // id of the newest notification; may be empty
 	// Notified is the newest notification's Timestamp, by Amazon's clock; zero
-	// if none asked.
+	// if there was none.
 	Notified time.Time
 	// Recent are the facets stored less than the margin ago.
 	Recent []wallet.Facet
-	// Stored is the state now stored, nil if none.
+	// Stored is the stored state, nil if none.
 	Stored *wallet.ChargePermission
-	// Erased: the person's data was erased, and none is to be stored. An
-	// erasure takes the lease, so this holds for as long as the claim does.
+	// Erased is true if the person's data was erased, and none may be stored. An
+	// erasure takes the lease over, so this is true for as long as the claim holds.
 	Erased bool
 }
 
-// Claimed is what the first round trip brought. When it returns, all that the
-// batch asks for is committed.
+// Claimed is the result of the first round trip. When it returns, all requests of
+// the batch are committed.
 type Claimed struct {
 	Claims   []Claim
 	Outcomes map[string]int // notifications by outcome; "duplicate" for those known before
 	Wakes    []Wake         // if nothing was claimed
-	// Covered: what is stored was read long enough after the moment that Want
-	// speaks of. It asked for nothing.
+	// Covered is true if the stored state was read long enough after Want.At, so that
+	// no read was requested.
 	Covered bool
-	// Stored is the state now stored of Want where it was not claimed.
+	// Stored is the stored state of Want if it was not claimed.
 	Stored *wallet.ChargePermission
 }
 
@@ -135,51 +135,52 @@ type Wake struct {
 	Delay   time.Duration
 }
 
-// Kind says what came of a fetch.
+// Kind is the outcome of a fetch.
 type Kind string
 
-// What can come of a fetch.
+// The outcomes of a fetch.
 const (
 	Read        Kind = "read"         // Amazon Pay returned it
 	Gone        Kind = "gone"         // 404
-	NotFollowed Kind = "not_followed" // of a type that is not kept in step: id and type alone are stored
+	NotFollowed Kind = "not_followed" // of a type that is not kept in step: only id and type are stored
 	Failed      Kind = "failed"       // tried again after Backoff
-	Deferred    Kind = "deferred"     // the account's key was refused: shows as failing, and is due when the calls' pause ends
-	NotCalled   Kind = "not_called"   // our own trouble, before the call was made: no attempt, and its token is returned
-	Left        Kind = "left"         // our own time ran out: stays wanted as it is
+	Deferred    Kind = "deferred"     // the account's key was refused: shown as failing, and due when the pause ends
+	NotCalled   Kind = "not_called"   // a failure of ours before the call: not an attempt, and its token is returned
+	Left        Kind = "left"         // the invocation ran out of time: the request stays as it is
 )
 
-// Result is what came of one claim.
+// Result is the result of one claim.
 type Result struct {
 	Claim
 	Kind      Kind
 	ReadAt    time.Time // Amazon's clock; zero without a usable Date
 	RequestID string
-	// State and Raw are what is to be stored: of an erased person nothing
-	// personal.
+	// State and Raw are to be stored. They contain no personal data if Erased is
+	// true.
 	State   wallet.ChargePermission
 	Raw     json.RawMessage
 	Changes []wallet.Change
-	// HasAddress: Amazon told a shipping address, to be stored or not.
+	// HasAddress is true if Amazon returned a shipping address, even if it is not
+	// stored.
 	HasAddress bool
-	// ContradictsRecent: it changes a facet that was stored less than the margin
-	// ago, and may be the older of the two reads.
+	// ContradictsRecent is true if it changes a facet that was stored less than the
+	// margin ago: it may be the older of the two reads.
 	ContradictsRecent bool
 	Backoff           time.Duration
-	// Temporary: another try a little later may well succeed. Who can wait for
-	// it makes one, with a claim of its own.
+	// Temporary is true if a retry a little later may succeed. A caller that can wait
+	// retries with a new claim.
 	Temporary bool
-	// Refused: Amazon refused it with 401 or 403, and did not blame the key.
+	// Refused is true if Amazon refused it with 401 or 403 and did not name the key.
 	Refused bool
 	// Unreadable names Amazon's members that could not be read.
 	Unreadable []string
 	Error      string // for the operator; without personal data
 }
 
-// Closing rests an account's calls.
+// Closing pauses an account's calls.
 type Closing struct {
 	Account wallet.AccountID
-	For     time.Duration // zero: grows with each time
+	For     time.Duration // zero: each pause in a row is longer than the one before
 	Why     string
 }
 
@@ -195,45 +196,45 @@ type CommitRequest struct {
 	Settings
 }
 
-// Settled is what became of one result that passed the fence.
+// Settled is the outcome of one result that passed the fence.
 type Settled struct {
 	Account wallet.AccountID
 	ID      wallet.ChargePermissionID
 	Stored  bool
-	Confirm bool // wanted once more, after the margin
+	Confirm bool // another read is requested, after the margin
 	Early   bool
-	// Withheld: it was read and not stored, because it contradicts what was stored
-	// a moment ago. The store alone decides that, as it knows how often the charge
-	// permission has been confirmed; a confirmation shows who was right.
+	// Withheld is true if the read was not stored, because it contradicts a state
+	// stored a moment ago. Only the store decides that, because it counts the
+	// confirmations; the confirmation shows which read was right.
 	Withheld bool
 }
 
-// Committed is what the second round trip brought. Results missing from
+// Committed is the result of the second round trip. Results missing from
 // Settled were dropped by the fence: their lease had ended.
 type Committed struct {
 	Settled  []Settled
 	Wakes    []Wake
 	Backlogs []Backlog          // of each account
-	Refused  []wallet.AccountID // whose calls pause, as wallet.MaxRefused ids in a row were refused
+	Refused  []wallet.AccountID // accounts that pause, because wallet.MaxRefused ids in a row were refused
 }
 
-// Backlog is what waits in an account, for those who watch.
+// Backlog is the pending work of an account, for metrics.
 type Backlog struct {
 	Account wallet.AccountID
 	Tokens  float64       // calls that may be made at once
-	Oldest  time.Duration // since when the longest wanted is; zero if nothing is
+	Oldest  time.Duration // age of the oldest pending request; zero if there is none
 }
 
-// Store keeps what is wanted and what is stored. Both calls are one transaction
-// and one round trip each. An error means that nothing is known to be
-// committed; calling again with the same lease is safe, and a repeated Claim
-// claims nothing beyond what the lease already holds.
+// Store keeps refresh requests and charge permissions. Both calls are one
+// transaction and one round trip each. After an error the outcome is unknown;
+// calling again with the same lease is safe, and a repeated Claim claims nothing
+// beyond what the lease already holds.
 type Store interface {
 	Claim(context.Context, ClaimRequest) (Claimed, error)
 	Commit(context.Context, CommitRequest) (Committed, error)
 }
 
-// API is what the refresh needs of Amazon Pay. Each call is one attempt.
+// API is Amazon Pay, as far as the refresh needs it. Each call is one attempt.
 type API interface {
 	GetChargePermission(ctx context.Context, id string) (*amazonpay.ChargePermission, error)
 }

@@ -14,34 +14,33 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Runner refreshes what batches ask for, and what is wanted at once.
+// Runner carries out the refresh requests of batches, and those of Now.
 type Runner struct {
 	Store Store
 	// API returns the client of an account. It may fetch a secret, and fail.
 	API func(context.Context, wallet.AccountID) (API, error)
-	// Follow says what an account keeps in step.
+	// Follow returns which charge permissions an account keeps in step.
 	Follow func(wallet.AccountID) wallet.Followed
 	Waker  Waker
 	// NewLease returns a fresh random token.
 	NewLease func() Lease
 	// Jitter returns a number in [0, 1).
 	Jitter func() float64
-	// Wait waits between the tries of Now, and reports whether it did: not if
-	// ctx ends first, or is going to. Nil waits by the clock.
+	// Wait waits between the tries of Now. It returns false if ctx ends before d is
+	// over. If it is nil, the clock is used.
 	Wait     func(ctx context.Context, d time.Duration) bool
 	Settings Settings
 	Metrics  *telemetry.Metrics
 }
 
-// Refresh does what the batch asks for: marks it wanted, claims what is due,
-// fetches and stores it.
+// Refresh records the requests of the batch, claims what is due, fetches and stores
+// it.
 //
-// An error means that nothing is known to be committed: the whole batch must be
-// delivered again. Again means that all it asked for is committed, done or
-// wanted, but that the time at which the rest is due may be known to nobody:
-// one message of each account must be delivered again, so that its batch
-// decides anew.
-func (r *Runner) Refresh(ctx context.Context, b wallet.Batch) (again bool, err error) {
+// After an error the outcome is unknown: the whole batch must be delivered again.
+// If redeliver is true, every request is committed, but the wake-up for the rest may
+// be lost: one message of each account must be delivered again, so that its batch
+// decides on the wake-up once more.
+func (r *Runner) Refresh(ctx context.Context, b wallet.Batch) (redeliver bool, err error) {
 	accs := accounts(b)
 	if len(accs) == 0 {
 		return false, nil
@@ -57,16 +56,16 @@ func (r *Runner) Refresh(ctx context.Context, b wallet.Batch) (again bool, err e
 		r.count(telemetry.Notifications, n, outcome)
 	}
 	r.count(telemetry.Covered, got.claimed.Outcomes["covered"], string(wallet.CauseIPN))
-	return got.again, nil
+	return got.redeliver, nil
 }
 
-// Now reads one charge permission at once, for someone who waits: it takes it
-// over from whoever is reading it, and however long it was to wait. A failure
-// that may pass is tried again while ctx allows, a token each.
+// Now reads one charge permission at once, for a caller that waits. It takes over
+// the lease of another worker, and ignores the time when it was due. It retries
+// temporary failures while ctx allows, with one token each.
 //
-// An error means that nothing is known to be committed: ask again. Otherwise
-// what w asks for is settled, or stays wanted at its priority and is met by the
-// worker: without a token, after failures, or when ctx ends first.
+// After an error the outcome is unknown: the caller may call again. Otherwise the
+// request is settled, or stays pending at its priority for the worker: without a
+// token, after failures, or when ctx ends first.
 func (r *Runner) Now(ctx context.Context, w wallet.Want) (wallet.Refreshed, error) {
 	var out wallet.Refreshed
 	for n := 1; ; n++ {
@@ -75,7 +74,7 @@ func (r *Runner) Now(ctx context.Context, w wallet.Want) (wallet.Refreshed, erro
 		case err != nil && n == 1:
 			return out, fmt.Errorf("refresh %s: %w", w.ChargePermission, err)
 		case err != nil:
-			zerolog.Ctx(ctx).Error().Err(err).Msg("could not try again to read what is wanted at once; it stays wanted")
+			zerolog.Ctx(ctx).Error().Err(err).Msg("retry of a read failed; the refresh stays pending")
 			return out, nil
 		case got.claimed.Covered:
 			r.count(telemetry.Covered, 1, string(wallet.CauseOf(w.Priority)))
@@ -91,7 +90,7 @@ func (r *Runner) Now(ctx context.Context, w wallet.Want) (wallet.Refreshed, erro
 	}
 }
 
-// wait is Wait, or the clock's.
+// wait calls Wait, or waits by the clock.
 func (r *Runner) wait(ctx context.Context, d time.Duration) bool {
 	if r.Wait != nil {
 		return r.Wait(ctx, d)
@@ -109,26 +108,26 @@ func (r *Runner) wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// The calls of a round end by afterCalls before the round's context does: the
-// second trip stores what was read and gives the leases back, and wake-ups are
-// sent. If the context has ended all the same, the trip gets grace, which is less
-// than the runtime keeps for the answer.
+// The calls of a round end afterCalls before the round's context does. That time is
+// for the second trip, which stores the reads and frees the leases, and for
+// wake-ups. If the context has ended nevertheless, the trip gets grace, which is
+// less than the runtime keeps for the answer.
 const (
 	afterCalls = 2 * time.Second
 	grace      = time.Second
 )
 
-// round is what came of one claim, its calls and its commit.
+// round is the outcome of one claim, its calls and its commit.
 type round struct {
 	claimed   Claimed
 	results   []Result
 	committed Committed
-	// again: all is committed, done or wanted, but the time at which the rest
-	// is due may be known to nobody.
-	again bool
+	// redeliver is true if every request is committed, but the wake-up for the rest
+	// may be lost.
+	redeliver bool
 }
 
-// settled returns what became of a result, nil if the fence dropped it.
+// settled returns the outcome of a result, nil if the fence dropped it.
 func (r round) settled(of Result) *Settled {
 	for i, s := range r.committed.Settled {
 		if s.Account == of.Account && s.ID == of.ID {
@@ -138,8 +137,8 @@ func (r round) settled(of Result) *Settled {
 	return nil
 }
 
-// round makes the two round trips and the calls in between. An error means that
-// nothing is known to be committed.
+// round makes the two round trips and the calls in between. After an error the
+// outcome is unknown.
 func (r *Runner) round(ctx context.Context, q ClaimRequest) (round, error) {
 	var out round
 	var err error
@@ -162,26 +161,25 @@ func (r *Runner) round(ctx context.Context, q ClaimRequest) (round, error) {
 		})
 		if err != nil {
 			zerolog.Ctx(ctx).Error().Err(err).Int("claims", len(out.results)).
-				Msg("could not store what was read; it stays wanted and is fetched again when its lease has ended")
-			out.again = true
+				Msg("commit of reads failed; they are fetched again when their lease has ended")
+			out.redeliver = true
 			return out, nil
 		}
-		r.tell(ctx, out)
+		r.report(ctx, out)
 		wakes = out.committed.Wakes
 	}
 	r.count(telemetry.WakeUps, len(wakes), "")
 	for _, w := range wakes {
 		if err := r.Waker.Wake(ctx, w.Account, w.At, w.Delay); err != nil {
 			zerolog.Ctx(ctx).Error().Err(err).Str("account", string(w.Account)).
-				Msg("could not send a wake-up; a redelivery, or the reconciler, decides again")
-			out.again = true
+				Msg("send of a wake-up failed; a redelivery, or the reconciler, decides again")
+			out.redeliver = true
 		}
 	}
 	return out, nil
 }
 
-// fetch makes one call for each claim, all at once: there are at most
-// Settings.Limit of them for each account.
+// fetch makes one call for each claim, at most Settings.Limit concurrently.
 func (r *Runner) fetch(ctx context.Context, claims []Claim) ([]Result, []Closing) {
 	results := make([]Result, len(claims))
 	closings := make([]*Closing, len(claims))
@@ -209,7 +207,7 @@ func (r *Runner) fetchOne(ctx context.Context, c Claim) (Result, *Closing) {
 		log = zerolog.Ctx(ctx).Error().Str("outcome", "failed").Err(err).Str("remedy", wallet.RemedyRefused)
 	case amazonpay.WasNotCalled(err):
 		log = zerolog.Ctx(ctx).Error().Str("outcome", "not_called").Err(err).
-			Str("remedy", "see that the functions' role may read the account's secret, that Secrets Manager can be reached, and that the secret holds the private key")
+			Str("remedy", "check that the functions' role may read the account's secret, that Secrets Manager can be reached, and that the secret holds the private key")
 	default:
 		log = zerolog.Ctx(ctx).Warn().Str("outcome", "failed").Err(err)
 	}
@@ -217,12 +215,12 @@ func (r *Runner) fetchOne(ctx context.Context, c Claim) (Result, *Closing) {
 		Str("cause", string(wallet.CauseOf(c.Priority))).Str("message_id", c.Message).
 		Dur("duration", time.Since(started)).Msg("get charge permission")
 	if err != nil && ctx.Err() != nil && !amazonpay.WasNotCalled(err) {
-		return left(c, err), nil // our own time ran out
+		return left(c, err), nil // the invocation ran out of time
 	}
 	return Decide(c, got, err, r.Follow(c.Account), r.Settings, r.Jitter())
 }
 
-// call makes the call.
+// call makes one call, with a time-out.
 func (r *Runner) call(ctx context.Context, c Claim) (*amazonpay.ChargePermission, error) {
 	api, err := r.API(ctx, c.Account)
 	if err != nil {
@@ -233,7 +231,7 @@ func (r *Runner) call(ctx context.Context, c Claim) (*amazonpay.ChargePermission
 	return api.GetChargePermission(ctx, string(c.ID))
 }
 
-// worst merges what several calls of one account found out: the longest rest.
+// worst returns the longest pause of each account.
 func worst(all []*Closing) []Closing {
 	var out []Closing
 next:
@@ -254,8 +252,8 @@ next:
 	return out
 }
 
-// tell counts what became of a round's claims.
-func (r *Runner) tell(ctx context.Context, done round) {
+// report writes the metrics of a round's claims.
+func (r *Runner) report(ctx context.Context, done round) {
 	now := time.Now()
 	for _, res := range done.results {
 		cause := string(wallet.CauseOf(res.Priority))
@@ -280,9 +278,9 @@ func (r *Runner) tell(ctx context.Context, done round) {
 		if !s.Stored {
 			continue
 		}
-		// The start is Amazon's clock, the end is ours: a lag is as good as the
-		// two agree. Of several notifications that were met it is the newest's;
-		// those that waited on purpose are not asked.
+		// The start is Amazon's clock, the end is ours: the lag is only as exact as
+		// the two agree. It is that of the newest notification; requests that were
+		// delayed on purpose do not count.
 		if p := res.Priority; !res.Notified.IsZero() && (p == wallet.PriorityNotification || p == wallet.PriorityUnknown) {
 			r.Metrics.Time(telemetry.Lag, now.Sub(res.Notified), telemetry.Labels{})
 		}
@@ -294,7 +292,7 @@ func (r *Runner) tell(ctx context.Context, done round) {
 		}
 	}
 	for _, b := range done.committed.Backlogs {
-		b.Tell(r.Metrics)
+		b.Report(r.Metrics)
 	}
 	for _, a := range done.committed.Refused {
 		r.Metrics.Count(telemetry.KeyRefused, 1, telemetry.Labels{Account: string(a)})
@@ -302,8 +300,8 @@ func (r *Runner) tell(ctx context.Context, done round) {
 	}
 }
 
-// Tell shows how an account stands.
-func (b Backlog) Tell(m *telemetry.Metrics) {
+// Report writes the backlog's metrics.
+func (b Backlog) Report(m *telemetry.Metrics) {
 	labels := telemetry.Labels{Account: string(b.Account)}
 	m.Value(telemetry.Tokens, telemetry.Number, b.Tokens, labels)
 	m.Value(telemetry.OldestWanted, telemetry.Seconds, b.Oldest.Seconds(), labels)

@@ -1,17 +1,17 @@
 package wallet
 
-// Announcement is what came of announcing a charge permission: whoever sold a
-// Saved Wallet says that there is one, before Amazon's notification does.
+// Announcement is the outcome of announcing a charge permission: the merchant
+// reports a new Saved Wallet before Amazon's notification arrives.
 type Announcement struct {
 	ChargePermission ChargePermissionID
 	Status           AnnouncementStatus
 }
 
-// AnnouncementStatus says what an announcement led to. The merchant's API shows
+// AnnouncementStatus is the result of an announcement. The merchant's API shows
 // it, so the texts keep their meaning.
 type AnnouncementStatus string
 
-// The statuses. The first two are read soon; the others ask for nothing.
+// The statuses. The first two lead to a read soon, the others to none.
 const (
 	AnnouncementRequested    AnnouncementStatus = "requested"     // not known until now
 	AnnouncementPending      AnnouncementStatus = "pending"       // known, and not read yet
@@ -22,7 +22,7 @@ const (
 	AnnouncementOtherAccount AnnouncementStatus = "other_account" // stored for another account of the configuration
 )
 
-// AnnouncementStatuses are all of them.
+// AnnouncementStatuses returns every status.
 func AnnouncementStatuses() []AnnouncementStatus {
 	return []AnnouncementStatus{
 		AnnouncementRequested, AnnouncementPending, AnnouncementStored, AnnouncementNotFollowed, AnnouncementNotFound, AnnouncementErased,

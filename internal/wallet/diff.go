@@ -35,9 +35,9 @@ type (
 	}
 )
 
-// facets lists the sides of p in the order in which their changes are told.
-// A balance that moves alone is no change, nor is a state's time or the wording
-// of a reason.
+// facets lists the facets of p in the order in which their changes are recorded.
+// A new balance alone is no change, nor is a new state time or a new wording of
+// a reason.
 func facets(p *ChargePermission) []struct {
 	name  Facet
 	value any
@@ -123,7 +123,7 @@ func encode(v any) json.RawMessage {
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
-		// Strings, lists of strings and times: there is nothing that could fail.
+		// Strings, lists of strings and times cannot fail.
 		panic(fmt.Sprintf("wallet: facet %T: %v", v, err))
 	}
 	if string(b) == "{}" { // an empty list in it, which holds no more than none

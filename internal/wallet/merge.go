@@ -2,9 +2,9 @@ package wallet
 
 import "slices"
 
-// Member is a part of a charge permission that is read, or is not, as a whole:
-// of an address half old and half new, or of an amount in another currency,
-// nothing can be made.
+// Member is a part of a charge permission that is read as a whole or not at all:
+// an address that is half old and half new is useless, and so is an amount in
+// another currency.
 type Member string
 
 // The members of a charge permission.
@@ -49,9 +49,9 @@ var copyMember = map[Member]func(to, from *ChargePermission){
 	MemberExpiresAt: func(to, from *ChargePermission) { to.ExpiresAt = from.ExpiresAt },
 }
 
-// Merge returns what is to be stored of a charge permission that Amazon Pay
-// returned as after, when before is stored; nil: nothing is. It is after, except
-// for what must not be taken for a removal (design, invariant 9):
+// Merge returns the charge permission to store when Amazon Pay returned after and
+// before is stored (nil if nothing is). It is after, except for what must not be
+// mistaken for a removal (design, invariant 9):
 //
 //   - members that could not be read keep their stored value;
 //   - the buyer's id, name, e-mail and phone keep theirs one by one when they
@@ -61,7 +61,7 @@ var copyMember = map[Member]func(to, from *ChargePermission){
 //     all of it is missing and no reason code explains that. A new address
 //     without a second line has none.
 //
-// What was erased stays erased, as it is not in before either.
+// Erased data stays erased, because it is not in before either.
 func Merge(before *ChargePermission, after ChargePermission, unreadable []Member) ChargePermission {
 	if before == nil {
 		return after

@@ -117,8 +117,8 @@ func anyPermission(t *rapid.T, name string) ChargePermission {
 	return p
 }
 
-// Each member comes out as it was stored or as it was read, and never empty
-// instead of stored unless it was read as empty.
+// Each member is merged to its stored or its read value. A stored value becomes
+// empty only if it was read as empty.
 func TestMergeInventsNothing(t *testing.T) {
 	members := slices.Sorted(maps.Keys(copyMember))
 	get := func(p ChargePermission, m Member) ChargePermission {
@@ -152,7 +152,7 @@ func TestMergeInventsNothing(t *testing.T) {
 	})
 }
 
-// Every field is a member's: a new one must be thought about.
+// Every field belongs to a member, so a new field needs a decision.
 func TestMembersAreTheWholePermission(t *testing.T) {
 	p := permission()
 	p.ReleaseEnvironment, p.Reasons, p.BuyerPhone = "Live", []Reason{{Code: "MFAFailed"}}, "1"

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// ChargePermission is what walletsync knows of a charge permission: Amazon's
-// fields in our words. Empty means that Amazon gave null or nothing.
+// ChargePermission is a charge permission with Amazon's fields under our names. A
+// field is empty if Amazon sent null or nothing.
 //
-// The JSON names are those of the columns of walletsync.charge_permissions;
-// what is empty is left out.
+// The JSON names are those of the columns of walletsync.charge_permissions; empty
+// fields are left out.
 type ChargePermission struct {
 	ID                 ChargePermissionID `json:"id"`
 	Type               string             `json:"type,omitempty"`
@@ -24,7 +24,7 @@ type ChargePermission struct {
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }
 
-// State says whether the merchant can charge.
+// State is whether the merchant can charge.
 type State struct {
 	State          string    `json:"state,omitempty"` // Chargeable, NonChargeable or Closed
 	Reasons        []Reason  `json:"reasons,omitempty"`
@@ -75,7 +75,7 @@ type Limits struct {
 	LimitCurrency string `json:"limit_currency,omitempty"`
 }
 
-// Facet is one side of a charge permission that changes as a whole.
+// Facet is a part of a charge permission whose changes are recorded as a whole.
 type Facet string
 
 // The facets, each the subject of its own change rows.
@@ -88,15 +88,15 @@ const (
 	FacetLimit           Facet = "limit"
 	FacetExpiry          Facet = "expiry"
 
-	// FacetFirstRead stands for the first read of a charge permission: one
-	// row, whatever it holds.
+	// FacetFirstRead is the first read of a charge permission: one row for all
+	// facets.
 	FacetFirstRead Facet = "first_read"
-	// FacetErased stands for an erasure of personal data.
+	// FacetErased is an erasure of personal data.
 	FacetErased Facet = "erased"
 )
 
-// Change is one facet that differs; Before and After are JSON, null if there
-// was nothing.
+// Change is one facet that differs; Before and After are JSON, or null if the
+// facet was or is empty.
 type Change struct {
 	Facet  Facet           `json:"facet"`
 	Before json.RawMessage `json:"before"`

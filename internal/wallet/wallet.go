@@ -1,10 +1,10 @@
-// Package wallet holds the words that the rooms of walletsync share: the
+// Package wallet holds the types that the features of walletsync share: the
 // account, the charge permission with its address and payment state, the
-// facets in which it can change, and what it means to want it read again.
+// facets in which it can change, and the refresh request.
 //
-// It decides and never acts: no clock, no network, no database, and nothing
-// beyond the standard library. The words are Amazon Pay's own (its API
-// reference for Charge Permission), the rules are those of the design.
+// It uses no clock, no network, no database, and nothing beyond the standard
+// library. The names are Amazon Pay's own (its API reference for Charge
+// Permission), the rules are those of the design.
 package wallet
 
 import (
@@ -15,7 +15,7 @@ import (
 )
 
 // ChargePermissionID names a charge permission, such as B01-0000000-0000000.
-// Which letter it begins with says nothing that one may rely on.
+// The meaning of its first character is not documented.
 type ChargePermissionID string
 
 // ChargePermissionIDPattern is the form of every charge permission id.
@@ -24,8 +24,7 @@ const ChargePermissionIDPattern = `^[A-Z][0-9]{2}-[0-9]{7}-[0-9]{7}$`
 var chargePermissionID = regexp.MustCompile(ChargePermissionIDPattern)
 
 // chargePermissionIDLength is the length of every charge permission id; the
-// ids of charges and refunds begin with it and go on with a suffix, such as
-// -C056351.
+// ids of charges and refunds are that id with a suffix, such as -C056351.
 const chargePermissionIDLength = 19
 
 // ParseChargePermissionID returns s as an id if it has the form of one.
@@ -54,11 +53,11 @@ const AccountIDPattern = `^[a-z][a-z0-9-]{0,31}$`
 
 var accountID = regexp.MustCompile(AccountIDPattern)
 
-// ParseAccountID returns s as an id if it is fit for a URL path: lower-case
-// letters, digits and dashes, at most 32, a letter first.
+// ParseAccountID returns s as an id if a URL path may contain it: at most 32 of
+// a-z, 0-9 and "-", beginning with a-z.
 func ParseAccountID(s string) (AccountID, error) {
 	if !accountID.MatchString(s) {
-		return "", fmt.Errorf("%q is not an account name (lower-case letters, digits and dashes, at most 32, a letter first)", clip(s, 40))
+		return "", fmt.Errorf("%q is not an account name (at most 32 of a-z, 0-9 and -, beginning with a-z)", clip(s, 40))
 	}
 	return AccountID(s), nil
 }
@@ -100,31 +99,31 @@ func SandboxQuotas() []Quota {
 	}
 }
 
-// Share returns the part of q that walletsync takes for itself; share is in
-// (0, 1]. At least one token fits, or nothing could ever be called.
+// Share returns the part of q that walletsync uses; share is in (0, 1]. The
+// burst is at least one token, because no call could be made with less.
 func (q Quota) Share(share float64) Quota {
 	q.Burst = max(1, q.Burst*share)
 	q.PerSecond *= share
 	return q
 }
 
-// Priority orders what is wanted; the smaller is fetched first. The numbers
-// are stored, so they keep their meaning for good.
+// Priority orders refresh requests; the smaller is fetched first. The numbers
+// are stored, so their meaning never changes.
 type Priority int16
 
 // The order in which the quota is spent.
 const (
 	PriorityReturn       Priority = 10 // a buyer waits on the return page
-	PriorityRefresh      Priority = 15 // someone in the back-office waits
+	PriorityRefresh      Priority = 15 // a clerk waits
 	PriorityNotification Priority = 20 // a charge permission notification
-	PriorityUnknown      Priority = 30 // one of a charge permission never read; the newest first
-	PriorityConfirm      Priority = 40 // an early read, read once more
+	PriorityUnknown      Priority = 30 // a notification of a charge permission never read; the newest first
+	PriorityConfirm      Priority = 40 // a second read after an early one
 	PriorityOther        Priority = 50 // a charge, refund or chargeback notification
 	PrioritySweep        Priority = 60 // the longest unread
-	PriorityImport       Priority = 70 // ids that a merchant brings along
+	PriorityImport       Priority = 70 // ids that a merchant imports
 )
 
-// Cause says why a charge permission was fetched, or erased; it is kept with the
+// Cause is why a charge permission was fetched or erased; it is stored with the
 // change.
 type Cause string
 
@@ -137,11 +136,11 @@ const (
 	CauseRefresh   Cause = "refresh"
 	CauseImport    Cause = "import"
 
-	CauseErasure   Cause = "erasure"   // somebody asked for it
-	CauseRetention Cause = "retention" // kept for long enough
+	CauseErasure   Cause = "erasure"   // requested
+	CauseRetention Cause = "retention" // the retention period is over
 )
 
-// CauseOf returns the cause that a priority stands for.
+// CauseOf returns the cause of reads with priority p.
 func CauseOf(p Priority) Cause {
 	switch p {
 	case PriorityReturn:
@@ -167,67 +166,66 @@ type Notification struct {
 	ObjectType       string // CHARGE_PERMISSION, CHARGE, REFUND, CHARGEBACK or one not known yet
 	ObjectID         string
 	ChargePermission ChargePermissionID // empty: of the old kind, to be recorded only
-	// Inferred: ChargePermission is only the beginning of ObjectID, and counts
-	// if such a charge permission is stored. Otherwise the notification is
+	// Inferred is true if ChargePermission is only the beginning of ObjectID. It
+	// counts if that charge permission is stored; otherwise the notification is
 	// recorded as unmatched.
 	Inferred  bool
 	Type      string    // STATE_CHANGE, ATTRIBUTE_CHANGE or one not known yet
 	Published time.Time // SNS Timestamp, by Amazon's clock
-	Arrived   time.Time // at our door, by our clock; for people, never compared
+	Arrived   time.Time // at the IPN endpoint, by our clock; for display, never compared
 }
 
-// ObjectChargePermission is the object type of the notifications that say that
-// a charge permission itself has changed. Others say that money moved.
+// ObjectChargePermission is the object type of notifications about a change of the
+// charge permission itself. Others are about charges, refunds and chargebacks.
 const ObjectChargePermission = "CHARGE_PERMISSION"
 
-// Want is a reason to read a charge permission that is no notification: a buyer
-// has returned, someone in the back-office asks.
+// Want is a refresh request without a notification: a buyer has returned, or a
+// clerk requests a read.
 type Want struct {
 	Account          AccountID
 	ChargePermission ChargePermissionID
 	Priority         Priority
-	// At is the moment, by Amazon's clock, of the change that the reason speaks
-	// of, as the Timestamp of a notification would be: of a completed return
-	// its answer's Date and a second. Zero: it speaks of none.
+	// At is the time of the change by Amazon's clock, as the Timestamp of a
+	// notification would be: for a completed return its answer's Date plus one
+	// second. It is zero if no change is known.
 	At time.Time
 }
 
-// Refreshed is what came of a Want that was to be met at once.
+// Refreshed is the outcome of a Want that was to be met at once.
 type Refreshed struct {
-	// Settled: a read that began after the want has been stored, or has shown
-	// that nothing differs. Otherwise it stays wanted, and the worker meets it.
+	// Settled is true if a read that began after the request has been stored, or
+	// has shown no difference. Otherwise the request stays pending for the worker.
 	Settled bool
-	// Confirm: the read was early, and will be confirmed after the margin.
+	// Confirm is true if the read was early and will be confirmed after the margin.
 	Confirm bool
-	// Kind says what came of the read, in the words of package refresh (read,
-	// gone, not_followed, failed …); empty if there was none.
+	// Kind is the outcome of the read, a refresh.Kind; empty if there was none.
 	Kind string
 	// Changes are what the read changed.
 	Changes []Change
-	// State is what is stored now, nil if nothing is.
+	// State is the stored state, nil if there is none.
 	State *ChargePermission
-	// HasAddress: the read told a shipping address, which is not stored if the
-	// person's data was erased.
+	// HasAddress is true if the read returned a shipping address, which is not
+	// stored if the person's data was erased.
 	HasAddress bool
 }
 
-// Batch is what one delivery of the queue asks of the refresh.
+// Batch is the content of one delivery of the queue.
 type Batch struct {
 	Notifications []Notification
 	Woken         []Wake
-	Redelivered   bool // at least one message has been delivered before
+	Redelivered   bool // at least one message was delivered before
 }
 
-// Wake is a wake-up: work was expected to be due at that time.
+// Wake is a wake-up: work was expected to be due at At.
 type Wake struct {
 	Account AccountID
 	At      time.Time // by Postgres's clock, to the microsecond
 }
 
-// Followed says which charge permissions are kept in step.
+// Followed selects the charge permissions that are kept in step.
 type Followed struct {
 	Types     []string // types of charge permission, as Amazon writes them
-	KnownOnly bool     // ids never seen (announced, imported or updated through us) ask nothing
+	KnownOnly bool     // notifications of ids that were never announced, imported or updated through us request nothing
 }
 
 // DefaultFollowed are the two types that Saved Wallets have.
@@ -236,7 +234,7 @@ func DefaultFollowed() Followed {
 }
 
 // Follows reports whether charge permissions of this type are kept in step.
-// One whose type Amazon does not tell is, so that nothing is missed.
+// Those without a type are, so that nothing is missed.
 func (f Followed) Follows(chargePermissionType string) bool {
 	if chargePermissionType == "" {
 		return true

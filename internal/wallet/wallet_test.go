@@ -125,9 +125,9 @@ func TestFirstReadIsOneChange(t *testing.T) {
 	}
 }
 
-// What tells of nobody is told the same with and without the person, and all
+// The impersonal facets are the same with and without the person, and everything
 // else is gone.
-func TestWithoutPersonOnlyTheFacetsOfNobodyAreLeft(t *testing.T) {
+func TestWithoutPersonOnlyImpersonalFacetsAreLeft(t *testing.T) {
 	p := permission()
 	p.Billing = p.Shipping
 	without := p.WithoutPerson()
@@ -141,10 +141,10 @@ func TestWithoutPersonOnlyTheFacetsOfNobodyAreLeft(t *testing.T) {
 			t.Errorf("%s: %v became %v", f.name, was, f.value)
 		}
 	}
-	if len(left) != len(FacetsOfNobody()) {
+	if len(left) != len(ImpersonalFacets()) {
 		t.Errorf("left: %v", left)
 	}
-	for _, f := range FacetsOfNobody() {
+	for _, f := range ImpersonalFacets() {
 		if left[f] == nil {
 			t.Errorf("%s is gone", f)
 		}

@@ -29,7 +29,7 @@ type Store struct{ db *pg.DB }
 func New(db *pg.DB) *Store { return &Store{db} }
 
 // Unpushed returns the next changes in their order, at most limit. The first call
-// ever moves the cursor to the feed's end and finds none.
+// ever moves the cursor to the feed's end and returns none.
 func (s *Store) Unpushed(ctx context.Context, limit int) (changes []feedpush.Change, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		b.Queue(sqlBegin, s.db.Now())
@@ -42,7 +42,7 @@ func (s *Store) Unpushed(ctx context.Context, limit int) (changes []feedpush.Cha
 	return changes, err
 }
 
-// Pushed moves the cursor to a position; never back.
+// Pushed moves the cursor forward to a position; it never moves it back.
 func (s *Store) Pushed(ctx context.Context, position int64) error {
 	return s.db.RoundTrip(ctx, func(b *pgx.Batch) { b.Queue(sqlPushed, position, s.db.Now()) })
 }

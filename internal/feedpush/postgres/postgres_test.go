@@ -17,20 +17,21 @@ var _ feedpush.Store = (*postgres.Store)(nil)
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func TestThisCodeRunsOnTheLastReleasedSchema(t *testing.T) {
-	pgtest.RunOnTheLastReleasedSchema(t, "^TestThePushTells", "", "TestThePushTellsWhatIsStoredAfterItsFirstRun")
+	pgtest.RunOnTheLastReleasedSchema(t, "^TestThePushPublishes", "", "TestThePushPublishesChangesStoredAfterItsFirstRun")
 }
 
-// recorder is a target that takes all.
-type recorder struct{ told []feedpush.Change }
+// recorder is a target that accepts everything.
+type recorder struct{ published []feedpush.Change }
 
 func (r *recorder) Publish(_ context.Context, changes []feedpush.Change) (int, error) {
-	r.told = append(r.told, changes...)
+	r.published = append(r.published, changes...)
 	return len(changes), nil
 }
 
-// TestThePushTellsWhatIsStoredAfterItsFirstRun: not the whole history, nothing
-// twice, and no personal data, for there is no place for it.
-func TestThePushTellsWhatIsStoredAfterItsFirstRun(t *testing.T) {
+// TestThePushPublishesChangesStoredAfterItsFirstRun: it does not publish the
+// history, nor anything twice, nor personal data, for which the message has no
+// member.
+func TestThePushPublishesChangesStoredAfterItsFirstRun(t *testing.T) {
 	u := pgtest.New(t)
 	refreshed := func(first, n int) {
 		for i := range n {
@@ -38,28 +39,28 @@ func TestThePushTellsWhatIsStoredAfterItsFirstRun(t *testing.T) {
 			u.Read(id, wallet.ChargePermission{ID: id, Type: "PaymentMethodOnFile"}, `{}`)
 		}
 	}
-	told := &recorder{}
-	p := &feedpush.Pusher{Store: u, Target: told}
+	target := &recorder{}
+	p := &feedpush.Pusher{Store: u, Target: target}
 	run := func(want ...int64) {
 		t.Helper()
-		told.told = nil
+		target.published = nil
 		if err := p.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		var got []int64
-		for _, c := range told.told {
+		for _, c := range target.published {
 			got = append(got, c.Position)
 		}
 		if !slices.Equal(got, want) {
-			t.Errorf("told of %v, not %v", got, want)
+			t.Errorf("published %v, want %v", got, want)
 		}
 	}
 	refreshed(1, 3)
 	run()
 	refreshed(10, 2)
 	run(4, 5)
-	if want := (feedpush.Change{Version: 1, Account: "main", ChargePermission: "S01-0000000-0000010", Facet: "first_read", Position: 4}); told.told[0] != want {
-		t.Errorf("told %+v", told.told[0])
+	if want := (feedpush.Change{Version: 1, Account: "main", ChargePermission: "S01-0000000-0000010", Facet: "first_read", Position: 4}); target.published[0] != want {
+		t.Errorf("published %+v", target.published[0])
 	}
 	run()
 	if err := u.Pushed(t.Context(), 2); err != nil { // a run that was overtaken

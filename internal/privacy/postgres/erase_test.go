@@ -33,12 +33,12 @@ var (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// ofNobody are the columns of charge_permissions that an erasure leaves. What is
-// not among them is personal data, also in a column that is new.
-var ofNobody = []string{"account", "id", "type", "followed", "release_environment", "state", "reasons", "state_updated_at",
+// impersonal are the columns of charge_permissions that an erasure leaves. All
+// others are personal data, new columns included.
+var impersonal = []string{"account", "id", "type", "followed", "release_environment", "state", "reasons", "state_updated_at",
 	"limit_amount", "balance_amount", "limit_currency", "created_at", "expires_at", "read_at", "request_id", "cause", "stored_at", "changed_at"}
 
-func TestAfterAnErasureNothingOfThePersonIsLeft(t *testing.T) {
+func TestAnErasureLeavesNoPersonalData(t *testing.T) {
 	u := pgtest.New(t)
 	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{"not documented": "Ada"}`)
 	moved := pgtest.Person(pgtest.PermissionOne, "Ada2")
@@ -55,7 +55,7 @@ func TestAfterAnErasureNothingOfThePersonIsLeft(t *testing.T) {
 	u.Exec(`insert into walletsync.update_attempts (account, checkout_session, update_session, returned_at, last_error)
 		values ('main', 'of a failed call', $1, now(), 'it quotes Ada')`, pgtest.SessionID(2).String())
 	if n := strings.Count(u.Everything(), "Ada"); n < 100 {
-		t.Fatalf("Ada is told of %d times: this test shows nothing", n)
+		t.Fatalf("only %d mentions of Ada: this test proves nothing", n)
 	}
 	other := u.Text(`select json_agg(h order by position) from walletsync.charge_permission_changes h where charge_permission = $1`, pgtest.PermissionTwo)
 	positions := u.Text(`select json_agg(position order by position) from walletsync.charge_permission_changes`)
@@ -72,11 +72,11 @@ func TestAfterAnErasureNothingOfThePersonIsLeft(t *testing.T) {
 	}
 	for column, value := range row {
 		blank := value == nil || cmp.Equal(value, []any{})
-		if personal := !slices.Contains(ofNobody, column); personal != blank {
+		if personal := !slices.Contains(impersonal, column); personal != blank {
 			t.Errorf("%s is %v", column, value)
 		}
 	}
-	// What tells of nobody stays, at its place, and the erasure is told at the end.
+	// Impersonal data stays, at its position, and the erasure is recorded at the end.
 	if got := u.Text(`select string_agg(facet || coalesce(' ' || before::text, '') || coalesce(' -> ' || after::text, ''), '; ' order by position)
 		from walletsync.charge_permission_changes where charge_permission = $1`, pgtest.PermissionOne); got !=
 		`first_read -> {"limit": {"limit_amount": "500.00", "limit_currency": "EUR"}, "state": {"state": "Chargeable", "reason_codes": ["none"]}, "expiry": {"expires_at": "2033-05-18T03:33:20Z"}}; `+
@@ -90,26 +90,26 @@ func TestAfterAnErasureNothingOfThePersonIsLeft(t *testing.T) {
 	if got := u.Text(`select position = (select n from walletsync.feed) and cause = 'erasure' from walletsync.charge_permission_changes where facet = 'erased'`); got != "true" {
 		t.Errorf("the erasure is not the feed's last change: %s", got)
 	}
-	// Nobody else's is touched.
+	// Other people's data stays.
 	if got := u.Text(`select json_agg(h order by position) from walletsync.charge_permission_changes h where charge_permission = $1`, pgtest.PermissionTwo); got != other {
 		t.Errorf("Bert's history: %s", got)
 	}
-	// No link leads to a button any more; the attempts go on, and so do returns until the session's end.
+	// Links have expired; attempts continue, and returns are accepted until the session's end.
 	if got := u.Text(`select string_agg(distinct state || ' ' || (erased_at <= $1 and expires_at > $1)::text, ', ') from walletsync.update_sessions`, u.Now); got !=
 		"completed true, expired true, failed true, returned true" {
 		t.Errorf("sessions: %s", got)
 	}
-	// Nothing is told again, and nothing that came meanwhile stays.
+	// A second erasure is not recorded, and erases data stored in between.
 	u.StartSession(9)
 	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{pgtest.PermissionOne}, wallet.CauseErasure); err != nil {
 		t.Fatal(err)
 	}
 	if got := u.Text(`select count(*) from walletsync.charge_permission_changes where facet = 'erased'`); got != "1" || strings.Contains(u.Everything(), "Grüße") {
-		t.Errorf("%s erasures are told; %s", got, u.Everything())
+		t.Errorf("%s erasures are recorded; %s", got, u.Everything())
 	}
 }
 
-func TestOneWhoReturnedBeforeTheErasureDoesNotLiftIt(t *testing.T) {
+func TestAReturnBeforeTheErasureDoesNotLiftIt(t *testing.T) {
 	u := pgtest.New(t)
 	u.StartSession(1)
 	before, err := u.Begin(t.Context(), pgtest.SessionID(1), pgtest.CheckoutOne, pgtest.Token(1), time.Minute)
@@ -147,7 +147,7 @@ func TestOneWhoReturnedBeforeTheErasureDoesNotLiftIt(t *testing.T) {
 	}
 }
 
-func TestAPersonIsWhoeverHasTheSameBuyerID(t *testing.T) {
+func TestChargePermissionsOfOneBuyerIDAreOnePerson(t *testing.T) {
 	u := pgtest.New(t)
 	const permissionThree = wallet.ChargePermissionID("S01-0000000-0000003")
 	u.Read(pgtest.PermissionTwo, pgtest.Person(pgtest.PermissionTwo, "Ada"), `{}`)
@@ -191,7 +191,7 @@ func TestRetentionFindsWhatHasBeenClosedForLong(t *testing.T) {
 	wantDue(u, 30*day)
 }
 
-// wantDue wants retention to find these, of account main.
+// wantDue fails unless retention finds exactly these in account main.
 func wantDue(u *pgtest.Fixture, kept time.Duration, want ...wallet.ChargePermissionID) {
 	u.T.Helper()
 	all, at, err := u.ToErase(u.T.Context(), "main", kept, 10)
@@ -301,9 +301,9 @@ func TestRetentionFindsWhatBelongsToAnAccountThatLeft(t *testing.T) {
 	}
 }
 
-// TestErasuresAmongWorkersAndReturns: many of each at once on a few charge
-// permissions. None waits for another in a circle, and at no moment is anything of
-// an erased person stored.
+// TestErasuresAmongWorkersAndReturns runs many of each concurrently on a few charge
+// permissions. There is no deadlock, and at no moment is data of an erased person
+// stored.
 func TestErasuresAmongWorkersAndReturns(t *testing.T) {
 	url := pgtest.Database(t)
 	db := pgtest.Connect(t, url)

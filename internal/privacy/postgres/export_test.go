@@ -11,8 +11,8 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// ofPeople are the tables with rows about people, each with the condition that
-// finds those of one charge permission.
+// ofPeople are the tables with rows about people, each with the condition for the
+// rows of one charge permission.
 var ofPeople = map[string]string{
 	"charge_permissions":        `id = $1`,
 	"refreshes":                 `id = $1`,
@@ -26,7 +26,7 @@ var ofPeople = map[string]string{
 // ofNoPerson are the other tables.
 var ofNoPerson = []string{"accounts", "api_quota", "feed", "feed_cursors", "hours", "migrations"}
 
-// leaves are the values in a JSON document that could tell of somebody.
+// leaves calls each for every string in a JSON document.
 func leaves(v any, each func(string)) {
 	switch v := v.(type) {
 	case string:
@@ -50,7 +50,7 @@ func decode(t *testing.T, text string) (v any) {
 	return v
 }
 
-func TestAPersonIsToldAllThatIsStoredOfThem(t *testing.T) {
+func TestAnExportContainsAllPersonalData(t *testing.T) {
 	u := pgtest.New(t)
 	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{"not documented": "Ada raw"}`)
 	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada2"), `{"not documented": "Ada2 raw"}`)
@@ -73,32 +73,32 @@ func TestAPersonIsToldAllThatIsStoredOfThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := map[string]bool{}
-	leaves(decode(t, string(document)), func(s string) { told[s] = true })
+	exported := map[string]bool{}
+	leaves(decode(t, string(document)), func(s string) { exported[s] = true })
 	for table, where := range ofPeople {
 		rows := u.Text(`select coalesce(json_agg(to_jsonb(t)), '[]') from walletsync.`+table+` t where `+where, pgtest.PermissionOne)
 		n := 0
 		leaves(decode(t, rows), func(s string) {
 			n++
-			if !told[s] {
-				t.Errorf("%s has %q, of which the document does not tell", table, s)
+			if !exported[s] {
+				t.Errorf("%s has %q, which the document does not contain", table, s)
 			}
 		})
 		if n == 0 {
-			t.Errorf("%s is empty: this test shows nothing of it", table)
+			t.Errorf("%s is empty: this test proves nothing about it", table)
 		}
 	}
 	for _, other := range []string{"Bert", string(pgtest.PermissionTwo)} {
 		if strings.Contains(string(document), other) {
-			t.Errorf("the document tells of %s", other)
+			t.Errorf("the document contains %s", other)
 		}
 	}
 	for _, table := range strings.Fields(u.Text(`select string_agg(table_name, ' ') from information_schema.tables where table_schema = 'walletsync' and table_type = 'BASE TABLE'`)) {
 		if ofPeople[table] == "" && !slices.Contains(ofNoPerson, table) {
-			t.Errorf("%s is new: does a row of it tell of a person? Say so here, and let person_export.sql tell it", table)
+			t.Errorf("%s is new: add it to ofNoPerson, or to ofPeople and export.sql if its rows are about people", table)
 		}
 	}
-	// What is erased is told no more, but that it was there is.
+	// Erased data is not exported, but the erasure is.
 	if err := u.Erase(t.Context(), "main", []wallet.ChargePermissionID{pgtest.PermissionOne}, wallet.CauseErasure); err != nil {
 		t.Fatal(err)
 	}

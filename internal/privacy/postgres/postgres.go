@@ -1,4 +1,4 @@
-// Package postgres finds what is stored of a person, exports and erases it.
+// Package postgres finds, exports and erases a person's stored data.
 package postgres
 
 import (
@@ -38,7 +38,7 @@ type Store struct{ db *pg.DB }
 // New returns the store in a database.
 func New(db *pg.DB) *Store { return &Store{db} }
 
-// OfOnePerson returns the charge permissions that carry the same buyer id as id,
+// OfOnePerson returns the charge permissions with the same buyer id as id,
 // itself among them, in key order, and the store's time.
 func (s *Store) OfOnePerson(ctx context.Context, account wallet.AccountID, id wallet.ChargePermissionID) (permissions []privacy.Permission, at time.Time, err error) {
 	return s.permissionsOf(ctx, sqlOfOnePerson, id, account)
@@ -62,14 +62,14 @@ func (s *Store) Erase(ctx context.Context, account wallet.AccountID, ids []walle
 		b.Queue(sqlErasePermissions, account, permissions)
 		b.Queue(sqlEraseSessions, account, permissions, s.db.Now())
 		b.Queue(sqlEraseAttempts, account, permissions)
-		b.Queue(sqlEraseHistory, account, permissions, pg.Texts(wallet.FacetsOfNobody()))
+		b.Queue(sqlEraseHistory, account, permissions, pg.Texts(wallet.ImpersonalFacets()))
 		b.Queue(sqlErasePublish, account, permissions, cause, s.db.Now())
 		b.Queue(sqlEraseMark, account, permissions, s.db.Now())
 	})
 }
 
-// ExportPerson returns all that is stored of charge permissions of one account, as
-// a JSON document.
+// ExportPerson returns all stored data of charge permissions of one account, as a
+// JSON document.
 func (s *Store) ExportPerson(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) (document []byte, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		b.Queue(sqlExport, account, pg.Texts(ids), s.db.Now()).QueryRow(func(row pgx.Row) error { return row.Scan(&document) })
@@ -77,8 +77,8 @@ func (s *Store) ExportPerson(ctx context.Context, account wallet.AccountID, ids 
 	return document, err
 }
 
-// OfBuyer returns the charge permissions that carry a buyer id, in key order, and
-// the store's time. An empty account stands for every one that knows it.
+// OfBuyer returns the charge permissions with a buyer id, in key order, and the
+// store's time. An empty account means every account that has it.
 func (s *Store) OfBuyer(ctx context.Context, account wallet.AccountID, buyer string) (permissions []privacy.Permission, at time.Time, err error) {
 	return s.permissionsOf(ctx, sqlOfBuyer, buyer, account)
 }

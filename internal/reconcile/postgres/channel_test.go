@@ -10,7 +10,7 @@ import (
 	"walletsync/internal/reconcile"
 )
 
-func TestTwoNotificationsThatAreMissingMakeTheChannelDead(t *testing.T) {
+func TestNotificationsFailWhenTwoAreMissing(t *testing.T) {
 	const (
 		notified  = `insert into walletsync.notifications values ('m' || $2::int, 'main', 'n', 'CHARGE_PERMISSION', 'S01-0000000-0000001', 'S01-0000000-0000001', 'STATE_CHANGE', $1, $1, $1, 'wanted')`
 		unnamed   = `insert into walletsync.notifications values ('m' || $2::int, 'main', 'n', 'OLD_VERSION', '', null, 'OrderReferenceNotification', $1, $1, $1, 'recorded')`

@@ -13,9 +13,9 @@ import (
 	"walletsync/internal/pg/pgtest"
 )
 
-// The plans of all features' statements that look for rows, on one large database:
-// filling it takes longer than all of them. The sweep must not read what it does not mark, nor the rows themselves to count
-// them; a claim, with or without a row that is told of anyway, reads no other.
+// The plans of every feature's statements that search for rows, on one large database, because filling it takes longer
+// than all the plans. The sweep must read only the rows that it marks, and count without reading rows; a claim reads only
+// the rows that it returns.
 func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 	url := pgtest.Database(t)
 	db := pgtest.Connect(t, url)
@@ -101,15 +101,15 @@ func TestNoStatementReadsMoreThanItNeeds(t *testing.T) {
 		}
 	}
 	store := pgtest.Open(t, url, pg.Options{})
-	there, err := store.Sweepable(t.Context(), "main")
-	if err != nil || there.Total != 100000-100000/3 || there.PerSecond != 4 {
-		t.Errorf("%+v, %v", there, err)
+	work, err := store.Sweepable(t.Context(), "main")
+	if err != nil || work.Total != 100000-100000/3 || work.PerSecond != 4 {
+		t.Errorf("%+v, %v", work, err)
 	}
 	if n, err := store.MarkUnread(t.Context(), "main", time.Minute, 150); n != 150 || err != nil {
 		t.Errorf("%d marked, %v", n, err)
 	}
-	if there, err = store.Sweepable(t.Context(), "main"); err != nil || there.Waiting != 150 {
-		t.Errorf("%+v, %v", there, err)
+	if work, err = store.Sweepable(t.Context(), "main"); err != nil || work.Waiting != 150 {
+		t.Errorf("%+v, %v", work, err)
 	}
 	var longest bool
 	if err := db.QueryRow(t.Context(), `select max(c.stored_at) filter (where r.wanted > r.done) <= min(c.stored_at) filter (where r.wanted = r.done)

@@ -1,5 +1,5 @@
-// Package postgres finds what the reconciler has to see to: charge permissions
-// that went unread for long, notifications that did not come, and old ones.
+// Package postgres finds the reconciler's work: charge permissions that have long
+// been unread, missing notifications, and old ones.
 package postgres
 
 import (
@@ -32,7 +32,7 @@ type Store struct{ db *pg.DB }
 // New returns the store in a database.
 func New(db *pg.DB) *Store { return &Store{db} }
 
-// Sweepable returns what there is to sweep in an account.
+// Sweepable returns the work of the sweep in an account.
 func (s *Store) Sweepable(ctx context.Context, account wallet.AccountID) (reconcile.Sweepable, error) {
 	var out []reconcile.Sweepable
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Collect(b, &out, pgx.RowToStructByPos, sqlSweepable, account) })
@@ -45,16 +45,16 @@ func (s *Store) Sweepable(ctx context.Context, account wallet.AccountID) (reconc
 	return out[0], nil
 }
 
-// MarkUnread requests a refresh at sweep priority of what has been unread for so
-// long, the longest unread first and at most limit. Repeated after an
-// unknown outcome it may request as many more.
+// MarkUnread requests a refresh at sweep priority of charge permissions that have
+// been unread for at least that long, the longest unread first and at most limit.
+// If it is repeated after an unknown outcome, it may request as many more.
 func (s *Store) MarkUnread(ctx context.Context, account wallet.AccountID, unread time.Duration, limit int) (int, error) {
 	var marked int
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) { pg.Affect(b, &marked, sqlSweep, account, unread.Seconds(), limit, s.db.Now()) })
 	return marked, err
 }
 
-// Heard returns what is known of an account's notifications. An update's is due
+// Heard returns the record of an account's notifications. That of an update is due
 // after gracePeriod.
 func (s *Store) Heard(ctx context.Context, account wallet.AccountID, gracePeriod time.Duration) (reconcile.Heard, error) {
 	heard, err := s.HeardOf(ctx, []wallet.AccountID{account}, gracePeriod)
@@ -64,7 +64,7 @@ func (s *Store) Heard(ctx context.Context, account wallet.AccountID, gracePeriod
 	return heard[0], nil
 }
 
-// HeardOf is Heard of several accounts, in their order.
+// HeardOf is Heard for several accounts, in their order.
 func (s *Store) HeardOf(ctx context.Context, accounts []wallet.AccountID, gracePeriod time.Duration) (heard []reconcile.Heard, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		heard = make([]reconcile.Heard, len(accounts))
@@ -88,8 +88,8 @@ func (s *Store) HeardOf(ctx context.Context, accounts []wallet.AccountID, graceP
 	return heard, err
 }
 
-// Forget deletes notifications that were processed so long ago, the oldest first
-// and at most limit, and returns how many.
+// Forget deletes notifications that were processed at least that long ago, the
+// oldest first and at most limit, and returns how many.
 func (s *Store) Forget(ctx context.Context, account wallet.AccountID, processed time.Duration, limit int) (forgotten int, err error) {
 	err = s.db.RoundTrip(ctx, func(b *pgx.Batch) {
 		pg.Affect(b, &forgotten, sqlForgetNotifications, account, processed.Seconds(), limit, s.db.Now())

@@ -22,7 +22,7 @@ var (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-func TestAnAccountThatIsNotThereIsNamed(t *testing.T) {
+func TestAMissingAccountIsNamedInTheError(t *testing.T) {
 	store := pgtest.Open(t, pgtest.Database(t), pg.Options{})
 	_, err := store.Sweepable(t.Context(), "other")
 	_, _, err2 := store.Backlog(t.Context(), "other")
@@ -33,9 +33,9 @@ func TestAnAccountThatIsNotThereIsNamed(t *testing.T) {
 	}
 }
 
-// TestAMessageThatIsForgottenAsksForNothing: the inbox is emptied of what is old,
-// and the message comes once more.
-func TestAMessageThatIsForgottenAsksForNothing(t *testing.T) {
+// TestADeletedNotificationRequestsNothing: old notifications are deleted from the
+// inbox, and one is delivered once more.
+func TestADeletedNotificationRequestsNothing(t *testing.T) {
 	u := pgtest.New(t)
 	const day = 24 * time.Hour
 	ask := func(message string, published time.Time) map[string]int {
@@ -57,21 +57,21 @@ func TestAMessageThatIsForgottenAsksForNothing(t *testing.T) {
 	u.Now = u.Now.Add(90 * day)
 	ask("m2", u.Now)
 	u.Now = u.Now.Add(time.Second)
-	forget := func(most int) int {
+	forget := func(limit int) int {
 		t.Helper()
-		n, err := u.Forget(t.Context(), "main", 90*day, most)
+		n, err := u.Forget(t.Context(), "main", 90*day, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
 	if n := forget(10); n != 1 || u.Text(`select string_agg(message_id, ' ') from walletsync.notifications`) != "m2" {
-		t.Errorf("%d forgotten", n)
+		t.Errorf("%d deleted", n)
 	}
 	u.Read(pgtest.PermissionOne, pgtest.Person(pgtest.PermissionOne, "Ada"), `{}`)
 	wanted := u.Text(`select wanted from walletsync.refreshes`)
 	if got := ask("m1", published); got["covered"] != 1 || u.Text(`select wanted from walletsync.refreshes`) != wanted {
-		t.Errorf("a message that was forgotten: %v", got)
+		t.Errorf("a deleted notification: %v", got)
 	}
 	for range 3 {
 		ask(fmt.Sprint("n", u.Now.Unix()), u.Now)
@@ -79,6 +79,6 @@ func TestAMessageThatIsForgottenAsksForNothing(t *testing.T) {
 	}
 	u.Now = u.Now.Add(91 * day)
 	if n := forget(2); n != 2 {
-		t.Errorf("%d of at most 2 were forgotten", n)
+		t.Errorf("deleted %d, limit 2", n)
 	}
 }

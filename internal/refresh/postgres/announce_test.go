@@ -86,7 +86,7 @@ func TestAHundredAnnouncedAreRequestedOnce(t *testing.T) {
 	}
 }
 
-func TestAnAnnouncementToAnAccountThatIsNotThereNamesIt(t *testing.T) {
+func TestAnAnnouncementNamesAMissingAccount(t *testing.T) {
 	store := pgtest.Open(t, pgtest.Database(t), pg.Options{})
 	if _, _, err := store.Announce(t.Context(), "other", someIDs(2)); err == nil || !strings.Contains(err.Error(), "account other is not in the database") {
 		t.Error(err)

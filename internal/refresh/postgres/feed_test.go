@@ -48,13 +48,13 @@ type feedEntry struct {
 	nr int64
 }
 
-// way is a way to follow the changes: a query for those after a cursor, which
-// the last row gives anew.
+// way is a way to follow the changes: a query for those after a cursor. The last
+// row has the next cursor.
 type way struct {
 	name  string
 	start []any
 	// sql gives id, nr, and the cursor's parts; its parameters are the
-	// cursor's parts and the most rows.
+	// cursor's parts and the limit of rows.
 	sql string
 }
 
@@ -82,7 +82,7 @@ func (f *follower) follow(ctx context.Context, db *pgxpool.Pool, stop <-chan str
 		var last bool
 		select {
 		case <-stop:
-			last = true // whoever writes has finished, so an empty page is the end
+			last = true // the writers have finished, so an empty page is the end
 		default:
 		}
 		n, err := f.read(ctx, db)

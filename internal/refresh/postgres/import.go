@@ -35,7 +35,7 @@ func (s *Store) Import(ctx context.Context, account wallet.AccountID, ids []wall
 	return marked, err
 }
 
-// Imported returns what has become of imported ids.
+// Imported returns the state of imported ids.
 func (s *Store) Imported(ctx context.Context, account wallet.AccountID, ids []wallet.ChargePermissionID) (refresh.Imported, error) {
 	var out refresh.Imported
 	err := s.db.RoundTrip(ctx, func(b *pgx.Batch) {

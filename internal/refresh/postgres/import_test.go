@@ -23,7 +23,7 @@ func someIDs(n int) []wallet.ChargePermissionID {
 	return ids
 }
 
-func TestAnImportOfAnAccountThatIsNotThereNamesIt(t *testing.T) {
+func TestAnImportNamesAMissingAccount(t *testing.T) {
 	store := pgtest.Open(t, pgtest.Database(t), pg.Options{})
 	_, err := store.Import(t.Context(), "other", someIDs(2))
 	_, err2 := store.ImportOf(t.Context(), "other")

@@ -334,8 +334,8 @@ func queueUncalled(b *pgx.Batch, q refresh.CommitRequest, a wallet.AccountID, ou
 	}, sqlUncalled, q.Lease.String(), a, ids, errs)
 }
 
-// queueOutcomes notes what the outcomes of an account's calls say of its calls,
-// and pauses them if they must.
+// queueOutcomes records the outcomes of an account's calls, and pauses its calls if
+// they must pause.
 func (s *Store) queueOutcomes(b *pgx.Batch, q refresh.CommitRequest, a wallet.AccountID, out *refresh.Committed) {
 	o := wallet.CallOutcomes{Account: a, Call: wallet.GetChargePermission}
 	for _, c := range q.Closings {
@@ -358,9 +358,8 @@ func (s *Store) queueOutcomes(b *pgx.Batch, q refresh.CommitRequest, a wallet.Ac
 	})
 }
 
-// QueueCallOutcomes queues what the outcomes of an account's calls say of its
-// calls. It calls paused with whether calls pause because several ids in a row
-// were refused.
+// QueueCallOutcomes records the outcomes of an account's calls. It calls paused with
+// true if calls pause because several ids in a row were refused.
 func (s *Store) QueueCallOutcomes(b *pgx.Batch, o wallet.CallOutcomes, paused func(bool)) {
 	var seconds *float64
 	if o.Pause != nil {

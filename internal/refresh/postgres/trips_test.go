@@ -133,9 +133,8 @@ func twoRoundTrips(t *testing.T, url string) {
 	}
 }
 
-// Everybody who writes locks in one order, so nobody waits for one another: a
-// deadlock would be an error.
-func TestWritersOfTheSameRowsDoNotWaitInACircle(t *testing.T) {
+// All writers lock in one order, so there is no deadlock, which would be an error.
+func TestWritersOfTheSameRowsDoNotDeadlock(t *testing.T) {
 	for _, way := range pgtest.Ways {
 		t.Run(way.Name, func(t *testing.T) {
 			url := pgtest.Database(t)
@@ -177,14 +176,14 @@ func TestWritersOfTheSameRowsDoNotWaitInACircle(t *testing.T) {
 			if err := g.Wait(); err != nil {
 				t.Fatal(err)
 			}
-			var stored, doubled, held int
+			var stored, doubled, leased int
 			if err := db.QueryRow(t.Context(), `select (select count(*) from walletsync.charge_permissions),
 				(select count(*) - count(distinct charge_permission) from walletsync.charge_permission_changes),
-				(select count(*) from walletsync.refreshes where lease is not null)`).Scan(&stored, &doubled, &held); err != nil {
+				(select count(*) from walletsync.refreshes where lease is not null)`).Scan(&stored, &doubled, &leased); err != nil {
 				t.Fatal(err)
 			}
-			if stored != permissions || doubled != 0 || held != 0 {
-				t.Errorf("%d stored, %d change rows doubled, %d leases left", stored, doubled, held)
+			if stored != permissions || doubled != 0 || leased != 0 {
+				t.Errorf("%d stored, %d change rows doubled, %d leases left", stored, doubled, leased)
 			}
 		})
 	}
@@ -281,14 +280,14 @@ func TestATripWhoseAnswerWasLostClaimsNoMore(t *testing.T) {
 			if err != nil || len(got.Claims) != c.claims || got.Covered {
 				t.Errorf("%+v, %v", got, err)
 			}
-			var leased, taken, most int
+			var leased, taken, maxWanted int
 			if err := db.QueryRow(t.Context(), `select (select count(*) from walletsync.refreshes where lease is not null),
 				(select round(burst - tokens) from walletsync.api_quota where account = 'main' and call = 'get_charge_permission'),
-				(select max(wanted) from walletsync.refreshes)`).Scan(&leased, &taken, &most); err != nil {
+				(select max(wanted) from walletsync.refreshes)`).Scan(&leased, &taken, &maxWanted); err != nil {
 				t.Fatal(err)
 			}
-			if leased != c.claims || taken != c.claims || most != 1 {
-				t.Errorf("%d leased, %d tokens taken, wanted %d times", leased, taken, most)
+			if leased != c.claims || taken != c.claims || maxWanted != 1 {
+				t.Errorf("%d leased, %d tokens taken, wanted %d times", leased, taken, maxWanted)
 			}
 		})
 	}

@@ -34,7 +34,7 @@ var epoch = time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
 
 func stamp(n int) time.Time { return epoch.Add(time.Duration(n) * time.Hour) }
 
-// versionOf tells which version a stored state is, and -1 for none.
+// versionOf returns the version of a stored state, and -1 for none.
 func (p *permission) versionOf(s *wallet.ChargePermission) int {
 	if s == nil {
 		return -1
@@ -59,7 +59,7 @@ func (p *permission) at(t time.Duration) int {
 
 func (p *permission) newest() int { return len(p.versions) - 1 }
 
-// facets writes a version as the history must tell it.
+// facets returns the facets of a version as the history must record them.
 func (v version) facets() map[wallet.Facet]string {
 	return map[wallet.Facet]string{
 		wallet.FacetShippingAddress: fmt.Sprintf(`{"city":%q}`, v.city),
@@ -68,8 +68,8 @@ func (v version) facets() map[wallet.Facet]string {
 	}
 }
 
-// facetsOf writes a version as the history must tell it, with the person or
-// without.
+// facetsOf returns the facets of a version as the history must record them, with or
+// without personal data.
 func (p *permission) facetsOf(n int, bare bool) map[wallet.Facet]string {
 	if n < 0 {
 		return nil
@@ -82,15 +82,15 @@ func (p *permission) facetsOf(n int, bare bool) map[wallet.Facet]string {
 	return all
 }
 
-// bare reports whether nothing of the person is in s.
+// bare reports whether s has no personal data.
 func bare(s *wallet.ChargePermission) bool {
 	return s != nil && s.Shipping == wallet.Address{} && len(s.PaymentDescriptors) == 0
 }
 
-// words are what only a person's data holds.
+// words occur only in personal data.
 var words = []string{"Exampleton", "Newtown", "Visa", "Master"}
 
-// whole writes a version as a first read tells it.
+// whole returns a version as the history must record its first read.
 func (v version) whole() string {
 	return fmt.Sprintf(`{"payment_method":{"payment_descriptors":[%q]},"shipping_address":{"city":%q},"state":{"state":%q}}`, v.card, v.city, v.state)
 }
@@ -99,9 +99,8 @@ func (v version) String() string {
 	return fmt.Sprintf("%s, %s, %s, balance %s", v.city, v.card, v.state, v.balance)
 }
 
-// told reports whether s is version n and nothing else, with the person or
-// without.
-func (p *permission) told(s *wallet.ChargePermission, n int) bool {
+// matches reports whether s equals version n, with or without personal data.
+func (p *permission) matches(s *wallet.ChargePermission, n int) bool {
 	v := p.versions[n]
 	return s.ID == p.ID && s.Type == p.kind && s.State.State == v.state && s.BalanceAmount == v.balance && (bare(s) ||
 		s.Shipping == wallet.Address{City: v.city} && len(s.PaymentDescriptors) == 1 && s.PaymentDescriptors[0] == v.card)
@@ -171,8 +170,8 @@ func (w *world) change(p *permission) {
 		}
 	}
 	p.versions = append(p.versions, v)
-	if w.telling() {
-		w.tell("Amazon: %s is %v", p.name, v)
+	if w.tracing() {
+		w.trace("Amazon: %s is %v", p.name, v)
 	}
 	w.publish(p, object)
 }
@@ -198,7 +197,7 @@ func (w *world) publish(p *permission, object string) {
 	p.unheard = w.enabled(drops) && w.oneIn(4)
 	if p.unheard {
 		w.saw("dropped notification")
-		w.tell("SNS: the notification is lost")
+		w.trace("SNS: the notification is lost")
 		return
 	}
 	n := &note{id: fmt.Sprintf("m%d", len(w.notes)+1), p: p, published: w.now + []time.Duration{0, 0, 250 * time.Millisecond, 2 * time.Second}[w.below(4)]}
@@ -211,7 +210,7 @@ func (w *world) publish(p *permission, object string) {
 	for range copies {
 		w.mail = append(w.mail, n)
 	}
-	if w.telling() {
-		w.tell("SNS: notification %s of %s, published at %v, %d times", n.id, p.name, n.published, copies)
+	if w.tracing() {
+		w.trace("SNS: notification %s of %s, published at %v, %d times", n.id, p.name, n.published, copies)
 	}
 }

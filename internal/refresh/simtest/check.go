@@ -13,9 +13,9 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// checker looks from outside: at the store's state before and after each
-// transaction, at Amazon's truth, at the queue, and at its own ledger. It knows
-// the invariants of the design, and nothing of how the store keeps them.
+// checker checks the invariants of the design from outside: it compares the store's
+// state before and after each transaction with Amazon's state, the queue and its own
+// records. It does not depend on how the store keeps them.
 type checker struct {
 	w    *world
 	last storetest.State
@@ -23,19 +23,19 @@ type checker struct {
 	claims map[call]bool
 	// confirms counts the confirmations since the last new reason.
 	confirms map[storetest.Key]int
-	// told is the version that the last change row of a facet came from.
-	told map[side]int
-	// owed is set while what is wanted may be known to nobody but the reconciler:
-	// a wake-up may be lost beyond the queue's help. Then nobody needs to be on
-	// the way.
+	// recorded is the version of the last change row of a facet.
+	recorded map[side]int
+	// owed is true while only the reconciler may find the pending requests, because
+	// a wake-up may be lost and no message replaces it. Then no message needs to be
+	// in the queue.
 	owed bool
-	// lost is set for good when a wake-up may have got lost beyond the queue's
-	// help: its time has passed, and comes again when the clock jumps back.
+	// lost is set for good when a wake-up may have been lost and no message replaces
+	// it: its time has passed, and comes again when the clock jumps back.
 	lost bool
-	// tombs is when people were erased, by the store's clock, until an update of
-	// their own lifts it.
-	tombs map[storetest.Key]time.Time
-	// repeated is set while a first trip is checked that was made twice.
+	// erasures has the time of each erasure, by the store's clock, until the buyer's
+	// own update lifts it.
+	erasures map[storetest.Key]time.Time
+	// repeated is true while a first trip that was made twice is checked.
 	repeated bool
 	// slack is how long a worker took to send a wake-up after it was decided.
 	slack time.Duration
@@ -54,8 +54,8 @@ type side struct {
 }
 
 func newChecker(w *world) checker {
-	return checker{w: w, last: w.model.Snapshot(), claims: map[call]bool{}, confirms: map[storetest.Key]int{}, told: map[side]int{},
-		tombs: map[storetest.Key]time.Time{}, refused: map[wallet.AccountID]map[wallet.ChargePermissionID]bool{}}
+	return checker{w: w, last: w.model.Snapshot(), claims: map[call]bool{}, confirms: map[storetest.Key]int{}, recorded: map[side]int{},
+		erasures: map[storetest.Key]time.Time{}, refused: map[wallet.AccountID]map[wallet.ChargePermissionID]bool{}}
 }
 
 func row(s storetest.State, k storetest.Key) storetest.Row {
@@ -76,7 +76,7 @@ func stored(s storetest.State, k storetest.Key) storetest.Permission {
 	return storetest.Permission{}
 }
 
-// claimed checks what the first trip did.
+// claimed checks the first trip.
 func (c *checker) claimed(q refresh.ClaimRequest, got refresh.Claimed) {
 	before, now := c.take(), c.w.storeTime()
 	after := c.last
@@ -111,7 +111,7 @@ func (c *checker) claimed(q refresh.ClaimRequest, got refresh.Claimed) {
 		}
 		if r.Lease == was.Lease {
 			if !r.LeaseUntil.Equal(was.LeaseUntil) || r.Claimed != was.Claimed {
-				c.w.fail("the lease of %s was changed by who does not hold it", r.ID)
+				c.w.fail("the lease of %s was changed without holding it", r.ID)
 			}
 			continue
 		}
@@ -119,7 +119,7 @@ func (c *checker) claimed(q refresh.ClaimRequest, got refresh.Claimed) {
 		case r.Lease != q.Lease:
 			c.w.fail("a first trip gave %s the lease of another", r.ID)
 		case q.Want != nil && r.ID != q.Want.ChargePermission:
-			c.w.fail("%s was claimed for who wants another at once", r.ID)
+			c.w.fail("%s was claimed, and another was to be read at once", r.ID)
 		case was.LeaseUntil.After(now) && q.Want == nil:
 			c.w.fail("%s was claimed while another holds it", r.ID)
 		case r.NotBefore.After(now) && q.Want == nil:
@@ -157,7 +157,7 @@ func (c *checker) claimed(q refresh.ClaimRequest, got refresh.Claimed) {
 		claims += granted[a]
 	}
 	if claims != len(got.Claims) {
-		c.w.fail("%d claims were granted and %d told", claims, len(got.Claims))
+		c.w.fail("%d claims were granted and %d returned", claims, len(got.Claims))
 	}
 	if claims == 0 && len(got.Wakes) == 0 {
 		c.w.saw("nothing claimed, no wake-up needed")
@@ -193,7 +193,7 @@ func (c *checker) merged(q refresh.ClaimRequest, r, was storetest.Row, live []re
 		case "confirming":
 			switch {
 			case was.Wanted == was.Done:
-				c.w.fail("%s is left to a read of %s that nobody wants", a.MessageID, r.ID)
+				c.w.fail("%s is left to a read of %s that is not requested", a.MessageID, r.ID)
 			case was.Priority == wallet.PriorityConfirm && (!a.Published.After(was.NotifiedAt) || !a.Published.After(was.ReadAt)):
 				c.w.saw("left to a confirmation")
 			case was.LeaseUntil.After(now) && !a.Published.After(was.NotifiedAt):
@@ -202,13 +202,13 @@ func (c *checker) merged(q refresh.ClaimRequest, r, was storetest.Row, live []re
 				c.w.fail("%s is left to a read of %s that is not under way, or is older", a.MessageID, r.ID)
 			}
 		case "recorded":
-			c.w.fail("%s is recorded and nobody said what it asks", a.MessageID)
+			c.w.fail("%s is recorded without a request", a.MessageID)
 		}
 	}
 	if w := q.Want; w != nil && w.Account == r.Account && w.ChargePermission == r.ID {
 		if w.At.IsZero() || was.ReadAt.IsZero() || w.At.Add(q.Margin).After(was.ReadAt) {
 			reasons, soonest, highest = reasons+1, 0, min(highest, w.Priority)
-			if c.repeated && r.Lease != q.Lease { // nothing was claimed, so nothing tells that it was asked before
+			if c.repeated && r.Lease != q.Lease { // without a claim there is no record of the first request
 				reasons++
 			}
 			if w.At.After(newest) {
@@ -366,13 +366,13 @@ func (c *checker) called(p *proc, claim refresh.Claim) {
 	c.w.saw("call")
 }
 
-// committed checks what the second trip did: only the holder stores, what
-// Amazon had, and each difference is told once.
+// committed checks the second trip: only the holder stores, it stores a state that
+// Amazon had, and each difference is recorded once.
 func (c *checker) committed(p *proc, q refresh.CommitRequest, got refresh.Committed) {
 	before, now := c.take(), c.w.storeTime()
 	after := c.last
 	appended := after.Changes[min(len(before.Changes), len(after.Changes)):]
-	told := 0
+	recorded := 0
 	returned := map[wallet.AccountID]int{}
 	for _, r := range after.Rows {
 		was := row(before, r.Key)
@@ -382,10 +382,10 @@ func (c *checker) committed(p *proc, q refresh.CommitRequest, got refresh.Commit
 				c.w.saw("dropped by the fence")
 			}
 			if r != was {
-				c.w.fail("%s was changed by who does not hold it", r.ID)
+				c.w.fail("%s was changed without its lease", r.ID)
 			}
 			if a, b := stored(before, r.Key), stored(after, r.Key); a.Type != b.Type || c.version(a) != c.version(b) || !a.ReadAt.Equal(b.ReadAt) {
-				c.w.fail("%s was stored by who does not hold it", r.ID)
+				c.w.fail("%s was stored without its lease", r.ID)
 			}
 			continue
 		}
@@ -396,10 +396,10 @@ func (c *checker) committed(p *proc, q refresh.CommitRequest, got refresh.Commit
 		if q.Results[i].Kind == refresh.NotCalled {
 			returned[r.Account]++
 		}
-		told += c.history(r.Key, before, appended)
+		recorded += c.history(r.Key, before, appended)
 	}
-	if told != len(appended) {
-		c.w.fail("%d changes were appended, and %d belong to what was stored", len(appended), told)
+	if recorded != len(appended) {
+		c.w.fail("%d changes were appended, and %d belong to stored results", len(appended), recorded)
 	}
 	for a, b := range after.Buckets {
 		was := before.Buckets[a]
@@ -421,7 +421,7 @@ func (c *checker) committed(p *proc, q refresh.CommitRequest, got refresh.Commit
 			c.w.saw("early")
 		}
 		if s.Withheld {
-			c.w.saw("held")
+			c.w.saw("withheld")
 		}
 		if s.Confirm {
 			c.w.saw("confirmation asked for")
@@ -430,8 +430,8 @@ func (c *checker) committed(p *proc, q refresh.CommitRequest, got refresh.Commit
 	c.steady(before)
 }
 
-// severalRefused notes what calls said of their account, and reports whether so
-// many different ids in a row were refused that its calls must pause.
+// severalRefused records the outcomes of an account's calls, and reports whether its
+// calls must pause because several different ids in a row were refused.
 func (c *checker) severalRefused(a wallet.AccountID, o *outcomes) bool {
 	if o.answered {
 		delete(c.refused, a)
@@ -492,7 +492,7 @@ func (c *checker) settled(q refresh.CommitRequest, res refresh.Result, r, was st
 		c.w.saw("wanted during the fetch")
 	}
 	if !r.Since.Equal(now) {
-		c.w.fail("since of %s does not start anew", r.ID)
+		c.w.fail("since of %s does not restart", r.ID)
 	}
 	switch {
 	case raised == 1:
@@ -520,12 +520,12 @@ func (c *checker) history(k storetest.Key, before storetest.State, appended []st
 	p := c.w.permission(k)
 	is, was := stored(c.last, k), stored(before, k)
 	n := c.version(is)
-	if is.State != nil && (n < 0 || !p.told(is.State, n)) {
+	if is.State != nil && (n < 0 || !p.matches(is.State, n)) {
 		c.w.fail("%s is stored as Amazon never had it: %+v", k.ID, *is.State)
 	}
 	if bare(is.State) {
 		c.w.saw("read without the person")
-		if _, erased := c.tombs[k]; !erased && was.State != nil && !bare(was.State) {
+		if _, erased := c.erasures[k]; !erased && was.State != nil && !bare(was.State) {
 			c.w.fail("%s is not erased, and read without the person", k.ID)
 		}
 	}
@@ -555,26 +555,26 @@ func (c *checker) history(k storetest.Key, before storetest.State, appended []st
 		count++
 		w, ok := want[ch.Facet]
 		if !ok {
-			c.w.fail("a change of %s's %s that is none, or told twice: %s -> %s", k.ID, ch.Facet, ch.Before, ch.After)
+			c.w.fail("a change of %s's %s without a difference, or recorded twice: %s -> %s", k.ID, ch.Facet, ch.Before, ch.After)
 		}
 		if w != [2]string{ch.Before, ch.After} {
-			c.w.fail("a change of %s's %s is told as %s -> %s, and was %s -> %s", k.ID, ch.Facet, ch.Before, ch.After, w[0], w[1])
+			c.w.fail("a change of %s's %s is recorded as %s -> %s, and was %s -> %s", k.ID, ch.Facet, ch.Before, ch.After, w[0], w[1])
 		}
 		delete(want, ch.Facet)
-		// A change is never undone by a read that is older than the one which
-		// told it. (A jump of the store's clock makes it forget what is recent.)
-		if told := c.told[side{k, ch.Facet}]; n < told && c.w.forward == 0 {
-			c.w.fail("%s of %s went back from version %d to %d", ch.Facet, k.ID, told, n)
+		// A read never undoes a change that a newer read recorded. (After a jump of
+		// the store's clock the store may not know which facets are recent.)
+		if last := c.recorded[side{k, ch.Facet}]; n < last && c.w.forward == 0 {
+			c.w.fail("%s of %s went back from version %d to %d", ch.Facet, k.ID, last, n)
 		}
-		c.told[side{k, ch.Facet}] = n
+		c.recorded[side{k, ch.Facet}] = n
 		if ch.Facet == wallet.FacetFirstRead {
 			for f := range p.versions[n].facets() {
-				c.told[side{k, f}] = n
+				c.recorded[side{k, f}] = n
 			}
 		}
 	}
 	for f := range want {
-		c.w.fail("a change of %s's %s is not told", k.ID, f)
+		c.w.fail("a change of %s's %s is not recorded", k.ID, f)
 	}
 	if count > 0 {
 		c.w.saw("changes")
@@ -589,7 +589,7 @@ func (c *checker) version(p storetest.Permission) int {
 	return c.w.permission(p.Key).versionOf(p.State)
 }
 
-// take looks at the store anew, and returns what it was.
+// take updates the snapshot of the store, and returns the one before.
 func (c *checker) take() storetest.State {
 	before := c.last
 	c.last = c.w.model.Snapshot()
@@ -627,8 +627,8 @@ func (c *checker) steady(before storetest.State) {
 	c.met()
 }
 
-// met checks that each notification that is recorded has had its effect, or is
-// wanted: what was true when it was published is stored.
+// met checks that each recorded notification has been met or is pending: the state
+// at the time when it was published, or a newer one, is stored.
 func (c *checker) met() {
 	for _, n := range c.w.notes {
 		if outcome, recorded := c.last.Notifications[n.id]; recorded {
@@ -654,10 +654,10 @@ func (c *checker) metOne(n *note, outcome string) {
 	}
 }
 
-// acknowledged checks that what is taken off the queue for good has been done.
+// acknowledged checks that a message that is deleted from the queue was processed.
 func (w *world) acknowledged(m *message) {
 	if m.bogus && !slices.Contains(w.dead, m.body) {
-		w.fail("what cannot be processed is neither in the queue nor in the dead-letter queue")
+		w.fail("a message that cannot be processed is neither in the queue nor in the dead-letter queue")
 	}
 	if m.note == nil {
 		return
@@ -667,8 +667,8 @@ func (w *world) acknowledged(m *message) {
 	}
 }
 
-// step checks, between things that happen, that whatever is wanted has somebody
-// who comes in time.
+// step checks, between two events, that a message arrives in time for every pending
+// request.
 func (c *checker) step() {
 	w := c.w
 	for _, p := range w.procs {
@@ -714,20 +714,20 @@ func (c *checker) step() {
 			}
 		}
 		if come < 0 {
-			w.fail("something of %s is wanted, and nobody comes", a)
+			w.fail("a request of %s is pending, and no message will come", a)
 		}
-		patience := 2*time.Second + c.slack // whole seconds, rounded up
+		allowed := 2*time.Second + c.slack // whole seconds, rounded up
 		if slices.ContainsFunc(w.queue, func(m *message) bool { return m.receives > 0 }) {
-			patience += visibility // the redelivery sends what may have been lost
+			allowed += visibility // the redelivery sends a wake-up that may have been lost
 		}
-		if late := come - need; late > patience && w.forward == 0 {
-			w.fail("something of %s is due in %v, and nobody comes for %v", a, need-w.now, come-w.now)
+		if late := come - need; late > allowed && w.forward == 0 {
+			w.fail("a request of %s is due in %v, and no message comes for %v", a, need-w.now, come-w.now)
 		}
 	}
 }
 
-// atRest checks the world when nothing is left to happen and no reconciler has
-// helped: everything that was heard of is stored.
+// atRest checks the world when no event is left and the reconciler has not run: the
+// state of every notification is stored.
 func (c *checker) atRest() {
 	w := c.w
 	c.nothingWanted()
@@ -780,12 +780,12 @@ func (c *checker) equal(p *permission, have storetest.Permission) {
 	if n := c.version(have); n != p.newest() {
 		c.w.fail("all is quiet, and version %d of %s is stored, not %d", n, p.name, p.newest())
 	}
-	if _, erased := c.tombs[p.Key]; bare(have.State) != erased {
+	if _, erased := c.erasures[p.Key]; bare(have.State) != erased {
 		c.w.fail("all is quiet, the person of %s is erased: %v, and what is stored is %+v", p.name, erased, *have.State)
 	}
 }
 
-// afterSweep checks that the sweep has healed what was never heard of.
+// afterSweep checks that the sweep has read changes whose notifications were lost.
 func (c *checker) afterSweep() {
 	c.nothingWanted()
 	for _, p := range c.w.permissions {

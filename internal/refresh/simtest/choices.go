@@ -2,13 +2,12 @@ package simtest
 
 import "math/rand/v2"
 
-// choices are all that a schedule is free to choose, in the order in which it
-// chose. They come from a seed, and can be told again from a list: that is how
-// a failing schedule is made shorter. The tamest choice is always 0, so that a
-// list with zeros in it, or one that ends early, is a tamer schedule: where a
-// list ends, the faults stop.
+// choices are the choices of a schedule, in their order. They come from a seed, and
+// can be replayed from a list: that is how a failing schedule is made shorter. The
+// tamest choice is always 0, so that a list with zeros in it, or one that ends
+// early, is a tamer schedule: the faults stop where the list ends.
 type choices struct {
-	rng  *rand.Rand // nil: what the list does not say is 0
+	rng  *rand.Rand // nil: choices beyond the list are 0
 	list []uint16
 	next int
 }
@@ -17,7 +16,7 @@ func seeded(seed uint64) *choices {
 	return &choices{rng: rand.New(rand.NewPCG(seed, 0x77616c6c6574)), list: make([]uint16, 0, 512)}
 }
 
-func told(list []uint16) *choices { return &choices{list: list} }
+func replayed(list []uint16) *choices { return &choices{list: list} }
 
 // below returns a number in [0, n).
 func (c *choices) below(n int) int {
@@ -37,10 +36,10 @@ func (c *choices) below(n int) int {
 	return min(v, n-1)
 }
 
-// over reports whether the list has no more to say.
+// over reports whether the list has ended.
 func (c *choices) over() bool { return c.rng == nil && c.next >= len(c.list) }
 
-// oneIn reports what happens once in n times.
+// oneIn is true once in n times.
 func (c *choices) oneIn(n int) bool { return c.below(n) == n-1 }
 
 // shorter returns the tamest list that still fails, found within a number of
@@ -54,8 +53,8 @@ func shorter(list []uint16, tries int, fails func([]uint16) bool) []uint16 {
 		}
 		return false
 	}
-	for again := true; again && tries > 0; {
-		again = false
+	for shortened := true; shortened && tries > 0; {
+		shortened = false
 		for size := max(1, len(list)/2); size >= 1; size /= 2 {
 			for from := len(list) - size; from >= 0 && tries > 0; from -= size {
 				if from+size > len(list) {
@@ -63,13 +62,13 @@ func shorter(list []uint16, tries int, fails func([]uint16) bool) []uint16 {
 				}
 				without := append(append([]uint16{}, list[:from]...), list[from+size:]...)
 				if try(without) {
-					again = true
+					shortened = true
 					continue
 				}
 				if !zero(list[from : from+size]) {
 					tame := append([]uint16{}, list...)
 					clear(tame[from : from+size])
-					again = try(tame) || again
+					shortened = try(tame) || shortened
 				}
 			}
 		}
@@ -80,7 +79,7 @@ func shorter(list []uint16, tries int, fails func([]uint16) bool) []uint16 {
 				if !try(smaller) {
 					break
 				}
-				v, again = smaller[i], true
+				v, shortened = smaller[i], true
 			}
 		}
 	}

@@ -11,24 +11,23 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// erased checks what an erasure did: nothing of the person is left, nothing else
-// is gone, the feed's readers are told once, and whoever is fetching will store
-// nothing.
+// erased checks an erasure: no personal data is left, nothing else is gone, the feed
+// has one change for it, and a running fetch will store nothing.
 func (c *checker) erased(p *permission) {
 	before, now := c.take(), c.w.storeTime()
 	c.w.saw("erasure")
-	_, again := c.tombs[p.Key]
-	c.tombs[p.Key] = now
+	_, repeated := c.erasures[p.Key]
+	c.erasures[p.Key] = now
 	for _, r := range c.last.Rows {
 		was := row(before, r.Key)
 		if r.Key != p.Key {
 			if r != was {
-				c.w.fail("an erasure changed %s, which is of somebody else", r.ID)
+				c.w.fail("an erasure changed %s, which is another charge permission", r.ID)
 			}
 			continue
 		}
-		if was.Lease != (refresh.Lease{}) && was.Lease != storetest.Nobody && r.Lease == was.Lease {
-			c.w.fail("whoever holds %s may still store what was read before the erasure", r.ID)
+		if was.Lease != (refresh.Lease{}) && was.Lease != storetest.ErasureLease && r.Lease == was.Lease {
+			c.w.fail("the holder of %s may still store a read from before the erasure", r.ID)
 		}
 		if was.LeaseUntil.After(now) {
 			c.w.saw("erasure during a fetch")
@@ -38,7 +37,7 @@ func (c *checker) erased(p *permission) {
 			was.Priority = r.Priority
 		}
 		if r != was || (r.Lease == refresh.Lease{}) != r.LeaseUntil.IsZero() {
-			c.w.fail("an erasure did more to %s than to mark it", r.ID)
+			c.w.fail("an erasure changed more of %s than its marker", r.ID)
 		}
 	}
 	for i, ch := range before.Changes {
@@ -48,8 +47,8 @@ func (c *checker) erased(p *permission) {
 	}
 	is := stored(c.last, p.Key)
 	appended := c.last.Changes[min(len(before.Changes), len(c.last.Changes)):]
-	if tell := is.Type != "" && !again; tell && (len(appended) != 1 || appended[0].Facet != wallet.FacetErased || appended[0].Key != p.Key) || !tell && len(appended) > 0 {
-		c.w.fail("the erasure of %s is told as %+v", p.name, appended)
+	if record := is.Type != "" && !repeated; record && (len(appended) != 1 || appended[0].Facet != wallet.FacetErased || appended[0].Key != p.Key) || !record && len(appended) > 0 {
+		c.w.fail("the erasure of %s is recorded as %+v", p.name, appended)
 	}
 	if was := stored(before, p.Key); c.version(was) != c.version(is) || !was.ReadAt.Equal(is.ReadAt) || was.Type != is.Type {
 		c.w.fail("the erasure of %s stored something", p.name)
@@ -73,9 +72,9 @@ func blank(ch storetest.Change) storetest.Change {
 	return ch
 }
 
-// gone checks that nothing of an erased person is stored anywhere.
+// gone checks that no data of an erased person is stored anywhere.
 func (c *checker) gone() {
-	for k := range c.tombs {
+	for k := range c.erasures {
 		if s := stored(c.last, k).State; s != nil && !bare(s) {
 			c.w.fail("the person of %s is erased, and stored: %+v", k.ID, *s)
 		}
@@ -87,21 +86,21 @@ func (c *checker) gone() {
 	}
 }
 
-// completed checks what storing the outcome of a buyer's update did: a read is
-// wanted, and an erasure from before is lifted.
+// completed checks the stored outcome of a buyer's update: a read is requested, and
+// an earlier erasure is lifted.
 func (c *checker) completed(p *permission, at time.Time) {
 	before, now := c.take(), c.w.storeTime()
 	was, r := row(before, p.Key), row(c.last, p.Key)
-	if tomb, erased := c.tombs[p.Key]; erased && !tomb.After(now) {
+	if at, erased := c.erasures[p.Key]; erased && !at.After(now) {
 		c.w.saw("an update lifts an erasure")
-		delete(c.tombs, p.Key)
+		delete(c.erasures, p.Key)
 		if !r.ReadAt.IsZero() || r.Wanted == r.Done {
-			c.w.fail("the erasure of %s is lifted, and what was read before may cover what is to be read", p.name)
+			c.w.fail("the erasure of %s is lifted, and an earlier read may cover the request", p.name)
 		}
 		was.ReadAt = time.Time{}
 	}
-	if _, erased := c.tombs[p.Key]; erased == r.ErasedAt.IsZero() {
-		c.w.fail("%s is erased: %v, and its tombstone says %v", p.name, erased, r.ErasedAt)
+	if _, erased := c.erasures[p.Key]; erased == r.ErasedAt.IsZero() {
+		c.w.fail("%s is erased: %v, and its erasure marker is %v", p.name, erased, r.ErasedAt)
 	}
 	covered := !was.ReadAt.IsZero() && !at.After(was.ReadAt)
 	if raised := r.Wanted - was.Wanted; covered != (raised == 0) || raised < 0 || raised > 1 {

@@ -12,7 +12,7 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// point is where a worker waits for somebody else.
+// point is an operation that a worker waits for.
 type point int
 
 const (
@@ -24,17 +24,17 @@ const (
 	atDeadLetter
 	atDuty   // a trip of the reconciler
 	atPause  // between two tries of refresh.Now
-	atReturn // the batch is done; the queue is yet to be told
+	atReturn // the batch is processed and not yet acknowledged
 )
 
 func (p point) String() string {
-	return [...]string{"the first trip", "a call", "an answer", "the second trip", "a wake-up", "a dead letter", "a duty", "another try", "the end"}[p]
+	return [...]string{"the first trip", "a call", "an answer", "the second trip", "a wake-up", "a dead-letter message", "a duty", "another try", "the end"}[p]
 }
 
-// proc is one invocation of the worker, or of who cannot wait for it: the real
-// ipn.Worker and refresh.Runner. Wherever they await something, their goroutine hands a waiting over and
-// parks. What the wait brings is worked out by the schedule, in its own
-// goroutine, so at no time does more than one of them do anything.
+// proc is one invocation of the worker or of refresh.Now: the real ipn.Worker and
+// refresh.Runner. Wherever they await something, their goroutine sends a waiting and
+// parks. The schedule decides the outcome in its own goroutine, so only one of them
+// runs at a time.
 type proc struct {
 	w       *world
 	slot    int
@@ -60,7 +60,7 @@ type proc struct {
 	err       error
 }
 
-// outcomes are what the calls of one account said of the account.
+// outcomes sums up the calls of one account.
 type outcomes struct {
 	answered bool
 	refused  map[wallet.ChargePermissionID]bool
@@ -123,7 +123,7 @@ func (w *world) start(slot int, took []*message) {
 		m.holder = p
 		deliveries[i] = ipn.Delivery{ID: m.id, Body: m.body, Receives: m.receives}
 	}
-	worker := &ipn.Worker{Accounts: w.door, DeadLetters: p, Refresher: runner, Now: func() time.Time { return epoch }}
+	worker := &ipn.Worker{Accounts: w.ipnAccounts, DeadLetters: p, Refresher: runner, Now: func() time.Time { return epoch }}
 	go func() {
 		failed := worker.Batch(p.ctx, deliveries)
 		p.parked <- &waiting{p: p, at: atReturn, failed: failed}
@@ -131,7 +131,7 @@ func (w *world) start(slot int, took []*message) {
 	p.await(1)
 }
 
-// startNow begins what somebody waits for.
+// startNow begins a refresh.Now.
 func (w *world) startNow(slot int, want wallet.Want) {
 	p, runner := w.newProc(slot)
 	p.want = &want
@@ -318,8 +318,8 @@ func (c calls) GetChargePermission(_ context.Context, id string) (*amazonpay.Cha
 	return t.got, t.err
 }
 
-// draw is the worker's jitter. It is the last thing that a fetch does on its
-// own, so it tells the schedule that the fetch is over.
+// draw returns the worker's jitter. It is the last step of a fetch, so it signals to
+// the schedule that the fetch is over.
 func (p *proc) draw() float64 {
 	if p.dead.Load() {
 		return 0

@@ -49,12 +49,12 @@ func (p *proc) Sweepable(ctx context.Context, a wallet.AccountID) (out reconcile
 }
 
 // MarkUnread is reconcile.SweepStore's.
-func (p *proc) MarkUnread(ctx context.Context, a wallet.AccountID, unread time.Duration, most int) (n int, err error) {
+func (p *proc) MarkUnread(ctx context.Context, a wallet.AccountID, unread time.Duration, limit int) (n int, err error) {
 	err = p.duty("mark the unread", func() {
-		if n, _ = p.w.model.MarkUnread(ctx, a, unread, most); n > 0 {
+		if n, _ = p.w.model.MarkUnread(ctx, a, unread, limit); n > 0 {
 			p.w.saw("sweep")
 		}
-		p.w.checker.marked(n, most)
+		p.w.checker.marked(n, limit)
 	})
 	return n, err
 }
@@ -80,12 +80,12 @@ func (w *world) trip(t *waiting) {
 	if t.err = err; err != nil {
 		w.checker.unfinished(t.p)
 	}
-	w.tell("the reconciler: %s, %s", t.body, outcome(err))
+	w.trace("the reconciler: %s, %s", t.body, outcome(err))
 }
 
-// marked checks what the reconciler did: up to most charge permissions of which
+// marked checks what the reconciler did: up to limit charge permissions of which
 // nothing was wanted are wanted now, behind all others.
-func (c *checker) marked(n, most int) {
+func (c *checker) marked(n, limit int) {
 	before, now := c.take(), c.w.storeTime()
 	count := 0
 	for _, r := range c.last.Rows {
@@ -103,8 +103,8 @@ func (c *checker) marked(n, most int) {
 		}
 		c.confirms[r.Key] = 0
 	}
-	if count != n || n > most {
-		c.w.fail("the sweep marked %d, says %d, and may %d", count, n, most)
+	if count != n || n > limit {
+		c.w.fail("the sweep marked %d, says %d, and may %d", count, n, limit)
 	}
 	c.steady(before)
 }

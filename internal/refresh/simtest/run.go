@@ -21,7 +21,7 @@ func (c *Coverage) Add(o *Coverage) {
 // NewCoverage returns counts of nothing.
 func NewCoverage() *Coverage { return &Coverage{map[string]int{}} }
 
-// Counts tells them in their order.
+// Counts lists them in order.
 func (c *Coverage) Counts(each func(what string, n int)) {
 	for _, k := range slices.Sorted(maps.Keys(c.counts)) {
 		each(k, c.counts[k])
@@ -33,10 +33,10 @@ func (c *Coverage) Counts(each func(what string, n int)) {
 var rules = []string{
 	"401", "403", "404", "429", "500", "no key", "several ids in a row refused", "call timed out", "call answered, answer lost", "answer without Date", "answer of another charge permission", "stale read",
 	"dropped notification", "redelivery", "acknowledgement lost", "clock jump", "not committed", "committed, answer lost", "first trip repeated",
-	"crash at the first trip", "crash at a call", "crash at an answer", "crash at the second trip", "crash at a wake-up", "crash at a dead letter", "crash at the end",
-	"invocation out of time", "wake-up", "wake-up not sent", "wake-up of the reconciler", "crash at a duty", "dead letter", "dead letter not sent",
+	"crash at the first trip", "crash at a call", "crash at an answer", "crash at the second trip", "crash at a wake-up", "crash at a dead-letter message", "crash at the end",
+	"invocation out of time", "wake-up", "wake-up not sent", "wake-up of the reconciler", "crash at a duty", "dead-letter message", "dead-letter message not sent",
 	"wanted", "duplicate", "covered", "confirming", "left to a confirmation", "left to a read under way", "not_followed", "unknown", "merged", "back-off kept", "wanted during the fetch",
-	"call", "read", "gone", "failed", "left", "deferred", "not_called", "early", "held", "confirmation asked for", "confirmed three times", "changes", "dropped by the fence",
+	"call", "read", "gone", "failed", "left", "deferred", "not_called", "early", "withheld", "confirmation asked for", "confirmed three times", "changes", "dropped by the fence",
 	"takeover of a lease that ran out", "takeover of a live lease", "refresh now", "covered at once", "another try",
 	"erasure", "erasure during a fetch", "read without the person", "an update lifts an erasure",
 	"out of tokens", "closing", "bucket closed", "token for the longest wanted", "sweep",
@@ -58,7 +58,7 @@ func Run(seed uint64, coverage *Coverage) (wrong string) {
 	return play(seeded(seed), coverage, nil)
 }
 
-// Trace plays the schedule of a seed and tells it.
+// Trace plays the schedule of a seed and returns its trace.
 func Trace(seed uint64) (story, wrong string) {
 	var b strings.Builder
 	wrong = play(seeded(seed), NewCoverage(), &b)
@@ -68,18 +68,18 @@ func Trace(seed uint64) (story, wrong string) {
 // tries bounds how long a failing schedule is made shorter.
 const tries = 4000
 
-// Shortest plays the schedule of a seed, makes it as short as it can while it
-// still fails, and tells that.
+// Shortest plays the schedule of a seed, shortens it as far as it still fails, and
+// returns the trace of the result.
 func Shortest(seed uint64) (story, wrong string) {
 	c := seeded(seed)
 	if wrong = play(c, NewCoverage(), nil); wrong == "" {
 		return "", ""
 	}
-	list := shorter(c.list, tries, func(list []uint16) bool { return play(told(list), NewCoverage(), nil) != "" })
+	list := shorter(c.list, tries, func(list []uint16) bool { return play(replayed(list), NewCoverage(), nil) != "" })
 	var b strings.Builder
-	shortest := play(told(list), NewCoverage(), &b)
+	shortest := play(replayed(list), NewCoverage(), &b)
 	if shortest == "" {
-		return b.String(), wrong + " (and its story does not tell it: a schedule is not the same each time)"
+		return b.String(), wrong + " (but its replay does not fail: the schedule is not deterministic)"
 	}
 	return b.String(), shortest
 }

@@ -48,7 +48,7 @@ func TestSimulation(t *testing.T) {
 
 // playAll plays schedules until there were enough, time is up, or one fails,
 // whose seed it returns.
-func playAll(first uint64, most int, limit time.Duration) (coverage *Coverage, n int, took time.Duration, bad uint64) {
+func playAll(first uint64, schedules int, limit time.Duration) (coverage *Coverage, n int, took time.Duration, bad uint64) {
 	began := time.Now()
 	coverage = NewCoverage()
 	var next, failed atomic.Uint64
@@ -59,7 +59,7 @@ func playAll(first uint64, most int, limit time.Duration) (coverage *Coverage, n
 			mine, played := NewCoverage(), 0
 			for failed.Load() == 0 && (played%32 != 0 || time.Since(began) < limit) {
 				i := next.Add(1) - 1
-				if i >= uint64(most) {
+				if i >= uint64(schedules) {
 					break
 				}
 				if Run(first+i, mine) != "" {
@@ -77,7 +77,7 @@ func playAll(first uint64, most int, limit time.Duration) (coverage *Coverage, n
 	return coverage, n, time.Since(began), failed.Load()
 }
 
-// holds plays one schedule, and tells the shortest story of what goes wrong.
+// holds plays one schedule, and logs the shortest trace of a failure.
 func holds(t *testing.T, seed uint64) {
 	t.Helper()
 	if story, wrong := Shortest(seed); wrong != "" {
@@ -96,30 +96,30 @@ func TestFixedSeeds(t *testing.T) {
 
 func TestTheSameSeedIsTheSameSchedule(t *testing.T) {
 	for seed := uint64(1); seed <= 100; seed++ {
-		once, _ := Trace(seed)
-		again, _ := Trace(seed)
-		if once != again {
-			t.Fatalf("seed %d told two stories:\n%s\n%s", seed, once, again)
+		one, _ := Trace(seed)
+		two, _ := Trace(seed)
+		if one != two {
+			t.Fatalf("seed %d has two traces:\n%s\n%s", seed, one, two)
 		}
 	}
 	if a, _ := Trace(1); a == "" {
-		t.Error("a story of nothing")
+		t.Error("the trace is empty")
 	}
 	if a, b := first(Trace(1)), first(Trace(2)); a == b {
-		t.Errorf("two seeds told one story:\n%s", a)
+		t.Errorf("two seeds have the same trace:\n%s", a)
 	}
 }
 
 func first(story, _ string) string { return story }
 
-func TestAListTellsASchedule(t *testing.T) {
+func TestAListReplaysASchedule(t *testing.T) {
 	for seed := uint64(1); seed <= 100; seed++ {
-		var once, again strings.Builder
+		var original, replay strings.Builder
 		c := seeded(seed)
-		play(c, NewCoverage(), &once)
-		play(told(c.list), NewCoverage(), &again)
-		if once.String() != again.String() {
-			t.Fatalf("the list of seed %d tells another story:\n%s\n%s", seed, once.String(), again.String())
+		play(c, NewCoverage(), &original)
+		play(replayed(c.list), NewCoverage(), &replay)
+		if original.String() != replay.String() {
+			t.Fatalf("the list of seed %d has another trace:\n%s\n%s", seed, original.String(), replay.String())
 		}
 	}
 }

@@ -38,7 +38,7 @@ const (
 // world is one schedule: everything that there is, and its clocks.
 type world struct {
 	*choices
-	story *strings.Builder // nil: nobody listens
+	story *strings.Builder // nil: no trace
 
 	now      time.Duration // true time, which is Amazon's, since epoch
 	offset   time.Duration // of the store's clock from Amazon's
@@ -51,7 +51,7 @@ type world struct {
 
 	settings    refresh.Settings
 	quota       wallet.Quota
-	door        ipn.Accounts
+	ipnAccounts ipn.Accounts
 	known       map[wallet.AccountID]bool // follows known ids only
 	model       *storetest.Model
 	permissions []*permission
@@ -107,10 +107,10 @@ func (w *world) fail(format string, args ...any) {
 	panic(violation(fmt.Sprintf(format, args...)))
 }
 
-func (w *world) telling() bool { return w.story != nil }
+func (w *world) tracing() bool { return w.story != nil }
 
-// tell adds a line to the story.
-func (w *world) tell(format string, args ...any) {
+// trace adds a line to the trace.
+func (w *world) trace(format string, args ...any) {
 	if w.story != nil {
 		fmt.Fprintf(w.story, "%9.3f  ", w.now.Seconds())
 		fmt.Fprintf(w.story, format, args...)
@@ -148,7 +148,7 @@ func newWorld(c *choices, coverage *Coverage, story *strings.Builder) *world {
 	for i := range accounts {
 		accounts[i].Quota = w.quota
 		w.accounts = append(w.accounts, accounts[i].ID)
-		w.door = append(w.door, ipn.Account{ID: accounts[i].ID, MerchantID: "M"})
+		w.ipnAccounts = append(w.ipnAccounts, ipn.Account{ID: accounts[i].ID, MerchantID: "M"})
 	}
 	w.settings = refresh.Defaults()
 	w.settings.Limit = []int{10, 3, 2}[w.below(3)]
@@ -181,7 +181,7 @@ func newWorld(c *choices, coverage *Coverage, story *strings.Builder) *world {
 		w.steps += 60
 	}
 	w.checker = newChecker(w)
-	if w.telling() {
+	if w.tracing() {
 		w.tellSetting()
 	}
 	return w
@@ -220,7 +220,7 @@ func (w *world) run() {
 	}
 	w.lagging = w.faults[lags] && w.below(2) == 1
 	w.calm = true
-	w.tell("the faults stop")
+	w.trace("the faults stop")
 	w.rest()
 	w.checker.atRest()
 	for range 12 { // the reconciler's schedule, for an hour
@@ -322,7 +322,7 @@ func (w *world) do(x option) {
 			want.Priority, want.At = wallet.PriorityReturn, done.Truncate(time.Second).Add(time.Second)
 		}
 		if how == 0 { // and just now: its outcome is stored before it is read
-			w.tell("the buyer of %s has completed an update", p.name)
+			w.trace("the buyer of %s has completed an update", p.name)
 			w.model.Completed(p.Account, p.ID, want.At)
 			w.checker.completed(p, want.At)
 		}
@@ -340,14 +340,14 @@ func (w *world) do(x option) {
 		p := busy[w.below(len(busy))]
 		if x.do == crash {
 			w.saw("crash at " + p.waits[0].at.String())
-			w.tell("worker %d crashes before %v", p.slot+1, p.waits[0].at)
+			w.trace("worker %d crashes before %v", p.slot+1, p.waits[0].at)
 			w.checker.unfinished(p)
 			p.kill()
 			return
 		}
 		if at := p.waits[0].at; !p.ended && (at == atCall || at == atAnswer) {
 			w.saw("invocation out of time")
-			w.tell("worker %d has no time left", p.slot+1)
+			w.trace("worker %d has no time left", p.slot+1)
 			p.ended = true
 			p.cancel()
 		}
@@ -362,14 +362,14 @@ func (w *world) do(x option) {
 		w.offset += by
 		w.checker.owed = w.checker.owed || by < 0 && w.checker.lost
 		w.saw("clock jump")
-		w.tell("the store's clock jumps by %v", by)
+		w.trace("the store's clock jumps by %v", by)
 	case bother:
 		w.bother()
 	case runReconciler:
 		w.startReconciler()
 	case erase:
 		p := w.permissions[w.below(len(w.permissions))]
-		w.tell("the person of %s is erased", p.name)
+		w.trace("the person of %s is erased", p.name)
 		_ = w.model.Erase(context.Background(), p.Account, []wallet.ChargePermissionID{p.ID}, wallet.CauseErasure)
 		w.checker.erased(p)
 	}
@@ -379,16 +379,16 @@ func (w *world) deliver(i int) {
 	n := w.mail[i]
 	w.mail = append(w.mail[:i], w.mail[i+1:]...)
 	w.enqueue(&message{body: n.body, note: n}, 0)
-	if w.telling() {
-		w.tell("the queue gets %s as %s", n.id, w.queue[len(w.queue)-1].id)
+	if w.tracing() {
+		w.trace("the queue gets %s as %s", n.id, w.queue[len(w.queue)-1].id)
 	}
 }
 
 func (w *world) bother() {
-	body := []string{`{`, `{"v":1,"kind":"wake","account":"nobody"}`, `{"v":2}`}[w.below(3)]
+	body := []string{`{`, `{"v":1,"kind":"wake","account":"unknown"}`, `{"v":2}`}[w.below(3)]
 	w.bogusBodies = append(w.bogusBodies, body)
 	w.enqueue(&message{body: body, bogus: true}, 0)
-	w.tell("the queue gets what nobody can process")
+	w.trace("the queue gets a message that cannot be processed")
 }
 
 // pass lets time go by.
@@ -401,7 +401,7 @@ func (w *world) pass() {
 		by = max(w.next()-w.now, time.Second)
 	}
 	w.now += by
-	w.tell("%v go by", by)
+	w.trace("%v go by", by)
 }
 
 // next is when a message or a notification comes next; 0 if none will.
@@ -421,13 +421,13 @@ func (w *world) next() time.Duration {
 	return next
 }
 
-// patience is how long the world may take to come to rest: a few of the longest
+// restLimit is how long the world may take to come to rest: a few of the longest
 // back-offs and pauses.
-const patience = 3 * time.Hour
+const restLimit = 3 * time.Hour
 
 // rest goes on without faults until nothing is left to happen.
 func (w *world) rest() {
-	until := w.now + patience
+	until := w.now + restLimit
 	for w.now < until {
 		w.checker.step()
 		if w.restStep() {
@@ -439,7 +439,7 @@ func (w *world) rest() {
 		}
 		w.now = next
 	}
-	w.fail("the world does not come to rest within %v", patience)
+	w.fail("the world does not come to rest within %v", restLimit)
 }
 
 func (w *world) restStep() bool {
@@ -481,13 +481,13 @@ func (w *world) goOn(t *waiting) {
 		lost := w.enabled(sendErrors) && w.oneIn(3)
 		if lost {
 			t.err = errReset
-			w.saw("dead letter not sent")
+			w.saw("dead-letter message not sent")
 		}
 		if !lost || w.below(2) == 1 {
 			w.dead = append(w.dead, t.body)
-			w.saw("dead letter")
+			w.saw("dead-letter message")
 		}
-		w.tell("worker %d: a dead letter: %s", p.slot+1, outcome(t.err))
+		w.trace("worker %d: a dead-letter message: %s", p.slot+1, outcome(t.err))
 	case atDuty:
 		w.trip(t)
 	case atPause:
@@ -497,7 +497,7 @@ func (w *world) goOn(t *waiting) {
 		}
 	case atReturn:
 		if p.desk {
-			w.tell("the reconciler is done, %s", outcome(p.err))
+			w.trace("the reconciler is done, %s", outcome(p.err))
 			p.cancel()
 			w.procs[p.slot] = nil
 			return
@@ -506,12 +506,12 @@ func (w *world) goOn(t *waiting) {
 			if p.err != nil {
 				w.checker.unfinished(p)
 			}
-			w.tell("worker %d has told who waited: settled %v, %s", p.slot+1, p.refreshed.Settled, outcome(p.err))
+			w.trace("worker %d has answered its caller: settled %v, %s", p.slot+1, p.refreshed.Settled, outcome(p.err))
 			p.cancel()
 			w.procs[p.slot] = nil
 			return
 		}
-		w.tell("worker %d is done, %d messages to come again", p.slot+1, len(t.failed))
+		w.trace("worker %d is done, %d messages to be redelivered", p.slot+1, len(t.failed))
 		w.acknowledge(p, t.failed)
 		p.cancel()
 		w.procs[p.slot] = nil
@@ -555,9 +555,9 @@ func (w *world) database(p *proc) (applied bool, err error) {
 func (w *world) firstTrip(t *waiting) {
 	p := t.p
 	applied, err := w.database(p)
-	if w.telling() {
+	if w.tracing() {
 		defer func() {
-			w.tell("worker %d: the first trip of %s: %s, %s", p.slot+1, ids(p.took), w.tellClaimed(t), outcome(err))
+			w.trace("worker %d: the first trip of %s: %s, %s", p.slot+1, ids(p.took), w.describeClaimed(t), outcome(err))
 		}()
 	}
 	if applied {
@@ -592,7 +592,7 @@ func ids(took []*message) string {
 	return strings.Join(out, " ")
 }
 
-func (w *world) tellClaimed(t *waiting) string {
+func (w *world) describeClaimed(t *waiting) string {
 	var out []string
 	for _, a := range t.claim.Asks {
 		out = append(out, fmt.Sprintf("%s %s", a.MessageID, w.checker.last.Notifications[a.MessageID]))
@@ -654,8 +654,8 @@ func (w *world) call(t *waiting) {
 	}
 	t.dateless = w.enabled(dateless) && w.below(2) == 1
 	t.at = atAnswer
-	if w.telling() {
-		w.tell("Amazon reads version %d of %s for worker %d", t.version, p.name, t.p.slot+1)
+	if w.tracing() {
+		w.trace("Amazon reads version %d of %s for worker %d", t.version, p.name, t.p.slot+1)
 	}
 }
 
@@ -691,8 +691,8 @@ func (w *world) answer(t *waiting) {
 		case serverError, timedOut, lost, nonsense, troubles:
 		}
 	}
-	if w.telling() {
-		w.tell("worker %d: the answer of %s: %s", t.p.slot+1, p.name, outcome(t.err))
+	if w.tracing() {
+		w.trace("worker %d: the answer of %s: %s", t.p.slot+1, p.name, outcome(t.err))
 	}
 }
 
@@ -734,8 +734,8 @@ func (w *world) result(t *waiting, p *permission, r amazonpay.Response) (*amazon
 func (w *world) secondTrip(t *waiting) {
 	p := t.p
 	applied, err := w.database(p)
-	if w.telling() {
-		defer func() { w.tell("worker %d: the second trip: %s, %s", p.slot+1, w.tellCommitted(t), outcome(err)) }()
+	if w.tracing() {
+		defer func() { w.trace("worker %d: the second trip: %s, %s", p.slot+1, w.describeCommitted(t), outcome(err)) }()
 	}
 	for _, a := range p.rests {
 		if !slices.ContainsFunc(t.commit.Closings, func(c refresh.Closing) bool { return c.Account == a }) {
@@ -765,7 +765,7 @@ func (w *world) secondTrip(t *waiting) {
 	}
 }
 
-func (w *world) tellCommitted(t *waiting) string {
+func (w *world) describeCommitted(t *waiting) string {
 	var out []string
 	for _, r := range t.commit.Results {
 		s := fmt.Sprintf("%s %s", w.permission(storetest.Key{Account: r.Account, ID: r.ID}).name, r.Kind)
@@ -782,7 +782,7 @@ func (w *world) tellCommitted(t *waiting) string {
 				s += ", early"
 			}
 			if d.Withheld {
-				s += ", held"
+				s += ", withheld"
 			}
 			if d.Confirm {
 				s += ", to be confirmed"
@@ -817,7 +817,7 @@ func (w *world) wake(t *waiting) {
 		w.checker.slack = max(w.checker.slack, w.now-t.asked, w.storeTime().Sub(decided))
 		w.enqueue(&message{body: wakeBody(t.account, t.wake)}, t.delay)
 	}
-	if w.telling() {
-		w.tell("worker %d: a wake-up in %v: sent %v, %s", t.p.slot+1, t.delay, sent, outcome(t.err))
+	if w.tracing() {
+		w.trace("worker %d: a wake-up in %v: sent %v, %s", t.p.slot+1, t.delay, sent, outcome(t.err))
 	}
 }

@@ -1,7 +1,6 @@
-// Package storetest holds every refresh.Store to one model: Model, the rules of
-// the two round trips in plain Go. What Postgres decides in SQL must come out
-// the same here, step by step, for any sequence of calls (Run). The simulator
-// uses the model as its store.
+// Package storetest compares every refresh.Store with Model, the rules of the two
+// round trips in plain Go. Postgres must decide the same as the model, step by step,
+// for any sequence of calls (Run). The simulator uses the model as its store.
 package storetest
 
 import (
@@ -30,7 +29,7 @@ func (k Key) compare(o Key) int {
 	return cmp.Or(cmp.Compare(k.Account, o.Account), cmp.Compare(k.ID, o.ID))
 }
 
-// Row is what a store knows of one charge permission's refresh.
+// Row is the refresh state of one charge permission.
 type Row struct {
 	Key
 	Wanted, Done, Claimed int64
@@ -45,11 +44,11 @@ type Row struct {
 	Attempts, Confirms    int
 	Gone                  bool
 	LastError             string
-	ErasedAt              time.Time // the tombstone
+	ErasedAt              time.Time // the erasure marker
 }
 
-// Nobody is the lease that an erasure leaves where it took one over.
-var Nobody = refresh.Lease{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+// ErasureLease is the lease that an erasure sets when it takes one over.
+var ErasureLease = refresh.Lease{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // Due reports whether the row may be claimed at now.
 func (r Row) Due(now time.Time) bool { return r.Wanted > r.Done && !r.dueAt().After(now) }
@@ -501,7 +500,7 @@ func (p *Permission) sweepable() bool { return p.Followed && p.State.State.State
 
 // MarkUnread is the reconciler's sweep: the longest unread, but for what is
 // wanted already and what is gone.
-func (m *Model) MarkUnread(_ context.Context, a wallet.AccountID, unread time.Duration, most int) (int, error) {
+func (m *Model) MarkUnread(_ context.Context, a wallet.AccountID, unread time.Duration, limit int) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.Now()
@@ -513,15 +512,15 @@ func (m *Model) MarkUnread(_ context.Context, a wallet.AccountID, unread time.Du
 		}
 	}
 	slices.SortFunc(longest, func(x, y *Permission) int { return cmp.Or(x.StoredAt.Compare(y.StoredAt), cmp.Compare(x.ID, y.ID)) })
-	longest = longest[:min(len(longest), most)]
+	longest = longest[:min(len(longest), limit)]
 	for _, p := range longest {
 		m.rows[p.Key].raise(1, wallet.PrioritySweep, now, 0)
 	}
 	return len(longest), nil
 }
 
-// Erase blanks what is stored of the people behind charge permissions, and
-// leaves a tombstone.
+// Erase blanks the stored data of the people behind charge permissions, and leaves
+// an erasure marker.
 func (m *Model) Erase(_ context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID, cause wallet.Cause) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -546,26 +545,25 @@ func (m *Model) Erase(_ context.Context, a wallet.AccountID, ids []wallet.Charge
 				}
 			}
 			if r.ErasedAt.IsZero() {
-				m.tell(Change{Key: k, Facet: wallet.FacetErased, Cause: cause, StoredAt: now})
+				m.record(Change{Key: k, Facet: wallet.FacetErased, Cause: cause, StoredAt: now})
 			}
 		}
 		r.ErasedAt, r.LastError = now, ""
 		if r.Lease != (refresh.Lease{}) {
-			r.Lease = Nobody // the lease is taken over
+			r.Lease = ErasureLease // the lease is taken over
 		}
 	}
 	return nil
 }
 
-// withoutPerson returns a change of which nothing is left but what tells of
-// nobody.
+// withoutPerson returns a change with only its impersonal data.
 func (c Change) withoutPerson() Change {
-	if slices.Contains(wallet.FacetsOfNobody(), c.Facet) {
+	if slices.Contains(wallet.ImpersonalFacets(), c.Facet) {
 		return c
 	}
 	var members map[wallet.Facet]json.RawMessage
 	if c.Facet == wallet.FacetFirstRead && c.After != "" && json.Unmarshal([]byte(c.After), &members) == nil {
-		maps.DeleteFunc(members, func(f wallet.Facet, _ json.RawMessage) bool { return !slices.Contains(wallet.FacetsOfNobody(), f) })
+		maps.DeleteFunc(members, func(f wallet.Facet, _ json.RawMessage) bool { return !slices.Contains(wallet.ImpersonalFacets(), f) })
 	}
 	c.Before, c.After = "", ""
 	if len(members) > 0 {
@@ -651,7 +649,7 @@ func (m *Model) announced(k Key) wallet.AnnouncementStatus {
 	return wallet.AnnouncementPending
 }
 
-// Imported tells what has become of ids.
+// Imported returns the state of imported ids.
 func (m *Model) Imported(_ context.Context, a wallet.AccountID, ids []wallet.ChargePermissionID) (out refresh.Imported, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -729,7 +727,7 @@ func (m *Model) settle(r *Row, res refresh.Result, q refresh.CommitRequest, now 
 	}
 	if t.Stored {
 		for _, ch := range res.Changes {
-			m.tell(Change{
+			m.record(Change{
 				Key: r.Key, Facet: ch.Facet, Before: compact(ch.Before), After: compact(ch.After),
 				Cause: wallet.CauseOf(res.Priority), MessageID: res.Message, ReadAt: res.ReadAt, StoredAt: now,
 			})
@@ -774,8 +772,8 @@ func (m *Model) settle(r *Row, res refresh.Result, q refresh.CommitRequest, now 
 	return t
 }
 
-// tell appends a change to the history.
-func (m *Model) tell(c Change) {
+// record appends a change to the history.
+func (m *Model) record(c Change) {
 	c.Position = int64(len(m.changes)) + 1
 	m.changes = append(m.changes, c)
 }

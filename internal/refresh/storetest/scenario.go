@@ -20,8 +20,8 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// Scenarios tells each story in dir to a fresh subject: commands, and after
-// each what came of it. The same text must come out of every store.
+// Scenarios plays each scenario in dir with a fresh subject: commands, each followed
+// by its result. Every store must give the same text.
 //
 //	amazon ID key=value …         Amazon Pay's truth from now on: city, card, state, type
 //	follow ACCOUNT TYPE …         the setting changes
@@ -30,13 +30,13 @@ import (
 //	claim WORKER [force] [limit=n] [woken]
 //	                              the first trip, with all that lies in the queue
 //	now WORKER ID [age=-1s] [priority=10] [account=known]
-//	                              the first trip of refresh.Now; age: the reason's moment is so long ago, none if not told
+//	                              the first trip of refresh.Now; age: the age of the request's time; without it there is none
 //	repeat WORKER                 the first trip once more, as its answer was lost
 //	fetch WORKER [lag=3s] [fail=500|429|404|403|reset] [after=3s] [nodate]
 //	                              Amazon Pay is asked; lag: a replica that is so far behind; after: its Retry-After
 //	commit WORKER                 the second trip
-//	sweep unread=1m most=n        the reconciler marks the longest unread
-//	import ID … [account=known]   an operator imports ids, and is told what has become of them
+//	sweep unread=1m limit=n       the reconciler marks the longest unread
+//	import ID … [account=known]   an operator imports ids; prints their states
 //	announce ID … [account=known] the merchant's server announces ids
 //	reconcile                     the reconciler decides on a wake-up
 //	erase ID … [cause=retention]  what is stored of the person is erased
@@ -46,8 +46,8 @@ import (
 //	history                       the changes in their order
 //	quota                         what is left of the share
 //
-// ID is a number: S1 stands for S01-0000000-0000001. Times are told from the
-// story's start. Settings are the defaults with a margin of 5 s, a lease of
+// ID is a number: S1 stands for S01-0000000-0000001. Times count from the
+// scenario's start. Settings are the defaults with a margin of 5 s, a lease of
 // 35 s, and a share of 4 calls at once and one every two seconds.
 func Scenarios(t *testing.T, dir string, fresh func(testing.TB, *Clock) Subject) {
 	datadriven.Walk(t, dir, func(t *testing.T, path string) {
@@ -55,7 +55,7 @@ func Scenarios(t *testing.T, dir string, fresh func(testing.TB, *Clock) Subject)
 		s := &story{clock: clock, start: clock.Now(), subject: fresh(t, clock), settings: refresh.Defaults(),
 			amazon: map[wallet.ChargePermissionID][]version{}, workers: map[string]*worker{}, follow: map[wallet.AccountID]wallet.Followed{}}
 		s.settings.Limit = 10
-		for _, a := range Accounts() { // whatever the story before left
+		for _, a := range Accounts() { // undoes the settings of the scenario before
 			s.follow[a.ID] = a.Follow
 			if err := s.subject.Follow(t.Context(), a.ID, a.Follow); err != nil {
 				t.Fatal(err)
@@ -204,11 +204,11 @@ func (s *story) do(ctx context.Context, d *datadriven.TestData) (string, error) 
 		if err != nil {
 			return "", err
 		}
-		most, err := strconv.Atoi(options["most"])
+		limit, err := strconv.Atoi(options["limit"])
 		if err != nil {
 			return "", err
 		}
-		n, err := s.subject.Store.MarkUnread(ctx, account, unread, most)
+		n, err := s.subject.Store.MarkUnread(ctx, account, unread, limit)
 		return fmt.Sprintf("%d marked\n", n), err
 	case "erase":
 		return "", s.subject.Store.Erase(ctx, account, permissions(words), wallet.Cause(cmp.Or(options["cause"], string(wallet.CauseErasure))))
@@ -232,7 +232,7 @@ func (s *story) do(ctx context.Context, d *datadriven.TestData) (string, error) 
 		for _, a := range announced {
 			fmt.Fprintf(&b, "%s: %s\n", short(a.ChargePermission), a.Status)
 		}
-		s.tell(&b, wakes)
+		s.wakeUps(&b, wakes)
 		return b.String(), err
 	case "reconcile":
 		backlog, wakes, err := s.subject.Store.Backlog(ctx, account)
@@ -240,7 +240,7 @@ func (s *story) do(ctx context.Context, d *datadriven.TestData) (string, error) 
 		if backlog.Oldest > 0 {
 			fmt.Fprintf(&b, "the longest wanted for %v\n", backlog.Oldest)
 		}
-		s.tell(&b, wakes)
+		s.wakeUps(&b, wakes)
 		return b.String(), err
 	case "history":
 		return s.history(ctx)
@@ -307,7 +307,7 @@ func (s *story) ask(ctx context.Context, w *worker, q refresh.ClaimRequest) (str
 	return s.send(ctx, w, q)
 }
 
-// send makes the first trip and tells what came of it.
+// send makes the first trip and returns its result as text.
 func (s *story) send(ctx context.Context, w *worker, q refresh.ClaimRequest) (string, error) {
 	got, err := s.subject.Store.Claim(ctx, q)
 	if err != nil {
@@ -319,7 +319,7 @@ func (s *story) send(ctx context.Context, w *worker, q refresh.ClaimRequest) (st
 		fmt.Fprintln(&b, "covered")
 	}
 	if got.Stored != nil {
-		fmt.Fprintln(&b, "stored:", told(got.Stored))
+		fmt.Fprintln(&b, "stored:", summary(got.Stored))
 	}
 	for _, o := range []string{"duplicate", "wanted", "covered", "confirming", "not_followed", "unknown", "recorded", "unmatched"} {
 		if n := got.Outcomes[o]; n > 0 {
@@ -337,11 +337,12 @@ func (s *story) send(ctx context.Context, w *worker, q refresh.ClaimRequest) (st
 		}
 		fmt.Fprintln(&b)
 	}
-	s.tell(&b, got.Wakes)
+	s.wakeUps(&b, got.Wakes)
 	return b.String(), nil
 }
 
-func (s *story) tell(b *strings.Builder, wakes []refresh.Wake) {
+// wakeUps notes wake-ups and writes them to b.
+func (s *story) wakeUps(b *strings.Builder, wakes []refresh.Wake) {
 	for _, k := range wakes {
 		s.wakes = append(s.wakes, wallet.Wake{Account: k.Account, At: k.At})
 		fmt.Fprintf(b, "wake-up in %v\n", k.Delay)
@@ -360,7 +361,7 @@ func (s *story) fetch(w *worker, lag, after time.Duration, fail string, nodate b
 		w.results = append(w.results, r)
 		fmt.Fprintf(&b, "%s: %s", short(c.ID), r.Kind)
 		if r.ContradictsRecent {
-			fmt.Fprint(&b, ", held")
+			fmt.Fprint(&b, ", contradicts recent")
 		}
 		for _, ch := range r.Changes {
 			fmt.Fprintf(&b, ", %s", ch.Facet)
@@ -445,7 +446,7 @@ func (s *story) commit(ctx context.Context, w *worker) (string, error) {
 	for _, a := range got.Refused {
 		fmt.Fprintf(&b, "several ids in a row were refused: calls of %s pause\n", a)
 	}
-	s.tell(&b, got.Wakes)
+	s.wakeUps(&b, got.Wakes)
 	return b.String(), nil
 }
 
@@ -477,7 +478,7 @@ func (s *story) show(ctx context.Context) (string, error) {
 		}
 		for _, p := range state.Permissions {
 			if p.Key == r.Key && p.State != nil {
-				fmt.Fprintf(&b, "; stored: %s", told(p.State))
+				fmt.Fprintf(&b, "; stored: %s", summary(p.State))
 			} else if p.Key == r.Key {
 				fmt.Fprintf(&b, "; not followed: %s", p.Type)
 			}
@@ -487,7 +488,7 @@ func (s *story) show(ctx context.Context) (string, error) {
 	return b.String(), nil
 }
 
-func told(p *wallet.ChargePermission) string {
+func summary(p *wallet.ChargePermission) string {
 	return strings.Join([]string{p.Shipping.City, strings.Join(p.PaymentDescriptors, " "), p.State.State}, ", ")
 }
 

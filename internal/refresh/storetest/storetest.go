@@ -32,10 +32,10 @@ type Store interface {
 	Announce(context.Context, wallet.AccountID, []wallet.ChargePermissionID) ([]wallet.Announcement, []refresh.Wake, error)
 }
 
-// Subject is a store to be held to the model.
+// Subject is a store to be compared with the model.
 type Subject struct {
 	Store Store
-	// Snapshot tells all that the store knows.
+	// Snapshot returns the store's whole state.
 	Snapshot func(context.Context) (State, error)
 	// Follow changes what an account follows, as the migrator does.
 	Follow func(context.Context, wallet.AccountID, wallet.Followed) error
@@ -59,7 +59,7 @@ type Clock struct{ t time.Time }
 // NewClock returns a clock at a moment that floats and microseconds hold exactly.
 func NewClock() *Clock { return &Clock{time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)} }
 
-// Now tells the time.
+// Now returns the time.
 func (c *Clock) Now() time.Time { return c.t }
 
 // Advance moves it on.
@@ -75,7 +75,7 @@ func Run(t *testing.T, fresh func(testing.TB, *Clock) Subject) {
 		w := &world{
 			clock: clock, subject: subject, model: NewModel(clock.Now, Accounts()...),
 			settings: refresh.Settings{Margin: 5 * time.Second, Lease: 35 * time.Second, Limit: 3, Timeout: time.Second, Pause: time.Minute},
-			held:     map[refresh.Lease][]refresh.Claim{},
+			leased:   map[refresh.Lease][]refresh.Claim{},
 		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"wait":     w.wait,
@@ -100,7 +100,7 @@ type world struct {
 	model    *Model
 	settings refresh.Settings
 	leases   []refresh.Lease
-	held     map[refresh.Lease][]refresh.Claim
+	leased   map[refresh.Lease][]refresh.Claim
 	wakes    []wallet.Wake
 	messages int
 }
@@ -172,7 +172,7 @@ func (w *world) claimed(rt *rapid.T, q refresh.ClaimRequest) {
 	got, err := w.subject.Store.Claim(context.Background(), q)
 	no(rt, err)
 	same(rt, "claimed", normal(want), normal(got))
-	w.held[q.Lease] = want.Claims
+	w.leased[q.Lease] = want.Claims
 	w.sent(want.Wakes)
 }
 
@@ -206,15 +206,15 @@ func (w *world) sent(wakes []refresh.Wake) {
 func (w *world) sweep(rt *rapid.T) {
 	account := rapid.SampledFrom([]wallet.AccountID{"main", "known"}).Draw(rt, "account")
 	unread := time.Duration(rapid.IntRange(0, 120).Draw(rt, "unread")) * 250 * time.Millisecond
-	most := rapid.IntRange(1, 3).Draw(rt, "most")
+	limit := rapid.IntRange(1, 3).Draw(rt, "limit")
 	want, err := w.model.Sweepable(context.Background(), account)
 	no(rt, err)
 	got, err := w.subject.Store.Sweepable(context.Background(), account)
 	no(rt, err)
 	same(rt, "sweepable", want, got)
-	marked, err := w.model.MarkUnread(context.Background(), account, unread, most)
+	marked, err := w.model.MarkUnread(context.Background(), account, unread, limit)
 	no(rt, err)
-	n, err := w.subject.Store.MarkUnread(context.Background(), account, unread, most)
+	n, err := w.subject.Store.MarkUnread(context.Background(), account, unread, limit)
 	no(rt, err)
 	same(rt, "marked", marked, n)
 }
@@ -292,7 +292,7 @@ func (w *world) commit(rt *rapid.T) {
 	}
 	lease := rapid.SampledFrom(w.leases).Draw(rt, "lease")
 	var results []refresh.Result
-	for _, c := range w.held[lease] {
+	for _, c := range w.leased[lease] {
 		results = append(results, w.result(rt, c))
 	}
 	var closings []refresh.Closing
@@ -353,7 +353,7 @@ func (w *world) result(rt *rapid.T, c refresh.Claim) refresh.Result {
 			Shipping:           wallet.Address{City: rapid.SampledFrom([]string{"", "Exampleton", "東京"}).Draw(rt, "city")},
 			PaymentDescriptors: []string{}, Limits: wallet.Limits{LimitAmount: "500.00", BalanceAmount: "1.50", LimitCurrency: "EUR"},
 		}
-		if rapid.IntRange(0, 3).Draw(rt, "card told") > 0 {
+		if rapid.IntRange(0, 3).Draw(rt, "card sent") > 0 {
 			r.State.PaymentDescriptors = []string{rapid.SampledFrom([]string{"Visa", "\"Master\""}).Draw(rt, "card")}
 		}
 		r.Raw = []byte(`{"chargePermissionId":"x"}`)

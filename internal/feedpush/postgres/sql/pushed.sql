@@ -1,4 +1,4 @@
--- walletsync push: all up to a position has been pushed. Two runs at once may tell of different ones, so never back.
+-- walletsync push: move the cursor to a position. It never moves back, because two concurrent runs may report different positions.
 -- $1 position, $2 now (null: the clock). Locks: the push's cursor.
 update walletsync.feed_cursors c set position = $1::bigint, moved_at = coalesce($2::timestamptz, clock_timestamp())
 where c.reader = 'push' and c.position < $1::bigint

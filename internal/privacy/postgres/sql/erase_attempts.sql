@@ -1,4 +1,4 @@
--- walletsync erasure: forget the errors of the buyer's attempts; an error may quote what it is about.
+-- walletsync erasure: blank the errors of the buyer's attempts, because an error may quote personal data.
 -- $1 account, $2 charge permissions. Locks: update_attempts, whose sessions the statement before has locked. Indexes:
 -- update_sessions_of_one, update_attempts_of_one.
 update walletsync.update_attempts a set last_error = null

@@ -1,7 +1,7 @@
--- walletsync erasure: blank the history in place. Positions stay, and what tells of nobody: the state's, the limit's and the
--- expiry's changes, and these members of the first read.
--- $1 account, $2 charge permissions, $3 facets of nobody. Locks: rows of the history, which nothing else does. Index:
--- charge_permission_changes_of_one.
+-- walletsync erasure: blank the history in place. Positions stay, and so does impersonal data: changes of state, limit and
+-- expiry, and these members of the first read.
+-- $1 account, $2 charge permissions, $3 impersonal facets. Locks: rows of the history, which no other statement locks.
+-- Index: charge_permission_changes_of_one.
 update walletsync.charge_permission_changes h set
     before = null,
     after = case when h.facet = 'first_read' then (

@@ -1,6 +1,6 @@
--- walletsync erasure: blank what is stored of the person.
+-- walletsync erasure: blank the stored personal data.
 -- $1 account, $2 charge permissions. Locks: charge_permissions, whose rows of refreshes are locked before. Index: the
--- primary key. What stays tells of the charge permission alone: its type, state, limits and times.
+-- primary key. Only impersonal data stays: type, state, limits and times.
 update walletsync.charge_permissions c set
     buyer_id = null, buyer_name = null, buyer_email = null, buyer_phone = null, payment_descriptors = '{}',
     shipping_name = null, shipping_line1 = null, shipping_line2 = null, shipping_line3 = null, shipping_city = null,

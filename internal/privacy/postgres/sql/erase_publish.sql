@@ -1,5 +1,4 @@
--- walletsync erasure: tell the feed's readers, once for each erasure: not of what was erased already, nor of what was never
--- read.
+-- walletsync erasure: append each erasure to the feed once. Those that were erased already or never read are left out.
 -- $1 account, $2 charge permissions, $3 cause, $4 now (null: the clock).
 -- Locks: the feed's counter, to the commit, so that positions appear in commit order.
 with d as materialized (

@@ -1,7 +1,7 @@
--- walletsync erasure: blank what the merchant passed along with updates, and let no link lead to one any more: what the
--- button would be signed with is gone. Who is on Amazon's page already may still return.
--- $1 account, $2 charge permissions, $3 now (null: the clock). Locks: update_sessions; whoever else locks one of them waits
--- for nothing that is locked here. Index: update_sessions_of_one.
+-- walletsync erasure: blank the merchant's details of updates, and expire update links, because the details that sign the
+-- button are gone. A buyer who is already on Amazon's page may still return.
+-- $1 account, $2 charge permissions, $3 now (null: the clock). Locks: update_sessions; no other transaction that locks one
+-- of them waits for a lock held here. Index: update_sessions_of_one.
 update walletsync.update_sessions s set
     details = '{}', start_url = '', return_to = '', erased_at = coalesce(s.erased_at, t.now),
     state = case when s.state = 'started' then 'expired' else s.state end,

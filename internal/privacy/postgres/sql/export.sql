@@ -1,6 +1,6 @@
--- walletsync person: all that is stored of charge permissions of one account, as one JSON document: what the back-office sees,
--- what Amazon told last, what the merchant passed along with updates, the notifications that named them, who opened them in
--- the console, and the rows themselves.
+-- walletsync export-person: all stored data of charge permissions of one account, as one JSON document: the views of the
+-- back-office, Amazon's last answer, the updates with the merchant's details, the notifications, the console's access log,
+-- and the rows themselves.
 -- $1 account, $2 charge permissions, $3 now (null: the clock). Locks: none.
 -- Indexes: the primary keys, charge_permission_changes_of_one, update_sessions_of_one, update_attempts_of_one,
 -- notifications_of_one, console_access_of_one.

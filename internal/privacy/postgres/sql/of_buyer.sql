@@ -1,5 +1,5 @@
--- walletsync person: the charge permissions that carry a buyer id.
--- $1 buyer id, $2 account (null: every one that knows it), $3 now (null: the clock). Locks: none.
+-- walletsync person: the charge permissions with a buyer id.
+-- $1 buyer id, $2 account (null: every account), $3 now (null: the clock). Locks: none.
 -- Index: charge_permissions_of_one_buyer.
 select c.account, c.id, coalesce($3::timestamptz, clock_timestamp())
 from walletsync.accounts a

@@ -1,6 +1,6 @@
--- walletsync person: the charge permissions of the person behind one: those of the account that carry the same buyer id, and
--- that one itself, whose buyer may not be known.
--- $1 charge permission, $2 account (null: every one that knows it), $3 now (null: the clock). Locks: none.
+-- walletsync person: the charge permissions of the person behind one: those of the account with the same buyer id, and that
+-- one itself, whose buyer may be unknown.
+-- $1 charge permission, $2 account (null: every account), $3 now (null: the clock). Locks: none.
 -- Indexes: the primary keys, charge_permissions_of_one_buyer.
 select r.account, p.id, coalesce($3::timestamptz, clock_timestamp())
 from walletsync.accounts a

@@ -1,8 +1,8 @@
--- walletsync reconciler: charge permissions with personal data that has been kept for long enough, of an account and of those
--- that have left the configuration: closed, and nothing has changed in them since; unknown to Amazon; of a type that is no
--- longer followed (their history); or of an account that left, and not read since. All times are Postgres's clock.
--- $1 account, $2 seconds, $3 limit, $4 now (null: the clock). Locks: none: what is not due any more when it is erased was a
--- moment ago. Indexes: charge_permissions_to_erase, refreshes_gone, charge_permissions_unfollowed,
+-- walletsync reconciler: charge permissions whose retention period is over, of an account and of those that have left the
+-- configuration: closed and unchanged since; unknown to Amazon; of a type that is no longer followed (their history); or of
+-- an account that left, and not read since. All times are Postgres's clock.
+-- $1 account, $2 seconds, $3 limit, $4 now (null: the clock). Locks: none; one that stops being due before its erasure was
+-- due a moment ago. Indexes: charge_permissions_to_erase, refreshes_gone, charge_permissions_unfollowed,
 -- charge_permissions_of_one_buyer.
 with t as materialized (
     select n.now, n.now - make_interval(secs => $2::float8) as due

@@ -1,10 +1,10 @@
--- walletsync reconciler: when a notification of an account last named a charge permission, and what has gone without one
--- since. Those of the old kind, and unmatched ones, do not show that changes are still notified.
+-- walletsync reconciler: when a notification of an account last named a charge permission, and how many changes had no
+-- notification since. Old-format and unmatched notifications do not count.
 -- $1 account, $2 seconds that a notification may take, $3 now (null: the clock).
 -- Locks: none. Indexes: notifications_named, update_attempts_completed, charge_permission_changes_found; a few rows of
--- each. All times are Postgres's. The notification of an update may be processed before its outcome is known here, hence
--- the minute; and what the sweep finds changed has no time of its own, so it counts from when it was found. Where the
--- counting begins is a subquery, so that the indexes are entered there: a join would read all that was ever completed.
+-- each. All times are Postgres's. The notification of an update may be processed before its outcome is stored here, hence
+-- the minute. A change that the sweep finds has no time of its own, so it counts from when it was found. The start time
+-- is a subquery, so that the index scans begin there: a join would read every completed attempt.
 with t as (
     select coalesce($3::timestamptz, clock_timestamp()) as now
 ), heard as (

@@ -1,6 +1,7 @@
--- walletsync reconciler: forget the notifications that were processed so long ago, the oldest first. One that comes once
--- more asks for nothing all the same, as it is covered by what was read since.
--- $1 account, $2 seconds, $3 most, $4 now (null: the clock). Locks: the inbox, the oldest first; another run's are skipped.
+-- walletsync reconciler: delete notifications that were processed at least $2 seconds ago, the oldest first. If one is
+-- delivered once more, it requests nothing, because a later read covers it.
+-- $1 account, $2 seconds, $3 limit, $4 now (null: the clock). Locks: the inbox, the oldest first; rows that another run has
+-- locked are skipped.
 -- Index: notifications_processed.
 with t as materialized (
     select coalesce($4::timestamptz, clock_timestamp()) as now

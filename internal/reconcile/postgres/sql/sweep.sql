@@ -1,10 +1,10 @@
--- walletsync reconciler: mark the longest unread wanted at sweep priority, but for what is wanted already and what Amazon
--- Pay does not know any more.
--- $1 account, $2 seconds that it has been unread, $3 most, $4 now (null: the clock).
--- Locks: refreshes in key order, with skip locked: what another holds is being asked for. Indexes:
+-- walletsync reconciler: request a refresh of the longest unread at sweep priority, except those that are requested
+-- already and those that Amazon Pay no longer knows.
+-- $1 account, $2 seconds unread, $3 limit, $4 now (null: the clock).
+-- Locks: refreshes in key order, with skip locked: a row that another locks is being requested. Indexes:
 -- charge_permissions_longest_unread, the primary key of refreshes. The limit is a parameter, so that the planner knows it
--- and reads no more of the index than it needs; refreshes is a subquery, as the planner takes wanted = done to be rare and
--- would begin there. By stored_at, which is Postgres's clock; read_at is Amazon's.
+-- and reads no more of the index than it needs. refreshes is a subquery, because the planner assumes that wanted = done is
+-- rare and would begin there. The age is that of stored_at, which is Postgres's clock; read_at is Amazon's.
 with t as materialized (
     select coalesce($4::timestamptz, clock_timestamp()) as now
 ), longest as materialized (

@@ -1,4 +1,4 @@
--- walletsync reconciler: how much there is to sweep, and how fast it may be.
+-- walletsync reconciler: the number of charge permissions to sweep, and the rate of the account's share.
 -- $1 account. Locks: none. Indexes: charge_permissions_longest_unread (an index-only scan), refreshes_due.
 select (select count(*) from walletsync.charge_permissions c
         where c.account = q.account and c.followed and c.state is distinct from 'Closed'),

@@ -1,8 +1,8 @@
--- walletsync update-start: what an announcement led to. What was known, but never read, is requested if it was not, and
--- comes forward if it was to wait; a back-off after a failure stays, and so does the wait of a confirmation (priority 40).
+-- walletsync update-start: the results of an announcement. Known ids that were never read are requested if they were not,
+-- and become due at once; a back-off after a failure stays, and so does the delay of a confirmation (priority 40).
 -- $1 account, $2 ids, $3 priority, $4 now (null: the clock).
--- Locks: none new; announce.sql has locked the rows of refreshes that are changed here, so what is read here stays true. xmin
--- tells which of them it inserted. Indexes: the primary keys of refreshes and charge_permissions, the latter once for each account.
+-- Locks: none new; announce.sql has locked the rows of refreshes that are changed here, so the values read here stay true. xmin
+-- shows which of them it inserted. Indexes: the primary keys of refreshes and charge_permissions, the latter once for each account.
 with x as materialized (
     select i.id, r.wanted, r.done, r.xmin = pg_current_xact_id()::xid as inserted, case
         when c.id is null and exists (

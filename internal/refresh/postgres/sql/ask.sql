@@ -1,9 +1,9 @@
--- walletsync trip 1 of refresh.Now: raise wanted of one charge permission for a reason that is no notification. Nothing
--- happens, and no row is told of, if it is covered (what is stored was read long enough after the reason's moment), or if
--- the lease holds it already, as when the trip is repeated because its answer was lost.
--- $1 account, $2 charge permission, $3 priority, $4 the reason's moment by Amazon's clock (null: it speaks of none),
+-- walletsync trip 1 of refresh.Now: raise wanted of one charge permission without a notification. It changes and returns no
+-- row if the request is covered (the stored state was read long enough after the request's time), or if the lease holds the
+-- row already, because the trip is repeated after its answer was lost.
+-- $1 account, $2 charge permission, $3 priority, $4 the request's time by Amazon's clock (null: none),
 -- $5 margin in seconds, $6 now (null: the clock), $7 lease (null: nothing is to be claimed).
--- Locks: the row of refreshes, new or known, covered or not. An account that is not there breaks the foreign key.
+-- Locks: the row of refreshes, new or known, covered or not. A missing account violates the foreign key.
 insert into walletsync.refreshes as r (account, id, wanted, since, priority, not_before, notified_at)
 select $1::text, $2::text, 1, t.now, $3::smallint, t.now, $4::timestamptz
 from (select coalesce($6::timestamptz, clock_timestamp()) as now) t

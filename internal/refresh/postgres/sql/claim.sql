@@ -1,11 +1,11 @@
--- walletsync trip 1: claim what is due, as far as the tokens go; nothing if the lease holds something of the account
--- already, as when the trip is repeated because its answer was lost.
--- $1 account, $2 most, $3 lease, $4 lease in seconds, $5 now (null: the clock).
+-- walletsync trip 1: claim due requests, one token each; nothing if the lease already holds rows of the account, because the
+-- trip is repeated after its answer was lost.
+-- $1 account, $2 limit, $3 lease, $4 lease in seconds, $5 now (null: the clock).
 -- Locks: rows of refreshes with skip locked, which never waits; then the quota row, last, whose clock is read after its
 -- lock (now() would be stale). Indexes: refreshes_due, refreshes_longest, refreshes_lease. The other way round, quota first, the planner
 -- guesses the limit and is thirty times slower.
--- Order: by priority, the longest wanted first within each, but of ids never read (priority 30) the newest, so that a flood
--- of others' one-time orders does not hold a new wallet back; one token in ten goes to the longest wanted of all.
+-- Order: by priority, the oldest request first within each, but of ids never read (priority 30) the newest, so that a flood
+-- of others' one-time orders does not delay a new wallet; one token in ten goes to the oldest request of all.
 with first as materialized (
     select id, priority, since from walletsync.refreshes
     where account = $1::text and wanted > done

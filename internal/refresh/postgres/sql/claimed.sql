@@ -1,7 +1,7 @@
--- walletsync trip 1: what was claimed, each with the state now stored. A statement of its own, so that its snapshot is
--- one that the rows' locks protect: nobody else can store until the lease has ended.
--- $1 lease, $2 margin in seconds, $3 now (null: the clock), $4 and $5 account and id of a charge permission that is told
--- of even if that lease does not hold it (null: none). Locks: none.
+-- walletsync trip 1: the claims, each with the stored state. It is a separate statement, so that the rows' locks protect its
+-- snapshot: no other worker can store until the lease has ended.
+-- $1 lease, $2 margin in seconds, $3 now (null: the clock), $4 and $5 account and id of a charge permission that is returned
+-- even if that lease does not hold it (null: none). Locks: none.
 -- Indexes: refreshes_lease, the primary key for $4 and $5, charge_permission_changes_of_one.
 select r.account, r.id, r.priority, r.attempts, coalesce(r.notified_by, ''), r.notified_at, coalesce(r.lease = $1::uuid, false),
     array(select distinct h.facet from walletsync.charge_permission_changes h

@@ -1,8 +1,8 @@
--- walletsync trip 2, and update: what the outcomes of calls say of the account's calls. They pause for a while after a 429,
--- while Amazon Pay refuses our key, when a call could not be made, and when $8 different ids in a row were refused.
--- $1 account, $2 call, $3 seconds to pause (null: do not, 0: grow with each time, 1 s to 60 s), $4 why, $5 now (null: the
--- clock), $6 ids that were refused, $7 whether a call was answered, which ends the row of refused ones, $8 how many pause the
--- calls, $9 why then, $10 for how many seconds.
+-- walletsync trip 2, and update: pause the account's calls if the outcomes of calls require it: after a 429, while Amazon Pay
+-- refuses our key, when a call could not be made, and when $8 different ids in a row were refused.
+-- $1 account, $2 call, $3 seconds to pause (null: none, 0: longer each time, 1 s to 60 s), $4 reason, $5 now (null: the
+-- clock), $6 refused ids, $7 whether a call was answered, which ends the row of refused ones, $8 how many of them pause the
+-- calls, $9 the reason then, $10 for how many seconds.
 -- Locks: the quota row. Several outcomes of one moment count as one, and the same ones again change nothing.
 update walletsync.api_quota q
 set (refused_ids, closed_for, closed_why, closed_until) = (

@@ -1,5 +1,5 @@
--- walletsync trip 2: store what was read, append the changes, settle what is wanted, free the leases.
--- $1 lease, $2 results, a JSON array, $3 margin in seconds, $4 confirmation in seconds from now, $5 most confirmations,
+-- walletsync trip 2: store the reads, append the changes, settle the requests, free the leases.
+-- $1 lease, $2 results, a JSON array, $3 margin in seconds, $4 confirmation in seconds from now, $5 limit of confirmations,
 -- $6 now (null: the clock).
 -- Locks: refreshes is locked by the fence; then charge_permissions, then the feed's counter, which is held to the commit,
 -- so that positions appear in commit order.

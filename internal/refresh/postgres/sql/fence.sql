@@ -1,4 +1,4 @@
--- walletsync trip 2: the fence. Locks the claimed rows in key order and keeps them to the commit; a row whose lease is not
--- ours any more is not among them, and its outcome is dropped.
+-- walletsync trip 2: the fence. It locks the claimed rows in key order until the commit. A row whose lease is no longer ours
+-- is not among them, and its result is dropped.
 -- $1 lease. Locks: refreshes. Index: refreshes_lease.
 select from walletsync.refreshes where lease = $1::uuid order by account, id for update

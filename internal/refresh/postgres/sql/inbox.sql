@@ -1,6 +1,6 @@
--- walletsync trip 1: record the notifications; those already there are done with. Returned for each new one that names no
--- charge permission: recorded, or unmatched where one was inferred from the id of a charge or refund and is not stored. A
--- charge permission that waits for its first read counts as stored: that read may be under way.
+-- walletsync trip 1: record the notifications; known ones are ignored. It returns an outcome for each new one without a
+-- charge permission: recorded, or unmatched if one was inferred from the id of a charge or refund and is not stored. A
+-- charge permission that waits for its first read counts as stored, because that read may be running.
 -- $1 message ids, $2 accounts, $3 notification ids, $4 object types, $5 object ids, $6 charge permissions ('' for none),
 -- $7 types, $8 published, $9 arrived, $10 now (null: the clock), $11 whether the charge permission is inferred.
 -- Locks: the new rows, in key order, so that two batches with the same messages wait for one another in one direction.

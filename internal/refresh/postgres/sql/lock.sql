@@ -1,7 +1,7 @@
 -- walletsync trip 1: a row in refreshes for each charge permission that the new notifications name, locked.
 -- $1 message ids.
 -- Locks: refreshes, new and known rows alike in key order ("where false" locks a known row and writes nothing).
--- xmin tells which notifications this transaction inserted.
+-- xmin shows which notifications this transaction inserted.
 insert into walletsync.refreshes as r (account, id)
 select distinct n.account, n.charge_permission
 from walletsync.notifications n

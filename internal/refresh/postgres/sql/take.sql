@@ -1,10 +1,10 @@
--- walletsync trip 1 of refresh.Now: claim that charge permission alone, if the account has a token: from whoever holds it
--- (the fence drops what the old holder brings) and whatever its not_before says. Who is covered claims nothing, nor does a
--- trip that is repeated by the lease that holds it.
--- $1 account, $2 charge permission, $3 lease, $4 lease in seconds, $5 the reason's moment (null: none), $6 margin in
+-- walletsync trip 1 of refresh.Now: claim only that charge permission, if the account has a token. It takes over another
+-- worker's lease (the fence drops the result of the old holder) and ignores not_before. It claims nothing if the request is
+-- covered, or if the trip is repeated by the lease that holds the row.
+-- $1 account, $2 charge permission, $3 lease, $4 lease in seconds, $5 the request's time (null: none), $6 margin in
 -- seconds, $7 now (null: the clock).
 -- Locks: the row of refreshes is locked by ask.sql; then the quota row, last, whose clock is read after its lock.
--- granted is left alone: of the tokens that it counts, one in ten goes to the longest wanted; this one passes the order by.
+-- granted stays unchanged: of the tokens that it counts, one in ten goes to the oldest request; this claim ignores the order.
 with asked as materialized (
     select account, id from walletsync.refreshes
     where account = $1::text and id = $2::text and lease is distinct from $3::uuid

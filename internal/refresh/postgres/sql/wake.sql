@@ -2,8 +2,8 @@
 -- $1 account, $2 lease, or null: decide only if that lease holds nothing (the batch's last transaction decides),
 -- $3 whether to decide as if no wake-up were under way, $4 times of the wake-ups in this batch, $5 now (null: the clock).
 -- Locks: the quota row, the last in the project's order. Index: refreshes_next.
--- A wake-up that has come, or may be lost, and after which nothing is wanted, is noted as no longer under way: else it
--- would stand for one that comes, to the next batch within its time.
+-- A wake-up that has arrived, or may be lost, is recorded as no longer under way if nothing is pending after it. Otherwise
+-- the next batch before its time would rely on it.
 -- Times are whole seconds from now, rounded up, 1 to 900: what SQS can delay. Without the floor, wake-ups storm.
 with t as materialized (
     select coalesce($5::timestamptz, clock_timestamp()) as now

@@ -1,9 +1,9 @@
--- walletsync trip 1: raise wanted for what the new notifications ask, and note what each led to.
+-- walletsync trip 1: raise wanted for the new notifications, and record the outcome of each.
 -- $1 message ids, $2 delays in seconds (charges and refunds wait, so that a billing run merges), $3 priorities,
 -- $4 margin in seconds, $5 now (null: the clock).
--- Confirming: a read that is wanted or under way for a notification no older answers for this one too. It settles the row
--- if it is late enough for the newest, and is confirmed if it is not; if it fails, the row stays wanted.
--- Locks: none new; the rows of refreshes were locked before, so what is read here stays true.
+-- Confirming: a pending or running read for a notification that is not older answers this one, too. It settles the row if it
+-- is late enough for the newest, and is confirmed if it is not; if it fails, the row stays pending.
+-- Locks: none new; the rows of refreshes were locked before, so the values read here stay true.
 with n as materialized (
     select i.message_id, m.account, m.charge_permission as id, m.published_at, i.delay, r.id is not null as has_row,
            case when i.priority = 20 and c.id is null then 30 else i.priority end as priority,
@@ -23,7 +23,7 @@ with n as materialized (
     left join walletsync.refreshes r on r.account = m.account and r.id = m.charge_permission
     left join walletsync.charge_permissions c on c.account = m.account and c.id = m.charge_permission
     where m.charge_permission is not null
-), told as (
+), outcomes as (
     update walletsync.notifications m set outcome = n.outcome from n where m.message_id = n.message_id
 ), g as (
     select account, id, max(published_at) as newest,

@@ -23,11 +23,11 @@ import (
 const pkg = "walletsync/internal/refresh/simtest"
 
 func main() {
-	most := flag.Duration("time", time.Minute, "search so long for each")
+	limit := flag.Duration("time", time.Minute, "time limit of each search")
 	first := flag.Uint64("first", 1, "the first seed; the search is the same for the same one")
 	flag.Parse()
 	began := time.Now()
-	missed, err := searchAll(*most, *first, flag.Args())
+	missed, err := searchAll(*limit, *first, flag.Args())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(2)
@@ -49,7 +49,7 @@ type outcome struct {
 
 // searchAll searches for the chosen mutations, as many at once as there are
 // processors, and returns how many survived.
-func searchAll(most time.Duration, first uint64, words []string) (missed int, err error) {
+func searchAll(limit time.Duration, first uint64, words []string) (missed int, err error) {
 	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		return 0, fmt.Errorf("go list: %w", err)
@@ -74,7 +74,7 @@ func searchAll(most time.Duration, first uint64, words []string) (missed int, er
 			defer func() { <-slots }()
 			began := time.Now()
 			o := outcome{mutation: m}
-			o.found, o.err = search(internal, filepath.Join(dir, fmt.Sprint(i)), m, most, first)
+			o.found, o.err = search(internal, filepath.Join(dir, fmt.Sprint(i)), m, limit, first)
 			o.took = time.Since(began)
 			out <- o
 		}()
@@ -100,7 +100,7 @@ var (
 )
 
 // search builds the simulation with a rule broken, and runs it.
-func search(internal, dir string, m mutation, most time.Duration, first uint64) (found string, err error) {
+func search(internal, dir string, m mutation, limit time.Duration, first uint64) (found string, err error) {
 	original := filepath.Join(internal, m.file)
 	text, err := os.ReadFile(original)
 	if err != nil {
@@ -128,7 +128,7 @@ func search(internal, dir string, m mutation, most time.Duration, first uint64) 
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("the broken code does not build: %w\n%s", err, out)
 	}
-	sim := exec.Command(binary, "-test.run=^TestSimulation$", "-first", fmt.Sprint(first), "-time", most.String(), "-schedules", "1000000000")
+	sim := exec.Command(binary, "-test.run=^TestSimulation$", "-first", fmt.Sprint(first), "-time", limit.String(), "-schedules", "1000000000")
 	sim.Env = append(os.Environ(), "GOMAXPROCS=1")
 	out, err := sim.CombinedOutput()
 	if err == nil {

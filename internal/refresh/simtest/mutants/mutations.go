@@ -18,7 +18,7 @@ const (
 var mutations = []mutation{
 	{"no fence", model,
 		`if r == nil || r.Lease != q.Lease { // the fence`, `if r == nil {`},
-	{"a lease is freed by whoever", model,
+	{"a lease is freed by any worker", model,
 		`if r == nil || r.Lease != q.Lease { // the fence`, `if r == nil || r.Lease != q.Lease {
 			if r != nil {
 				r.Lease, r.LeaseUntil = refresh.Lease{}, time.Time{}
@@ -86,7 +86,7 @@ var mutations = []mutation{
 		`return cmp.Or(y.Since.Compare(x.Since), cmp.Compare(x.ID, y.ID)) // the newest first`, `return byAge(x, y)`},
 	{"no token in ten for the longest wanted", model,
 		`oldest := int((b.Granted+int64(n))/10 - b.Granted/10)`, `oldest := 0`},
-	{"since does not start anew", model,
+	{"since does not restart", model,
 		`r.Since, r.Attempts = now, 0`, `r.Attempts = 0`},
 	{"a token is taken without a claim", model,
 		`b.Tokens -= float64(n)`, `b.Tokens = max(0, b.Tokens-float64(n)-1)`},
@@ -132,8 +132,8 @@ var mutations = []mutation{
 	{"read when it was answered, not when it was asked for", fetch,
 		`return r.Date.Add(-r.Duration)`, `return r.Date`},
 	{"erasure without taking the lease", model,
-		`r.Lease = Nobody // the lease is taken over`, `_ = r`},
-	{"the tombstone is not honoured", plan,
+		`r.Lease = ErasureLease // the lease is taken over`, `_ = r`},
+	{"the erasure marker is ignored", plan,
 		`if c.Erased {`, `if false {`},
 	{"an erasure leaves the history", model,
 		`m.changes[i] = ch.withoutPerson()`, `m.changes[i] = ch`},
@@ -144,11 +144,11 @@ var mutations = []mutation{
 	{"acknowledged before the first trip commits", run,
 		`return false, err`, `return false, nil`},
 	{"acknowledged though the second trip failed", run,
-		`			out.again = true
+		`			out.redeliver = true
 			return out, nil`, `			return out, nil`},
 	{"a wake-up that was not sent counts as sent", run,
 		`decides again")
-			out.again = true`, `decides again")`},
+			out.redeliver = true`, `decides again")`},
 	{"a redelivery without force", run,
 		`Woken: b.Woken, Force: b.Redelivered,`, `Woken: b.Woken,`},
 	{"an earlier wake-up is not sent", model,
@@ -161,7 +161,7 @@ var mutations = []mutation{
 		`failed = append(failed, good...)`, `failed = append(failed, good[0])`},
 	{"one account's message decides for all", worker,
 		`slices.Sorted(maps.Values(one))...`, `slices.Sorted(maps.Values(one))[0]`},
-	{"a dead letter that was not sent is acknowledged", worker,
+	{"a dead-letter message that was not sent is acknowledged", worker,
 		`			unsent = append(unsent, l.ID)
 			continue`, `			continue`},
 	{"a bad message is dropped", worker,
