@@ -74,10 +74,10 @@ func copied(t *testing.T, root string) string {
 	return dir
 }
 
-// TestABuildDependsOnTheSourceAlone builds the deployed form here, all at once,
+// TestBuildsAreReproducible builds the deployed form here, all at once,
 // and as sam build does it: one by one, from a copy elsewhere, without the
 // repository. COLD_BUILD=1, as in CI, has the second compile everything anew.
-func TestABuildDependsOnTheSourceAlone(t *testing.T) {
+func TestBuildsAreReproducible(t *testing.T) {
 	t.Parallel()
 	// A machine may have told Go not to stamp anything; ours must not rely on it.
 	environment := []string{"COMMIT=0123456789ab", "GOFLAGS=-buildvcs=auto"}
@@ -147,8 +147,8 @@ func same(t *testing.T, a, b string) {
 	}
 }
 
-// TestALogicalIDNamesItsFolder asks make what it would do.
-func TestALogicalIDNamesItsFolder(t *testing.T) {
+// TestLogicalIDsMatchFolders asks make what it would do.
+func TestLogicalIDsMatchFolders(t *testing.T) {
 	all := lambdas(t)
 	if len(all) < 7 {
 		t.Fatalf("only %d functions were found", len(all))

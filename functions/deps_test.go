@@ -233,7 +233,7 @@ func list(t *testing.T, args ...string) []pkg {
 	return all
 }
 
-func TestBinariesLinkNothingTheyMustNot(t *testing.T) {
+func TestBinariesLinkNoForbiddenPackage(t *testing.T) {
 	for _, p := range list(t, "-tags", "lambda.norpc", "walletsync/functions/...") {
 		if p.Name != "main" {
 			continue
@@ -254,9 +254,9 @@ func TestBinariesLinkNothingTheyMustNot(t *testing.T) {
 	}
 }
 
-// TestPackagesImportByTheRules looks at what each package imports itself: what
+// TestPackagesFollowTheImportRules looks at what each package imports itself: what
 // that brings is its own affair, and a binary's list says what must not come of it.
-func TestPackagesImportByTheRules(t *testing.T) {
+func TestPackagesFollowTheImportRules(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range list(t, "walletsync/internal/...", "walletsync/migrations") {
 		name := strings.TrimPrefix(p.ImportPath, "walletsync/")
@@ -298,7 +298,7 @@ func TestPackagesImportByTheRules(t *testing.T) {
 	}
 }
 
-func TestTestSupportIsLinkedByTestsAlone(t *testing.T) {
+func TestTestSupportIsLinkedByTestsOnly(t *testing.T) {
 	for _, p := range list(t, "walletsync/...") {
 		if testSupport[strings.TrimPrefix(p.ImportPath, "walletsync/")] {
 			continue

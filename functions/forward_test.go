@@ -55,7 +55,7 @@ func (f forwarding) most() (names []string) {
 	return names
 }
 
-func TestNoTypeIsThereToForward(t *testing.T) {
+func TestNoTypeOnlyForwards(t *testing.T) {
 	all := forwarding{map[string]int{}, map[string]int{}}
 	for _, dir := range []string{".", "../internal", "../migrations"} {
 		err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
@@ -81,7 +81,7 @@ func TestNoTypeIsThereToForward(t *testing.T) {
 	}
 }
 
-func TestForwardingIsFound(t *testing.T) {
+func TestForwardingMethodsAreFound(t *testing.T) {
 	const source = `package p
 func (l *lazy) Claim(q int) (int, error) { return with(l, func(s *store) (int, error) { return s.Claim(q) }) }
 func (l *lazy) Commit(q int) (n int, err error) {

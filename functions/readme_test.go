@@ -48,11 +48,11 @@ var loaders = []struct {
 	{"LoadConsole", loads(config.LoadConsole)},
 }
 
-// TestSettingsInTheREADMEAreThoseOfTheCode writes both tables of settings from
+// TestSettingsInTheREADMEMatchTheCode writes both tables of settings from
 // internal/config, and compares them with README.md. Which program reads a
 // variable is found by running its Load function; a default is the value of the
 // field without the variable; the meaning is the field's comment.
-func TestSettingsInTheREADMEAreThoseOfTheCode(t *testing.T) {
+func TestSettingsInTheREADMEMatchTheCode(t *testing.T) {
 	source := parseConfig(t)
 	var names []string // as they are read
 	readers := map[string][]string{}
@@ -407,8 +407,8 @@ func inREADME(t *testing.T, mark, want string) {
 	}
 }
 
-// TestEveryFunctionHasItsRowInTheREADME compares the first table with the folders.
-func TestEveryFunctionHasItsRowInTheREADME(t *testing.T) {
+// TestEveryFunctionHasARowInTheREADME compares the first table with the folders.
+func TestEveryFunctionHasARowInTheREADME(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ var pages = []string{"README.md", "RUNBOOK.md", "SECURITY.md", "../README.md", "
 
 // Every command that our pages say to run is there: a target of the Makefile, a
 // command of the CLI, a flag of that command.
-func TestEveryCommandInThePagesExists(t *testing.T) {
+func TestEveryDocumentedCommandExists(t *testing.T) {
 	makefile, err := os.ReadFile("../Makefile")
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestEveryCommandInThePagesExists(t *testing.T) {
 
 // The alarms of the template are the sections of the runbook, in both ways; and
 // what its commands ask the stack for is in the template.
-func TestEveryAlarmHasItsSectionInTheRunbook(t *testing.T) {
+func TestEveryAlarmHasASectionInTheRunbook(t *testing.T) {
 	runbook, err := os.ReadFile("RUNBOOK.md")
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestEveryAlarmHasItsSectionInTheRunbook(t *testing.T) {
 }
 
 // Links within the pages lead somewhere.
-func TestEveryLinkInThePagesLeadsSomewhere(t *testing.T) {
+func TestEveryLinkInThePagesHasATarget(t *testing.T) {
 	anchors := func(page string) []string {
 		text, err := os.ReadFile(page)
 		if err != nil {

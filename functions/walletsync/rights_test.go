@@ -11,9 +11,9 @@ import (
 	"walletsync/internal/pg"
 )
 
-// TestRightsAreThoseOfEveryStatement: a feature that is missing in the list would
+// TestRightsCoverEveryStatement: a feature that is missing in the list would
 // fail at its first statement, and the doctor would have found nothing.
-func TestRightsAreThoseOfEveryStatement(t *testing.T) {
+func TestRightsCoverEveryStatement(t *testing.T) {
 	folders, err := filepath.Glob("../../internal/*/postgres")
 	if err != nil {
 		t.Fatal(err)

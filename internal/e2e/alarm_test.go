@@ -556,10 +556,10 @@ func buried(tb testing.TB, s *stack.Stack) {
 	}
 }
 
-// TestEveryAlarmIsRaisedByWhatItIsFor brings about, one after another, what each
+// TestEveryAlarmIsRaisedByItsCause brings about, one after another, what each
 // alarm of the template is for. Its text must lead to the remedy: it says what to
 // look at or what to do, and RUNBOOK.md has more.
-func TestEveryAlarmIsRaisedByWhatItIsFor(t *testing.T) {
+func TestEveryAlarmIsRaisedByItsCause(t *testing.T) {
 	t.Parallel()
 	w := &watch{alarms: alarms(t), before: map[string]int{}}
 	w.trial = try(t, stack.Options{Now: w.now, Environment: map[string]string{"NOTIFICATION_GRACE_PERIOD": "1s"}})

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestWhatRunsHereIsWhatIsDeployed builds each function as sam build does, but
+// TestTheStackRunsTheDeployedBinaries builds each function as sam build does, but
 // for this machine, and compares it with what the stack runs.
-func TestWhatRunsHereIsWhatIsDeployed(t *testing.T) {
+func TestTheStackRunsTheDeployedBinaries(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("what is deployed is built for Linux")
 	}

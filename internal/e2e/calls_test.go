@@ -21,10 +21,10 @@ func unhurried(margin time.Duration, concurrency int) stack.Options {
 		Environment: map[string]string{"LEASE": "35s", "API_TIMEOUT": "8s"}}
 }
 
-// TestALaggingReadIsMadeGoodSoonAfterTheMargin: by the cause of the change one
+// TestALaggingReadIsCorrectedSoonAfterTheMargin: by the cause of the change one
 // sees which read brought it, with no clock. Where reads lag they do until each
 // charge permission was read once.
-func TestALaggingReadIsMadeGoodSoonAfterTheMargin(t *testing.T) {
+func TestALaggingReadIsCorrectedSoonAfterTheMargin(t *testing.T) {
 	t.Parallel()
 	const lag = 3 * time.Second
 	w := try(t, unhurried(lag+time.Second, 2))
@@ -78,9 +78,9 @@ func TestALaggingReadIsMadeGoodSoonAfterTheMargin(t *testing.T) {
 	})
 }
 
-// TestAChangeDuringAReadIsReadAtOnce: the first read has what Amazon said before
+// TestAChangeDuringAReadIsReadNext: the first read has what Amazon said before
 // the second change, whose notification arrives before that is stored.
-func TestAChangeDuringAReadIsReadAtOnce(t *testing.T) {
+func TestAChangeDuringAReadIsReadNext(t *testing.T) {
 	t.Parallel()
 	w := try(t, unhurried(time.Second, 2))
 	ids := w.known(1)
@@ -99,7 +99,7 @@ func TestAChangeDuringAReadIsReadAtOnce(t *testing.T) {
 	}
 }
 
-func TestAHundredNotificationsOfOneBuyerAreOneCall(t *testing.T) {
+func TestAHundredNotificationsOfOneBuyerNeedOneCall(t *testing.T) {
 	t.Parallel()
 	w := try(t, unhurried(time.Second, 10))
 	ids := w.known(2)
@@ -147,9 +147,9 @@ func TestAHundredNotificationsOfOneBuyerAreOneCall(t *testing.T) {
 	})
 }
 
-// TestTripledNotificationsCostNextToNothing: each change has three notifications
+// TestTripledNotificationsCostFewCalls: each change has three notifications
 // of its own, delivered twice each, in any order.
-func TestTripledNotificationsCostNextToNothing(t *testing.T) {
+func TestTripledNotificationsCostFewCalls(t *testing.T) {
 	t.Parallel()
 	w := try(t, unhurried(time.Second, 8))
 	ids := w.known(100)

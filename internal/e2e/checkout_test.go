@@ -173,9 +173,9 @@ func TestABuyerUpdatesOnTheHostedPage(t *testing.T) {
 	}
 }
 
-// TestAmazonsOwnHostsLeadToTheTwin has the script and the form at the hosts
+// TestAmazonsHostnamesReachTheTwin has the script and the form at the hosts
 // that they have at Amazon.
-func TestAmazonsOwnHostsLeadToTheTwin(t *testing.T) {
+func TestAmazonsHostnamesReachTheTwin(t *testing.T) {
 	s := running(t)
 	m := newMerchant(t, s)
 	m.script = "https://static-eu.payments-amazon.com/checkout.js"

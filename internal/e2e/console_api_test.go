@@ -102,7 +102,7 @@ func sqsClient(s *stack.Stack) *sqs.Client {
 	return sqs.New(sqs.Options{Region: "eu-west-1", BaseEndpoint: &at, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")})
 }
 
-func TestAProgramWorksTheConsole(t *testing.T) {
+func TestAProgramUsesTheConsoleAPI(t *testing.T) {
 	s := running(t)
 	a := newAPI(t, s, accessToken(t, s))
 	const ofOne = "/charge-permissions/{account}/{id}"
@@ -146,7 +146,7 @@ func TestAProgramWorksTheConsole(t *testing.T) {
 	}
 }
 
-func TestAProgramTriesDeadLettersAgain(t *testing.T) {
+func TestAProgramRedrivesDeadLetterMessages(t *testing.T) {
 	s := running(t)
 	a := newAPI(t, s, accessToken(t, s))
 	buried(t, s) // other tests leave some

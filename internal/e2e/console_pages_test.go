@@ -256,10 +256,10 @@ var sights = []struct {
 	{"problem", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.goes(t, ctx, "/nowhere") }},
 }
 
-// TestConsolesPagesAreAccessible has axe-core look at each page, sees that none
+// TestConsolePagesAreAccessible has axe-core look at each page, sees that none
 // scrolls sideways on a phone or at a zoom of 400 % (WCAG 2.2, 1.4.10), and keeps
 // pictures of all.
-func TestConsolesPagesAreAccessible(t *testing.T) {
+func TestConsolePagesAreAccessible(t *testing.T) {
 	t.Parallel()
 	axe := axeCore(t)
 	c := newConsole(t)
@@ -333,9 +333,9 @@ func (c *consoleWorld) reads(t *testing.T, ctx context.Context, parts ...string)
 	}
 }
 
-// TestTheKeyboardAloneLeadsFromTheSearchToALink, without a script but the one
+// TestTheConsoleWorksByKeyboard, without a script but the one
 // that copies.
-func TestTheKeyboardAloneLeadsFromTheSearchToALink(t *testing.T) {
+func TestTheConsoleWorksByKeyboard(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t)
 	ctx := browser(t, "light")
@@ -371,7 +371,7 @@ func TestTheKeyboardAloneLeadsFromTheSearchToALink(t *testing.T) {
 	}
 }
 
-func TestAClerkRefreshesTriesAgainAndErases(t *testing.T) {
+func TestAClerkRefreshesRedrivesAndErases(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t)
 	ctx := browser(t, "light")
@@ -406,7 +406,7 @@ func TestAClerkRefreshesTriesAgainAndErases(t *testing.T) {
 	}
 }
 
-func TestListsLeadOnPageByPage(t *testing.T) {
+func TestListsHavePages(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t)
 	ctx := browser(t, "light")

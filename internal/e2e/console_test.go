@@ -113,7 +113,7 @@ func TestPeopleSignInByKeyboard(t *testing.T) {
 	do(t, ctx, chromedp.WaitVisible(`button[value="engineer"]`))
 }
 
-func TestAFrameOfTheConsoleStaysEmpty(t *testing.T) {
+func TestTheConsoleIsNotShownInAFrame(t *testing.T) {
 	s := running(t)
 	ctx := browser(t, "light")
 	signInAs(t, ctx, s, s.ConsoleURL+"you", stack.Engineer)
@@ -145,7 +145,7 @@ func TestAFrameOfTheConsoleStaysEmpty(t *testing.T) {
 
 // A form of another site is sent with the cookie where both are one site to the
 // browser, as two ports of one host are. It does nothing.
-func TestAFormOfAnotherSiteSignsNobodyOut(t *testing.T) {
+func TestAFormOfAnotherSiteDoesNotSignOut(t *testing.T) {
 	s := running(t)
 	ctx := browser(t, "light")
 	signInAs(t, ctx, s, s.ConsoleURL+"you", stack.Engineer)
@@ -214,7 +214,7 @@ func askConsole(t *testing.T, s *stack.Stack, method, path, token string) (statu
 	return r.StatusCode, string(b)
 }
 
-func TestProgramsShowATokenOfTheSameIssuer(t *testing.T) {
+func TestProgramsUseAccessTokensOfTheIssuer(t *testing.T) {
 	s := running(t)
 	if status, body := askConsole(t, s, http.MethodGet, "/console/you", accessToken(t, s)); status != http.StatusOK || body != `{"subject":"walletsync-console","role":"act"}`+"\n" {
 		t.Errorf("%d %s", status, body)

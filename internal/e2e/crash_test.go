@@ -48,10 +48,10 @@ func (w *trial) wait(c caught) {
 	}
 }
 
-// TestAKilledWorkerLosesNothingAndRepeatsNothing kills every process of the
+// TestAKilledWorkerLosesAndRepeatsNothing kills every process of the
 // worker with a batch in its hands: known charge permissions that changed, and
 // one never read.
-func TestAKilledWorkerLosesNothingAndRepeatsNothing(t *testing.T) {
+func TestAKilledWorkerLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(4)
@@ -84,9 +84,9 @@ func TestAKilledWorkerLosesNothingAndRepeatsNothing(t *testing.T) {
 	}
 }
 
-// TestAWorkerThatComesTooLateStoresNothing holds a worker until its lease has
+// TestAWorkerWithAnExpiredClaimStoresNothing holds a worker until its lease has
 // ended and another one has stored what Amazon says by then.
-func TestAWorkerThatComesTooLateStoresNothing(t *testing.T) {
+func TestAWorkerWithAnExpiredClaimStoresNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{Visibility: 20 * time.Second})
 	ids := w.known(3)
@@ -104,10 +104,10 @@ func TestAWorkerThatComesTooLateStoresNothing(t *testing.T) {
 	w.check()
 }
 
-// TestAnAnswerLostAtCommitLosesNothingAndRepeatsNothing cuts the connection when
+// TestALostCommitAnswerLosesAndRepeatsNothing cuts the connection when
 // a round trip is sent, and when it is committed and its answer on the way: once,
 // which the worker makes good itself, and twice, whereupon its batch comes again.
-func TestAnAnswerLostAtCommitLosesNothingAndRepeatsNothing(t *testing.T) {
+func TestALostCommitAnswerLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(4)
@@ -151,10 +151,10 @@ func TestAnAnswerLostAtCommitLosesNothingAndRepeatsNothing(t *testing.T) {
 	}
 }
 
-// TestAPostgresThatStopsInMidBatchDelaysAndLosesNothing ends the server as its
+// TestPostgresStoppingDuringABatchLosesNothing ends the server as its
 // crash would, with a batch on its way, and starts it again when the worker has
 // come to nothing with it.
-func TestAPostgresThatStopsInMidBatchDelaysAndLosesNothing(t *testing.T) {
+func TestPostgresStoppingDuringABatchLosesNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(4)
@@ -189,9 +189,9 @@ func TestAPostgresThatStopsInMidBatchDelaysAndLosesNothing(t *testing.T) {
 	}
 }
 
-// TestAnAmazonThatRefusesForAWhileDelaysAndLosesNothing has each call fail in
+// TestTemporaryRefusalsByAmazonLoseNothing has each call fail in
 // its own way and both forms.
-func TestAnAmazonThatRefusesForAWhileDelaysAndLosesNothing(t *testing.T) {
+func TestTemporaryRefusalsByAmazonLoseNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(8)
@@ -222,9 +222,9 @@ func TestAnAmazonThatRefusesForAWhileDelaysAndLosesNothing(t *testing.T) {
 	w.check()
 }
 
-// TestAnswersOfAnUnknownFormLoseNothing has Amazon Pay answer as it never did:
+// TestUnknownAnswerFormatsLoseNothing has Amazon Pay answer as it never did:
 // what cannot be read keeps what was stored, and the rest is stored.
-func TestAnswersOfAnUnknownFormLoseNothing(t *testing.T) {
+func TestUnknownAnswerFormatsLoseNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(2)
@@ -267,9 +267,9 @@ func TestAnswersOfAnUnknownFormLoseNothing(t *testing.T) {
 	w.check()
 }
 
-// TestARefusedObjectLeavesTheOthersAlone has Amazon Pay refuse one object as
+// TestARefusedObjectDoesNotAffectOthers has Amazon Pay refuse one object as
 // another merchant's, and then one after the other.
-func TestARefusedObjectLeavesTheOthersAlone(t *testing.T) {
+func TestARefusedObjectDoesNotAffectOthers(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(4)

@@ -315,7 +315,7 @@ var ofThisRun = regexp.MustCompile(`127\.0\.0\.1:[0-9]{2,5}`)
 
 // The doctor is content with a healthy stack. Of each thing that is broken it
 // tells on the line of its own, with what to do; the golden file shows them all.
-func TestTheDoctorFindsWhatIsBroken(t *testing.T) {
+func TestTheDoctorFindsFaults(t *testing.T) {
 	t.Parallel()
 	p := ill(t)
 	healthy, content := p.examine(t)
@@ -393,7 +393,7 @@ func secretsOf(t *testing.T, p *patient) []string {
 }
 
 // Before the deploy, what it makes is skipped, and what is there is checked.
-func TestTheDoctorChecksWhatIsThereBeforeADeploy(t *testing.T) {
+func TestTheDoctorRunsBeforeADeploy(t *testing.T) {
 	s := running(t)
 	p := new(patient)
 	p.of(t, s)
@@ -432,8 +432,8 @@ case "$*" in
 esac
 `
 
-// TestTheDoctorReadsADeploymentByTheCLI runs make doctor STACK=….
-func TestTheDoctorReadsADeploymentByTheCLI(t *testing.T) {
+// TestTheDoctorReadsADeploymentWithTheAWSCLI runs make doctor STACK=….
+func TestTheDoctorReadsADeploymentWithTheAWSCLI(t *testing.T) {
 	p := new(patient)
 	p.of(t, running(t))
 	cli := filepath.Join(t.TempDir(), "aws")

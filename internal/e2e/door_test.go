@@ -236,7 +236,7 @@ func (o *outage) signingCertificate(t *testing.T, sns *http.Client, body string)
 	return c
 }
 
-func TestAMessageRedrivenAfterItsCertificateRanOutIsProcessed(t *testing.T) {
+func TestARedrivenMessageWithAnExpiredCertificateIsProcessed(t *testing.T) {
 	t.Parallel()
 	const day, id = 24 * time.Hour, "S01-3000002-3000002"
 	o := withoutPostgres(t, -368*day) // SNS's certificate is made now, for 365 days
@@ -273,9 +273,9 @@ func TestAMessageRedrivenAfterItsCertificateRanOutIsProcessed(t *testing.T) {
 	o.processed(t, id)
 }
 
-// TestARelayedMessageThatCannotBeActedUponIsADeadLetter is for what reaches the
+// TestAnInvalidRelayedMessageIsDeadLettered is for what reaches the
 // queue without passing the receiver.
-func TestARelayedMessageThatCannotBeActedUponIsADeadLetter(t *testing.T) {
+func TestAnInvalidRelayedMessageIsDeadLettered(t *testing.T) {
 	s := running(t)
 	ours := `{"MerchantID":"` + s.MerchantID + `","ObjectId":"S01-1000001-1000001","NotificationVersion":"V2"}`
 	signed := make(chan string, 1)

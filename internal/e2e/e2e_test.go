@@ -284,7 +284,7 @@ func TestAChangeAtAmazonReachesTheRow(t *testing.T) {
 	}
 }
 
-func TestTheDoorRefusesWhatSNSDidNotSign(t *testing.T) {
+func TestTheIPNEndpointRefusesMessagesThatSNSDidNotSign(t *testing.T) {
 	s := running(t)
 	for _, c := range []struct {
 		name, url, body string
@@ -306,7 +306,7 @@ func TestTheDoorRefusesWhatSNSDidNotSign(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeActedUponEndsInTheDeadLetterQueue(t *testing.T) {
+func TestInvalidNotificationsAreDeadLettered(t *testing.T) {
 	s := running(t)
 	for _, c := range []struct{ reason, url, body string }{
 		{"unreadable", "/notifications?raw=true", `not JSON`},
@@ -330,8 +330,8 @@ func TestWhatCannotBeActedUponEndsInTheDeadLetterQueue(t *testing.T) {
 	}
 }
 
-// TestANotificationIsActedUponWhateverItsVersion: what it names decides.
-func TestANotificationIsActedUponWhateverItsVersion(t *testing.T) {
+// TestNotificationsOfEveryVersionAreProcessed: what it names decides.
+func TestNotificationsOfEveryVersionAreProcessed(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000007-1000007"
 	for i, version := range []string{`,"NotificationVersion":"v2"`, `,"NotificationVersion":"V3"`, ``} {
@@ -350,7 +350,7 @@ func TestANotificationIsActedUponWhateverItsVersion(t *testing.T) {
 	}
 }
 
-func TestOldVersionsAreRecordedAndDone(t *testing.T) {
+func TestOldVersionsAreOnlyRecorded(t *testing.T) {
 	s := running(t)
 	if status, body := post(t, s.ControlURL+"/notifications", `{"NotificationData":"<xml/>","NotificationReferenceId":"old"}`); status != http.StatusAccepted {
 		t.Fatal(status, body)
@@ -391,7 +391,7 @@ func TestAWorkerThatDiesLosesNothing(t *testing.T) {
 	})
 }
 
-func TestStackJSONSaysWhereEverythingIs(t *testing.T) {
+func TestStackJSONHasEveryAddress(t *testing.T) {
 	s := running(t)
 	b, err := json.Marshal(s.Description)
 	if err != nil {

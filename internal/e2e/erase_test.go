@@ -265,9 +265,9 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	}
 }
 
-// TestTheReconcilerErasesWhatHasBeenClosedForLong, and writes it to its log in a
+// TestTheReconcilerErasesLongClosedChargePermissions, and writes it to its log in a
 // way that the command after-restore reads; and it forgets old notifications.
-func TestTheReconcilerErasesWhatHasBeenClosedForLong(t *testing.T) {
+func TestTheReconcilerErasesLongClosedChargePermissions(t *testing.T) {
 	lent := borrow(t)
 	s := lent.stack
 	lent.book.hear()

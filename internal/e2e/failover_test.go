@@ -10,10 +10,10 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// TestFunctionsLeaveAServerThatTurnedReadOnly has every connection made while
+// TestFunctionsReconnectWhenTheServerIsReadOnly has every connection made while
 // the server refuses writes, as at a failover's end, and lets the server take
 // writes again without ending one of them.
-func TestFunctionsLeaveAServerThatTurnedReadOnly(t *testing.T) {
+func TestFunctionsReconnectWhenTheServerIsReadOnly(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(3)

@@ -44,11 +44,11 @@ func knocks(ipnURL string) []*http.Request {
 	return all
 }
 
-// TestAFloodAtTheDoorLosesNothingAndCallsNobody: a crowd of strangers knocks
+// TestAFloodOfForgedMessagesLosesNoNotification: a crowd of strangers knocks
 // while a burst of true notifications comes, ten times what a worker's batch
 // takes a second. Nobody forged gets in, none that was taken is lost, and Amazon
 // is asked as if it had been quiet.
-func TestAFloodAtTheDoorLosesNothingAndCallsNobody(t *testing.T) {
+func TestAFloodOfForgedMessagesLosesNoNotification(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(10)
@@ -103,9 +103,9 @@ func TestAFloodAtTheDoorLosesNothingAndCallsNobody(t *testing.T) {
 	}
 }
 
-// TestAReplayedMessageAsksForNothing sends what was taken and processed again
+// TestAReplayedMessageCausesNoCall sends what was taken and processed again
 // and again, as whoever has read it could.
-func TestAReplayedMessageAsksForNothing(t *testing.T) {
+func TestAReplayedMessageCausesNoCall(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(1)
@@ -157,9 +157,9 @@ func TestAReplayedMessageAsksForNothing(t *testing.T) {
 
 func encode(name, value string) string { return `{"` + name + `":"` + value + `"}` }
 
-// TestSecretsRotatedUnderLoadRefuseNobody: the merchant's server takes the new
+// TestRotatingSecretsUnderLoadRefusesNoRequest: the merchant's server takes the new
 // bearer key when it has it, links and IPN URLs of before stay good.
-func TestSecretsRotatedUnderLoadRefuseNobody(t *testing.T) {
+func TestRotatingSecretsUnderLoadRefusesNoRequest(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(3)
@@ -229,9 +229,9 @@ func TestSecretsRotatedUnderLoadRefuseNobody(t *testing.T) {
 	}
 }
 
-// TestACutChannelIsToldBeforeTheThirdUpdate: Amazon's notifications no longer
+// TestMissingNotificationsAreReportedBeforeTheThirdUpdate: Amazon's notifications no longer
 // arrive; two completed updates are enough to say so.
-func TestACutChannelIsToldBeforeTheThirdUpdate(t *testing.T) {
+func TestMissingNotificationsAreReportedBeforeTheThirdUpdate(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{Environment: map[string]string{"NOTIFICATION_GRACE_PERIOD": "1s"}})
 	ids := w.known(3)
@@ -276,9 +276,9 @@ func TestACutChannelIsToldBeforeTheThirdUpdate(t *testing.T) {
 	}
 }
 
-// TestEveryLostNotificationIsHealedWithinThePeriod: changes that nobody hears of,
+// TestTheSweepFindsEveryChangeWithinThePeriod: changes that nobody hears of,
 // spread over a period of the sweep. Each is stored when it is over.
-func TestEveryLostNotificationIsHealedWithinThePeriod(t *testing.T) {
+func TestTheSweepFindsEveryChangeWithinThePeriod(t *testing.T) {
 	t.Parallel()
 	const (
 		period = 15 * time.Second

@@ -48,10 +48,10 @@ func (w *trial) done(c *command, most time.Duration) error {
 	}
 }
 
-// TestAnImportKeepsToTheQuotaAndSurvivesKills: IMPORT_IDS ids, a quota of 50 a
+// TestAnImportRespectsTheQuotaAndSurvivesKills: IMPORT_IDS ids, a quota of 50 a
 // second. The command is killed while it marks, the worker while it fetches, and
 // the command once more while it looks on.
-func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
+func TestAnImportRespectsTheQuotaAndSurvivesKills(t *testing.T) {
 	t.Parallel()
 	n, quota := size(t, "IMPORT_IDS", 500), twin.Quota{Burst: 50, PerSecond: 50}
 	o := unhurried(time.Second, 4)
@@ -172,9 +172,9 @@ func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
 		n, quota.PerSecond, took.Round(time.Second), float64(n)/took.Seconds(), least, len(w.book.since(0)), made, len(flying), twice, third.out.String(), third.told.String()))
 }
 
-// TestACommandRunsInTheEnvironmentThatTheStackLeaves: as make cli does it, by a
+// TestACommandRunsWithTheStacksEnvironment: as make cli does it, by a
 // shell that reads cli.env.
-func TestACommandRunsInTheEnvironmentThatTheStackLeaves(t *testing.T) {
+func TestACommandRunsWithTheStacksEnvironment(t *testing.T) {
 	s := running(t)
 	run := func(args ...string) string {
 		t.Helper()

@@ -10,9 +10,9 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// TestAnIncidentIsPlayedAgain writes down how notifications came while many were
+// TestAnIncidentIsReplayed writes down how notifications came while many were
 // doubled, late and out of order, and has another stack live through it.
-func TestAnIncidentIsPlayedAgain(t *testing.T) {
+func TestAnIncidentIsReplayed(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	if err := w.Twin.SetFaults(twin.Faults{Seed: 3, IPNs: []twin.IPNFault{

@@ -67,7 +67,7 @@ func bearer(t *testing.T, s *stack.Stack) string {
 
 // A wallet that no notification told of is announced, read within moments, and
 // then stored; and the whole API answers as it is described.
-func TestAnAnnouncedWalletIsReadWithoutANotification(t *testing.T) {
+func TestAnAnnouncedChargePermissionIsReadWithoutANotification(t *testing.T) {
 	s := running(t)
 	c := merchantAPI(t)
 	key := bearer(t, s)
@@ -138,7 +138,7 @@ func example(t *testing.T, language string) string {
 
 // Each example of the API's README is run as it stands, but for the names in it,
 // and prints two answers that are as described. With a wrong key it fails.
-func TestTheExamplesOfTheAPIAreRunAsTheyStand(t *testing.T) {
+func TestTheExamplesOfTheAPIWork(t *testing.T) {
 	s := running(t)
 	c := merchantAPI(t)
 	settled(t, s, walker)

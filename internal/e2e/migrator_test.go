@@ -333,7 +333,7 @@ func TestAMigrationThatFailsFailsTheDeploy(t *testing.T) {
 	}
 }
 
-func TestADeployThatRunsOutOfTimeIsAnsweredAll(t *testing.T) {
+func TestAMigrationThatTimesOutIsAnswered(t *testing.T) {
 	m := newMigration(t)
 	m.answered(m.start(time.Minute), "Create", "", "SUCCESS")
 	f := m.start(12 * time.Second) // six of them for the answer
@@ -356,7 +356,7 @@ func TestADeployThatRunsOutOfTimeIsAnsweredAll(t *testing.T) {
 	m.answered(f, "Update", "Migration", "SUCCESS")
 }
 
-func TestAnAnswerIsSentNowhereElse(t *testing.T) {
+func TestAnAnswerIsSentOnlyToCloudFormation(t *testing.T) {
 	m := newMigration(t)
 	f := m.start(time.Minute)
 	for _, to := range []string{"https://example.com/x?Signature=abc", "http://" + answersHost + "/x?Signature=abc", "https://mine.s3-eu-west-1.amazonaws.com/x?Signature=abc"} {
@@ -376,7 +376,7 @@ func TestAnAnswerIsSentNowhereElse(t *testing.T) {
 	}
 }
 
-func TestTheMigratorIsRunByHand(t *testing.T) {
+func TestTheMigratorRunsByHand(t *testing.T) {
 	m := newMigration(t)
 	got, err := m.start(time.Minute).Invoke(t.Context(), []byte(`{}`))
 	var done struct {

@@ -91,9 +91,9 @@ type sdkAnswer struct {
 	Error  string
 }
 
-// TestTheOfficialSDKTalksToTheTwin proves the twin: an SDK that others wrote is
+// TestTheOfficialSDKCallsTheTwin proves the twin: an SDK that others wrote is
 // answered, and refused when a byte of what it sent was changed on the way.
-func TestTheOfficialSDKTalksToTheTwin(t *testing.T) {
+func TestTheOfficialSDKCallsTheTwin(t *testing.T) {
 	modules := nodeModules(t)
 	s := running(t)
 	const id = "S01-1000001-1000001"

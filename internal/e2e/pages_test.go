@@ -196,7 +196,7 @@ func (b *buyersPages) press(t *testing.T, ctx context.Context, script string) {
 	do(t, ctx, chromedp.Click("#go"))
 }
 
-func TestTheButtonPassesOnExactlyWhatWasSigned(t *testing.T) {
+func TestTheButtonSendsExactlyTheSignedPayload(t *testing.T) {
 	t.Parallel()
 	b := serve(t)
 	ctx := browser(t, "light")
@@ -246,7 +246,7 @@ func TestTheButtonPassesOnExactlyWhatWasSigned(t *testing.T) {
 	}
 }
 
-func TestAmazonsFormSaysWhoseItIsAndNoMore(t *testing.T) {
+func TestAmazonsFormNamesTheShopAndNothingMore(t *testing.T) {
 	t.Parallel()
 	b := serve(t)
 	const payload = `{"a":"</script>東京"}`
@@ -269,7 +269,7 @@ func TestAmazonsFormSaysWhoseItIsAndNoMore(t *testing.T) {
 // Amazon may send the buyer straight back, and the return on to the merchant's
 // page: Chromium holds each of these redirects to the policy of the page that the
 // form was on.
-func TestTheFormMayEndOnTheMerchantsPage(t *testing.T) {
+func TestTheFormCanLeadToTheMerchantsPage(t *testing.T) {
 	b := serve(t)
 	ctx := browser(t, "light")
 	b.press(t, ctx, "returns.js&returnTo=shop")
@@ -277,7 +277,7 @@ func TestTheFormMayEndOnTheMerchantsPage(t *testing.T) {
 }
 
 // The browser may have kept the page as the buyer left it, or load it again.
-func TestTheBackButtonLeadsToAPageThatWorks(t *testing.T) {
+func TestThePageWorksAfterTheBackButton(t *testing.T) {
 	t.Parallel()
 	b := serve(t)
 	ctx := browser(t, "light")
@@ -330,7 +330,7 @@ func TestTheBrowserLogsNothing(t *testing.T) {
 	}
 }
 
-func TestTheBuyerIsToldWhenAmazonPayDoesNotOpen(t *testing.T) {
+func TestThePageReportsThatAmazonPayDoesNotOpen(t *testing.T) {
 	t.Parallel()
 	const (
 		blocked = "Amazon Pay could not be loaded."
@@ -374,7 +374,7 @@ func TestTheBuyerIsToldWhenAmazonPayDoesNotOpen(t *testing.T) {
 	}
 }
 
-func TestTryingAgainLoadsAmazonsScriptAgain(t *testing.T) {
+func TestRetryReloadsAmazonsScript(t *testing.T) {
 	t.Parallel()
 	b := serve(t)
 	ctx := browser(t, "light")
@@ -404,7 +404,7 @@ func TestASecondClickOpensNothingTwice(t *testing.T) {
 	}
 }
 
-func TestWithoutJavaScriptTheBuyerIsToldWhatToDo(t *testing.T) {
+func TestWithoutJavaScriptThePageSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	b := serve(t)
 	ctx := browser(t, "light")

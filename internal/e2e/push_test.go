@@ -10,9 +10,9 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// TestAChangeIsToldToTheBus: the position that the event names is the change's,
+// TestAChangeIsPublishedToTheBus: the position that the event names is the change's,
 // what EventBridge lost comes with the next run, and nothing of the buyer's does.
-func TestAChangeIsToldToTheBus(t *testing.T) {
+func TestAChangeIsPublishedToTheBus(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000002-1000002"
 	settled(t, s, id)

@@ -81,11 +81,11 @@ func keep(t *testing.T, text string) {
 	}
 }
 
-// TestABacklogTurnsTheQuotaIntoReads: ten notifications each of QUOTA_BACKLOG
+// TestABacklogUsesTheQuotaForReads: ten notifications each of QUOTA_BACKLOG
 // charge permissions, published a minute ago, eight workers, the documented
 // quota, all of it ours; meanwhile the sweep has work too, and buyers make
 // changes.
-func TestABacklogTurnsTheQuotaIntoReads(t *testing.T) {
+func TestABacklogUsesTheQuotaForReads(t *testing.T) {
 	t.Parallel()
 	n, live := size(t, "QUOTA_BACKLOG", 100), 10
 	w := try(t, unhurried(5*time.Second, 8))
@@ -205,10 +205,10 @@ func (w *trial) liveBeforeSweep(begun time.Time, backlog, buyers, swept []string
 		spread(lagsOfBacklog), spread(lagsOfBuyers), spread(lagsOfSweep), waiting)
 }
 
-// TestABillingRunDelaysABuyersChangeByTenCallsAtMost: BILLING_RUN charges, each
+// TestABillingRunDelaysABuyersChangeByAtMostTenCalls: BILLING_RUN charges, each
 // of a charge permission of its own, and buyers who make changes while their
 // notifications come in, and while they are spending every token.
-func TestABillingRunDelaysABuyersChangeByTenCallsAtMost(t *testing.T) {
+func TestABillingRunDelaysABuyersChangeByAtMostTenCalls(t *testing.T) {
 	t.Parallel()
 	n, before, after := size(t, "BILLING_RUN", 1000), 5, 5
 	w := try(t, unhurried(5*time.Second, 8))

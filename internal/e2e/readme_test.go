@@ -56,10 +56,10 @@ func here(s *stack.Stack, text string) string {
 		"https://shop.example/", s.ShopURL).Replace(text)
 }
 
-// TestTheREADMEIsRunAsItStands does what the README's section on the Update
+// TestTheREADMEsCommandsWork does what the README's section on the Update
 // button says, word for word but for the names in it: the announcement, the request, the
 // answer, the ready page, and a page of one's own with the button.
-func TestTheREADMEIsRunAsItStands(t *testing.T) {
+func TestTheREADMEsCommandsWork(t *testing.T) {
 	s := running(t)
 	atHome(t, s)
 	settled(t, s, walker)

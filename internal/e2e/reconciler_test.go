@@ -27,7 +27,7 @@ func settled(t *testing.T, s *stack.Stack, id string) {
 	})
 }
 
-func TestALostWakeUpIsMadeGood(t *testing.T) {
+func TestALostWakeUpIsSentAgain(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000001-1000001"
 	// Wanted, as a batch leaves it whose worker dies before it sends the wake-up.
@@ -39,7 +39,7 @@ func TestALostWakeUpIsMadeGood(t *testing.T) {
 	settled(t, s, id)
 }
 
-func TestTheSweepFindsWhatALostNotificationSpokeOf(t *testing.T) {
+func TestTheSweepFindsChangesWithoutNotifications(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000003-1000003"
 	settled(t, s, id)
@@ -62,7 +62,7 @@ func TestTheSweepFindsWhatALostNotificationSpokeOf(t *testing.T) {
 	}
 }
 
-func TestTheReconcilerRunsByItsSchedule(t *testing.T) {
+func TestTheReconcilerRunsOnSchedule(t *testing.T) {
 	s := running(t)
 	before := s.Reconciler.Stats().Invocations
 	until(t, "its next run", func() (bool, error) { return s.Reconciler.Stats().Invocations > before, nil })

@@ -22,9 +22,9 @@ type sample struct {
 	instances int
 }
 
-// TestASoakLeavesNothingBehind runs a steady load for SOAK_TIME and holds what
+// TestASoakLeaksNothing runs a steady load for SOAK_TIME and holds what
 // the system takes at the end to what it took at the beginning.
-func TestASoakLeavesNothingBehind(t *testing.T) {
+func TestASoakLeaksNothing(t *testing.T) {
 	text := os.Getenv("SOAK_TIME")
 	if text == "" {
 		t.Skip("it takes long: make soak runs it")

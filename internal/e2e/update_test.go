@@ -93,7 +93,7 @@ func sessionState(t testing.TB, s *stack.Stack, b begun) string {
 	return column(t, s, `select state || coalesce(' ' || reason, '') from walletsync.update_sessions where id = $1::uuid`, b.UpdateSessionID)
 }
 
-func TestAnUpdateWalksTheWholeWay(t *testing.T) {
+func TestAnUpdateFromStartToNotification(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000001-1000001"
 	settled(t, s, id)
@@ -146,7 +146,7 @@ func anotherCard(t testing.TB, s *stack.Stack, id string) string {
 	return "1111"
 }
 
-func TestACancelLeadsBackToTheStart(t *testing.T) {
+func TestCancelReturnsToTheStart(t *testing.T) {
 	s := running(t)
 	b := begin(t, s, "S01-1000002-1000002", "address", `,"returnTo":"`+s.ShopURL+`x"`)
 	walked, err := s.Twin.Walk(b.Checkout, twin.Choice{Cancel: true})
@@ -204,7 +204,7 @@ func anotherAddress(t testing.TB, s *stack.Stack) (*int, string) {
 	return &second, "Sampleton"
 }
 
-func TestAChangeOfAddressIsShownStoredAndToldOnce(t *testing.T) {
+func TestAnAddressChangeIsShownStoredAndReportedOnce(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000002-1000002"
 	settled(t, s, id)
@@ -230,7 +230,7 @@ func TestAChangeOfAddressIsShownStoredAndToldOnce(t *testing.T) {
 	}
 }
 
-func TestACardThatFailsLeadsBackToTheStart(t *testing.T) {
+func TestFailedCardReturnsToTheStart(t *testing.T) {
 	s := running(t)
 	for ending, reason := range map[string]string{"3064": "failed BuyerCanceled", "3434": "failed Declined"} {
 		b, w := walk(t, s, "S01-1000001-1000001", "payment_method", twin.Choice{CardEnding: ending})
@@ -244,7 +244,7 @@ func TestACardThatFailsLeadsBackToTheStart(t *testing.T) {
 	}
 }
 
-func TestACompletionWhoseAnswerIsLostIsMadeOnce(t *testing.T) {
+func TestACompletionWithALostAnswerIsDoneOnce(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000001-1000001"
 	settled(t, s, id)
@@ -258,7 +258,7 @@ func TestACompletionWhoseAnswerIsLostIsMadeOnce(t *testing.T) {
 	}
 }
 
-func TestTwoReturnsAtOnceCompleteOnce(t *testing.T) {
+func TestConcurrentReturnsCompleteOnce(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000001-1000001"
 	settled(t, s, id)
@@ -278,7 +278,7 @@ func TestTwoReturnsAtOnceCompleteOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsOfAnotherBuyerIsRefused(t *testing.T) {
+func TestAnotherBuyersReturnIsRefused(t *testing.T) {
 	s := running(t)
 	const mine, theirs = "S01-1000001-1000001", "S01-1000002-1000002"
 	b, w := walk(t, s, mine, "payment_method", twin.Choice{})
@@ -357,7 +357,7 @@ func TestAReturnWithoutACheckoutSessionIsChecked(t *testing.T) {
 	}
 }
 
-func TestTheReconcilerEndsWhatBuyersLeftOpen(t *testing.T) {
+func TestTheReconcilerFinishesOpenUpdates(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000002-1000002"
 	settled(t, s, id)
@@ -399,7 +399,7 @@ func TestTheReconcilerEndsWhatBuyersLeftOpen(t *testing.T) {
 	settled(t, s, id)
 }
 
-func TestRequestsThatCannotBeMetSayWhy(t *testing.T) {
+func TestRefusedRequestsSayWhy(t *testing.T) {
 	s := running(t)
 	for _, c := range []struct {
 		name, body string

@@ -433,9 +433,9 @@ var walks = []struct {
 	}},
 }
 
-// TestEachWayThatAnUpdateCanGo walks them through real Chromium, the real
+// TestEveryOutcomeOfAnUpdate walks them through real Chromium, the real
 // functions, the twin and Postgres.
-func TestEachWayThatAnUpdateCanGo(t *testing.T) {
+func TestEveryOutcomeOfAnUpdate(t *testing.T) {
 	s := running(t)
 	ids := wallets(t, s, len(walks))
 	begunBy, ended := make([]begun, len(walks)), make([]record, len(walks))
