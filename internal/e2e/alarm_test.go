@@ -200,7 +200,7 @@ func (w *watch) counted() map[string]int {
 
 // another starts a function of the same binary, with other settings, and no room
 // for a second invocation.
-func (w *watch) another(name string, change func(map[string]string)) *lambda.Function {
+func (w *watch) startAnother(name string, change func(map[string]string)) *lambda.Function {
 	w.tb.Helper()
 	environment := map[string]string{}
 	for _, line := range w.Environment() {
@@ -220,11 +220,11 @@ func (w *watch) another(name string, change func(map[string]string)) *lambda.Fun
 	return f
 }
 
-func same(map[string]string) {}
+func unchanged(map[string]string) {}
 
 // door is another receiver's URL.
-func (w *watch) door(change func(map[string]string)) string {
-	server := httptest.NewServer((&lambda.Gateway{Routes: map[string]*lambda.Function{"POST /ipn/{account}/{secret}": w.another("ipn-receiver", change)}}).Handler())
+func (w *watch) otherReceiver(change func(map[string]string)) string {
+	server := httptest.NewServer((&lambda.Gateway{Routes: map[string]*lambda.Function{"POST /ipn/{account}/{secret}": w.startAnother("ipn-receiver", change)}}).Handler())
 	w.tb.Cleanup(server.Close)
 	return server.URL + w.IPNURL[strings.Index(w.IPNURL, "/ipn/"):]
 }
@@ -252,8 +252,8 @@ func (w *watch) post(url, body string) int {
 	return got.StatusCode
 }
 
-// overheard is a notification as it went over the wire.
-func (w *watch) overheard() string {
+// notificationOnTheWire is a notification as it went over the wire.
+func (w *watch) notificationOnTheWire() string {
 	w.tb.Helper()
 	heard := make(chan string, 10)
 	ear := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, q *http.Request) {
@@ -312,7 +312,7 @@ func (w *watch) failing(f *lambda.Function, times int) {
 
 // throttled invokes a function while it is busy.
 func (w *watch) throttled(name string, times int) {
-	f := w.another(name, same)
+	f := w.startAnother(name, unchanged)
 	for f.Stats().Throttles < times {
 		var all sync.WaitGroup
 		for range 4 {
@@ -350,7 +350,7 @@ var provocations = map[string]func(*watch){
 		}
 	},
 	"ReceiverUnavailableAlarm": func(w *watch) {
-		message := w.overheard()
+		message := w.notificationOnTheWire()
 		w.faults(twin.Faults{Calls: []twin.CallFault{{Call: twin.GetSigningCertificate, Status: 503}}})
 		w.kill(w.Receiver) // it knows the certificate
 		for range 3 {
@@ -360,7 +360,7 @@ var provocations = map[string]func(*watch){
 		}
 	},
 	"ApiFailsAlarm": func(w *watch) {
-		message := w.overheard()
+		message := w.notificationOnTheWire()
 		w.faults(twin.Faults{Calls: []twin.CallFault{{Call: twin.GetSigningCertificate, Status: 503}}})
 		w.kill(w.Receiver)
 		for range 3 {
@@ -368,13 +368,13 @@ var provocations = map[string]func(*watch){
 		}
 	},
 	"UnpinnedAlarm": func(w *watch) {
-		w.subscribe(w.door(func(environment map[string]string) {
+		w.subscribe(w.otherReceiver(func(environment map[string]string) {
 			environment["ACCOUNTS"] = regexp.MustCompile(`"topics":\[[^\]]*\]`).ReplaceAllString(environment["ACCOUNTS"], `"topics":[]`)
 		}))
 		w.move(w.ids[:1], twin.Notify{})
 	},
 	"ForgedAlarm": func(w *watch) {
-		if got := w.post(w.IPNURL, strings.Replace(w.overheard(), "ATTRIBUTE_CHANGE", "ATTRIBUTE_CHANGF", 1)); got != http.StatusForbidden {
+		if got := w.post(w.IPNURL, strings.Replace(w.notificationOnTheWire(), "ATTRIBUTE_CHANGE", "ATTRIBUTE_CHANGF", 1)); got != http.StatusForbidden {
 			w.tb.Errorf("a forged message is answered %d", got)
 		}
 	},
@@ -414,7 +414,7 @@ var provocations = map[string]func(*watch){
 	"PushFailsAlarm": func(w *watch) {
 		off := w.wire.On(wire.Opened, nil, wire.Do(wire.Cut))
 		defer off()
-		push := w.another("feed-push", same)
+		push := w.startAnother("feed-push", unchanged)
 		for range 3 {
 			if _, err := push.Invoke(w.ctx(), []byte(`{}`)); err == nil {
 				w.tb.Error("feed-push succeeded without a database")
@@ -423,7 +423,7 @@ var provocations = map[string]func(*watch){
 	},
 	"ReconcilerStoppedAlarm": func(*watch) {}, // nobody invokes it
 	"SweepTooSlowAlarm": func(w *watch) {
-		f := w.another("reconciler", func(environment map[string]string) {
+		f := w.startAnother("reconciler", func(environment map[string]string) {
 			environment["RECONCILE_INTERVAL"] = "1h" // one call of a quarter of the share lasts for long
 			environment["SWEEP_DAYS"] = "0.00002"
 		})
@@ -452,7 +452,7 @@ var provocations = map[string]func(*watch){
 	"DatabaseUnreachableAlarm": func(w *watch) {
 		off := w.wire.On(wire.Opened, nil, wire.Do(wire.Cut))
 		defer off()
-		f := w.another("reconciler", same)
+		f := w.startAnother("reconciler", unchanged)
 		for range 3 {
 			if _, err := f.Invoke(w.ctx(), []byte(`{}`)); err == nil {
 				w.tb.Error("the reconciler succeeded without a database")
@@ -507,7 +507,7 @@ func (w *watch) failsOften(name string, status int) {
 	w.faults(twin.Faults{Calls: []twin.CallFault{{Call: twin.GetChargePermission, Status: status}}})
 	w.until("Amazon to have answered so often enough", func() (bool, error) {
 		w.move(w.ids[:3], twin.Notify{})
-		if err := w.restsNoLonger(); err != nil {
+		if err := w.skipBackoff(); err != nil {
 			return false, err
 		}
 		raised, _ := w.raised(name)
@@ -515,14 +515,14 @@ func (w *watch) failsOften(name string, status int) {
 	})
 }
 
-// restsNoLonger lets the time pass for which failures put off the next try.
-func (w *watch) restsNoLonger() error {
+// skipBackoff lets the time pass for which failures put off the next try.
+func (w *watch) skipBackoff() error {
 	_, err := w.DB.Exec(w.ctx(), `update walletsync.refreshes set not_before = now() where wanted > done; update walletsync.api_quota set closed_until = '-infinity'`)
 	return err
 }
 
 // calm ends what a provocation brought about.
-func (w *watch) calm() {
+func (w *watch) recoverAll() {
 	w.tb.Helper()
 	w.faults(twin.Faults{})
 	w.ahead.Store(0)
@@ -530,18 +530,18 @@ func (w *watch) calm() {
 	w.subscribe(w.IPNURL)
 	// Again and again: a read under way may yet fail, and would rest for minutes.
 	w.until("what failed to be read", func() (bool, error) {
-		if err := w.restsNoLonger(); err != nil {
+		if err := w.skipBackoff(); err != nil {
 			return false, err
 		}
 		w.invoke(w.Reconciler)
 		return w.count(`select count(*) from walletsync.refreshes where wanted > done or lease is not null`) == 0, nil
 	})
 	w.settle()
-	buried(w.tb, w.Stack)
+	purgeDeadLetters(w.tb, w.Stack)
 }
 
 // buried takes the dead letters away.
-func buried(tb testing.TB, s *stack.Stack) {
+func purgeDeadLetters(tb testing.TB, s *stack.Stack) {
 	tb.Helper()
 	for s.DLQ.Stats().Visible > 0 {
 		messages, err := s.DLQ.Receive(tb.Context(), sqs.ReceiveInput{Max: 10})
@@ -588,7 +588,7 @@ func TestEveryAlarmIsRaisedByItsCause(t *testing.T) {
 				raised, by := w.raised(name)
 				return raised, fmt.Errorf("%v of %v", by, w.alarms[name].threshold)
 			})
-			w.calm()
+			w.recoverAll()
 		})
 	}
 	for name := range provocations {

@@ -40,10 +40,10 @@ type chaos struct {
 	links  map[string]*link.Link
 	disk   string // a small file system of Postgres's own; empty: none could be had
 
-	canary  string   // changes after each fault; its notification is never lost
-	load    []string // change all the time, their notifications come as they may
-	unheard []string // nobody hears of their changes
-	buyers  []string // who update their wallets themselves
+	canary string   // changes after each fault; its notification is never lost
+	load   []string // change all the time, their notifications come as they may
+	silent []string // nobody hears of their changes
+	buyers []string // who update their wallets themselves
 
 	mu       sync.Mutex
 	injected map[string]int
@@ -124,7 +124,7 @@ func startChaos(t *testing.T, seed uint64, disk bool) *chaos {
 	c.trial = try(t, o)
 	c.canary = c.trial.buyers(1, twin.Notify{})[0]
 	c.load = c.trial.buyers(20, twin.Notify{})
-	c.unheard = c.trial.buyers(20, twin.Notify{})
+	c.silent = c.trial.buyers(20, twin.Notify{})
 	c.buyers = c.trial.buyers(10, twin.Notify{})
 	c.until("all buyers to be stored", func() (bool, error) {
 		return c.count(`select count(*) from walletsync.charge_permissions`) == len(c.ids), nil
@@ -423,7 +423,7 @@ func (c *chaos) quiet(ctx context.Context) error {
 	}
 	open := map[string]change{}
 	for n := 0; each(ctx, 200*time.Millisecond); n++ {
-		if id := c.unheard[n%len(c.unheard)]; open[id].city == "" {
+		if id := c.silent[n%len(c.silent)]; open[id].city == "" {
 			now := change{fmt.Sprintf("Quietville-%d", n), time.Now()}
 			open[id] = now
 			if _, err := c.Twin.Change(id, []byte(`{"shippingAddress":{"city":"`+now.city+`"}}`), twin.Notify{Silent: true}); err != nil {
@@ -431,7 +431,7 @@ func (c *chaos) quiet(ctx context.Context) error {
 			}
 			c.changes.Add(1)
 		}
-		rows, err := c.DB.Query(ctx, `select id, shipping_city from walletsync.charge_permissions where id = any($1)`, c.unheard)
+		rows, err := c.DB.Query(ctx, `select id, shipping_city from walletsync.charge_permissions where id = any($1)`, c.silent)
 		if err != nil {
 			continue // Postgres is away
 		}
@@ -458,7 +458,7 @@ func (c *chaos) updating(ctx context.Context, seed uint64) error {
 		return err
 	}
 	client := &http.Client{Timeout: 15 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	told := func(outcome string) { c.mu.Lock(); c.trips[outcome]++; c.mu.Unlock() }
+	countTrip := func(outcome string) { c.mu.Lock(); c.trips[outcome]++; c.mu.Unlock() }
 	for each(ctx, 400*time.Millisecond) {
 		var b begun
 		q, err := http.NewRequestWithContext(ctx, http.MethodPost, c.UpdateSessionsURL,
@@ -469,13 +469,13 @@ func (c *chaos) updating(ctx context.Context, seed uint64) error {
 		q.Header.Set("Authorization", "Bearer "+string(key))
 		got, err := client.Do(q)
 		if err != nil {
-			told("not begun")
+			countTrip("not begun")
 			continue
 		}
 		err = json.NewDecoder(got.Body).Decode(&b)
 		got.Body.Close()
 		if got.StatusCode != http.StatusCreated || err != nil {
-			told("not begun")
+			countTrip("not begun")
 			continue
 		}
 		address, card := random.IntN(2), random.IntN(2)
@@ -500,7 +500,7 @@ func (c *chaos) updating(ctx context.Context, seed uint64) error {
 				break
 			}
 		}
-		told(outcome)
+		countTrip(outcome)
 	}
 	return nil
 }
@@ -561,7 +561,7 @@ func TestChaos(t *testing.T) {
 		})
 	}
 	start(&loads, "the load", func() error { return c.changing(loading, seed) })
-	start(&loads, "the unheard", func() error { return c.quiet(loading) })
+	start(&loads, "the silent", func() error { return c.quiet(loading) })
 	for i := range uint64(2) {
 		start(&loads, "the buyers", func() error { return c.updating(loading, seed+i) })
 	}
@@ -603,7 +603,7 @@ func TestChaos(t *testing.T) {
 	}
 	c.ended(t)
 	c.recorded(t)
-	c.tell(t, len(stored))
+	c.report(t, len(stored))
 }
 
 // converges waits until every row is as Amazon has it and nothing is wanted, and
@@ -645,7 +645,7 @@ func (c *chaos) converges(t *testing.T) {
 		}
 	}
 	for _, m := range c.DLQ.Messages() {
-		t.Errorf("a dead letter, for %s: %s", m.Attributes["reason"].StringValue, m.Body)
+		t.Errorf("dead-letter message, reason %s: %s", m.Attributes["reason"].StringValue, m.Body)
 	}
 }
 
@@ -696,7 +696,7 @@ func (c *chaos) recorded(t *testing.T) {
 }
 
 // tell prints the report.
-func (c *chaos) tell(t *testing.T, stored int) {
+func (c *chaos) report(t *testing.T, stored int) {
 	t.Helper()
 	s := c.Twin.Stats().IPNs
 	var b strings.Builder

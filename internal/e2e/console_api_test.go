@@ -149,24 +149,24 @@ func TestAProgramUsesTheConsoleAPI(t *testing.T) {
 func TestAProgramRedrivesDeadLetterMessages(t *testing.T) {
 	s := running(t)
 	a := newAPI(t, s, accessToken(t, s))
-	buried(t, s) // other tests leave some
+	purgeDeadLetters(t, s) // other tests leave some
 	const id = "S01-1000003-1000003"
-	letter := func(messageID string) string {
+	message := func(messageID string) string {
 		return ipn.Message{V: 1, Kind: ipn.KindIPN, Account: "main", MessageID: messageID, NotificationID: messageID, ObjectType: "CHARGE_PERMISSION", ObjectID: id,
 			ChargePermission: id, Type: "STATE_CHANGE", Published: time.Now().UTC(), Arrived: time.Now().UTC()}.Encode()
 	}
 	dead := &queue.Queue{Client: sqsClient(s), DeadLetterURL: s.DeadLetterQueueURL}
 	for _, m := range []string{"dead-1", "dead-2", "dead-3"} {
-		if err := dead.DeadLetter(t.Context(), letter(m), "unknown_account", "main"); err != nil {
+		if err := dead.DeadLetter(t.Context(), message(m), "unknown_account", "main"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	v := a.ask(http.StatusOK, http.MethodGet, "/failures", nil)
-	letters := v["dead_letters"].([]any)
-	if len(letters) != 3 {
+	messages := v["dead_letters"].([]any)
+	if len(messages) != 3 {
 		t.Fatalf("%v", v)
 	}
-	one := letters[0].(map[string]any)
+	one := messages[0].(map[string]any)
 	if one["reason"] != "unknown_account" || one["charge_permission_id"] != id {
 		t.Errorf("%v", one)
 	}

@@ -107,11 +107,11 @@ type consoleWorld struct {
 	url string
 	db  *pgx.Conn
 	as  view.Identity
-	// letters are dead, wants were asked for, erased was.
-	letters []view.DeadLetter
-	wants   []wallet.Want
-	erased  []wallet.ChargePermissionID
-	opened  []view.Access
+	// deadLetters are dead, wants were asked for, erased was.
+	deadLetters []view.DeadLetter
+	wants       []wallet.Want
+	erased      []wallet.ChargePermissionID
+	opened      []view.Access
 }
 
 func (c *consoleWorld) Now(_ context.Context, w wallet.Want) (wallet.Refreshed, error) {
@@ -124,13 +124,13 @@ func (c *consoleWorld) NewLink(context.Context, wallet.AccountID, wallet.ChargeP
 }
 
 func (c *consoleWorld) List(_ context.Context, most int) ([]view.DeadLetter, error) {
-	return append([]view.DeadLetter{}, c.letters[:min(most, len(c.letters))]...), nil
+	return append([]view.DeadLetter{}, c.deadLetters[:min(most, len(c.deadLetters))]...), nil
 }
-func (c *consoleWorld) Count(context.Context) (int, error) { return len(c.letters), nil }
+func (c *consoleWorld) Count(context.Context) (int, error) { return len(c.deadLetters), nil }
 func (c *consoleWorld) Retry(_ context.Context, id string) (bool, error) {
-	for i, l := range c.letters {
+	for i, l := range c.deadLetters {
 		if l.ID == id {
-			c.letters = append(c.letters[:i:i], c.letters[i+1:]...)
+			c.deadLetters = append(c.deadLetters[:i:i], c.deadLetters[i+1:]...)
 			return true, nil
 		}
 	}
@@ -138,8 +138,8 @@ func (c *consoleWorld) Retry(_ context.Context, id string) (bool, error) {
 }
 
 func (c *consoleWorld) RetryAll(context.Context) (int, error) {
-	n := len(c.letters)
-	c.letters = nil
+	n := len(c.deadLetters)
+	c.deadLetters = nil
 	return n, nil
 }
 
@@ -180,7 +180,7 @@ func newConsole(t *testing.T) *consoleWorld {
 		}
 	}
 	ago := func(d time.Duration) *time.Time { return new(time.Now().Add(-d)) }
-	c.letters = []view.DeadLetter{
+	c.deadLetters = []view.DeadLetter{
 		{ID: "11111111-0000-4000-8000-000000000001", Reason: "foreign_topic", Kind: new("unreadable"), Account: new("main"), MessageID: new("22222222-0000-4000-8000-000000000001"),
 			Topic: new("arn:aws:sns:eu-west-1:999999999999:somebody-elses-topic"), PublishedAt: ago(2 * time.Hour), SentAt: ago(2 * time.Hour),
 			Body: new(`{"v":1,"kind":"unreadable","account":"main","reason":"foreign_topic","topic":"arn:aws:sns:eu-west-1:999999999999:somebody-elses-topic","body":"{\"MerchantID\":\"` + strings.Repeat("A", 200) + `\"}"}`)},
@@ -316,7 +316,7 @@ func tabTo(t *testing.T, ctx context.Context, there string) {
 func (c *consoleWorld) reads(t *testing.T, ctx context.Context, parts ...string) {
 	t.Helper()
 	text := ""
-	if err := stack.Until(t.Context(), patience, "the page to change", func() (bool, error) {
+	if err := stack.Until(t.Context(), eventTimeout, "the page to change", func() (bool, error) {
 		shown, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.readyState === "complete" ? document.body.innerText : ""`))
 		if err != nil {
 			return false, nil // it has just changed

@@ -181,7 +181,7 @@ func BenchmarkForCosts(b *testing.B) {
 						b.Fatal(err)
 					}
 					if i%3 == 2 { // each is confirmed before it changes again, as wallets seldom do
-						if err := stack.Until(b.Context(), patience, "the confirmations", func() (bool, error) {
+						if err := stack.Until(b.Context(), eventTimeout, "the confirmations", func() (bool, error) {
 							var open int
 							err := s.DB.QueryRow(b.Context(), `select count(*) from walletsync.refreshes where wanted > done or lease is not null`).Scan(&open)
 							return open == 0 && s.Queue.Stats().Visible == 0 && s.Queue.Stats().InFlight == 0, err

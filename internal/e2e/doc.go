@@ -29,7 +29,7 @@
 // # Time
 //
 // Tests wait for events (until, settle, a hold at the twin, the queue or the wire)
-// and never for a while; patience and tried bound that wait for a test that has
+// and never for a while; eventTimeout and tried bound that wait for a test that has
 // failed, and are no budgets: those belong to benchmarks (make bench). What takes
 // real time, such as the margin of a lagging read, is short by the stack's options.
 // So tests run beside one another, more at once than there are processors.

@@ -270,7 +270,7 @@ var ills = []struct {
 	{"messages age out", func(t *testing.T, p *patient) {
 		p.settle(t, func(p *patient) { s := p.Queue.Settings(); s.Retention = 24 * time.Hour; _ = p.Queue.SetSettings(s) })
 	}},
-	{"dead letters age out", func(t *testing.T, p *patient) {
+	{"dead-letter messages expire too soon", func(t *testing.T, p *patient) {
 		p.settle(t, func(p *patient) { s := p.DLQ.Settings(); s.Retention = 96 * time.Hour; _ = p.DLQ.SetSettings(s) })
 	}},
 	{"a queue is not encrypted", func(t *testing.T, p *patient) {
@@ -282,7 +282,7 @@ var ills = []struct {
 	{"a return origin has a path", func(t *testing.T, p *patient) { p.set(t, "RETURN_ORIGINS", "https://shop.example/account") }},
 	{"update-start lets everyone in", func(t *testing.T, p *patient) { p.set(t, "AUTH", "iam") }},
 	{"the IPN path has another secret", func(t *testing.T, p *patient) {
-		p.setAccount(t, "ipnPathSecretArn", p.Secrets.Put("ill-door", `{"ipnSecret":"another-secret-than-theirs"}`))
+		p.setAccount(t, "ipnPathSecretArn", p.Secrets.Put("ill-ipn-path", `{"ipnSecret":"another-secret-than-theirs"}`))
 	}},
 	{"no topic is pinned", func(t *testing.T, p *patient) { p.setAccount(t, "topics", []string{}) }},
 	{"no notification has come", func(t *testing.T, p *patient) {
@@ -302,11 +302,11 @@ var ills = []struct {
 		p.set(t, "SWEEP_DAYS", "0.001")
 		p.set(t, "RECONCILE_INTERVAL", "1h")
 	}},
-	{"there are dead letters", func(t *testing.T, p *patient) {
+	{"the dead-letter queue has messages", func(t *testing.T, p *patient) {
 		if status, body := post(t, p.ControlURL+"/notifications?raw=true", `not JSON`); status != http.StatusAccepted {
 			t.Fatal(status, body)
 		}
-		until(t, "the dead letter", func() (bool, error) { return p.DLQ.Stats().Visible == 1, nil })
+		until(t, "the dead-letter message", func() (bool, error) { return p.DLQ.Stats().Visible == 1, nil })
 	}},
 }
 

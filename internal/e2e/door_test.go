@@ -159,7 +159,7 @@ func TestAMessageThatWaitedADayForPostgresIsProcessed(t *testing.T) {
 		t.Errorf("it waited %v", waited)
 	}
 	if dead := o.DLQ.Messages(); len(dead) > 0 {
-		t.Errorf("dead letters: %+v", dead)
+		t.Errorf("dead-letter messages: %+v", dead)
 	}
 }
 
@@ -252,7 +252,7 @@ func TestARedrivenMessageWithAnExpiredCertificateIsProcessed(t *testing.T) {
 	}
 	o.failed(t, 1)
 	o.at(t, -4*day+time.Hour)
-	until(t, "the dead letter", func() (bool, error) { return len(o.DLQ.Messages()) == 1, nil })
+	until(t, "the dead-letter message", func() (bool, error) { return len(o.DLQ.Messages()) == 1, nil })
 
 	c := o.signingCertificate(t, sns, o.DLQ.Messages()[0].Body)
 	if now := time.Now(); now.Before(c.NotAfter) || now.Add(-4*day).After(c.NotAfter) {
@@ -284,7 +284,7 @@ func TestAnInvalidRelayedMessageIsDeadLettered(t *testing.T) {
 		if err := s.Twin.Subscribe(s.TopicARN, s.IPNURL); err != nil {
 			t.Error(err)
 		}
-		if err := stack.Until(context.Background(), patience, "the subscription", func() (bool, error) { return s.Twin.Subscribed(s.TopicARN), nil }); err != nil {
+		if err := stack.Until(context.Background(), eventTimeout, "the subscription", func() (bool, error) { return s.Twin.Subscribed(s.TopicARN), nil }); err != nil {
 			t.Error(err)
 		}
 	})
@@ -308,7 +308,7 @@ func TestAnInvalidRelayedMessageIsDeadLettered(t *testing.T) {
 			if _, err := s.Queue.Send(sqs.SendInput{Body: body}); err != nil {
 				t.Fatal(err)
 			}
-			until(t, "the dead letter", func() (bool, error) {
+			until(t, "the dead-letter message", func() (bool, error) {
 				for _, m := range s.DLQ.Messages() {
 					if m.Body == body {
 						if got := m.Attributes["reason"].StringValue; got != c.reason {

@@ -46,11 +46,11 @@ func TestMain(m *testing.M) {
 type turns struct {
 	free chan struct{}
 	mu   sync.Mutex
-	held map[string]bool // by the test's name
+	has  map[string]bool // by the test's name
 }
 
 func newTurns(atOnce int) *turns {
-	return &turns{free: make(chan struct{}, atOnce), held: map[string]bool{}}
+	return &turns{free: make(chan struct{}, atOnce), has: map[string]bool{}}
 }
 
 // take waits for the test's turn.
@@ -58,18 +58,18 @@ func (u *turns) take(tb testing.TB) {
 	tb.Helper()
 	name := tb.Name()
 	u.mu.Lock()
-	held := slices.ContainsFunc(ancestry(name), func(n string) bool { return u.held[n] })
+	alreadyHas := slices.ContainsFunc(ancestry(name), func(n string) bool { return u.has[n] })
 	u.mu.Unlock()
-	if held {
+	if alreadyHas {
 		return
 	}
 	u.free <- struct{}{}
 	u.mu.Lock()
-	u.held[name] = true
+	u.has[name] = true
 	u.mu.Unlock()
 	tb.Cleanup(func() {
 		u.mu.Lock()
-		delete(u.held, name)
+		delete(u.has, name)
 		u.mu.Unlock()
 		<-u.free
 	})
@@ -226,13 +226,13 @@ func amazonsHosts(t *testing.T, s *stack.Stack) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// patience is how long a test waits for what must come: more than a busy machine
+// eventTimeout is how long a test waits for what must come: more than a busy machine
 // takes.
-const patience = 90 * time.Second
+const eventTimeout = 90 * time.Second
 
 func until(t *testing.T, what string, done func() (bool, error)) {
 	t.Helper()
-	if err := stack.Until(t.Context(), patience, what, done); err != nil {
+	if err := stack.Until(t.Context(), eventTimeout, what, done); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -318,7 +318,7 @@ func TestInvalidNotificationsAreDeadLettered(t *testing.T) {
 			if status, body := post(t, s.ControlURL+c.url, c.body); status != http.StatusAccepted {
 				t.Fatal(status, body)
 			}
-			until(t, "the dead letter", func() (bool, error) {
+			until(t, "the dead-letter message", func() (bool, error) {
 				for _, m := range s.DLQ.Messages() {
 					if m.Attributes["reason"].StringValue == c.reason {
 						return true, nil

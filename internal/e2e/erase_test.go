@@ -110,10 +110,10 @@ func (w *trial) exported(id string) string {
 	for _, args := range commands {
 		c := w.cli(args...)
 		if err := w.done(c, tried); err != nil {
-			w.tb.Fatalf("%v: %v: %s", args, err, c.told.String())
+			w.tb.Fatalf("%v: %v: %s", args, err, c.stderr.String())
 		}
 		all.Write(c.out.Bytes())
-		all.Write(c.told.Bytes())
+		all.Write(c.stderr.Bytes())
 	}
 	return all.String()
 }
@@ -169,7 +169,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	o.Environment["LEASE"], o.Environment["API_TIMEOUT"], o.Environment["LOG_LEVEL"] = "6s", "5s", "debug"
 	o.Visibility = 7 * time.Second
 	w := try(t, o)
-	w.book.hear()
+	w.book.capture()
 	if _, err := w.Twin.Seed(); err != nil { // buyers who have addresses and cards to choose from
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "erasures.jsonl")
 	erase := w.cli("erase", "--log", log, id)
 	if err := w.done(erase, tried); err != nil || !strings.Contains(erase.out.String(), "main "+id+" erased") {
-		t.Fatalf("%v: %s%s", err, erase.out.String(), erase.told.String())
+		t.Fatalf("%v: %s%s", err, erase.out.String(), erase.stderr.String())
 	}
 	reading.release()
 	w.settle() // the read that was dropped is made again, and finds the tombstone
@@ -213,7 +213,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	}
 	for where, text := range map[string]string{
 		"a table, a view, the queue or the bus": w.everywhere(), "a dump": w.dumped(w.Stack.DatabaseURL), "an export": w.exported(id), "the functions' logs": w.book.everything(),
-		"the erasure log": string(logged), "what the command says": erase.out.String() + erase.told.String(),
+		"the erasure log": string(logged), "what the command says": erase.out.String() + erase.stderr.String(),
 	} {
 		for _, left := range found(text, words) {
 			t.Errorf("in %s: …%s…", where, left)
@@ -257,7 +257,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	// After a restore the log is replayed, but not against what the buyer did since.
 	restored := w.cli("after-restore", log)
 	if err := w.done(restored, tried); err != nil || !strings.Contains(restored.out.String(), " 1  in the erasure log but updated since") || !strings.Contains(restored.out.String(), " 0  charge permissions erased") {
-		t.Fatalf("%v: %s%s", err, restored.out.String(), restored.told.String())
+		t.Fatalf("%v: %s%s", err, restored.out.String(), restored.stderr.String())
 	}
 	w.settle()
 	if there := found(w.everywhere(), w.personOf(id)); len(there) == 0 {
@@ -270,7 +270,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 func TestTheReconcilerErasesLongClosedChargePermissions(t *testing.T) {
 	lent := borrow(t)
 	s := lent.stack
-	lent.book.hear()
+	lent.book.capture()
 	const closed, open = "S01-1000021-1000021", "S01-1000022-1000022"
 	for _, id := range []string{closed, open} {
 		state := map[string]string{closed: `"Closed"`, open: `"Chargeable"`}[id]

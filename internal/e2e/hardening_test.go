@@ -21,8 +21,8 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// knocks are what strangers send to the door of a receiver.
-func knocks(ipnURL string) []*http.Request {
+// forgedRequests are what strangers send to the door of a receiver.
+func forgedRequests(ipnURL string) []*http.Request {
 	forged := `{"Type":"Notification","MessageId":"11111111-1111-1111-1111-111111111111","TopicArn":"arn:aws:sns:eu-west-1:111122223333:x","Message":"{}",
 		"Timestamp":"2026-11-24T00:00:00.000Z","SignatureVersion":"2","Signature":"AAAA","SigningCertURL":"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-%s.pem"}`
 	var all []*http.Request
@@ -44,7 +44,7 @@ func knocks(ipnURL string) []*http.Request {
 	return all
 }
 
-// TestAFloodOfForgedMessagesLosesNoNotification: a crowd of strangers knocks
+// TestAFloodOfForgedMessagesLosesNoNotification: a crowd of strangers forgedRequests
 // while a burst of true notifications comes, ten times what a worker's batch
 // takes a second. Nobody forged gets in, none that was taken is lost, and Amazon
 // is asked as if it had been quiet.
@@ -53,16 +53,16 @@ func TestAFloodOfForgedMessagesLosesNoNotification(t *testing.T) {
 	w := try(t, stack.Options{})
 	ids := w.known(10)
 	made := w.book.len()
-	knocking, stop := context.WithCancel(t.Context())
+	flood, stop := context.WithCancel(t.Context())
 	defer stop()
 	var crowd sync.WaitGroup
 	var mu sync.Mutex
 	answers := map[int]int{}
 	for range 12 {
 		crowd.Go(func() {
-			for knocking.Err() == nil {
-				for _, q := range knocks(w.IPNURL) {
-					got, err := http.DefaultClient.Do(q.WithContext(knocking))
+			for flood.Err() == nil {
+				for _, q := range forgedRequests(w.IPNURL) {
+					got, err := http.DefaultClient.Do(q.WithContext(flood))
 					if err != nil {
 						continue // the end, or no connection to be had
 					}
@@ -188,11 +188,11 @@ func TestRotatingSecretsUnderLoadRefusesNoRequest(t *testing.T) {
 		}
 		return b
 	}
-	old, fresh, door := string(key), rand.Text(), rand.Text()
+	old, fresh, pathSecret := string(key), rand.Text(), rand.Text()
 	links := []begun{starts(old)}
 	w.Secrets.Put("walletsync-bearer", encode("bearerKey", fresh))
 	w.Secrets.Put("walletsync-link", encode("linkSecret", rand.Text()))
-	w.Secrets.Put("walletsync-door", encode("ipnSecret", door))
+	w.Secrets.Put("walletsync-door", encode("ipnSecret", pathSecret))
 	// A function that has just read its secrets takes a new one seconds later;
 	// meanwhile, and from then on, the old one holds.
 	w.until("the new key to be taken", func() (bool, error) {
@@ -203,7 +203,7 @@ func TestRotatingSecretsUnderLoadRefusesNoRequest(t *testing.T) {
 	links = append(links, starts(fresh), starts(old))
 	w.move(ids, twin.Notify{}) // by the URL of before
 	w.settle()
-	url := w.IPNURL[:strings.LastIndex(w.IPNURL, "/")+1] + door
+	url := w.IPNURL[:strings.LastIndex(w.IPNURL, "/")+1] + pathSecret
 	w.until("the door to open by its new secret", func() (bool, error) {
 		got, err := http.Post(url, "text/plain; charset=UTF-8", strings.NewReader("{}"))
 		if err != nil {

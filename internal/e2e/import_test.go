@@ -20,15 +20,15 @@ import (
 // command is a command of the CLI, in a process of its own.
 type command struct {
 	*exec.Cmd
-	out, told bytes.Buffer
-	ended     chan error
+	out, stderr bytes.Buffer
+	ended       chan error
 }
 
 // cli starts a command in the environment that the stack writes for it.
 func (w *trial) cli(args ...string) *command {
 	w.tb.Helper()
 	c := &command{Cmd: exec.CommandContext(w.ctx(), w.Binary("walletsync"), args...), ended: make(chan error, 1)}
-	c.Env, c.Stdout, c.Stderr = w.Environment(), &c.out, &c.told
+	c.Env, c.Stdout, c.Stderr = w.Environment(), &c.out, &c.stderr
 	if err := c.Start(); err != nil {
 		w.tb.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func (w *trial) done(c *command, most time.Duration) error {
 	case err := <-c.ended:
 		return err
 	case <-time.After(most):
-		w.tb.Fatalf("the command has not ended after %v: %s%s", most, c.out.String(), c.told.String())
+		w.tb.Fatalf("the command has not ended after %v: %s%s", most, c.out.String(), c.stderr.String())
 		return nil
 	}
 }
@@ -125,16 +125,16 @@ func TestAnImportRespectsTheQuotaAndSurvivesKills(t *testing.T) {
 	_ = w.done(second, tried)
 	third := w.cli("import", "--wait", list)
 	if err := w.done(third, tried+time.Duration(n)*time.Second/20); err != nil {
-		t.Fatalf("%v\n%s%s", err, third.out.String(), third.told.String())
+		t.Fatalf("%v\n%s%s", err, third.out.String(), third.stderr.String())
 	}
 	took := w.now().Sub(begun)
-	told := strings.ReplaceAll(third.out.String(), ",", "")
+	report := strings.ReplaceAll(third.out.String(), ",", "")
 	for _, line := range []string{
 		fmt.Sprintf("%d  ids read", n), "0  new: refresh requested", fmt.Sprintf("%d  known before", n), "0  malformed lines",
 		fmt.Sprintf("%d  are stored", n), "0  are unknown to Amazon Pay (404)", "0  are pending",
 	} {
-		if !strings.Contains(told, " "+line) {
-			t.Errorf("the report does not say %q:\n%s", line, told)
+		if !strings.Contains(report, " "+line) {
+			t.Errorf("the report does not say %q:\n%s", line, report)
 		}
 	}
 
@@ -169,7 +169,7 @@ func TestAnImportRespectsTheQuotaAndSurvivesKills(t *testing.T) {
 	w.settle()
 	w.check()
 	keep(t, fmt.Sprintf("%d ids at a quota of %.0f a second: %v, %.1f a second (at least %v)\ncalls: %d, of them %d before the worker was killed; %d were in its hands, %d of them were made twice; 429: 0\n%s%s",
-		n, quota.PerSecond, took.Round(time.Second), float64(n)/took.Seconds(), least, len(w.book.since(0)), made, len(flying), twice, third.out.String(), third.told.String()))
+		n, quota.PerSecond, took.Round(time.Second), float64(n)/took.Seconds(), least, len(w.book.since(0)), made, len(flying), twice, third.out.String(), third.stderr.String()))
 }
 
 // TestACommandRunsWithTheStacksEnvironment: as make cli does it, by a
@@ -180,11 +180,11 @@ func TestACommandRunsWithTheStacksEnvironment(t *testing.T) {
 		t.Helper()
 		c := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `set -a; . "$0"; exec "$@"`, filepath.Join(filepath.Dir(s.CAFile), "cli.env"), s.Binary("walletsync")}, args...)...)
 		c.Env = []string{"PATH=" + os.Getenv("PATH")}
-		var told bytes.Buffer
-		c.Stderr = &told
+		var stderr bytes.Buffer
+		c.Stderr = &stderr
 		out, err := c.Output()
 		if err != nil {
-			t.Fatalf("%v: %v: %s", args, err, told.String())
+			t.Fatalf("%v: %v: %s", args, err, stderr.String())
 		}
 		return string(out)
 	}

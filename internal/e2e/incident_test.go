@@ -32,7 +32,7 @@ func TestAnIncidentIsReplayed(t *testing.T) {
 
 	incident := w.cli("incident", "--since", "10m")
 	if err := w.done(incident, tried); err != nil {
-		t.Fatalf("%v: %s", err, incident.told.String())
+		t.Fatalf("%v: %s", err, incident.stderr.String())
 	}
 	trace := incident.out.String()
 	if n := strings.Count(trace, "\n"); n != w.sent {

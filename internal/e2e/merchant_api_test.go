@@ -71,7 +71,7 @@ func TestAnAnnouncedChargePermissionIsReadWithoutANotification(t *testing.T) {
 	s := running(t)
 	c := merchantAPI(t)
 	key := bearer(t, s)
-	const id, nobody = "S01-7200001-7200001", "S01-7200009-7200009"
+	const id, unknown = "S01-7200001-7200001", "S01-7200009-7200009"
 	if _, err := s.Twin.Change(id, []byte(`{"buyer":{"name":"Theodora"},"shippingAddress":{"city":"Berlin"}}`), twin.Notify{Silent: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestAnAnnouncedChargePermissionIsReadWithoutANotification(t *testing.T) {
 		}
 		return strings.Join(all, " ")
 	}
-	if got := announce(`"`+nobody+`","`+id+`"`, http.StatusAccepted); got != "requested requested" {
+	if got := announce(`"`+unknown+`","`+id+`"`, http.StatusAccepted); got != "requested requested" {
 		t.Errorf("announced: %s", got)
 	}
 	until(t, "the announced wallet to be read", func() (bool, error) {
@@ -97,10 +97,10 @@ func TestAnAnnouncedChargePermissionIsReadWithoutANotification(t *testing.T) {
 	})
 	until(t, "the other to be known as not there", func() (bool, error) {
 		var gone bool
-		err := s.DB.QueryRow(context.Background(), `select gone_at is not null and wanted = done from walletsync.refreshes where id = $1`, nobody).Scan(&gone)
+		err := s.DB.QueryRow(context.Background(), `select gone_at is not null and wanted = done from walletsync.refreshes where id = $1`, unknown).Scan(&gone)
 		return gone, err
 	})
-	if got := announce(`"`+nobody+`","`+id+`"`, http.StatusOK); got != "not_found stored" {
+	if got := announce(`"`+unknown+`","`+id+`"`, http.StatusOK); got != "not_found stored" {
 		t.Errorf("announced again: %s", got)
 	}
 
@@ -112,7 +112,7 @@ func TestAnAnnouncedChargePermissionIsReadWithoutANotification(t *testing.T) {
 		{key, "/charge-permissions", `{"chargePermissionIds":["x"]}`, false, http.StatusBadRequest},
 		{"Bearer x", "/charge-permissions", `{"chargePermissionIds":["` + id + `"]}`, true, http.StatusUnauthorized},
 		{key, "/update-sessions", `{"chargePermissionId":"` + id + `","update":"name"}`, false, http.StatusBadRequest},
-		{key, "/update-sessions", `{"chargePermissionId":"` + nobody + `","update":"both"}`, true, http.StatusNotFound},
+		{key, "/update-sessions", `{"chargePermissionId":"` + unknown + `","update":"both"}`, true, http.StatusNotFound},
 		{"Bearer x", "/update-sessions", `{"chargePermissionId":"` + id + `","update":"both"}`, true, http.StatusUnauthorized},
 		{key, "/update-sessions", `{"chargePermissionId":"` + id + `","update":"both","locale":"de"}`, true, http.StatusCreated},
 	} {

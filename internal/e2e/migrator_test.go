@@ -244,10 +244,10 @@ func (m *migration) one(query string) (text string) {
 	return text
 }
 
-// secretless wants no word of a secret in what was told or logged.
-func (m *migration) secretless(told ...any) {
+// hasNoSecret wants no word of a secret in what was told or logged.
+func (m *migration) hasNoSecret(texts ...any) {
 	m.t.Helper()
-	all := fmt.Sprint(told...) + m.log.String()
+	all := fmt.Sprint(texts...) + m.log.String()
 	for _, secret := range []string{"hunter2", "Signature=abc"} {
 		if strings.Contains(all, secret) {
 			m.t.Errorf("%q is told: %s", secret, all)
@@ -289,7 +289,7 @@ func TestADeployMigrates(t *testing.T) {
 	if older, _ := a["Data"].(map[string]any); older["to"] != "9001" || older["known"] != data["known"] || !strings.Contains(m.log.String(), "the schema is of a later release") {
 		t.Errorf("after a rollback: %v\n%s", a, m.log.String())
 	}
-	m.secretless(a)
+	m.hasNoSecret(a)
 
 	// Each line says which release and commit speaks.
 	commit, err := exec.CommandContext(t.Context(), "git", "describe", "--always", "--exclude", "*", "--abbrev=12").Output()
@@ -322,7 +322,7 @@ func TestAMigrationThatFailsFailsTheDeploy(t *testing.T) {
 			if reason := fmt.Sprint(a["Reason"]); !strings.Contains(reason, c.says) {
 				t.Errorf("%q does not say %q", reason, c.says)
 			}
-			m.secretless(a)
+			m.hasNoSecret(a)
 			// What failed to be created is deleted, and that must not fail.
 			m.answered(f, "Delete", "Migration", "SUCCESS")
 		})
@@ -364,7 +364,7 @@ func TestAnAnswerIsSentOnlyToCloudFormation(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: %s", to, got)
 		}
-		m.secretless(err)
+		m.hasNoSecret(err)
 	}
 	m.bucket.mu.Lock()
 	defer m.bucket.mu.Unlock()
@@ -398,9 +398,9 @@ func TestTheMigratorRunsByHand(t *testing.T) {
 	}
 	local = exec.CommandContext(t.Context(), m.binary)
 	local.Env = []string{"AWS_REGION=eu-west-1"}
-	var told strings.Builder
-	local.Stderr = &told
-	if err := local.Run(); err == nil || !strings.Contains(told.String(), "DATABASE_SECRET_ARN: it is not set") {
-		t.Errorf("without settings: %v, and said %q", err, told.String())
+	var stderr strings.Builder
+	local.Stderr = &stderr
+	if err := local.Run(); err == nil || !strings.Contains(stderr.String(), "DATABASE_SECRET_ARN: it is not set") {
+		t.Errorf("without settings: %v, and said %q", err, stderr.String())
 	}
 }

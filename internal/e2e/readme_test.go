@@ -85,14 +85,14 @@ func TestTheREADMEsCommandsWork(t *testing.T) {
 		t.Errorf("the announcement is answered %s", out)
 	}
 	out := run("curl https://wallet.example.com/update-sessions")
-	var got, told map[string]any
+	var got, documented map[string]any
 	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if err := json.Unmarshal([]byte(block(t, `"updateSessionId"`)), &told); err != nil {
+	if err := json.Unmarshal([]byte(block(t, `"updateSessionId"`)), &documented); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(members(told), members(got)); diff != "" {
+	if diff := cmp.Diff(members(documented), members(got)); diff != "" {
 		t.Errorf("the answer's members (-README +answer): %s", diff)
 	}
 	link, _ := got["url"].(string)

@@ -213,10 +213,10 @@ func BenchmarkReceiver(b *testing.B) {
 	}
 	sqsURL := served(b, service)
 	a := amazon.Accounts()[0]
-	door := vault.Put("door", `{"ipnSecret":"the-secret-of-main"}`)
+	pathSecret := vault.Put("ipn-path", `{"ipnSecret":"the-secret-of-main"}`)
 	environment := map[string]string{
 		"ACCOUNTS": fmt.Sprintf(`[{"id":"main","merchantId":%q,"environment":"sandbox","region":"EU","publicKeyId":%q,"storeId":"amzn1.application-oa2-client.0",
-			"ledgerCurrency":"EUR","topics":[%q],"privateKeySecretArn":%q,"ipnPathSecretArn":%[4]q}]`, a.MerchantID, a.PublicKeyID, a.TopicARN, door),
+			"ledgerCurrency":"EUR","topics":[%q],"privateKeySecretArn":%q,"ipnPathSecretArn":%[4]q}]`, a.MerchantID, a.PublicKeyID, a.TopicARN, pathSecret),
 		"QUEUE_URL": queue.URL(sqsURL), "TLS_CA_FILE": caFile, "HTTPS_PROXY": amazon.ProxyURL(),
 		"AWS_ENDPOINT_URL_SQS": sqsURL, "AWS_ENDPOINT_URL_SECRETS_MANAGER": served(b, vault),
 	}

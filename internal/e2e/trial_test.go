@@ -385,7 +385,7 @@ func (w *trial) check() {
 		w.tb.Errorf("%d charge permissions are wanted, held or failing", n)
 	}
 	for _, m := range w.DLQ.Messages() {
-		w.tb.Errorf("a dead letter, for %s: %s", m.Attributes["reason"].StringValue, m.Body)
+		w.tb.Errorf("dead-letter message, reason %s: %s", m.Attributes["reason"].StringValue, m.Body)
 	}
 }
 
@@ -479,9 +479,9 @@ type book struct {
 	calls []called
 	taken []string // message ids of the notifications that the receiver took
 	// metrics are the values that the functions wrote, by function and name.
-	metrics map[string][]float64
-	told    []string
-	heard   *bytes.Buffer // if it is there: all that is not the twin's
+	metrics      map[string][]float64
+	troubleLines []string
+	output       *bytes.Buffer // if it is there: all that is not the twin's
 }
 
 // called is one call of Get Charge Permission, and when it was answered.
@@ -511,27 +511,27 @@ func (b *book) Write(line []byte) (int, error) {
 	if l.Function == "twin" && l.Message == "notification taken" {
 		b.taken = append(b.taken, l.MessageID)
 	}
-	if b.heard != nil && l.Function != "twin" {
-		b.heard.Write(line)
+	if b.output != nil && l.Function != "twin" {
+		b.output.Write(line)
 	}
 	if l.Level == "error" || l.Level == "warn" {
-		b.told = append(b.told, string(line))
+		b.troubleLines = append(b.troubleLines, string(line))
 	}
 	return len(line), nil
 }
 
 // hear keeps all that the functions write from now on.
-func (b *book) hear() {
+func (b *book) capture() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.heard = &bytes.Buffer{}
+	b.output = &bytes.Buffer{}
 }
 
-// everything returns what was heard.
+// everything returns what was output.
 func (b *book) everything() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.heard.String()
+	return b.output.String()
 }
 
 // measure takes a line of the embedded metric format. Each of ours names its
@@ -595,7 +595,7 @@ func (b *book) messages() []string {
 func (b *book) last(message string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, line := range slices.Backward(b.told) {
+	for _, line := range slices.Backward(b.troubleLines) {
 		if strings.Contains(line, message) {
 			return line
 		}
@@ -614,18 +614,18 @@ func (b *book) restored() {
 func (b *book) all() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return strings.Join(b.told, "")
+	return strings.Join(b.troubleLines, "")
 }
 
 // forget forgets the troubles and the metrics.
 func (b *book) forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.told, b.metrics = nil, nil
+	b.troubleLines, b.metrics = nil, nil
 }
 
 func (b *book) troubles() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return strings.Join(b.told[max(0, len(b.told)-30):], "")
+	return strings.Join(b.troubleLines[max(0, len(b.troubleLines)-30):], "")
 }

@@ -282,7 +282,7 @@ func TestAnotherBuyersReturnIsRefused(t *testing.T) {
 	s := running(t)
 	const mine, theirs = "S01-1000001-1000001", "S01-1000002-1000002"
 	b, w := walk(t, s, mine, "payment_method", twin.Choice{})
-	foreign, stolen := walk(t, s, theirs, "payment_method", twin.Choice{})
+	othersSession, stolen := walk(t, s, theirs, "payment_method", twin.Choice{})
 
 	// A checkout session of another buyer under my own state token.
 	status, header, _ := get(t, strings.Replace(w.ReturnURL, w.CheckoutSessionID, stolen.CheckoutSessionID, 1))
@@ -290,8 +290,8 @@ func TestAnotherBuyersReturnIsRefused(t *testing.T) {
 		t.Errorf("%d to %q: %s", status, header.Get("Location"), sessionState(t, s, b))
 	}
 	// The same by its own token: it belongs to whoever returned it first.
-	if status, _, _ := get(t, stolen.ReturnURL); status != http.StatusForbidden || sessionState(t, s, foreign) != "started" {
-		t.Errorf("%d: %s", status, sessionState(t, s, foreign))
+	if status, _, _ := get(t, stolen.ReturnURL); status != http.StatusForbidden || sessionState(t, s, othersSession) != "started" {
+		t.Errorf("%d: %s", status, sessionState(t, s, othersSession))
 	}
 	// My own still completes.
 	if status, _, _ := get(t, w.ReturnURL); status != http.StatusOK || sessionState(t, s, b) != "completed" {

@@ -119,7 +119,7 @@ func (v visit) back(to string) {
 // reads waits until the buyer sees each of the texts, and returns all of it.
 func (v visit) reads(texts ...string) (page string) {
 	v.t.Helper()
-	err := stack.Until(v.ctx, patience, "the buyer to be told", func() (bool, error) {
+	err := stack.Until(v.ctx, eventTimeout, "the buyer to be told", func() (bool, error) {
 		got, err := chromedp.Run(v.ctx, chromedp.Evaluate[string](`document.querySelector("main")?.innerText ?? ""`))
 		if err != nil {
 			return false, nil // the page has just changed
@@ -187,7 +187,7 @@ func oldLink(t *testing.T, s *stack.Stack, b begun) string {
 		t.Fatal(w.Body, err)
 	}
 	if err := json.Unmarshal([]byte(kept.SecretString), &link); err != nil || link.LinkSecret == "" {
-		t.Fatal("the stack's secret is not to be had", err)
+		t.Fatal("the stack's secret is unavailable", err)
 	}
 	id, err := uuid.Parse(b.UpdateSessionID)
 	if err != nil {
