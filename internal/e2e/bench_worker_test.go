@@ -305,7 +305,7 @@ func BenchmarkWorkerAtRest(b *testing.B) {
 func (w *trial) restart(b *testing.B) {
 	b.Helper()
 	if w.Worker.Kill() > 0 {
-		if err := stack.Until(b.Context(), tried, "the worker to be gone", func() (bool, error) { return w.Worker.Stats().Running == 0, nil }); err != nil {
+		if err := stack.Until(b.Context(), trialTimeout, "the worker to be gone", func() (bool, error) { return w.Worker.Stats().Running == 0, nil }); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -86,7 +86,7 @@ func (b *sharedBrowser) start(path, scheme string, more ...chromedp.ExecAllocato
 // do makes the browser do something, within what a busy machine takes.
 func do[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, tried)
+	ctx, cancel := context.WithTimeout(ctx, trialTimeout)
 	defer cancel()
 	v, err := chromedp.Run(ctx, a)
 	if err != nil {

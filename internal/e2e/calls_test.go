@@ -14,16 +14,16 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// unhurried is a stack in which no lease and no visibility time-out ends early:
-// what is counted must not come from that.
+// unhurried has long leases and visibility time-outs, so that they cause none of the
+// counted calls.
 func unhurried(margin time.Duration, concurrency int) stack.Options {
 	return stack.Options{Margin: margin, Visibility: time.Minute, Source: lambda.QueueSource{Concurrency: concurrency},
 		Environment: map[string]string{"LEASE": "35s", "API_TIMEOUT": "8s"}}
 }
 
-// TestALaggingReadIsCorrectedSoonAfterTheMargin: by the cause of the change one
-// sees which read brought it, with no clock. Where reads lag they do until each
-// charge permission was read once.
+// TestALaggingReadIsCorrectedSoonAfterTheMargin: the cause of a change shows which
+// read found it, without a clock. Lagging reads lag until each charge permission was
+// read once.
 func TestALaggingReadIsCorrectedSoonAfterTheMargin(t *testing.T) {
 	t.Parallel()
 	const lag = 3 * time.Second
@@ -57,7 +57,7 @@ func TestALaggingReadIsCorrectedSoonAfterTheMargin(t *testing.T) {
 			})
 			for _, facet := range []string{"shipping_address", "payment_method"} {
 				if n := w.count(`select count(*) from walletsync.charge_permission_changes where position > $1 and facet = $2 and cause = $3`, changes, facet, c.cause); n != len(ids) {
-					t.Errorf("%d of %d changes of %s came by %s", n, len(ids), facet, c.cause)
+					t.Errorf("%d of %d changes of %s have the cause %s", n, len(ids), facet, c.cause)
 				}
 			}
 			w.settle()
@@ -78,8 +78,8 @@ func TestALaggingReadIsCorrectedSoonAfterTheMargin(t *testing.T) {
 	})
 }
 
-// TestAChangeDuringAReadIsReadNext: the first read has what Amazon said before
-// the second change, whose notification arrives before that is stored.
+// TestAChangeDuringAReadIsReadNext: the first read has the state before the second
+// change. The second change's notification arrives before that state is stored.
 func TestAChangeDuringAReadIsReadNext(t *testing.T) {
 	t.Parallel()
 	w := try(t, unhurried(time.Second, 2))
@@ -95,7 +95,7 @@ func TestAChangeDuringAReadIsReadNext(t *testing.T) {
 	w.settle()
 	w.check()
 	if n := w.count(`select count(*) from walletsync.charge_permission_changes where facet = 'shipping_address' and cause = 'ipn'`); n != 2 {
-		t.Errorf("%d of 2 changes came by a notification; a confirmation is later than need be", n)
+		t.Errorf("%d of 2 changes have a notification as cause; a confirmation comes too late", n)
 	}
 }
 
@@ -138,7 +138,7 @@ func TestAHundredNotificationsOfOneBuyerNeedOneCall(t *testing.T) {
 				t.Errorf("%d calls", calls)
 			}
 			w.check()
-		}) // now the queue delivers them all
+		}) // now the queue delivers all of them
 		w.settle()
 		w.check()
 		if calls := w.book.len() - made; calls != 1 {
@@ -147,8 +147,8 @@ func TestAHundredNotificationsOfOneBuyerNeedOneCall(t *testing.T) {
 	})
 }
 
-// TestTripledNotificationsCostFewCalls: each change has three notifications
-// of its own, delivered twice each, in any order.
+// TestTripledNotificationsCostFewCalls: each change has three notifications, each
+// delivered twice, in any order.
 func TestTripledNotificationsCostFewCalls(t *testing.T) {
 	t.Parallel()
 	w := try(t, unhurried(time.Second, 8))
@@ -171,7 +171,7 @@ func TestTripledNotificationsCostFewCalls(t *testing.T) {
 			made := w.book.len()
 			c.begin(func() {
 				w.move(ids, twin.Notify{Times: 3, Age: c.age})
-				if err := w.Twin.SetFaults(twin.Faults{}); err != nil { // lets go what is held
+				if err := w.Twin.SetFaults(twin.Faults{}); err != nil { // releases delayed notifications
 					t.Fatal(err)
 				}
 			})
@@ -187,7 +187,7 @@ func TestTripledNotificationsCostFewCalls(t *testing.T) {
 	}
 }
 
-// perPermission says how many charge permissions were called for how often.
+// perPermission counts charge permissions by their number of calls.
 func perPermission(calls []called) map[string]int {
 	each := map[string]int{}
 	for _, c := range calls {
@@ -200,7 +200,7 @@ func perPermission(calls []called) map[string]int {
 	return out
 }
 
-// spread are the quantiles of durations, for people.
+// spread formats quantiles of durations.
 func spread(all []time.Duration) string {
 	if len(all) == 0 {
 		return "none"

@@ -11,19 +11,19 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// The two round trips, as the proxy recognises them.
+// Patterns of the two round trips for the proxy.
 var (
 	trip1 = wire.SQL("walletsync trip 1")
 	trip2 = wire.SQL("walletsync trip 2")
 )
 
-// caught is a batch that waits somewhere on its way.
+// caught is a batch that a test holds at some point.
 type caught struct {
 	reached func(context.Context) error
 	release func()
 }
 
-// atTrip catches the next such trip, and lets it go on or not.
+// atTrip holds the next matching trip and then applies an action.
 func (w *trial) atTrip(at wire.Point, match wire.Match, then wire.Action) caught {
 	h := w.wire.Hold(at, match)
 	return caught{
@@ -32,8 +32,7 @@ func (w *trial) atTrip(at wire.Point, match wire.Match, then wire.Action) caught
 	}
 }
 
-// atCall catches the calls of a batch, before they are applied or before they
-// are answered.
+// atCall holds the calls of a batch, before the twin applies them or before it answers.
 func (w *trial) atCall(answer bool) caught {
 	h := w.Twin.Hold(twin.GetChargePermission, "", answer)
 	return caught{func(ctx context.Context) error { _, err := h.Next(ctx); return err }, h.Close}
@@ -41,16 +40,15 @@ func (w *trial) atCall(answer bool) caught {
 
 func (w *trial) wait(c caught) {
 	w.tb.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx(), tried)
+	ctx, cancel := context.WithTimeout(w.ctx(), trialTimeout)
 	defer cancel()
 	if err := c.reached(ctx); err != nil {
 		w.tb.Fatal(err)
 	}
 }
 
-// TestAKilledWorkerLosesAndRepeatsNothing kills every process of the
-// worker with a batch in its hands: known charge permissions that changed, and
-// one never read.
+// TestAKilledWorkerLosesAndRepeatsNothing kills every process of the worker during a
+// batch: changes of known charge permissions, and a first read.
 func TestAKilledWorkerLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
@@ -84,8 +82,8 @@ func TestAKilledWorkerLosesAndRepeatsNothing(t *testing.T) {
 	}
 }
 
-// TestAWorkerWithAnExpiredClaimStoresNothing holds a worker until its lease has
-// ended and another one has stored what Amazon says by then.
+// TestAWorkerWithAnExpiredClaimStoresNothing holds a worker until its lease has ended
+// and another worker has stored a newer state.
 func TestAWorkerWithAnExpiredClaimStoresNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{Visibility: 20 * time.Second})
@@ -104,9 +102,9 @@ func TestAWorkerWithAnExpiredClaimStoresNothing(t *testing.T) {
 	w.check()
 }
 
-// TestALostCommitAnswerLosesAndRepeatsNothing cuts the connection when
-// a round trip is sent, and when it is committed and its answer on the way: once,
-// which the worker makes good itself, and twice, whereupon its batch comes again.
+// TestALostCommitAnswerLosesAndRepeatsNothing cuts the connection when a round trip is
+// sent, and after its commit before the answer. After one cut the worker retries;
+// after two its batch is redelivered.
 func TestALostCommitAnswerLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
@@ -151,9 +149,8 @@ func TestALostCommitAnswerLosesAndRepeatsNothing(t *testing.T) {
 	}
 }
 
-// TestPostgresStoppingDuringABatchLosesNothing ends the server as its
-// crash would, with a batch on its way, and starts it again when the worker has
-// come to nothing with it.
+// TestPostgresStoppingDuringABatchLosesNothing ends the server as a crash would,
+// during a batch, and starts it again after the worker has failed.
 func TestPostgresStoppingDuringABatchLosesNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
@@ -189,8 +186,8 @@ func TestPostgresStoppingDuringABatchLosesNothing(t *testing.T) {
 	}
 }
 
-// TestTemporaryRefusalsByAmazonLoseNothing has each call fail in
-// its own way and both forms.
+// TestTemporaryRefusalsByAmazonLoseNothing makes calls fail with each kind of error,
+// before and after Amazon applies them.
 func TestTemporaryRefusalsByAmazonLoseNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
@@ -214,16 +211,16 @@ func TestTemporaryRefusalsByAmazonLoseNothing(t *testing.T) {
 	})
 	w.settle()
 	if left := w.Twin.Faults().Calls; len(left) > 0 {
-		t.Errorf("these did not happen: %+v", left)
+		t.Errorf("these faults did not happen: %+v", left)
 	}
 	if n := w.count(`select count(*) from walletsync.api_quota where closed_why = 'Amazon Pay throttles' and closed_until > '-infinity'`); n != 1 {
-		t.Error("a 429 did not close the bucket")
+		t.Error("a 429 did not pause the calls")
 	}
 	w.check()
 }
 
-// TestUnknownAnswerFormatsLoseNothing has Amazon Pay answer as it never did:
-// what cannot be read keeps what was stored, and the rest is stored.
+// TestUnknownAnswerFormatsLoseNothing makes Amazon Pay answer in unknown formats:
+// unreadable members keep their stored values, all others are stored.
 func TestUnknownAnswerFormatsLoseNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
@@ -255,7 +252,7 @@ func TestUnknownAnswerFormatsLoseNothing(t *testing.T) {
 	}
 	for id, names := range map[string]string{ids[0]: "%buyer.phoneNumber, expirationTimestamp, limits.amountLimit.amount", ids[1]: "%shippingAddress.city"} {
 		if n := w.count(`select count(*) from back_office.freshness where charge_permission_id = $1 and last_error like $2`, id, names); n != 1 {
-			t.Errorf("the back office is not shown what could not be read of %s", id)
+			t.Errorf("the view does not show the unreadable members of %s", id)
 		}
 	}
 	if err := w.Twin.SetFaults(twin.Faults{}); err != nil {
@@ -267,8 +264,8 @@ func TestUnknownAnswerFormatsLoseNothing(t *testing.T) {
 	w.check()
 }
 
-// TestARefusedObjectDoesNotAffectOthers has Amazon Pay refuse one object as
-// another merchant's, and then one after the other.
+// TestARefusedObjectDoesNotAffectOthers makes Amazon Pay refuse one object as another
+// merchant's, and then several objects one after the other.
 func TestARefusedObjectDoesNotAffectOthers(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})

@@ -109,7 +109,7 @@ func (w *trial) exported(id string) string {
 	var all strings.Builder
 	for _, args := range commands {
 		c := w.cli(args...)
-		if err := w.done(c, tried); err != nil {
+		if err := w.done(c, trialTimeout); err != nil {
 			w.tb.Fatalf("%v: %v: %s", args, err, c.stderr.String())
 		}
 		all.Write(c.out.Bytes())
@@ -195,7 +195,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	w.wait(reading)
 	log := filepath.Join(t.TempDir(), "erasures.jsonl")
 	erase := w.cli("erase", "--log", log, id)
-	if err := w.done(erase, tried); err != nil || !strings.Contains(erase.out.String(), "main "+id+" erased") {
+	if err := w.done(erase, trialTimeout); err != nil || !strings.Contains(erase.out.String(), "main "+id+" erased") {
 		t.Fatalf("%v: %s%s", err, erase.out.String(), erase.stderr.String())
 	}
 	reading.release()
@@ -256,7 +256,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 
 	// After a restore the log is replayed, but not against what the buyer did since.
 	restored := w.cli("after-restore", log)
-	if err := w.done(restored, tried); err != nil || !strings.Contains(restored.out.String(), " 1  in the erasure log but updated since") || !strings.Contains(restored.out.String(), " 0  charge permissions erased") {
+	if err := w.done(restored, trialTimeout); err != nil || !strings.Contains(restored.out.String(), " 1  in the erasure log but updated since") || !strings.Contains(restored.out.String(), " 0  charge permissions erased") {
 		t.Fatalf("%v: %s%s", err, restored.out.String(), restored.stderr.String())
 	}
 	w.settle()

@@ -21,7 +21,7 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// forgedRequests are what strangers send to the door of a receiver.
+// forgedRequests returns requests that SNS did not sign, for the IPN endpoint.
 func forgedRequests(ipnURL string) []*http.Request {
 	forged := `{"Type":"Notification","MessageId":"11111111-1111-1111-1111-111111111111","TopicArn":"arn:aws:sns:eu-west-1:111122223333:x","Message":"{}",
 		"Timestamp":"2026-11-24T00:00:00.000Z","SignatureVersion":"2","Signature":"AAAA","SigningCertURL":"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-%s.pem"}`
@@ -64,7 +64,7 @@ func TestAFloodOfForgedMessagesLosesNoNotification(t *testing.T) {
 				for _, q := range forgedRequests(w.IPNURL) {
 					got, err := http.DefaultClient.Do(q.WithContext(flood))
 					if err != nil {
-						continue // the end, or no connection to be had
+						continue // the flood ended, or no connection was available
 					}
 					_, _ = io.Copy(io.Discard, got.Body)
 					got.Body.Close()
@@ -87,29 +87,29 @@ func TestAFloodOfForgedMessagesLosesNoNotification(t *testing.T) {
 	crowd.Wait()
 	for status, n := range answers {
 		if status < 400 || status == http.StatusInternalServerError {
-			t.Errorf("%d strangers were answered %d", n, status)
+			t.Errorf("%d forged requests were answered %d", n, status)
 		}
 	}
 	t.Logf("strangers by status: %v; notifications: %+v", answers, w.Twin.Stats().IPNs)
-	// It recovers: what comes now is stored at once.
+	// After the flood, a change is stored at once.
 	w.move(ids, twin.Notify{})
 	w.settle()
 	w.check()
 	if n := w.Twin.Stats().IPNs; n.Refused > 0 || n.GivenUp > 0 {
-		t.Errorf("of the true notifications %d were refused and %d given up", n.Refused, n.GivenUp)
+		t.Errorf("%d true notifications were refused and %d given up", n.Refused, n.GivenUp)
 	}
 	if calls := w.book.len() - made; calls > 400 {
 		t.Errorf("%d calls for 11 changes of 10 charge permissions, 1,010 notifications", calls)
 	}
 }
 
-// TestAReplayedMessageCausesNoCall sends what was taken and processed again
-// and again, as whoever has read it could.
+// TestAReplayedMessageCausesNoCall sends a processed message many times, as an
+// attacker who has read it could.
 func TestAReplayedMessageCausesNoCall(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(1)
-	// A message of the twin's own sender, as it went over the wire.
+	// A message of the twin, as SNS sent it.
 	var kept []byte
 	thief := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, q *http.Request) {
 		body, err := io.ReadAll(q.Body)
@@ -135,7 +135,7 @@ func TestAReplayedMessageCausesNoCall(t *testing.T) {
 	w.move(ids, twin.Notify{})
 	w.settle()
 	if kept == nil {
-		t.Fatal("no message went by")
+		t.Fatal("no message arrived")
 	}
 	made, seen := w.book.len(), w.count(`select n from walletsync.feed`)
 	for range 200 {
@@ -157,8 +157,8 @@ func TestAReplayedMessageCausesNoCall(t *testing.T) {
 
 func encode(name, value string) string { return `{"` + name + `":"` + value + `"}` }
 
-// TestRotatingSecretsUnderLoadRefusesNoRequest: the merchant's server takes the new
-// bearer key when it has it, links and IPN URLs of before stay good.
+// TestRotatingSecretsUnderLoadRefusesNoRequest: the merchant's server switches to the
+// new bearer key later, and older links and IPN URLs stay valid.
 func TestRotatingSecretsUnderLoadRefusesNoRequest(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
@@ -184,7 +184,7 @@ func TestRotatingSecretsUnderLoadRefusesNoRequest(t *testing.T) {
 		t.Helper()
 		b, status := asks(key)
 		if status != http.StatusCreated {
-			t.Fatalf("an update with a key that is valid is answered %d", status)
+			t.Fatalf("an update with a valid key is answered %d", status)
 		}
 		return b
 	}
@@ -193,24 +193,24 @@ func TestRotatingSecretsUnderLoadRefusesNoRequest(t *testing.T) {
 	w.Secrets.Put("walletsync-bearer", encode("bearerKey", fresh))
 	w.Secrets.Put("walletsync-link", encode("linkSecret", rand.Text()))
 	w.Secrets.Put("walletsync-door", encode("ipnSecret", pathSecret))
-	// A function that has just read its secrets takes a new one seconds later;
-	// meanwhile, and from then on, the old one holds.
-	w.until("the new key to be taken", func() (bool, error) {
+	// A function that has just read its secrets accepts a new one seconds later. The
+	// old one stays valid before and after that.
+	w.until("the new key to be accepted", func() (bool, error) {
 		links = append(links, starts(old))
 		_, status := asks(fresh)
 		return status == http.StatusCreated, nil
 	})
 	links = append(links, starts(fresh), starts(old))
-	w.move(ids, twin.Notify{}) // by the URL of before
+	w.move(ids, twin.Notify{}) // through the old URL
 	w.settle()
 	url := w.IPNURL[:strings.LastIndex(w.IPNURL, "/")+1] + pathSecret
-	w.until("the door to open by its new secret", func() (bool, error) {
+	w.until("the IPN endpoint to accept its new secret", func() (bool, error) {
 		got, err := http.Post(url, "text/plain; charset=UTF-8", strings.NewReader("{}"))
 		if err != nil {
 			return false, err
 		}
 		got.Body.Close()
-		return got.StatusCode == http.StatusBadRequest, nil // it looked at what was in it
+		return got.StatusCode == http.StatusBadRequest, nil // it read the body, so the path is accepted
 	})
 	if err := w.Twin.Subscribe(w.TopicARN, url); err != nil { // as the operator does in Seller Central
 		t.Fatal(err)
@@ -218,7 +218,7 @@ func TestRotatingSecretsUnderLoadRefusesNoRequest(t *testing.T) {
 	w.until("the subscription to be confirmed", func() (bool, error) { return w.Twin.Subscribed(w.TopicARN), nil })
 	w.move(ids, twin.Notify{})
 	w.settle()
-	w.kill(w.Start) // instances that never saw the secrets of before
+	w.kill(w.Start) // start instances that never read the old secrets
 	for i, b := range links {
 		if status, _, _ := get(t, b.URL); status != http.StatusOK {
 			t.Errorf("link %d is answered %d after the rotation", i, status)
@@ -229,8 +229,8 @@ func TestRotatingSecretsUnderLoadRefusesNoRequest(t *testing.T) {
 	}
 }
 
-// TestMissingNotificationsAreReportedBeforeTheThirdUpdate: Amazon's notifications no longer
-// arrive; two completed updates are enough to say so.
+// TestMissingNotificationsAreReportedBeforeTheThirdUpdate: Amazon's notifications no
+// longer arrive; two completed updates suffice to detect it.
 func TestMissingNotificationsAreReportedBeforeTheThirdUpdate(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{Environment: map[string]string{"NOTIFICATION_GRACE_PERIOD": "1s"}})
@@ -256,15 +256,15 @@ func TestMissingNotificationsAreReportedBeforeTheThirdUpdate(t *testing.T) {
 		if status, _, page := get(t, walked.ReturnURL); status != http.StatusOK {
 			t.Fatal(status, page)
 		}
-		w.until("the reconciler to find the channel "+want, func() (bool, error) {
+		w.until("the reconciler to find notifications "+want, func() (bool, error) {
 			got := said()
 			return strings.Contains(got, `"verdict":"`+want+`"`), fmt.Errorf("it said %s", got)
 		})
 	}
 	if got := said(); !strings.Contains(got, `"level":"error"`) || !strings.Contains(got, "Seller Central") {
-		t.Errorf("the operator is told %s", got)
+		t.Errorf("the operator sees %s", got)
 	}
-	// Notifications come again, and it is alive.
+	// Notifications arrive again, and their health is good.
 	if err := w.Twin.SetFaults(twin.Faults{}); err != nil {
 		t.Fatal(err)
 	}
@@ -272,12 +272,12 @@ func TestMissingNotificationsAreReportedBeforeTheThirdUpdate(t *testing.T) {
 	w.settle()
 	w.book.forget()
 	if got := said(); got != "" {
-		t.Errorf("with notifications coming again the operator is told %s", got)
+		t.Errorf("after notifications resumed the operator sees %s", got)
 	}
 }
 
-// TestTheSweepFindsEveryChangeWithinThePeriod: changes that nobody hears of,
-// spread over a period of the sweep. Each is stored when it is over.
+// TestTheSweepFindsEveryChangeWithinThePeriod makes changes without notifications
+// during one period of the sweep. Each is stored within a period.
 func TestTheSweepFindsEveryChangeWithinThePeriod(t *testing.T) {
 	t.Parallel()
 	const (
@@ -287,7 +287,7 @@ func TestTheSweepFindsEveryChangeWithinThePeriod(t *testing.T) {
 	)
 	w := try(t, stack.Options{ReconcileEvery: every, Environment: map[string]string{"SWEEP_DAYS": fmt.Sprintf("%.8f", period.Hours()/24)}})
 	ids := w.buyers(40, twin.Notify{Age: time.Minute})
-	w.until("all to be read", func() (bool, error) {
+	w.until("all first reads", func() (bool, error) {
 		return w.count(`select count(*) from walletsync.charge_permissions`) == len(ids), nil
 	})
 	w.yesterday()
@@ -314,10 +314,10 @@ func TestTheSweepFindsEveryChangeWithinThePeriod(t *testing.T) {
 	var id, cause string
 	var stored time.Time
 	if _, err := pgx.ForEachRow(rows, []any{&id, &stored, &cause}, func() error {
-		lag := stored.Sub(changed[id]) // the clocks are one machine's
+		lag := stored.Sub(changed[id]) // both clocks are this machine's
 		lags = append(lags, lag)
 		if lag > period+2*every+slack || cause != "reconcile" && cause != "confirm" {
-			t.Errorf("%s was healed after %v, by %s", id, lag, cause)
+			t.Errorf("%s was corrected after %v, by %s", id, lag, cause)
 		}
 		return nil
 	}); err != nil {

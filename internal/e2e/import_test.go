@@ -88,7 +88,7 @@ func TestAnImportRespectsTheQuotaAndSurvivesKills(t *testing.T) {
 		}
 	})
 	_ = first.Process.Kill() // SIGKILL
-	if err := w.done(first, tried); err == nil {
+	if err := w.done(first, trialTimeout); err == nil {
 		t.Fatal("it was not killed")
 	}
 	off()
@@ -122,9 +122,9 @@ func TestAnImportRespectsTheQuotaAndSurvivesKills(t *testing.T) {
 	flight.release()
 	w.until("two thirds to be fetched", func() (bool, error) { return w.stored() >= 2*n/3, nil })
 	_ = second.Process.Kill()
-	_ = w.done(second, tried)
+	_ = w.done(second, trialTimeout)
 	third := w.cli("import", "--wait", list)
-	if err := w.done(third, tried+time.Duration(n)*time.Second/20); err != nil {
+	if err := w.done(third, trialTimeout+time.Duration(n)*time.Second/20); err != nil {
 		t.Fatalf("%v\n%s%s", err, third.out.String(), third.stderr.String())
 	}
 	took := w.now().Sub(begun)

@@ -10,8 +10,8 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// TestAnIncidentIsReplayed writes down how notifications came while many were
-// doubled, late and out of order, and has another stack live through it.
+// TestAnIncidentIsReplayed records notifications that are duplicated, late and out of
+// order, and replays them on another stack.
 func TestAnIncidentIsReplayed(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
@@ -24,14 +24,14 @@ func TestAnIncidentIsReplayed(t *testing.T) {
 		w.move(ids, twin.Notify{Times: 2})
 	}
 	w.change(ids[0], `{}`, twin.Notify{ObjectType: "CHARGE"})
-	if err := w.Twin.SetFaults(twin.Faults{}); err != nil { // sends what is still held
+	if err := w.Twin.SetFaults(twin.Faults{}); err != nil { // sends the notifications that are still delayed
 		t.Fatal(err)
 	}
 	w.settle()
 	w.check()
 
 	incident := w.cli("incident", "--since", "10m")
-	if err := w.done(incident, tried); err != nil {
+	if err := w.done(incident, trialTimeout); err != nil {
 		t.Fatalf("%v: %s", err, incident.stderr.String())
 	}
 	trace := incident.out.String()

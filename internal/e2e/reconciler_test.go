@@ -14,8 +14,8 @@ func reconcile(t *testing.T, s *stack.Stack) {
 	}
 }
 
-// settled waits until nothing is wanted of a charge permission, and what changed
-// is old enough for a next change to be stored at once.
+// settled waits until a charge permission has no open refresh request and its last
+// change is old enough for the next one to be stored at once.
 func settled(t *testing.T, s *stack.Stack, id string) {
 	t.Helper()
 	until(t, "nothing to be wanted of "+id, func() (bool, error) {
@@ -30,7 +30,7 @@ func settled(t *testing.T, s *stack.Stack, id string) {
 func TestALostWakeUpIsSentAgain(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000001-1000001"
-	// Wanted, as a batch leaves it whose worker dies before it sends the wake-up.
+	// An open request, as a worker leaves it that dies before it sends the wake-up.
 	if _, err := s.DB.Exec(t.Context(), `update walletsync.refreshes
 		set wanted = wanted + 1, since = now(), priority = 20, not_before = now() where id = $1`, id); err != nil {
 		t.Fatal(err)

@@ -16,14 +16,14 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// sample is what a function's processes take at a moment.
+// sample is the resource usage of a function's processes at a moment.
 type sample struct {
 	memory    float64 // MB, of all instances
 	instances int
 }
 
-// TestASoakLeaksNothing runs a steady load for SOAK_TIME and holds what
-// the system takes at the end to what it took at the beginning.
+// TestASoakLeaksNothing runs a steady load for SOAK_TIME and compares the resource
+// usage at the end with the usage at the beginning.
 func TestASoakLeaksNothing(t *testing.T) {
 	text := os.Getenv("SOAK_TIME")
 	if text == "" {
@@ -78,7 +78,7 @@ func TestASoakLeaksNothing(t *testing.T) {
 	fmt.Fprintf(&b, "\n%-16s %28s %28s %22s\n", most, "memory of an instance, MB", "instances", "goroutines of one")
 	flat := func(what string, was, is, slack float64) {
 		if is > was*1.2+slack {
-			t.Errorf("%s: %.1f at first, %.1f in the end", what, was, is)
+			t.Errorf("%s: %.1f at the beginning, %.1f at the end", what, was, is)
 		}
 	}
 	for _, f := range functions {
@@ -98,7 +98,7 @@ func TestASoakLeaksNothing(t *testing.T) {
 	t.Log(b.String())
 }
 
-// average is the memory of one instance, over samples.
+// average returns the mean memory of one instance.
 func average(all []sample) float64 {
 	var each []float64
 	for _, s := range all {
@@ -118,8 +118,8 @@ func mean(all []float64) (m float64) {
 
 var goroutine = regexp.MustCompile(`(?m)^goroutine \d+ `)
 
-// goroutines counts those of the oldest process of each function, by the trace
-// that SIGQUIT has the Go runtime write as it ends.
+// goroutines counts the goroutines of the oldest process of each function, in the
+// trace that the Go runtime writes on SIGQUIT.
 func (c *chaos) goroutines(t *testing.T, functions []*lambda.Function) map[string]int {
 	t.Helper()
 	all := map[string]int{}
