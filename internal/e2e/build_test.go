@@ -43,7 +43,7 @@ func TestTheStackRunsTheDeployedBinaries(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(deployed, runs) {
-			t.Errorf("%s: %d bytes run here, %d would be deployed", name, len(runs), len(deployed))
+			t.Errorf("%s: %d bytes run here, %d bytes are deployed", name, len(runs), len(deployed))
 		}
 	}
 }

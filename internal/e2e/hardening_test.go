@@ -44,10 +44,10 @@ func forgedRequests(ipnURL string) []*http.Request {
 	return all
 }
 
-// TestAFloodOfForgedMessagesLosesNoNotification: a crowd of strangers forgedRequests
-// while a burst of true notifications comes, ten times what a worker's batch
-// takes a second. Nobody forged gets in, none that was taken is lost, and Amazon
-// is asked as if it had been quiet.
+// TestAFloodOfForgedMessagesLosesNoNotification sends forged requests during a burst
+// of true notifications, ten times as many as the worker processes in a second. All
+// forged requests are refused, no accepted notification is lost, and the flood causes
+// no calls to Amazon.
 func TestAFloodOfForgedMessagesLosesNoNotification(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})

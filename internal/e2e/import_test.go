@@ -17,14 +17,14 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// command is a command of the CLI, in a process of its own.
+// command is a running command of the CLI.
 type command struct {
 	*exec.Cmd
 	out, stderr bytes.Buffer
 	ended       chan error
 }
 
-// cli starts a command in the environment that the stack writes for it.
+// cli starts a command in the stack's environment for commands.
 func (w *trial) cli(args ...string) *command {
 	w.tb.Helper()
 	c := &command{Cmd: exec.CommandContext(w.ctx(), w.Binary("walletsync"), args...), ended: make(chan error, 1)}
@@ -36,7 +36,7 @@ func (w *trial) cli(args ...string) *command {
 	return c
 }
 
-// done waits for the command's end, within the given time.
+// done waits until the command ends, at most for the given time.
 func (w *trial) done(c *command, most time.Duration) error {
 	w.tb.Helper()
 	select {
@@ -48,9 +48,9 @@ func (w *trial) done(c *command, most time.Duration) error {
 	}
 }
 
-// TestAnImportRespectsTheQuotaAndSurvivesKills: IMPORT_IDS ids, a quota of 50 a
-// second. The command is killed while it marks, the worker while it fetches, and
-// the command once more while it looks on.
+// TestAnImportRespectsTheQuotaAndSurvivesKills imports IMPORT_IDS ids with a quota of 50
+// a second. It kills the command while it requests refreshes, the worker while it
+// fetches, and the command again while it shows the progress.
 func TestAnImportRespectsTheQuotaAndSurvivesKills(t *testing.T) {
 	t.Parallel()
 	n, quota := size(t, "IMPORT_IDS", 500), twin.Quota{Burst: 50, PerSecond: 50}
@@ -66,7 +66,7 @@ func TestAnImportRespectsTheQuotaAndSurvivesKills(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// The middle batch is marked, and the command does not live to hear of it.
+	// The command is killed after the middle batch, before it gets the answer.
 	batches, middle := 0, (n+1999)/2000
 	marked := make(chan struct{})
 	off := w.wire.On(wire.Answered, wire.SQL("walletsync cli: mark"), func(ctx context.Context, _ wire.Trip) wire.Action {
@@ -89,15 +89,15 @@ func TestAnImportRespectsTheQuotaAndSurvivesKills(t *testing.T) {
 	})
 	_ = first.Process.Kill() // SIGKILL
 	if err := w.done(first, trialTimeout); err == nil {
-		t.Fatal("it was not killed")
+		t.Fatal("the command was not killed")
 	}
 	off()
 	before := w.count(`select count(*) from walletsync.refreshes`)
 	if want := min(n, 1000*middle); before != want {
-		t.Errorf("%d ids were marked when the command was killed, not %d", before, want)
+		t.Errorf("%d ids had a refresh request when the command was killed, not %d", before, want)
 	}
 
-	// Once more, with the same list; then the worker dies with calls in flight.
+	// Repeat the import with the same list; then kill the worker with calls in flight.
 	second := w.cli("import", "--wait", list)
 	w.until("a third to be fetched", func() (bool, error) { return w.stored() >= n/3, nil })
 	flight := w.atCall(true)
@@ -117,7 +117,7 @@ func TestAnImportRespectsTheQuotaAndSurvivesKills(t *testing.T) {
 		flying = append(flying, id)
 	}
 	if len(flying) == 0 || rows.Err() != nil {
-		t.Fatalf("the worker had nothing in its hands (%v)", rows.Err())
+		t.Fatalf("the worker had no call in flight (%v)", rows.Err())
 	}
 	flight.release()
 	w.until("two thirds to be fetched", func() (bool, error) { return w.stored() >= 2*n/3, nil })
@@ -134,11 +134,11 @@ func TestAnImportRespectsTheQuotaAndSurvivesKills(t *testing.T) {
 		fmt.Sprintf("%d  are stored", n), "0  are unknown to Amazon Pay (404)", "0  are pending",
 	} {
 		if !strings.Contains(report, " "+line) {
-			t.Errorf("the report does not say %q:\n%s", line, report)
+			t.Errorf("the report lacks %q:\n%s", line, report)
 		}
 	}
 
-	// Every id once, but for what was in flight when the worker was killed.
+	// Each id is fetched once, except those in flight when the worker was killed.
 	calls := map[string]int{}
 	for _, c := range w.book.since(0) {
 		calls[c.id]++
@@ -161,7 +161,7 @@ func TestAnImportRespectsTheQuotaAndSurvivesKills(t *testing.T) {
 	}
 	least := time.Duration((float64(n) - quota.Burst) / quota.PerSecond * float64(time.Second))
 	if took < least {
-		t.Errorf("it took %v; the quota allows no less than %v", took, least)
+		t.Errorf("it took %v; with this quota it needs at least %v", took, least)
 	}
 	if k := w.count(`select count(*) from walletsync.charge_permission_changes where cause = 'import' and facet = 'first_read'`); k != n {
 		t.Errorf("%d first reads by the import", k)
@@ -172,8 +172,8 @@ func TestAnImportRespectsTheQuotaAndSurvivesKills(t *testing.T) {
 		n, quota.PerSecond, took.Round(time.Second), float64(n)/took.Seconds(), least, len(w.book.since(0)), made, len(flying), twice, third.out.String(), third.stderr.String()))
 }
 
-// TestACommandRunsWithTheStacksEnvironment: as make cli does it, by a
-// shell that reads cli.env.
+// TestACommandRunsWithTheStacksEnvironment runs commands like make cli, in a shell that
+// reads cli.env.
 func TestACommandRunsWithTheStacksEnvironment(t *testing.T) {
 	s := running(t)
 	run := func(args ...string) string {
@@ -207,7 +207,7 @@ func TestACommandRunsWithTheStacksEnvironment(t *testing.T) {
 	}
 }
 
-// stored is how many charge permissions are.
+// stored returns the number of stored charge permissions.
 func (w *trial) stored() int {
 	w.tb.Helper()
 	return w.count(`select count(*) from walletsync.charge_permissions`)

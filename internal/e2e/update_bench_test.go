@@ -9,8 +9,8 @@ import (
 	"walletsync/internal/local/stack"
 )
 
-// BenchmarkUpdateFunctions measures what a buyer, or a clerk, waits for when a
-// function is not warm, and what is deployed.
+// BenchmarkUpdateFunctions measures the cold starts that buyers and clerks wait for,
+// and the size of the deployed binaries.
 func BenchmarkUpdateFunctions(b *testing.B) {
 	w := benchTrial(b)
 	const starts = 20
