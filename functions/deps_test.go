@@ -1,4 +1,4 @@
-// Package functions_test holds the layout to its rules: what each binary must not
+// Package functions_test checks the rules of the layout: which packages a binary must not
 // link, and which packages may import which.
 package functions_test
 
@@ -17,7 +17,8 @@ const (
 	testCode             = "test code"
 )
 
-// mustNotLink says what a binary must not link, directly or not, and why.
+// mustNotLink maps binaries to packages that they must not link, even indirectly, with the
+// reason.
 var mustNotLink = map[string]map[string]string{
 	"ipn-receiver": {
 		"github.com/jackc/pgx/v5":       "the receiver touches no database",
@@ -75,12 +76,12 @@ var mustNotLink = map[string]map[string]string{
 	},
 }
 
-// facts are what any package may import but those of the first rule: the shared
-// words, arithmetic on contexts, metrics, and the facts of a merchant account.
+// facts are packages that any package may import, except those of the first rule: shared
+// types, contexts, metrics, and the facts of a merchant account.
 var facts = []string{"internal/wallet", "internal/deadline", "internal/telemetry", "internal/amazonpay/merchant"}
 
-// rules say which packages of ours a package may import itself, besides facts.
-// Every package is in one of them; what it does not name there, it must not import.
+// rules list which of our packages a package may import directly, besides facts. Each
+// package is in one rule and must not import others.
 var rules = []struct {
 	why       string
 	mayImport map[string][]string
@@ -282,7 +283,7 @@ func TestPackagesFollowTheImportRules(t *testing.T) {
 		if !store && !strings.HasPrefix(name, "internal/local/") {
 			for _, i := range p.Imports {
 				if strings.HasPrefix(i, "github.com/jackc/pgx/") {
-					t.Errorf("%s imports %s: only a feature's postgres and pg speak to the database", name, i)
+					t.Errorf("%s imports %s: only pg and the postgres packages of features use the database", name, i)
 				}
 			}
 		}
@@ -291,7 +292,7 @@ func TestPackagesFollowTheImportRules(t *testing.T) {
 		for name, allowed := range r.mayImport {
 			for _, p := range append(slices.Clone(allowed), name) {
 				if !seen[p] {
-					t.Errorf("the rule of %s names %s, which there is not", name, p)
+					t.Errorf("the rule of %s has %s, which does not exist", name, p)
 				}
 			}
 		}

@@ -13,8 +13,7 @@ var (
 	itsRow = regexp.MustCompile(`(?m)^\| [^|]+ \| [^|]+ \| (.+) \|$`)
 )
 
-// TestEveryRowOfTheSecurityPageHasATest holds SECURITY.md to the tests that
-// there are.
+// TestEveryRowOfTheSecurityPageHasATest checks that the tests in SECURITY.md exist.
 func TestEveryRowOfTheSecurityPageHasATest(t *testing.T) {
 	page, err := os.ReadFile("SECURITY.md")
 	if err != nil {
@@ -47,11 +46,11 @@ func TestEveryRowOfTheSecurityPageHasATest(t *testing.T) {
 		}
 		for _, n := range names {
 			if !there[n[1]] {
-				t.Errorf("%s is no test", n[1])
+				t.Errorf("%s is not a test", n[1])
 			}
 		}
 	}
 	if rows < 25 {
-		t.Errorf("only %d rows were read: does this test still know their form?", rows)
+		t.Errorf("only %d rows were read: check how this test reads them", rows)
 	}
 }

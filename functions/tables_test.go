@@ -20,7 +20,7 @@ type table struct {
 
 var rule = regexp.MustCompile(`^\|(?: ?:?-+:? ?\|)+$`)
 
-// tables are those of a page, outside of its code.
+// tables returns the tables of a page, except in code.
 func tables(page string) (all []table) {
 	code, inTable := false, false
 	for i, line := range strings.Split(page, "\n") {
@@ -80,8 +80,8 @@ func inPages(t *testing.T, f func(path, text string)) {
 	}
 }
 
-// What a merge leaves behind: a row twice, a table that a blank line cuts, a list
-// with the same entry twice.
+// Finds errors of merges: duplicate rows, a table cut by a blank line, duplicate entries
+// of a list.
 func TestTablesAndListsHaveOneEntryPerKey(t *testing.T) {
 	inPages(t, func(path, text string) {
 		for _, table := range tables(text) {
@@ -141,7 +141,7 @@ func TestWhereThingsAreListsEveryPackageOnce(t *testing.T) {
 				above = p
 			}
 			if matches, err := filepath.Glob("../" + p); err != nil || len(matches) == 0 {
-				t.Errorf("%s is listed and missing", p)
+				t.Errorf("%s is listed but does not exist", p)
 			}
 			listed[p]++
 		}

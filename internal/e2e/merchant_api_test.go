@@ -18,7 +18,7 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// merchantAPI is the merchant's API as its description says.
+// merchantAPI returns a checker for the description of the merchant's API.
 func merchantAPI(t *testing.T) *apidoc.Checker {
 	t.Helper()
 	file, err := os.ReadFile("../../functions/update-start/openapi.json")
@@ -32,7 +32,7 @@ func merchantAPI(t *testing.T) *apidoc.Checker {
 	return c
 }
 
-// askAs makes a request of the merchant's server, and holds request and answer to
+// askAs makes a request as the merchant's server and checks request and answer against
 // the description.
 func askAs(t *testing.T, s *stack.Stack, c *apidoc.Checker, authorization, path, body string, fits bool) (int, map[string]any) {
 	t.Helper()
@@ -65,8 +65,8 @@ func bearer(t *testing.T, s *stack.Stack) string {
 	return "Bearer " + string(key)
 }
 
-// A wallet that no notification told of is announced, read within moments, and
-// then stored; and the whole API answers as it is described.
+// A charge permission without a notification is announced, read at once and stored. All
+// answers of the API match its description.
 func TestAnAnnouncedChargePermissionIsReadWithoutANotification(t *testing.T) {
 	s := running(t)
 	c := merchantAPI(t)
@@ -122,7 +122,7 @@ func TestAnAnnouncedChargePermissionIsReadWithoutANotification(t *testing.T) {
 	}
 }
 
-// example is the one block of code of a language in the API's README.
+// example returns the only block of code in a language in the API's README.
 func example(t *testing.T, language string) string {
 	t.Helper()
 	readme, err := os.ReadFile("../../functions/update-start/README.md")
@@ -136,8 +136,8 @@ func example(t *testing.T, language string) string {
 	return found[0][1]
 }
 
-// Each example of the API's README is run as it stands, but for the names in it,
-// and prints two answers that are as described. With a wrong key it fails.
+// Each example of the API's README runs verbatim, except for names, and prints two answers
+// that match the description. With a wrong key it fails.
 func TestTheExamplesOfTheAPIWork(t *testing.T) {
 	s := running(t)
 	c := merchantAPI(t)
@@ -172,7 +172,7 @@ func TestTheExamplesOfTheAPIWork(t *testing.T) {
 				status, header := http.StatusOK, http.Header{"Content-Type": {"application/json"}}
 				if path == "/update-sessions" {
 					status = http.StatusCreated
-					header.Set("Location", "x") // which the example does not print
+					header.Set("Location", "x") // the example does not print it
 				}
 				if err := c.Answer(t.Context(), httptest.NewRequest(http.MethodPost, path, nil), status, header, v); err != nil {
 					t.Errorf("%s: %v", path, err)

@@ -18,7 +18,7 @@ import (
 	"walletsync/internal/local/stack"
 )
 
-// block returns the one block of code in the README that holds the words.
+// block returns the only block of code in the README that contains words.
 func block(t *testing.T, words string) string {
 	t.Helper()
 	readme, err := os.ReadFile("../../README.md")
@@ -50,15 +50,15 @@ func members(v any) (all []string) {
 	return all
 }
 
-// here puts the stack and its buyer in the place of what the README names.
+// here replaces the README's names with the stack and its buyer.
 func here(s *stack.Stack, text string) string {
 	return strings.NewReplacer("https://wallet.example.com", s.PublicURL, "B01-0000000-0000000", walker,
 		"https://shop.example/", s.ShopURL).Replace(text)
 }
 
-// TestTheREADMEsCommandsWork does what the README's section on the Update
-// button says, word for word but for the names in it: the announcement, the request, the
-// answer, the ready page, and a page of one's own with the button.
+// TestTheREADMEsCommandsWork follows the README's section on the Update button, verbatim
+// except for names: the announcement, the request, the answer, the update page, and the
+// merchant's own page with the button.
 func TestTheREADMEsCommandsWork(t *testing.T) {
 	s := running(t)
 	atHome(t, s)
@@ -97,11 +97,11 @@ func TestTheREADMEsCommandsWork(t *testing.T) {
 	}
 	link, _ := got["url"].(string)
 	if status, _, page := get(t, link); status != http.StatusOK {
-		t.Errorf("the ready page: %d %s", status, page)
+		t.Errorf("the update page: %d %s", status, page)
 	}
 
-	// {{…}} stands for what the merchant's own templates write.
-	checkout, err := json.Marshal(got["checkout"]) // which writes each < as \u003c
+	// {{…}} is filled in by the merchant's templates.
+	checkout, err := json.Marshal(got["checkout"]) // it escapes each < as \u003c
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,11 +109,11 @@ func TestTheREADMEsCommandsWork(t *testing.T) {
 	page := regexp.MustCompile(`\{\{checkout as JSON[^}]*\}\}`).ReplaceAllLiteralString(block(t, "initCheckout"), string(checkout))
 	page = strings.ReplaceAll(page, "{{checkout.scriptUrl}}", script)
 	if strings.Contains(page, "{{") {
-		t.Fatalf("something is left to fill in: %s", page)
+		t.Fatalf("a placeholder is left: %s", page)
 	}
 	merchant := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write([]byte("<!doctype html>" + page)) // to a browser
+		_, _ = w.Write([]byte("<!doctype html>" + page)) // for a browser
 	}))
 	t.Cleanup(merchant.Close)
 	ctx := browser(t, "light")
