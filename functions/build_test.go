@@ -148,17 +148,17 @@ func same(t *testing.T, a, b string) {
 
 // TestLogicalIDsMatchFolders compares make's targets with the folders.
 func TestLogicalIDsMatchFolders(t *testing.T) {
-	all := lambdas(t)
-	if len(all) < 7 {
-		t.Fatalf("only %d functions were found", len(all))
+	functions := lambdas(t)
+	if len(functions) < 7 {
+		t.Fatalf("only %d functions were found", len(functions))
 	}
-	for _, p := range all {
+	for _, p := range functions {
 		out, err := makeIn(t.Context(), "..", []string{"ARTIFACTS_DIR=/nowhere", "PATH=" + recorder(t) + ":" + os.Getenv("PATH")}, "build-"+p.logicalID())
 		if want := "-o /nowhere/bootstrap ./functions/" + p.folder() + "\n"; err != nil || !strings.HasSuffix(out, want) {
 			t.Errorf("build-%s ran %q, want it to end in %q (%v)", p.logicalID(), out, want, err)
 		}
 	}
-	for target, says := range map[string]string{
+	for target, output := range map[string]string{
 		"build-NoSuchFunction": "there is no functions/no-such-function: name the function after its folder",
 		"build-IpnReceiver":    "ARTIFACTS_DIR is not set",
 	} {
@@ -166,8 +166,8 @@ func TestLogicalIDsMatchFolders(t *testing.T) {
 		if strings.Contains(target, "No") {
 			environment[0] += "/nowhere"
 		}
-		if out, err := makeIn(t.Context(), "..", environment, target); err == nil || !strings.Contains(out, says) {
-			t.Errorf("%s: %v, output %q, want %q", target, err, out, says)
+		if out, err := makeIn(t.Context(), "..", environment, target); err == nil || !strings.Contains(out, output) {
+			t.Errorf("%s: %v, output %q, want %q", target, err, out, output)
 		}
 	}
 }

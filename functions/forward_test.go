@@ -56,7 +56,7 @@ func (f forwarding) forwarders() (names []string) {
 }
 
 func TestNoTypeOnlyForwards(t *testing.T) {
-	all := forwarding{map[string]int{}, map[string]int{}}
+	found := forwarding{map[string]int{}, map[string]int{}}
 	for _, dir := range []string{".", "../internal", "../migrations"} {
 		err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
@@ -66,17 +66,17 @@ func TestNoTypeOnlyForwards(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			all.add(filepath.Dir(path), file)
+			found.add(filepath.Dir(path), file)
 			return nil
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(all.methods) < 100 {
-		t.Fatalf("only %d types were found", len(all.methods))
+	if len(found.methods) < 100 {
+		t.Fatalf("only %d types were found", len(found.methods))
 	}
-	if names := all.forwarders(); len(names) > 0 {
+	if names := found.forwarders(); len(names) > 0 {
 		t.Errorf("the methods of %v call a method of the same name and do nothing else: use what they call", names)
 	}
 }

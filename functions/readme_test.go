@@ -361,20 +361,20 @@ func (m *members) table(t *testing.T, documented []setting) string {
 }
 
 // those lists some of the programs, or all.
-func those(some, all []string) string {
+func those(names, programs []string) string {
 	var others []string
-	for _, p := range all {
-		if !slices.Contains(some, p) {
+	for _, p := range programs {
+		if !slices.Contains(names, p) {
 			others = append(others, p)
 		}
 	}
 	switch {
 	case len(others) == 0:
 		return "all"
-	case len(others) < len(all)/2:
+	case len(others) < len(programs)/2:
 		return "all but " + strings.Join(others, ", ")
 	}
-	return strings.Join(some, ", ")
+	return strings.Join(names, ", ")
 }
 
 // inREADME compares the text between two marks of README.md, or writes it.

@@ -23,9 +23,9 @@ func TestEveryRowOfTheSecurityPageHasATest(t *testing.T) {
 	if err != nil {
 		t.Fatal("git grep: ", err)
 	}
-	there := map[string]bool{}
+	tests := map[string]bool{}
 	for line := range strings.Lines(string(out)) {
-		there[strings.TrimSpace(strings.TrimPrefix(line, "func "))] = true
+		tests[strings.TrimSpace(strings.TrimPrefix(line, "func "))] = true
 	}
 	rows := 0
 	leads := map[string]string{} // a row by its first test
@@ -45,7 +45,7 @@ func TestEveryRowOfTheSecurityPageHasATest(t *testing.T) {
 			leads[names[0][1]] = m[0]
 		}
 		for _, n := range names {
-			if !there[n[1]] {
+			if !tests[n[1]] {
 				t.Errorf("%s is not a test", n[1])
 			}
 		}

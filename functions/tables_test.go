@@ -21,7 +21,7 @@ type table struct {
 var rule = regexp.MustCompile(`^\|(?: ?:?-+:? ?\|)+$`)
 
 // tables returns the tables of a page, except in code.
-func tables(page string) (all []table) {
+func tables(page string) (found []table) {
 	code, inTable := false, false
 	for i, line := range strings.Split(page, "\n") {
 		if strings.HasPrefix(strings.TrimSpace(line), "```") {
@@ -32,15 +32,15 @@ func tables(page string) (all []table) {
 			inTable = false
 		case !inTable:
 			inTable = true
-			all = append(all, table{line: i + 1, header: cells(line)})
-		case len(all[len(all)-1].rows) == 0 && !all[len(all)-1].ruled && rule.MatchString(line):
-			all[len(all)-1].ruled = true
+			found = append(found, table{line: i + 1, header: cells(line)})
+		case len(found[len(found)-1].rows) == 0 && !found[len(found)-1].ruled && rule.MatchString(line):
+			found[len(found)-1].ruled = true
 		default:
-			t := &all[len(all)-1]
+			t := &found[len(found)-1]
 			t.rows, t.lines = append(t.rows, cells(line)), append(t.lines, i+1)
 		}
 	}
-	return all
+	return found
 }
 
 func cells(line string) []string {

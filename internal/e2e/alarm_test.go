@@ -70,7 +70,7 @@ func alarms(t *testing.T) map[string]alarm {
 	}
 	defaults, _ := field(template, "Parameters").(map[string]any)
 	resources, _ := field(template, "Resources").(map[string]any)
-	all := map[string]alarm{}
+	byName := map[string]alarm{}
 	for name, r := range resources {
 		if field(r, "Type") != "AWS::CloudWatch::Alarm" {
 			continue
@@ -111,9 +111,9 @@ func alarms(t *testing.T) map[string]alarm {
 		if len(several) == 0 {
 			read(p, field(p, "Statistic"))
 		}
-		all[name] = a
+		byName[name] = a
 	}
-	return all
+	return byName
 }
 
 // watch is a trial that evaluates the alarms as CloudWatch does.
@@ -188,14 +188,14 @@ func (w *watch) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Lo
 func (w *watch) counted() map[string]int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	all := map[string]int{}
+	counts := map[string]int{}
 	for _, f := range w.functions {
 		s := f.Stats()
-		all[f.Name()+" Errors"] += s.Errors
-		all[f.Name()+" Throttles"] += s.Throttles
-		all[f.Name()+" Invocations"] += s.Invocations
+		counts[f.Name()+" Errors"] += s.Errors
+		counts[f.Name()+" Throttles"] += s.Throttles
+		counts[f.Name()+" Invocations"] += s.Invocations
 	}
-	return all
+	return counts
 }
 
 // startAnother starts a function from the same binary with other settings, limited

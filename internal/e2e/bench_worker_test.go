@@ -153,8 +153,8 @@ func BenchmarkWorker(b *testing.B) {
 		loop += s.inALoop(b, len(ids))
 		if modules != "" {
 			changed(func() {
-				all, signatures := w.processByNode(b, modules, ids, warm)
-				node, nodeSign = node+all, nodeSign+signatures
+				total, signatures := w.processByNode(b, modules, ids, warm)
+				node, nodeSign = node+total, nodeSign+signatures
 			})
 		}
 		n++
@@ -181,7 +181,7 @@ func BenchmarkWorker(b *testing.B) {
 // processByNode does the same work with the official SDK and pg. It returns the CPU
 // time, and the CPU time of the signatures alone, with the key parsed for each one as
 // in the SDK.
-func (w *trial) processByNode(b *testing.B, modules string, ids, warm []string) (all, signatures time.Duration) {
+func (w *trial) processByNode(b *testing.B, modules string, ids, warm []string) (total, signatures time.Duration) {
 	b.Helper()
 	statements, err := filepath.Abs(filepath.Join("..", "postgres", "sql"))
 	if err != nil {

@@ -157,7 +157,7 @@ func TestTripledNotificationsCostFewCalls(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		age   time.Duration
-		most  float64 // calls per change; design.md, "Budgets"
+		limit float64 // calls per change; design.md, "Budgets"
 		begin func(func())
 	}{
 		{"backlogged", w.margin + 2*time.Second, 1.05, w.gather},
@@ -179,8 +179,8 @@ func TestTripledNotificationsCostFewCalls(t *testing.T) {
 			w.check()
 			calls := w.book.since(made)
 			each := float64(len(calls)) / float64(len(ids))
-			t.Logf("%d changes, %d notifications, %d calls: %.2f a change; at most %.2f are allowed", len(ids), 3*len(ids), len(calls), each, c.most)
-			if each > c.most {
+			t.Logf("%d changes, %d notifications, %d calls: %.2f a change; at most %.2f are allowed", len(ids), 3*len(ids), len(calls), each, c.limit)
+			if each > c.limit {
 				t.Errorf("too many calls; of each charge permission: %v", perPermission(calls))
 			}
 		})
@@ -201,11 +201,13 @@ func perPermission(calls []called) map[string]int {
 }
 
 // spread formats quantiles of durations.
-func spread(all []time.Duration) string {
-	if len(all) == 0 {
+func spread(durations []time.Duration) string {
+	if len(durations) == 0 {
 		return "none"
 	}
-	slices.Sort(all)
-	at := func(q float64) time.Duration { return all[int(q*float64(len(all)-1))].Round(time.Millisecond) }
-	return fmt.Sprintf("%d; p50 %s, p90 %s, p99 %s, most %s", len(all), at(0.5), at(0.9), at(0.99), at(1))
+	slices.Sort(durations)
+	at := func(q float64) time.Duration {
+		return durations[int(q*float64(len(durations)-1))].Round(time.Millisecond)
+	}
+	return fmt.Sprintf("%d; p50 %s, p90 %s, p99 %s, most %s", len(durations), at(0.5), at(0.9), at(0.99), at(1))
 }

@@ -164,28 +164,28 @@ type fault struct {
 }
 
 func (c *chaos) faults() []fault {
-	var all []fault
+	var faults []fault
 	for _, part := range []string{"database", "door", string(stack.QueuePart), string(stack.SecretsPart), string(stack.Amazon)} {
 		for _, s := range []link.State{link.Slow, link.Broken, link.Dark} {
-			all = append(all, fault{"link to " + part + " " + s.String(), part,
+			faults = append(faults, fault{"link to " + part + " " + s.String(), part,
 				func(context.Context) error { c.links[part].Set(s); return nil },
 				func(context.Context) error { c.links[part].Set(link.Up); return nil }})
 		}
 	}
 	nothing := func(context.Context) error { return nil }
 	for name, f := range map[string]*lambda.Function{"worker": c.Worker, "receiver": c.Receiver, "return": c.Return, "start": c.Start, "reconciler": c.Reconciler} {
-		all = append(all, fault{"kill -9 " + name, name, func(context.Context) error { f.Kill(); return nil }, nothing})
+		faults = append(faults, fault{"kill -9 " + name, name, func(context.Context) error { f.Kill(); return nil }, nothing})
 	}
-	all = append(all, fault{"kill -9 of every function", "functions", func(context.Context) error {
+	faults = append(faults, fault{"kill -9 of every function", "functions", func(context.Context) error {
 		for _, f := range []*lambda.Function{c.Worker, c.Receiver, c.Return, c.Start, c.Reconciler} {
 			f.Kill()
 		}
 		return nil
 	}, nothing})
-	all = append(all, fault{"Secrets Manager is unavailable", string(stack.SecretsPart), c.withoutSecrets,
+	faults = append(faults, fault{"Secrets Manager is unavailable", string(stack.SecretsPart), c.withoutSecrets,
 		func(context.Context) error { c.Secrets.ClearFaults(); return nil }})
 	restart := func(ctx context.Context) error { return c.Postgres.Restart(ctx) }
-	all = append(all,
+	faults = append(faults,
 		fault{"failover to a read-only server", "postgres", func(ctx context.Context) error {
 			return c.Postgres.Exec(ctx, `alter database walletsync set default_transaction_read_only = on`,
 				`set log_min_messages = error`, `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = 'walletsync'`)
@@ -198,7 +198,7 @@ func (c *chaos) faults() []fault {
 		fault{"Postgres crashes", "postgres", func(context.Context) error { return c.Postgres.StopHard() }, restart},
 		fault{"Postgres restarts", "postgres", restart, nothing})
 	if c.disk != "" {
-		all = append(all, fault{"Postgres's disk is full", "postgres", c.fillDisk, func(ctx context.Context) error {
+		faults = append(faults, fault{"Postgres's disk is full", "postgres", c.fillDisk, func(ctx context.Context) error {
 			if err := os.Remove(filepath.Join(c.disk, "ballast")); err != nil {
 				return err
 			}
@@ -220,11 +220,11 @@ func (c *chaos) faults() []fault {
 	} {
 		f.Seed = c.random.Uint64()
 		f.IPNs = c.lossy()
-		all = append(all, fault{"Amazon " + name, "amazon", func(context.Context) error { return c.Twin.SetFaults(f) },
+		faults = append(faults, fault{"Amazon " + name, "amazon", func(context.Context) error { return c.Twin.SetFaults(f) },
 			func(context.Context) error { return c.Twin.SetFaults(twin.Faults{IPNs: c.lossy()}) }})
 	}
-	slices.SortFunc(all, func(a, b fault) int { return strings.Compare(a.name, b.name) }) // a seed needs a fixed order
-	return all
+	slices.SortFunc(faults, func(a, b fault) int { return strings.Compare(a.name, b.name) }) // a seed needs a fixed order
+	return faults
 }
 
 // withoutSecrets makes Secrets Manager refuse every call and ends all processes that
@@ -273,19 +273,19 @@ func (c *chaos) fillDisk(ctx context.Context) error {
 }
 
 // rage injects faults for the given time and measures the recovery after each.
-func (c *chaos) rage(t *testing.T, most time.Duration) {
-	all := c.faults()
-	end := time.Now().Add(most)
+func (c *chaos) rage(t *testing.T, duration time.Duration) {
+	faults := c.faults()
+	end := time.Now().Add(duration)
 	c.backUp(t)
 	for time.Now().Before(end) {
-		if c.dump != "" && c.restores == 0 && time.Until(end) < most/2 {
+		if c.dump != "" && c.restores == 0 && time.Until(end) < duration/2 {
 			c.restore(t)
 		}
-		if !c.slept && most > idleTime*3 && time.Until(end) < most*3/4 {
+		if !c.slept && duration > idleTime*3 && time.Until(end) < duration*3/4 {
 			c.blackHoleIdle(t)
 		}
-		now := []fault{all[c.random.IntN(len(all))]}
-		if other := all[c.random.IntN(len(all))]; c.random.IntN(3) == 0 && other.part != now[0].part {
+		now := []fault{faults[c.random.IntN(len(faults))]}
+		if other := faults[c.random.IntN(len(faults))]; c.random.IntN(3) == 0 && other.part != now[0].part {
 			now = append(now, other)
 		}
 		for _, f := range now {

@@ -123,8 +123,8 @@ func (c *consoleWorld) NewLink(context.Context, wallet.AccountID, wallet.ChargeP
 	return update.Issued{ID: uuid.MustParse("3f0e8b5e-0000-4000-8000-000000000009"), URL: "https://update.example.com/update?t=" + strings.Repeat("Ab0_", 24), Expires: time.Now().Add(24 * time.Hour)}, nil
 }
 
-func (c *consoleWorld) List(_ context.Context, most int) ([]view.DeadLetter, error) {
-	return append([]view.DeadLetter{}, c.deadLetters[:min(most, len(c.deadLetters))]...), nil
+func (c *consoleWorld) List(_ context.Context, limit int) ([]view.DeadLetter, error) {
+	return append([]view.DeadLetter{}, c.deadLetters[:min(limit, len(c.deadLetters))]...), nil
 }
 func (c *consoleWorld) Count(context.Context) (int, error) { return len(c.deadLetters), nil }
 func (c *consoleWorld) Retry(_ context.Context, id string) (bool, error) {
@@ -215,8 +215,8 @@ func (c *consoleWorld) searches(t *testing.T, ctx context.Context, term string) 
 	c.goes(t, ctx, "/")
 	do(t, ctx, chromedp.SendKeys("#q", term+"\r"))
 	until(t, "what was found", func() (bool, error) {
-		there, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.readyState === "complete" && !document.querySelector("#q[autofocus]")`))
-		return there && err == nil, nil // an error means that the page is changing
+		loaded, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.readyState === "complete" && !document.querySelector("#q[autofocus]")`))
+		return loaded && err == nil, nil // an error means that the page is changing
 	})
 }
 

@@ -96,14 +96,14 @@ func (o *outage) checkOutput(t *testing.T) {
 	t.Helper()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	all := o.output.String()
+	output := o.output.String()
 	for _, line := range []string{`"outcome":"read"`, `"outcome":"not_committed"`, `"APILatency"`} {
-		if !strings.Contains(all, line) && !t.Failed() {
+		if !strings.Contains(output, line) && !t.Failed() {
 			t.Errorf("no line has %s, so this test does not see all output", line)
 		}
 	}
 	for _, secret := range []string{buyer, email, "Quiet Lane", city1, "0800555123", "****9876", "local-path-secret", "PRIVATE KEY"} {
-		for line := range strings.Lines(all) {
+		for line := range strings.Lines(output) {
 			if strings.Contains(line, secret) {
 				t.Errorf("%s is in a line: %s", secret, line)
 			}
@@ -116,10 +116,10 @@ func (o *outage) failed(t *testing.T, n int) {
 	t.Helper()
 	until(t, "the worker to fail", func() (bool, error) {
 		o.mu.Lock()
-		said := strings.Count(o.output.String(), `"outcome":"not_committed"`)
+		failures := strings.Count(o.output.String(), `"outcome":"not_committed"`)
 		o.mu.Unlock()
-		all := o.Queue.Messages()
-		return len(all) == 1 && all[0].Receives >= n && said >= n, nil
+		messages := o.Queue.Messages()
+		return len(messages) == 1 && messages[0].Receives >= n && failures >= n, nil
 	})
 }
 

@@ -77,13 +77,13 @@ func (u *turns) take(tb testing.TB) {
 
 // ancestry returns a test's name and the names of its parent tests.
 func ancestry(name string) []string {
-	all := []string{name}
+	names := []string{name}
 	for i, c := range name {
 		if c == '/' {
-			all = append(all, name[:i])
+			names = append(names, name[:i])
 		}
 	}
-	return all
+	return names
 }
 
 // Resources used in turns: own stacks and browsers.

@@ -120,14 +120,14 @@ func (w *trial) exported(id string) string {
 
 // personOf returns the personal data in an answer of Amazon's: every text of the buyer,
 // the addresses and the payment methods, except two-character codes.
-func (w *trial) personOf(id string) (all []string) {
+func (w *trial) personOf(id string) (texts []string) {
 	w.tb.Helper()
 	var gather func(v any)
 	gather = func(v any) {
 		switch v := v.(type) {
 		case string:
-			if len(v) > 2 && !slices.Contains(all, v) {
-				all = append(all, v)
+			if len(v) > 2 && !slices.Contains(texts, v) {
+				texts = append(texts, v)
 			}
 		case []any:
 			for _, one := range v {
@@ -147,17 +147,17 @@ func (w *trial) personOf(id string) (all []string) {
 			}
 		}
 	}
-	return all
+	return texts
 }
 
 // found returns the words that a text contains, each with its surroundings.
-func found(text string, words []string) (all []string) {
+func found(text string, words []string) (matches []string) {
 	for _, word := range words {
 		if i := strings.Index(text, word); i >= 0 {
-			all = append(all, text[max(0, i-80):min(len(text), i+80)])
+			matches = append(matches, text[max(0, i-80):min(len(text), i+80)])
 		}
 	}
-	return all
+	return matches
 }
 
 // TestAnErasedPersonStaysErased erases a person during a fetch and sends a notification

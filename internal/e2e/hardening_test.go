@@ -25,7 +25,7 @@ import (
 func forgedRequests(ipnURL string) []*http.Request {
 	forged := `{"Type":"Notification","MessageId":"11111111-1111-1111-1111-111111111111","TopicArn":"arn:aws:sns:eu-west-1:111122223333:x","Message":"{}",
 		"Timestamp":"2026-11-24T00:00:00.000Z","SignatureVersion":"2","Signature":"AAAA","SigningCertURL":"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-%s.pem"}`
-	var all []*http.Request
+	var requests []*http.Request
 	for _, k := range []struct{ url, body string }{
 		{ipnURL[:strings.LastIndex(ipnURL, "/")] + "/guess-" + rand.Text(), `{}`},
 		{ipnURL, `not JSON at all`},
@@ -39,9 +39,9 @@ func forgedRequests(ipnURL string) []*http.Request {
 			panic(err) // the URLs are ours
 		}
 		q.Header.Set("Content-Type", "text/plain; charset=UTF-8")
-		all = append(all, q)
+		requests = append(requests, q)
 	}
-	return all
+	return requests
 }
 
 // TestAFloodOfForgedMessagesLosesNoNotification sends forged requests during a burst
@@ -241,7 +241,7 @@ func TestMissingNotificationsAreReportedBeforeTheThirdUpdate(t *testing.T) {
 	if err := w.Twin.SetFaults(twin.Faults{IPNs: []twin.IPNFault{{Drop: true}}}); err != nil {
 		t.Fatal(err)
 	}
-	said := func() string {
+	logged := func() string {
 		if _, err := w.Reconciler.Invoke(t.Context(), []byte(`{}`)); err != nil {
 			t.Fatal(err)
 		}
@@ -257,11 +257,11 @@ func TestMissingNotificationsAreReportedBeforeTheThirdUpdate(t *testing.T) {
 			t.Fatal(status, page)
 		}
 		w.until("the reconciler to find notifications "+want, func() (bool, error) {
-			got := said()
+			got := logged()
 			return strings.Contains(got, `"verdict":"`+want+`"`), fmt.Errorf("it said %s", got)
 		})
 	}
-	if got := said(); !strings.Contains(got, `"level":"error"`) || !strings.Contains(got, "Seller Central") {
+	if got := logged(); !strings.Contains(got, `"level":"error"`) || !strings.Contains(got, "Seller Central") {
 		t.Errorf("the operator sees %s", got)
 	}
 	// Notifications arrive again, and their health is good.
@@ -271,7 +271,7 @@ func TestMissingNotificationsAreReportedBeforeTheThirdUpdate(t *testing.T) {
 	w.move(ids[2:], twin.Notify{})
 	w.settle()
 	w.book.forget()
-	if got := said(); got != "" {
+	if got := logged(); got != "" {
 		t.Errorf("after notifications resumed the operator sees %s", got)
 	}
 }

@@ -37,13 +37,13 @@ func (w *trial) cli(args ...string) *command {
 }
 
 // done waits until the command ends, at most for the given time.
-func (w *trial) done(c *command, most time.Duration) error {
+func (w *trial) done(c *command, timeout time.Duration) error {
 	w.tb.Helper()
 	select {
 	case err := <-c.ended:
 		return err
-	case <-time.After(most):
-		w.tb.Fatalf("the command has not ended after %v: %s%s", most, c.out.String(), c.stderr.String())
+	case <-time.After(timeout):
+		w.tb.Fatalf("the command has not ended after %v: %s%s", timeout, c.out.String(), c.stderr.String())
 		return nil
 	}
 }

@@ -44,8 +44,8 @@ func TestAnIncidentIsReplayed(t *testing.T) {
 		}
 	}
 
-	again := try(t, stack.Options{})
-	got, err := http.Post(again.ControlURL+"/trace?faster=5", "application/jsonl", strings.NewReader(trace))
+	replay := try(t, stack.Options{})
+	got, err := http.Post(replay.ControlURL+"/trace?faster=5", "application/jsonl", strings.NewReader(trace))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,11 +53,11 @@ func TestAnIncidentIsReplayed(t *testing.T) {
 	if got.StatusCode != http.StatusAccepted {
 		t.Fatalf("the twin answers the trace with %d", got.StatusCode)
 	}
-	again.sent = w.sent
-	again.until("all to be published again", func() (bool, error) { return again.Twin.Stats().IPNs.Published == w.sent, nil })
-	again.settle()
-	again.check()
-	if n := len(again.Twin.List()); n != len(ids) {
+	replay.sent = w.sent
+	replay.until("all to be published again", func() (bool, error) { return replay.Twin.Stats().IPNs.Published == w.sent, nil })
+	replay.settle()
+	replay.check()
+	if n := len(replay.Twin.List()); n != len(ids) {
 		t.Errorf("%d of %d charge permissions took part", n, len(ids))
 	}
 }

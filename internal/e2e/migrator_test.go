@@ -247,10 +247,10 @@ func (m *migration) one(query string) (text string) {
 // hasNoSecret checks that neither the texts nor the log contain a secret.
 func (m *migration) hasNoSecret(texts ...any) {
 	m.t.Helper()
-	all := fmt.Sprint(texts...) + m.log.String()
+	output := fmt.Sprint(texts...) + m.log.String()
 	for _, secret := range []string{"hunter2", "Signature=abc"} {
-		if strings.Contains(all, secret) {
-			m.t.Errorf("%q is revealed: %s", secret, all)
+		if strings.Contains(output, secret) {
+			m.t.Errorf("%q is revealed: %s", secret, output)
 		}
 	}
 }

@@ -164,7 +164,7 @@ func everyPage(amazon, language string) map[string]any {
 	failed.Update, failed.Failed = pages.Both, true
 	blocked := address
 	blocked.Checkout.ScriptURL = amazon + "/missing.js"
-	all := map[string]any{
+	byName := map[string]any{
 		"ready":         address,
 		"ready-failed":  failed,
 		"ready-blocked": blocked,
@@ -178,9 +178,9 @@ func everyPage(amazon, language string) map[string]any {
 		"result-checking": pages.Result{Language: language, Outcome: pages.Checking, MerchantURL: shop},
 	}
 	for _, kind := range []pages.Kind{pages.LinkExpired, pages.LinkInvalid, pages.Done, pages.Closed, pages.NotFollowed, pages.NotFound, pages.UsedUp, pages.Unavailable} {
-		all["problem-"+string(kind)] = pages.Problem{Language: language, Kind: kind, AgainURL: "/", MerchantURL: shop}
+		byName["problem-"+string(kind)] = pages.Problem{Language: language, Kind: kind, AgainURL: "/", MerchantURL: shop}
 	}
-	return all
+	return byName
 }
 
 // press opens the update page with one of the scripts and clicks its button.

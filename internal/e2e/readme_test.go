@@ -38,16 +38,16 @@ func block(t *testing.T, words string) string {
 }
 
 // members lists the members of a JSON value, each with its path.
-func members(v any) (all []string) {
+func members(v any) (paths []string) {
 	object, _ := v.(map[string]any)
 	for name, value := range object {
-		all = append(all, name)
+		paths = append(paths, name)
 		for _, m := range members(value) {
-			all = append(all, name+"."+m)
+			paths = append(paths, name+"."+m)
 		}
 	}
-	slices.Sort(all)
-	return all
+	slices.Sort(paths)
+	return paths
 }
 
 // here replaces the README's names with the stack and its buyer.

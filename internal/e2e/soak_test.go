@@ -29,7 +29,7 @@ func TestASoakLeaksNothing(t *testing.T) {
 	if text == "" {
 		t.Skip("it takes long: make soak runs it")
 	}
-	most, err := time.ParseDuration(text)
+	soakTime, err := time.ParseDuration(text)
 	if err != nil {
 		t.Fatalf("SOAK_TIME: %v", err)
 	}
@@ -52,12 +52,12 @@ func TestASoakLeaksNothing(t *testing.T) {
 			}
 		})
 	}
-	c.pause(t, min(most/10, time.Minute)) // pools and caches fill
+	c.pause(t, min(soakTime/10, time.Minute)) // pools and caches fill
 	early := c.goroutines(t, functions)
 	samples := map[string][]sample{}
 	var connections []float64
-	for end := time.Now().Add(most); time.Now().Before(end); {
-		c.pause(t, max(most/60, time.Second))
+	for end := time.Now().Add(soakTime); time.Now().Before(end); {
+		c.pause(t, max(soakTime/60, time.Second))
 		for _, f := range functions {
 			s := sample{float64(f.Usage().RSS) / (1 << 20), f.Stats().Running}
 			samples[f.Name()] = append(samples[f.Name()], s)
@@ -75,7 +75,7 @@ func TestASoakLeaksNothing(t *testing.T) {
 	c.recorded(t)
 
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%-16s %28s %28s %22s\n", most, "memory of an instance, MB", "instances", "goroutines of one")
+	fmt.Fprintf(&b, "\n%-16s %28s %28s %22s\n", soakTime, "memory of an instance, MB", "instances", "goroutines of one")
 	flat := func(what string, was, is, slack float64) {
 		if is > was*1.2+slack {
 			t.Errorf("%s: %.1f at the beginning, %.1f at the end", what, was, is)
@@ -99,9 +99,9 @@ func TestASoakLeaksNothing(t *testing.T) {
 }
 
 // average returns the mean memory of one instance.
-func average(all []sample) float64 {
+func average(samples []sample) float64 {
 	var each []float64
-	for _, s := range all {
+	for _, s := range samples {
 		if s.instances > 0 {
 			each = append(each, s.memory/float64(s.instances))
 		}
@@ -109,9 +109,9 @@ func average(all []sample) float64 {
 	return mean(each)
 }
 
-func mean(all []float64) (m float64) {
-	for _, v := range all {
-		m += v / float64(len(all))
+func mean(values []float64) (m float64) {
+	for _, v := range values {
+		m += v / float64(len(values))
 	}
 	return m
 }
@@ -122,7 +122,7 @@ var goroutine = regexp.MustCompile(`(?m)^goroutine \d+ `)
 // trace that the Go runtime writes on SIGQUIT.
 func (c *chaos) goroutines(t *testing.T, functions []*lambda.Function) map[string]int {
 	t.Helper()
-	all := map[string]int{}
+	counts := map[string]int{}
 	for _, f := range functions {
 		pids := f.PIDs()
 		if len(pids) == 0 {
@@ -136,7 +136,7 @@ func (c *chaos) goroutines(t *testing.T, functions []*lambda.Function) map[strin
 		c.until("the trace of "+f.Name(), func() (bool, error) {
 			return !slices.Contains(f.PIDs(), pid), nil
 		})
-		all[f.Name()] = len(goroutine.FindAllString(c.book.all(), -1))
+		counts[f.Name()] = len(goroutine.FindAllString(c.book.all(), -1))
 	}
-	return all
+	return counts
 }

@@ -22,8 +22,8 @@ var published = map[string][]string{
 	"AWS/RDS":        {"DatabaseConnections"},
 }
 
-// wanted maps the conditions that need an alarm to the alarm.
-var wanted = map[string]string{
+// required maps the conditions that need an alarm to the alarm.
+var required = map[string]string{
 	"the dead-letter queue is not empty":      "DeadLettersAlarm",
 	"the oldest refresh request is old":       "OldestWantedAlarm",
 	"the receiver answers 4xx":                "ReceiverRefusesAlarm",
@@ -65,13 +65,13 @@ type measured struct {
 }
 
 // metrics returns the metrics that an alarm reads.
-func metrics(alarm map[string]any) (all []measured) {
+func metrics(alarm map[string]any) (read []measured) {
 	add := func(m any) {
 		d := map[string]string{}
 		for _, one := range at(m, "Dimensions").([]any) {
 			d[fmt.Sprint(at(one, "Name"))] = fmt.Sprint(at(one, "Value"))
 		}
-		all = append(all, measured{fmt.Sprint(at(m, "Namespace")), fmt.Sprint(at(m, "MetricName")), d})
+		read = append(read, measured{fmt.Sprint(at(m, "Namespace")), fmt.Sprint(at(m, "MetricName")), d})
 	}
 	several, _ := alarm["Metrics"].([]any)
 	for _, m := range several {
@@ -82,11 +82,11 @@ func metrics(alarm map[string]any) (all []measured) {
 	if len(several) == 0 {
 		add(alarm)
 	}
-	return all
+	return read
 }
 
 func TestEveryAlarmReadsAnExistingMetricAndSaysWhatToDo(t *testing.T) {
-	packages, there, constant, alarming := linked(t), lambdas(t), map[string]string{}, map[string]bool{}
+	packages, mains, constant, alarming := linked(t), lambdas(t), map[string]string{}, map[string]bool{}
 	for _, m := range metric.FindAllStringSubmatch(source(t, root+"internal/telemetry"), -1) {
 		constant[m[2]] = m[1]
 		alarming[m[2]] = strings.HasPrefix(m[3], "alarm")
@@ -97,7 +97,7 @@ func TestEveryAlarmReadsAnExistingMetricAndSaysWhatToDo(t *testing.T) {
 	counts := func(function, name string) bool { // whether a function links code that counts the metric
 		use := regexp.MustCompile(`telemetry\.` + constant[name] + `\b`)
 		for path, text := range packages[function] {
-			if path == "internal/ipn" && !strings.Contains(there[function], `"walletsync/internal/ipn"`) {
+			if path == "internal/ipn" && !strings.Contains(mains[function], `"walletsync/internal/ipn"`) {
 				continue // awslambda links it
 			}
 			if path != "internal/telemetry" && use.MatchString(text) {
@@ -150,7 +150,7 @@ func TestEveryAlarmReadsAnExistingMetricAndSaysWhatToDo(t *testing.T) {
 			if len(functions) == 1 {
 				continue // a metric of one function
 			}
-			for function := range there {
+			for function := range mains {
 				if counts(function, name) && !slices.Contains(functions, function) && leftOut[function]+leftOut[function+" "+name] == "" {
 					t.Errorf("%s counts %s, which its alarm does not read", function, name)
 				}
@@ -164,7 +164,7 @@ func TestEveryAlarmReadsAnExistingMetricAndSaysWhatToDo(t *testing.T) {
 				t.Errorf("%s is marked as an alarm in internal/telemetry, but no alarm reads it", name)
 			}
 		}
-		for what, id := range wanted {
+		for what, id := range required {
 			needless := id == "DatabaseConnectionsAlarm" && p["DatabaseSecretArn"] != "" || id == "ConsoleRefusesAlarm" && p["OidcIssuer"] == ""
 			if _, ok := s.Resources[id]; !ok && !needless {
 				t.Errorf("no alarm when %s", what)

@@ -94,21 +94,21 @@ func lambdas(t *testing.T) map[string]string {
 }
 
 func TestFoldersMatchFunctions(t *testing.T) {
-	there := lambdas(t)
+	folders := lambdas(t)
 	for id, r := range load(t).Template.Resources {
 		if r.Type != "AWS::Lambda::Function" {
 			continue
 		}
-		if _, ok := there[folder(id)]; !ok {
+		if _, ok := folders[folder(id)]; !ok {
 			t.Errorf("%s has no folder functions/%s", id, folder(id))
 		}
-		delete(there, folder(id))
+		delete(folders, folder(id))
 		if r.Properties["Handler"] != "bootstrap" || r.Properties["Runtime"] != "provided.al2023" || at(r.Metadata, "BuildMethod") != "makefile" {
 			t.Errorf("%s is not built by the Makefile or does not start bootstrap: %v %v", id, r.Properties["Handler"], r.Metadata)
 		}
 	}
-	if len(there) > 0 {
-		t.Errorf("no function of the template is built from %v", slices.Sorted(maps.Keys(there)))
+	if len(folders) > 0 {
+		t.Errorf("no function of the template is built from %v", slices.Sorted(maps.Keys(folders)))
 	}
 }
 
@@ -203,7 +203,7 @@ func TestRoutesMatchCode(t *testing.T) {
 			maps.DeleteFunc(locally, func(key, _ string) bool { return slices.Contains(consoles, key) })
 		}
 		slices.Sort(inCode)
-		deployed, lets := map[string]string{}, map[string]string{}
+		deployed, permitted := map[string]string{}, map[string]string{}
 		for id, r := range s.of("AWS::ApiGatewayV2::Route") {
 			integration := s.Resources[strings.TrimPrefix(r.Properties["Target"].(string), "integrations/")].Properties
 			for f := range s.of("AWS::Lambda::Function") {
@@ -220,7 +220,7 @@ func TestRoutesMatchCode(t *testing.T) {
 				method, path, _ := strings.Cut(path, "/")
 				for f := range s.of("AWS::Lambda::Function") {
 					if s.ref(f) == r.Properties["FunctionName"] {
-						lets[method+" /"+path] = folder(f)
+						permitted[method+" /"+path] = folder(f)
 					}
 				}
 			}
@@ -232,12 +232,12 @@ func TestRoutesMatchCode(t *testing.T) {
 			t.Errorf("the routes lead to %v, in the local stack to %v", deployed, locally)
 		}
 		for key, f := range deployed {
-			if key = strings.Replace(segment.ReplaceAllString(key, "*"), "ANY", "*", 1); lets[key] != f {
+			if key = strings.Replace(segment.ReplaceAllString(key, "*"), "ANY", "*", 1); permitted[key] != f {
 				t.Errorf("no permission lets the API invoke %s for %s", f, key)
 			}
 		}
-		if len(lets) != len(deployed) {
-			t.Errorf("permissions for %v, routes %v", lets, deployed)
+		if len(permitted) != len(deployed) {
+			t.Errorf("permissions for %v, routes %v", permitted, deployed)
 		}
 	})
 }
@@ -271,7 +271,7 @@ func linked(t *testing.T) map[string]map[string]string {
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
-	all, texts := map[string]map[string]string{}, map[string]string{}
+	byFunction, texts := map[string]map[string]string{}, map[string]string{}
 	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
 		var p struct {
 			ImportPath string
@@ -281,7 +281,7 @@ func linked(t *testing.T) map[string]map[string]string {
 			t.Fatal(err)
 		}
 		function := strings.TrimPrefix(p.ImportPath, "walletsync/functions/")
-		all[function] = map[string]string{}
+		byFunction[function] = map[string]string{}
 		for _, dep := range p.Deps {
 			path, ours := strings.CutPrefix(dep, "walletsync/")
 			if !ours {
@@ -290,10 +290,10 @@ func linked(t *testing.T) map[string]map[string]string {
 			if texts[path] == "" {
 				texts[path] = source(t, root+path)
 			}
-			all[function][path] = texts[path]
+			byFunction[function][path] = texts[path]
 		}
 	}
-	return all
+	return byFunction
 }
 
 // operation matches the input types of calls to the AWS SDK.
@@ -342,7 +342,7 @@ type statement struct {
 }
 
 // permissions returns the statements of a role's own and managed policies.
-func (s *stack) permissions(t *testing.T, role string) (all []statement) {
+func (s *stack) permissions(t *testing.T, role string) (statements []statement) {
 	t.Helper()
 	r := s.Resources[role]
 	policies := []any{}
@@ -361,10 +361,10 @@ func (s *stack) permissions(t *testing.T, role string) (all []statement) {
 			if at(st, "Effect") != "Allow" || at(st, "NotAction") != nil || at(st, "NotResource") != nil {
 				t.Errorf("%s has a statement that is more than Effect: Allow, Action and Resource: %v", role, st)
 			}
-			all = append(all, statement{fmt.Sprint(at(st, "Sid")), list(at(st, "Action")), list(at(st, "Resource"))})
+			statements = append(statements, statement{fmt.Sprint(at(st, "Sid")), list(at(st, "Action")), list(at(st, "Resource"))})
 		}
 	}
-	return all
+	return statements
 }
 
 // TestRolesAllowExactlyWhatTheCodeCalls compares, for each function, the role's
@@ -496,9 +496,9 @@ func TestEveryWildcardHasAReason(t *testing.T) {
 			for _, p := range r.Properties["Policies"].([]any) {
 				check(id, at(p, "PolicyDocument"))
 			}
-			who := list(at(r.Properties, "AssumeRolePolicyDocument", "Statement", 0, "Principal", "Service"))
-			if want := map[bool]string{true: "rds.amazonaws.com", false: "lambda.amazonaws.com"}[id == "DatabaseProxyRole"]; !slices.Equal(who, []string{want}) {
-				t.Errorf("%s is assumed by %v", id, who)
+			services := list(at(r.Properties, "AssumeRolePolicyDocument", "Statement", 0, "Principal", "Service"))
+			if want := map[bool]string{true: "rds.amazonaws.com", false: "lambda.amazonaws.com"}[id == "DatabaseProxyRole"]; !slices.Equal(services, []string{want}) {
+				t.Errorf("%s is assumed by %v", id, services)
 			}
 		}
 	})

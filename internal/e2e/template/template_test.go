@@ -224,14 +224,14 @@ func TestConcurrencyIsLimited(t *testing.T) {
 			}
 			total += max(0, reserved)
 		}
-		said := s.template.Parameters["ReserveConcurrency"].Description
+		description := s.template.Parameters["ReserveConcurrency"].Description
 		if p["FeedBusArn"] == "" || p["OidcIssuer"] == "" || total == 0 {
 			return
 		}
 		// Lambda keeps 100 unreserved (AWS Lambda Developer Guide, "Configuring reserved concurrency").
 		for _, want := range []string{fmt.Sprintf("%v in all", total), fmt.Sprintf("quota must be %v or more", total+100)} {
-			if !strings.Contains(said, want) {
-				t.Errorf("the functions reserve %v, but the description %q lacks %q", total, said, want)
+			if !strings.Contains(description, want) {
+				t.Errorf("the functions reserve %v, but the description %q lacks %q", total, description, want)
 			}
 		}
 	})
@@ -373,7 +373,7 @@ func TestTimeoutsAreConsistent(t *testing.T) {
 		visibility := time.Duration(number(queue["VisibilityTimeout"])) * time.Second
 		receives := number(at(queue, "RedrivePolicy", "maxReceiveCount"))
 		for _, id := range []string{"IpnWorker", "UpdateStart", "CheckoutReturn", "Reconciler", "Console"} {
-			if _, there := s.Resources[id]; !there {
+			if _, ok := s.Resources[id]; !ok {
 				continue
 			}
 			timeout := time.Duration(number(s.Resources[id].Properties["Timeout"])) * time.Second
@@ -411,7 +411,7 @@ func TestTimeoutsAreConsistent(t *testing.T) {
 		// An HTTP API waits for 30 s, the cold start included (API Gateway
 		// Developer Guide, "Quotas for configuring and running an HTTP API").
 		for _, id := range []string{"IpnReceiver", "UpdateStart", "CheckoutReturn", "Console"} {
-			if f, there := s.Resources[id]; there && number(f.Properties["Timeout"]) > 28 {
+			if f, ok := s.Resources[id]; ok && number(f.Properties["Timeout"]) > 28 {
 				t.Errorf("%s has %v s; behind an HTTP API it is 28 at most", id, f.Properties["Timeout"])
 			}
 		}
@@ -460,7 +460,7 @@ func TestDependenciesHaveNoCycle(t *testing.T) {
 		for id, r := range s.Resources {
 			waits[id] = append(list(r.DependsOn), references(r.Properties)...)
 			for _, on := range list(r.DependsOn) {
-				if _, there := s.Resources[on]; !there {
+				if _, ok := s.Resources[on]; !ok {
 					t.Errorf("%s: %s depends on %s, which does not exist", name, id, on)
 				}
 			}
