@@ -581,7 +581,7 @@ func TestEveryAlarmIsRaisedByItsCause(t *testing.T) {
 			w.book.forget()
 			w.before, w.answered, w.opened = w.counted(), 0, 0
 			if raised, by := w.raised(name); raised && name != "ReconcilerStoppedAlarm" {
-				t.Fatalf("it is raised before the provocation, by %v", by)
+				t.Fatalf("the alarm is raised before the provocation, by %v", by)
 			}
 			provoke(w)
 			w.until("the alarm", func() (bool, error) {

@@ -67,7 +67,7 @@ func TestALaggingReadIsCorrectedSoonAfterTheMargin(t *testing.T) {
 			}
 		})
 	}
-	t.Run("replicas that go back in time", func(t *testing.T) {
+	t.Run("replicas that return older states", func(t *testing.T) {
 		w := w.in(t)
 		if err := w.Twin.SetFaults(twin.Faults{Reads: &twin.StaleReads{Lag: twin.Duration(lag), Replicas: 3}}); err != nil {
 			t.Fatal(err)
@@ -115,7 +115,7 @@ func TestAHundredNotificationsOfOneBuyerNeedOneCall(t *testing.T) {
 			t.Errorf("%d calls", calls)
 		}
 	})
-	t.Run("in one batch, and none when it is delivered again", func(t *testing.T) {
+	t.Run("in one batch, and none when it is redelivered", func(t *testing.T) {
 		w := w.in(t)
 		made := w.book.len()
 		w.gather(func() {

@@ -215,7 +215,7 @@ func TestTheScriptThrowsStrings(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			got := do(t, ctx, chromedp.Evaluate[string](`(() => { try { amazon.Pay.initCheckout({`+good+`, `+c.change+`}); return "nothing thrown"; } catch (e) { return typeof e + ": " + e; } })()`))
 			if !strings.HasPrefix(got, "string: "+c.throws) {
-				t.Errorf("it throws %q", got)
+				t.Errorf("the script throws %q", got)
 			}
 		})
 	}

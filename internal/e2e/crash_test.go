@@ -60,7 +60,7 @@ func TestAKilledWorkerLosesAndRepeatsNothing(t *testing.T) {
 		{"before the first round trip", func() caught { return w.atTrip(wire.Requested, trip1, wire.Cut) }},
 		{"before the first round trip, which still arrives", func() caught { return w.atTrip(wire.Requested, trip1, wire.Pass) }},
 		{"after the first round trip", func() caught { return w.atTrip(wire.Answered, trip1, wire.Cut) }},
-		{"between them, before Amazon was asked", func() caught { return w.atCall(false) }},
+		{"between them, before the call to Amazon", func() caught { return w.atCall(false) }},
 		{"between them, before Amazon's answer", func() caught { return w.atCall(true) }},
 		{"before the second round trip", func() caught { return w.atTrip(wire.Requested, trip2, wire.Cut) }},
 		{"before the second round trip, which still arrives", func() caught { return w.atTrip(wire.Requested, trip2, wire.Pass) }},
@@ -160,7 +160,7 @@ func TestPostgresStoppingDuringABatchLosesNothing(t *testing.T) {
 		at   func() caught
 	}{
 		{"before the first round trip", func() caught { return w.atTrip(wire.Requested, trip1, wire.Pass) }},
-		{"while Amazon is asked", func() caught { return w.atCall(true) }},
+		{"during the call to Amazon", func() caught { return w.atCall(true) }},
 		{"before the second round trip", func() caught { return w.atTrip(wire.Requested, trip2, wire.Pass) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -176,7 +176,7 @@ func TestPostgresStoppingDuringABatchLosesNothing(t *testing.T) {
 			}
 			received := w.Queue.Stats().Received
 			at.release()
-			w.until("a batch to come again", func() (bool, error) { return w.Queue.Stats().Received > received, nil })
+			w.until("the batch to be redelivered", func() (bool, error) { return w.Queue.Stats().Received > received, nil })
 			if err := w.Postgres.Restart(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -186,25 +186,25 @@ var ills = []struct {
 	{"a member is misspelt", func(t *testing.T, p *patient) { p.setAccount(t, "ledgerCurency", "EUR") }},
 	{"the currency is another region's", func(t *testing.T, p *patient) { p.setAccount(t, "ledgerCurrency", "USD") }},
 	{"the algorithm is unknown", func(t *testing.T, p *patient) { p.setAccount(t, "algorithm", "AMZN-PAY-RSASSA-PSS-V3") }},
-	{"the store id is something else", func(t *testing.T, p *patient) { p.setAccount(t, "storeId", "A3TWIN0000000") }},
+	{"the store id is invalid", func(t *testing.T, p *patient) { p.setAccount(t, "storeId", "A3TWIN0000000") }},
 	{"the key id is the other environment's", func(t *testing.T, p *patient) { p.setAccount(t, "publicKeyId", "LIVE-AAAAAAAAAAAAAAAAAAAAAAAA") }},
 	{"the key id is unknown", func(t *testing.T, p *patient) { p.setAccount(t, "publicKeyId", "SANDBOX-AAAAAAAAAAAAAAAAAAAAAAAA") }},
-	{"the region is another", func(t *testing.T, p *patient) {
+	{"the region is wrong", func(t *testing.T, p *patient) {
 		p.setAccount(t, "region", "NA")
 		p.setAccount(t, "ledgerCurrency", "USD")
 	}},
-	{"the key is no key", func(t *testing.T, p *patient) {
+	{"the key is invalid", func(t *testing.T, p *patient) {
 		p.put(t, "walletsync-key", map[string]string{"privateKey": "-----BEGIN PRIVATE KEY----- MIIE -----END PRIVATE KEY-----"})
 	}},
-	{"the key was rotated here alone", func(t *testing.T, p *patient) {
+	{"the key was rotated only here", func(t *testing.T, p *patient) {
 		p.put(t, "walletsync-key", map[string]string{"privateKey": newKey(t)})
 	}},
-	{"the key is another's", func(t *testing.T, p *patient) {
+	{"the key is another account's", func(t *testing.T, p *patient) {
 		key := newKey(t)
 		p.put(t, "walletsync-key", map[string]string{"privateKey": key})
 		p.Secrets.Put("walletsync-key", `{"privateKey":"`+strings.ReplaceAll(key, "\n", `\n`)+`"}`)
 	}},
-	{"Amazon Pay cannot be reached", func(t *testing.T, p *patient) { p.set(t, "HTTPS_PROXY", "http://127.0.0.1:1") }},
+	{"Amazon Pay is unreachable", func(t *testing.T, p *patient) { p.set(t, "HTTPS_PROXY", "http://127.0.0.1:1") }},
 	{"Amazon Pay's certificate is not trusted", func(t *testing.T, p *patient) { p.set(t, "TLS_CA_FILE", "") }},
 	{"the clock is wrong", func(t *testing.T, p *patient) {
 		p.ahead.Store(int64(time.Hour))
@@ -213,20 +213,20 @@ var ills = []struct {
 	{"the link secret is too short", func(t *testing.T, p *patient) {
 		p.set(t, "LINK_SECRET_ARN", p.Secrets.Put("ill-link", `{"linkSecret":"short"}`))
 	}},
-	{"a secret is not there", func(t *testing.T, p *patient) {
+	{"a secret is missing", func(t *testing.T, p *patient) {
 		p.set(t, "BEARER_SECRET_ARN", "arn:aws:secretsmanager:eu-west-1:000000000000:secret:nowhere-a1b2c3")
 	}},
-	{"the bearer key is another", func(t *testing.T, p *patient) {
+	{"the bearer key is wrong", func(t *testing.T, p *patient) {
 		p.set(t, "BEARER_SECRET_ARN", p.Secrets.Put("ill-bearer", `{"bearerKey":"another-bearer-key-than-theirs"}`))
 	}},
-	{"the database is not there", func(t *testing.T, p *patient) {
+	{"the database is unreachable", func(t *testing.T, p *patient) {
 		p.set(t, "DATABASE_SECRET_ARN", p.Secrets.Put("ill-network", `{"url":"postgres://walletsync@127.0.0.1:1/walletsync?sslmode=disable"}`))
 	}},
 	{"the database refuses the role", func(t *testing.T, p *patient) {
 		u := p.database(t, func(u *url.URL) { u.User = url.UserPassword("nobody_known", "hush-hush") })
 		p.set(t, "DATABASE_SECRET_ARN", p.Secrets.Put("ill-login", `{"url":"`+u+`"}`))
 	}},
-	{"the database takes no TLS", func(t *testing.T, p *patient) {
+	{"the database has no TLS", func(t *testing.T, p *patient) {
 		u := p.database(t, func(u *url.URL) { u.RawQuery = "sslmode=require" })
 		p.set(t, "DATABASE_SECRET_ARN", p.Secrets.Put("ill-tls", `{"url":"`+u+`"}`))
 	}},
@@ -257,17 +257,17 @@ var ills = []struct {
 		t.Cleanup(func() { p.exec(t, `alter role ill_reader rename to walletsync_reader`) })
 	}},
 	{"the account has another name", func(t *testing.T, p *patient) { p.setAccount(t, "id", "second") }},
-	{"the share was changed since", func(t *testing.T, p *patient) { p.setAccount(t, "share", 0.25) }},
-	{"the queue is not there", func(t *testing.T, p *patient) { p.set(t, "QUEUE_URL", p.QueueURL+"-nowhere") }},
+	{"the share was changed later", func(t *testing.T, p *patient) { p.setAccount(t, "share", 0.25) }},
+	{"the queue is missing", func(t *testing.T, p *patient) { p.set(t, "QUEUE_URL", p.QueueURL+"-nowhere") }},
 	{"the queue has no dead-letter queue", func(t *testing.T, p *patient) {
 		p.settle(t, func(p *patient) { s := p.Queue.Settings(); s.DeadLetters = nil; _ = p.Queue.SetSettings(s) })
 	}},
-	{"the dead-letter queue is another", func(t *testing.T, p *patient) { p.set(t, "DEAD_LETTER_QUEUE_URL", p.QueueURL) }},
-	{"messages come again too soon", func(t *testing.T, p *patient) { p.set(t, "LEASE", "200s") }},
+	{"the dead-letter queue is wrong", func(t *testing.T, p *patient) { p.set(t, "DEAD_LETTER_QUEUE_URL", p.QueueURL) }},
+	{"messages are redelivered too soon", func(t *testing.T, p *patient) { p.set(t, "LEASE", "200s") }},
 	{"messages are given up too soon", func(t *testing.T, p *patient) {
 		p.settle(t, func(p *patient) { s := p.Queue.Settings(); s.MaxReceives = 5; _ = p.Queue.SetSettings(s) })
 	}},
-	{"messages age out", func(t *testing.T, p *patient) {
+	{"messages expire too soon", func(t *testing.T, p *patient) {
 		p.settle(t, func(p *patient) { s := p.Queue.Settings(); s.Retention = 24 * time.Hour; _ = p.Queue.SetSettings(s) })
 	}},
 	{"dead-letter messages expire too soon", func(t *testing.T, p *patient) {
@@ -278,14 +278,14 @@ var ills = []struct {
 	}},
 	{"PUBLIC_URL is without TLS", func(t *testing.T, p *patient) { p.set(t, "PUBLIC_URL", "http://wallet.example.com") }},
 	{"PUBLIC_URL is unreachable", func(t *testing.T, p *patient) { p.set(t, "PUBLIC_URL", "http://127.0.0.1:1") }},
-	{"PUBLIC_URL leads elsewhere", func(t *testing.T, p *patient) { p.set(t, "PUBLIC_URL", strings.TrimSuffix(p.ShopURL, "/")) }},
+	{"PUBLIC_URL is another server's", func(t *testing.T, p *patient) { p.set(t, "PUBLIC_URL", strings.TrimSuffix(p.ShopURL, "/")) }},
 	{"a return origin has a path", func(t *testing.T, p *patient) { p.set(t, "RETURN_ORIGINS", "https://shop.example/account") }},
-	{"update-start lets everyone in", func(t *testing.T, p *patient) { p.set(t, "AUTH", "iam") }},
+	{"update-start does not authenticate", func(t *testing.T, p *patient) { p.set(t, "AUTH", "iam") }},
 	{"the IPN path has another secret", func(t *testing.T, p *patient) {
 		p.setAccount(t, "ipnPathSecretArn", p.Secrets.Put("ill-ipn-path", `{"ipnSecret":"another-secret-than-theirs"}`))
 	}},
 	{"no topic is pinned", func(t *testing.T, p *patient) { p.setAccount(t, "topics", []string{}) }},
-	{"no notification has come", func(t *testing.T, p *patient) {
+	{"no notification has arrived", func(t *testing.T, p *patient) {
 		p.exec(t, `update walletsync.notifications set account = 'gone'`)
 		t.Cleanup(func() { p.exec(t, `update walletsync.notifications set account = 'main'`) })
 	}},
@@ -321,7 +321,7 @@ func TestTheDoctorFindsFaults(t *testing.T) {
 	healthy, content := p.examine(t)
 	for _, l := range healthy {
 		if l.State != doctor.Good {
-			t.Errorf("of a healthy stack: %+v", l)
+			t.Errorf("fault in a healthy stack: %+v", l)
 		}
 	}
 	if !content || len(healthy) < 25 {

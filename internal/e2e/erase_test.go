@@ -219,8 +219,8 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 			t.Errorf("in %s: …%s…", where, left)
 		}
 	}
-	if heard := w.book.everything(); !strings.Contains(heard, `"function":"ipn-worker"`) || !strings.Contains(heard, `"function":"update-start"`) {
-		t.Errorf("the functions' output was not captured: %s", heard)
+	if output := w.book.everything(); !strings.Contains(heard, `"function":"ipn-worker"`) || !strings.Contains(heard, `"function":"update-start"`) {
+		t.Errorf("the functions' output was not captured: %s", output)
 	}
 	// Data that is not personal is still refreshed, and the feed reports the erasure.
 	if got := column(t, w.Stack, `select limit_amount || ' ' || (erased_at is not null) from walletsync.charge_permissions c

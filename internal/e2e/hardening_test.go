@@ -258,7 +258,7 @@ func TestMissingNotificationsAreReportedBeforeTheThirdUpdate(t *testing.T) {
 		}
 		w.until("the reconciler to find notifications "+want, func() (bool, error) {
 			got := logged()
-			return strings.Contains(got, `"verdict":"`+want+`"`), fmt.Errorf("it said %s", got)
+			return strings.Contains(got, `"verdict":"`+want+`"`), fmt.Errorf("the log has %s", got)
 		})
 	}
 	if got := logged(); !strings.Contains(got, `"level":"error"`) || !strings.Contains(got, "Seller Central") {

@@ -161,7 +161,7 @@ func TestAnImportRespectsTheQuotaAndSurvivesKills(t *testing.T) {
 	}
 	least := time.Duration((float64(n) - quota.Burst) / quota.PerSecond * float64(time.Second))
 	if took < least {
-		t.Errorf("it took %v; with this quota it needs at least %v", took, least)
+		t.Errorf("the import took %v; with this quota it needs at least %v", took, least)
 	}
 	if k := w.count(`select count(*) from walletsync.charge_permission_changes where cause = 'import' and facet = 'first_read'`); k != n {
 		t.Errorf("%d first reads by the import", k)

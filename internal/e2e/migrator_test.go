@@ -298,7 +298,7 @@ func TestADeployMigrates(t *testing.T) {
 		return
 	}
 	if want := `"commit":"` + strings.TrimSpace(string(commit)); !strings.Contains(m.log.String(), want) || !strings.Contains(m.log.String(), `"version":"`) {
-		t.Errorf("the log does not say %s:\n%s", want, m.log.String())
+		t.Errorf("the log lacks %s:\n%s", want, m.log.String())
 	}
 }
 
@@ -369,10 +369,10 @@ func TestAnAnswerIsSentOnlyToCloudFormation(t *testing.T) {
 	m.bucket.mu.Lock()
 	defer m.bucket.mu.Unlock()
 	if len(m.bucket.asked) != 0 {
-		t.Errorf("it went to %q", m.bucket.asked)
+		t.Errorf("the answer went to %q", m.bucket.asked)
 	}
 	if got := m.one(`select count(*) from pg_namespace where nspname = 'walletsync'`); got != "0" {
-		t.Error("it migrated for an event from an untrusted sender")
+		t.Error("the migrator ran for an event from an untrusted sender")
 	}
 }
 

@@ -240,7 +240,7 @@ func TestTheButtonSendsExactlyTheSignedPayload(t *testing.T) {
 				t.Error(diff)
 			}
 			if title := do(t, ctx, chromedp.Title()); title == "run" {
-				t.Error("the payload was run")
+				t.Error("the payload was executed")
 			}
 		})
 	}
@@ -420,7 +420,7 @@ func TestWithoutJavaScriptThePageSaysWhatToDo(t *testing.T) {
 		}
 	}
 	if strings.Contains(text, "Continue to Amazon Pay") {
-		t.Error("it shows a button that does nothing")
+		t.Error("the page shows a button that does nothing")
 	}
 	screenshot(t, ctx, "pages-en-desktop-light-noscript")
 }

@@ -130,6 +130,6 @@ func TestTheREADMEsCommandsWork(t *testing.T) {
 		return err == nil && at.Query().Has("status"), err
 	})
 	if q := at.Query(); !strings.HasPrefix(at.String(), s.ShopURL+"account?") || q.Get("status") != "success" || q.Get("updateSessionId") != got["updateSessionId"] {
-		t.Errorf("the buyer came back to %s", at)
+		t.Errorf("the buyer returned to %s", at)
 	}
 }

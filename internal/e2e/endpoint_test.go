@@ -155,7 +155,7 @@ func TestAMessageThatWaitedADayForPostgresIsProcessed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if waited < 24*time.Hour || waited > day+time.Hour {
-		t.Errorf("it waited %v", waited)
+		t.Errorf("the message waited %v", waited)
 	}
 	if dead := o.DLQ.Messages(); len(dead) > 0 {
 		t.Errorf("dead-letter messages: %+v", dead)
@@ -310,7 +310,7 @@ func TestAnInvalidRelayedMessageIsDeadLettered(t *testing.T) {
 				for _, m := range s.DLQ.Messages() {
 					if m.Body == body {
 						if got := m.Attributes["reason"].StringValue; got != c.reason {
-							return false, fmt.Errorf("its reason is %q", got)
+							return false, fmt.Errorf("the reason is %q", got)
 						}
 						return true, nil
 					}
