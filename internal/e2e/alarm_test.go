@@ -255,7 +255,7 @@ func (w *watch) post(url, body string) int {
 // notificationOnTheWire returns a notification as SNS sent it.
 func (w *watch) notificationOnTheWire() string {
 	w.tb.Helper()
-	heard := make(chan string, 10)
+	messages := make(chan string, 10)
 	ear := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, q *http.Request) {
 		body, err := io.ReadAll(q.Body)
 		if err != nil {
@@ -263,7 +263,7 @@ func (w *watch) notificationOnTheWire() string {
 		}
 		if q.Header.Get("x-amz-sns-message-type") == "Notification" {
 			select {
-			case heard <- string(body):
+			case messages <- string(body):
 			default:
 			}
 			return
@@ -279,7 +279,7 @@ func (w *watch) notificationOnTheWire() string {
 	w.move(w.ids[:1], twin.Notify{})
 	defer w.subscribe(w.IPNURL)
 	select {
-	case message := <-heard:
+	case message := <-messages:
 		return message
 	case <-time.After(trialTimeout):
 		w.tb.Fatal("no notification arrived")

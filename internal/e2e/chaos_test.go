@@ -559,7 +559,7 @@ func TestChaos(t *testing.T) {
 		})
 	}
 	start(&loads, "the load", func() error { return c.changing(loading, seed) })
-	start(&loads, "the silent", func() error { return c.quiet(loading) })
+	start(&loads, "changes without notifications", func() error { return c.quiet(loading) })
 	for i := range uint64(2) {
 		start(&loads, "the buyers", func() error { return c.updating(loading, seed+i) })
 	}
@@ -584,7 +584,7 @@ func TestChaos(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.until("the readers to come to the end", func() (bool, error) {
+	c.until("the readers to reach the end", func() (bool, error) {
 		var last int64
 		err := c.DB.QueryRow(t.Context(), `select n from walletsync.feed`).Scan(&last)
 		return err == nil && len(stored) > 0 && stored[len(stored)-1] == last, err
@@ -609,7 +609,7 @@ func TestChaos(t *testing.T) {
 func (c *chaos) converges(t *testing.T) {
 	t.Helper()
 	c.settle()
-	c.until("every row to be Amazon's", func() (bool, error) {
+	c.until("every row to equal Amazon's state", func() (bool, error) {
 		// Failed attempts are put off for minutes by now, also after a call that was
 		// late on a busy machine. Make them due.
 		if _, err := c.DB.Exec(t.Context(), `update walletsync.update_attempts set not_before = clock_timestamp()
@@ -650,7 +650,7 @@ func (c *chaos) converges(t *testing.T) {
 // settleOften waits for a moment without open refresh requests. The sweep continues.
 func (c *chaos) settleOften(t *testing.T) {
 	t.Helper()
-	c.until("nothing to be wanted or to fail", func() (bool, error) {
+	c.until("all requests to complete without failure", func() (bool, error) {
 		n := c.count(`select count(*) from walletsync.refreshes where wanted <> done or attempts > 0 or last_error is not null`)
 		return n == 0, fmt.Errorf("%d are open", n)
 	})

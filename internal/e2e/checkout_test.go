@@ -123,7 +123,7 @@ func atHome(t *testing.T, s *stack.Stack) {
 			"county": null, "district": null, "stateOrRegion": null, "postalCode": "12345", "countryCode": "DE", "phoneNumber": "030 23125 001"}}`), twin.Notify{}); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the walker to be at home", func() (bool, error) {
+	until(t, "the walker's wallet to be reset", func() (bool, error) {
 		var home bool
 		err := s.DB.QueryRow(t.Context(), `select shipping_city = 'Musterstadt' and payment_descriptors = '{"Visa ****1111 (Amazon Pay)"}'
 			from walletsync.charge_permissions where id = $1`, walker).Scan(&home)

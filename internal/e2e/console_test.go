@@ -35,7 +35,7 @@ func choose(t *testing.T, ctx context.Context, s *stack.Stack, who issuer.Person
 		return strings.HasPrefix(at, s.IssuerURL), err
 	})
 	do(t, ctx, chromedp.Click(fmt.Sprintf(`button[value=%q]`, who.Subject)))
-	until(t, "the way back from the issuer", func() (bool, error) {
+	until(t, "the return from the issuer", func() (bool, error) {
 		at, err := chromedp.Run(ctx, chromedp.Location())
 		return strings.HasPrefix(at, s.ConsoleURL), err
 	})

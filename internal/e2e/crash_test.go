@@ -303,6 +303,6 @@ func TestARefusedObjectDoesNotAffectOthers(t *testing.T) {
 	}
 	refuse(ids[0], ids[2], ids[3])
 	w.move(ids[2:], twin.Notify{})
-	w.until("several in a row to pause the calls", func() (bool, error) { return paused() == 1, nil })
+	w.until("several refusals in a row to pause the calls", func() (bool, error) { return paused() == 1, nil })
 	w.until("all of them to show as failing", failing(ids[2], ids[3]))
 }

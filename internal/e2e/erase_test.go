@@ -219,7 +219,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 			t.Errorf("in %s: …%s…", where, left)
 		}
 	}
-	if output := w.book.everything(); !strings.Contains(heard, `"function":"ipn-worker"`) || !strings.Contains(heard, `"function":"update-start"`) {
+	if output := w.book.everything(); !strings.Contains(output, `"function":"ipn-worker"`) || !strings.Contains(output, `"function":"update-start"`) {
 		t.Errorf("the functions' output was not captured: %s", output)
 	}
 	// Data that is not personal is still refreshed, and the feed reports the erasure.
@@ -277,7 +277,7 @@ func TestTheReconcilerErasesLongClosedChargePermissions(t *testing.T) {
 		if _, err := s.Twin.Change(id, []byte(`{"buyer":{"name":"Thaddeus"},"shippingAddress":{"city":"Thaddeusville"},"statusDetails":{"state":`+state+`}}`), twin.Notify{}); err != nil {
 			t.Fatal(err)
 		}
-		until(t, "it to be read", func() (bool, error) {
+		until(t, "the read", func() (bool, error) {
 			var n int
 			err := s.DB.QueryRow(t.Context(), `select count(*) from walletsync.charge_permissions where id = $1`, id).Scan(&n)
 			return n == 1, err

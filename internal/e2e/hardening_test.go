@@ -78,7 +78,7 @@ func TestAFloodOfForgedMessagesLosesNoNotification(t *testing.T) {
 	for range 10 {
 		w.move(ids, twin.Notify{Times: 10})
 	}
-	w.until("the notifications to be taken, given up or refused", func() (bool, error) {
+	w.until("the notifications to be accepted, given up or refused", func() (bool, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		return w.Twin.Idle(ctx) == nil, nil
@@ -300,13 +300,13 @@ func TestTheSweepFindsEveryChangeWithinThePeriod(t *testing.T) {
 		case <-t.Context().Done():
 		}
 		changed[id] = time.Now()
-		w.change(id, fmt.Sprintf(`{"shippingAddress":{"city":"Unheard-%d"}}`, i), twin.Notify{Silent: true})
+		w.change(id, fmt.Sprintf(`{"shippingAddress":{"city":"Silent-%d"}}`, i), twin.Notify{Silent: true})
 	}
 	w.until("every change to be stored", func() (bool, error) {
-		n := w.count(`select count(*) from walletsync.charge_permissions where shipping_city like 'Unheard-%'`)
+		n := w.count(`select count(*) from walletsync.charge_permissions where shipping_city like 'Silent-%'`)
 		return n == len(ids), fmt.Errorf("%d of %d are", n, len(ids))
 	})
-	rows, err := w.DB.Query(t.Context(), `select charge_permission, stored_at, cause from walletsync.charge_permission_changes where after ->> 'city' like 'Unheard-%'`)
+	rows, err := w.DB.Query(t.Context(), `select charge_permission, stored_at, cause from walletsync.charge_permission_changes where after ->> 'city' like 'Silent-%'`)
 	if err != nil {
 		t.Fatal(err)
 	}

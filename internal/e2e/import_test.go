@@ -79,7 +79,7 @@ func TestAnImportRespectsTheQuotaAndSurvivesKills(t *testing.T) {
 	})
 	begun := w.now()
 	first := w.cli("import", list)
-	w.until("the middle batch to be marked", func() (bool, error) {
+	w.until("the middle batch of requests", func() (bool, error) {
 		select {
 		case <-marked:
 			return true, nil

@@ -90,12 +90,12 @@ func TestAnAnnouncedChargePermissionIsReadWithoutANotification(t *testing.T) {
 	if got := announce(`"`+unknown+`","`+id+`"`, http.StatusAccepted); got != "requested requested" {
 		t.Errorf("announced: %s", got)
 	}
-	until(t, "the announced wallet to be read", func() (bool, error) {
+	until(t, "the read of the announced charge permission", func() (bool, error) {
 		var n int
 		err := s.DB.QueryRow(context.Background(), `select count(*) from walletsync.charge_permissions where id = $1 and shipping_city = 'Berlin'`, id).Scan(&n)
 		return n == 1, err
 	})
-	until(t, "the other to be known as not there", func() (bool, error) {
+	until(t, "the unknown id to be recorded as not found", func() (bool, error) {
 		var gone bool
 		err := s.DB.QueryRow(context.Background(), `select gone_at is not null and wanted = done from walletsync.refreshes where id = $1`, unknown).Scan(&gone)
 		return gone, err

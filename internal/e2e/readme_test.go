@@ -122,7 +122,7 @@ func TestTheREADMEsCommandsWork(t *testing.T) {
 		do(t, ctx, chromedp.Click(step))
 	}
 	var at *url.URL
-	until(t, "the buyer to be back", func() (bool, error) {
+	until(t, "the buyer to return", func() (bool, error) {
 		location, err := chromedp.Run(ctx, chromedp.Location())
 		if err == nil {
 			at, err = url.Parse(location)

@@ -18,7 +18,7 @@ func reconcile(t *testing.T, s *stack.Stack) {
 // change is old enough for the next one to be stored at once.
 func settled(t *testing.T, s *stack.Stack, id string) {
 	t.Helper()
-	until(t, "nothing to be wanted of "+id, func() (bool, error) {
+	until(t, "no open refresh request for "+id, func() (bool, error) {
 		var done bool
 		err := s.DB.QueryRow(t.Context(), `select wanted = done and not exists (
 			select from walletsync.charge_permission_changes where charge_permission = r.id and stored_at > clock_timestamp() - $2::interval)

@@ -43,7 +43,7 @@ func TestASoakLeaksNothing(t *testing.T) {
 	var loads sync.WaitGroup
 	for what, do := range map[string]func() error{
 		"the load":    func() error { return c.changing(loading, 1) },
-		"the unheard": func() error { return c.quiet(loading) },
+		"changes without notifications": func() error { return c.quiet(loading) },
 		"the buyers":  func() error { return c.updating(loading, 1) },
 	} {
 		loads.Go(func() {

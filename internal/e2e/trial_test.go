@@ -195,7 +195,7 @@ func (w *trial) gather(do func()) {
 // wake-ups may remain; nothing needs them.
 func (w *trial) settle() {
 	w.tb.Helper()
-	w.until("all to be done", func() (bool, error) {
+	w.until("all requests to complete", func() (bool, error) {
 		if err := w.Twin.Idle(w.ctx()); err != nil {
 			return false, err
 		}
