@@ -42,9 +42,9 @@ func TestASoakLeaksNothing(t *testing.T) {
 	defer stop()
 	var loads sync.WaitGroup
 	for what, do := range map[string]func() error{
-		"the load":    func() error { return c.changing(loading, 1) },
+		"the load":                      func() error { return c.changing(loading, 1) },
 		"changes without notifications": func() error { return c.quiet(loading) },
-		"the buyers":  func() error { return c.updating(loading, 1) },
+		"the buyers":                    func() error { return c.updating(loading, 1) },
 	} {
 		loads.Go(func() {
 			if err := do(); err != nil {
