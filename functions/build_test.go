@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// maximum is how large a binary may be, in bytes (design.md §7, linux/arm64).
+// maximum returns the size limit of a binary, in bytes (design.md §7, linux/arm64).
 func maximum(p pkg) int64 {
 	if slices.Contains(p.Deps, "html/template") {
 		return 20 << 20
@@ -20,7 +20,7 @@ func maximum(p pkg) int64 {
 	return 16 << 20
 }
 
-// lambdas are the mains that run on Lambda. Others are for people.
+// lambdas returns the main packages that run on Lambda.
 func lambdas(t *testing.T) []pkg {
 	t.Helper()
 	return slices.DeleteFunc(list(t, "-tags", "lambda.norpc", "walletsync/functions/..."), func(p pkg) bool {
@@ -28,10 +28,10 @@ func lambdas(t *testing.T) []pkg {
 	})
 }
 
-// folder is where a function stands.
+// folder returns the name of a function's folder.
 func (p pkg) folder() string { return p.ImportPath[strings.LastIndex(p.ImportPath, "/")+1:] }
 
-// logicalID is what template.yaml calls the function.
+// logicalID returns the function's logical id in template.yaml.
 func (p pkg) logicalID() string {
 	var id strings.Builder
 	for word := range strings.SplitSeq(p.folder(), "-") {
@@ -40,7 +40,7 @@ func (p pkg) logicalID() string {
 	return id.String()
 }
 
-// makeIn runs make in a folder, with these variables in place of the machine's.
+// makeIn runs make in a folder, with these environment variables only.
 func makeIn(ctx context.Context, dir string, environment []string, arguments ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "make", append([]string{"--no-print-directory"}, arguments...)...)
 	cmd.Dir = dir
@@ -49,7 +49,7 @@ func makeIn(ctx context.Context, dir string, environment []string, arguments ...
 	return string(out), err
 }
 
-// copied is the tree without its repository, as sam build has it.
+// copied copies the tree without its repository, like sam build.
 func copied(t *testing.T, root string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -74,12 +74,12 @@ func copied(t *testing.T, root string) string {
 	return dir
 }
 
-// TestABuildDependsOnTheSourceAlone builds the deployed form here, all at once,
-// and as sam build does it: one by one, from a copy elsewhere, without the
-// repository. COLD_BUILD=1, as in CI, has the second compile everything anew.
-func TestABuildDependsOnTheSourceAlone(t *testing.T) {
+// TestBuildsAreReproducible builds the binaries here, all at once, and like sam build: one
+// by one, from a copy in another folder, without the repository. With COLD_BUILD=1, as in
+// CI, the second build uses no cache.
+func TestBuildsAreReproducible(t *testing.T) {
 	t.Parallel()
-	// A machine may have told Go not to stamp anything; ours must not rely on it.
+	// The machine's Go settings may switch stamping off; the build must not rely on that.
 	environment := []string{"COMMIT=0123456789ab", "GOFLAGS=-buildvcs=auto"}
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -96,7 +96,7 @@ func TestABuildDependsOnTheSourceAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if info.Size() > maximum(p) {
-			t.Errorf("%s has %.1f MB, more than its %d: what did it begin to link?", p.folder(), float64(info.Size())/(1<<20), maximum(p)>>20)
+			t.Errorf("%s has %.1f MB, more than its %d: check its new dependencies", p.folder(), float64(info.Size())/(1<<20), maximum(p)>>20)
 		}
 		f, err := elf.Open(name)
 		if err != nil {
@@ -115,12 +115,11 @@ func TestABuildDependsOnTheSourceAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if bytes.Contains(content, []byte(root)) {
-			t.Errorf("%s tells where it was built", p.folder())
+			t.Errorf("%s contains the path of its source", p.folder())
 		}
 	}
 
-	// One is enough, and the smallest: compiling everything anew takes half a
-	// minute.
+	// The smallest binary is enough, because a build without a cache takes half a minute.
 	there, artifacts := copied(t, root), t.TempDir()
 	environment = append(environment, "ARTIFACTS_DIR="+artifacts)
 	if os.Getenv("COLD_BUILD") == "1" {
@@ -147,19 +146,19 @@ func same(t *testing.T, a, b string) {
 	}
 }
 
-// TestALogicalIDNamesItsFolder asks make what it would do.
-func TestALogicalIDNamesItsFolder(t *testing.T) {
-	all := lambdas(t)
-	if len(all) < 7 {
-		t.Fatalf("only %d functions were found", len(all))
+// TestLogicalIDsMatchFolders compares make's targets with the folders.
+func TestLogicalIDsMatchFolders(t *testing.T) {
+	functions := lambdas(t)
+	if len(functions) < 7 {
+		t.Fatalf("only %d functions were found", len(functions))
 	}
-	for _, p := range all {
+	for _, p := range functions {
 		out, err := makeIn(t.Context(), "..", []string{"ARTIFACTS_DIR=/nowhere", "PATH=" + recorder(t) + ":" + os.Getenv("PATH")}, "build-"+p.logicalID())
 		if want := "-o /nowhere/bootstrap ./functions/" + p.folder() + "\n"; err != nil || !strings.HasSuffix(out, want) {
 			t.Errorf("build-%s ran %q, want it to end in %q (%v)", p.logicalID(), out, want, err)
 		}
 	}
-	for target, says := range map[string]string{
+	for target, output := range map[string]string{
 		"build-NoSuchFunction": "there is no functions/no-such-function: name the function after its folder",
 		"build-IpnReceiver":    "ARTIFACTS_DIR is not set",
 	} {
@@ -167,13 +166,13 @@ func TestALogicalIDNamesItsFolder(t *testing.T) {
 		if strings.Contains(target, "No") {
 			environment[0] += "/nowhere"
 		}
-		if out, err := makeIn(t.Context(), "..", environment, target); err == nil || !strings.Contains(out, says) {
-			t.Errorf("%s: %v, and said %q, not %q", target, err, out, says)
+		if out, err := makeIn(t.Context(), "..", environment, target); err == nil || !strings.Contains(out, output) {
+			t.Errorf("%s: %v, output %q, want %q", target, err, out, output)
 		}
 	}
 }
 
-// recorder is a folder with a go that says what it was asked.
+// recorder returns a folder with a program go that prints its arguments.
 func recorder(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

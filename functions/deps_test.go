@@ -1,4 +1,4 @@
-// Package functions_test holds the layout to its rules: what each binary must not
+// Package functions_test checks the rules of the layout: which packages a binary must not
 // link, and which packages may import which.
 package functions_test
 
@@ -17,47 +17,48 @@ const (
 	testCode             = "test code"
 )
 
-// mustNotLink says what a binary must not link, directly or not, and why.
+// mustNotLink maps binaries to packages that they must not link, even indirectly, with the
+// reason.
 var mustNotLink = map[string]map[string]string{
 	"ipn-receiver": {
-		"github.com/jackc/pgx/v5":       "the receiver touches no database",
-		"walletsync/internal/pg":        "the receiver touches no database",
-		"walletsync/internal/amazonpay": "the receiver calls no Amazon Pay",
+		"github.com/jackc/pgx/v5":       "the receiver does not use the database",
+		"walletsync/internal/pg":        "the receiver does not use the database",
+		"walletsync/internal/amazonpay": "the receiver does not call Amazon Pay",
 		"walletsync/internal/payclient": "the receiver must never hold the private key",
-		"walletsync/internal/feedpush":  "only the push publishes",
+		"walletsync/internal/feedpush":  "only feed-push publishes changes",
 		"html/template":                 deadCode,
 		"net/http/httptest":             testCode,
 	},
 	"ipn-worker": {
-		"walletsync/internal/feedpush": "only the push publishes",
+		"walletsync/internal/feedpush": "only feed-push publishes changes",
 		"html/template":                deadCode,
 		"github.com/pressly/goose/v3":  onlyMigratorMigrates,
 		"net/http/httptest":            testCode,
 	},
 	"reconciler": {
-		"walletsync/internal/feedpush": "only the push publishes",
+		"walletsync/internal/feedpush": "only feed-push publishes changes",
 		"html/template":                deadCode,
 		"github.com/pressly/goose/v3":  onlyMigratorMigrates,
 		"net/http/httptest":            testCode,
 	},
 	"update-start": {
-		"walletsync/internal/feedpush": "only the push publishes",
+		"walletsync/internal/feedpush": "only feed-push publishes changes",
 		"github.com/pressly/goose/v3":  onlyMigratorMigrates,
 		"net/http/httptest":            testCode,
 	},
 	"checkout-return": {
-		"walletsync/internal/feedpush": "only the push publishes",
+		"walletsync/internal/feedpush": "only feed-push publishes changes",
 		"github.com/pressly/goose/v3":  onlyMigratorMigrates,
 		"net/http/httptest":            testCode,
 	},
 	"feed-push": {
-		"walletsync/internal/payclient": "the push calls no Amazon Pay",
+		"walletsync/internal/payclient": "feed-push does not call Amazon Pay",
 		"html/template":                 deadCode,
 		"github.com/pressly/goose/v3":   onlyMigratorMigrates,
 		"net/http/httptest":             testCode,
 	},
 	"console": {
-		"walletsync/internal/feedpush": "only the push publishes",
+		"walletsync/internal/feedpush": "only feed-push publishes changes",
 		"github.com/pressly/goose/v3":  onlyMigratorMigrates,
 		"net/http/httptest":            testCode,
 	},
@@ -68,19 +69,19 @@ var mustNotLink = map[string]map[string]string{
 		"net/http/httptest":                   testCode,
 	},
 	"migrator": {
-		"walletsync/internal/feedpush":  "only the push publishes",
-		"walletsync/internal/amazonpay": "the migrator calls no Amazon Pay",
+		"walletsync/internal/feedpush":  "only feed-push publishes changes",
+		"walletsync/internal/amazonpay": "the migrator does not call Amazon Pay",
 		"html/template":                 deadCode,
 		"net/http/httptest":             testCode,
 	},
 }
 
-// facts are what any package may import but those of the first rule: the shared
-// words, arithmetic on contexts, metrics, and the facts of a merchant account.
+// facts are packages that any package may import, except those of the first rule: shared
+// types, contexts, metrics, and the facts of a merchant account.
 var facts = []string{"internal/wallet", "internal/deadline", "internal/telemetry", "internal/amazonpay/merchant"}
 
-// rules say which packages of ours a package may import itself, besides facts.
-// Every package is in one of them; what it does not name there, it must not import.
+// rules list which of our packages a package may import directly, besides facts. Each
+// package is in one rule and must not import others.
 var rules = []struct {
 	why       string
 	mayImport map[string][]string
@@ -130,8 +131,8 @@ var rules = []struct {
 		why: "pg knows no feature; what only some binaries may link stands beneath it",
 		mayImport: map[string][]string{
 			"internal/pg":         {},
-			"internal/pg/migrate": {"internal/pg", "migrations"}, // alone links goose
-			"internal/pg/rdsiam":  {"internal/config"},           // alone links the signer of RDS
+			"internal/pg/migrate": {"internal/pg", "migrations"}, // the only one that links goose
+			"internal/pg/rdsiam":  {"internal/config"},           // the only one that links the RDS signer
 		},
 		factsToo: true,
 	},
@@ -139,7 +140,7 @@ var rules = []struct {
 		why: "an adapter translates between a feature and what others made: SQS, Lambda, the environment, Amazon Pay",
 		mayImport: map[string][]string{
 			"internal/queue":            {"internal/ipn"},
-			"internal/queue/deadletter": {"internal/ipn", "internal/console/view"}, // alone receives
+			"internal/queue/deadletter": {"internal/ipn", "internal/console/view"}, // the only one that receives
 			"internal/awslambda":        {"internal/ipn"},
 			"internal/config":           {"internal/console/view"}, // the names of the roles
 			"internal/payclient":        {"internal/config", "internal/amazonpay", "internal/refresh"},
@@ -150,7 +151,7 @@ var rules = []struct {
 		why: "the CLI and the doctor call features; no feature knows them",
 		mayImport: map[string][]string{
 			"internal/cli":    {"internal/refresh", "internal/reconcile", "internal/privacy", "internal/export", "internal/doctor"},
-			"internal/doctor": {"internal/config", "internal/amazonpay", "internal/reconcile", "migrations"}, // which steps there are
+			"internal/doctor": {"internal/config", "internal/amazonpay", "internal/reconcile", "migrations"}, // the list of migrations
 		},
 		factsToo: true,
 	},
@@ -195,14 +196,14 @@ var rules = []struct {
 			"internal/local": {"internal/local/stack"},
 			"internal/local/stack": {"internal/local/twin", "internal/local/issuer", "internal/local/demo/shop", "internal/local/demo/status", "internal/local/pg",
 				"internal/local/aws/sqs", "internal/local/aws/bus", "internal/local/aws/secrets", "internal/local/aws/lambda",
-				"internal/console/oidc"}, // where the issuer sends browsers back to
+				"internal/console/oidc"}, // the redirect URI of the issuer
 			"internal/e2e": {}, "internal/e2e/template": {}, "internal/e2e/nothing": {},
 		},
 	},
 }
 
-// testSupport are the packages that only tests link: who counts what walletsync
-// is made of counts them with the tests.
+// testSupport are packages that only tests may link. They count as tests in counts of
+// lines.
 var testSupport = map[string]bool{
 	"internal/local/apidoc": true, "internal/local/aws/mototest": true, "internal/local/fault/link": true, "internal/local/fault/wire": true,
 	"internal/local/pg/pgtest": true, "internal/local/scale": true, "internal/pg/pgtest": true,
@@ -233,7 +234,7 @@ func list(t *testing.T, args ...string) []pkg {
 	return all
 }
 
-func TestBinariesLinkNothingTheyMustNot(t *testing.T) {
+func TestBinariesLinkNoForbiddenPackage(t *testing.T) {
 	for _, p := range list(t, "-tags", "lambda.norpc", "walletsync/functions/...") {
 		if p.Name != "main" {
 			continue
@@ -254,9 +255,9 @@ func TestBinariesLinkNothingTheyMustNot(t *testing.T) {
 	}
 }
 
-// TestPackagesImportByTheRules looks at what each package imports itself: what
-// that brings is its own affair, and a binary's list says what must not come of it.
-func TestPackagesImportByTheRules(t *testing.T) {
+// TestPackagesFollowTheImportRules checks direct imports only. mustNotLink covers the
+// indirect ones for each binary.
+func TestPackagesFollowTheImportRules(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range list(t, "walletsync/internal/...", "walletsync/migrations") {
 		name := strings.TrimPrefix(p.ImportPath, "walletsync/")
@@ -282,7 +283,7 @@ func TestPackagesImportByTheRules(t *testing.T) {
 		if !store && !strings.HasPrefix(name, "internal/local/") {
 			for _, i := range p.Imports {
 				if strings.HasPrefix(i, "github.com/jackc/pgx/") {
-					t.Errorf("%s imports %s: only a feature's postgres and pg speak to the database", name, i)
+					t.Errorf("%s imports %s: only pg and the postgres packages of features use the database", name, i)
 				}
 			}
 		}
@@ -291,14 +292,14 @@ func TestPackagesImportByTheRules(t *testing.T) {
 		for name, allowed := range r.mayImport {
 			for _, p := range append(slices.Clone(allowed), name) {
 				if !seen[p] {
-					t.Errorf("the rule of %s names %s, which there is not", name, p)
+					t.Errorf("the rule of %s has %s, which does not exist", name, p)
 				}
 			}
 		}
 	}
 }
 
-func TestTestSupportIsLinkedByTestsAlone(t *testing.T) {
+func TestTestSupportIsLinkedByTestsOnly(t *testing.T) {
 	for _, p := range list(t, "walletsync/...") {
 		if testSupport[strings.TrimPrefix(p.ImportPath, "walletsync/")] {
 			continue

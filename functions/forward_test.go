@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// forwarding counts the methods of types, and those of them that do no more than
-// call a method of the same name, be it in a closure.
+// forwarding counts the methods of types, and the methods that only call a method of the
+// same name, also in a closure.
 type forwarding struct{ methods, forward map[string]int }
 
 func (f forwarding) add(pkg string, file *ast.File) {
@@ -45,8 +45,8 @@ func (f forwarding) add(pkg string, file *ast.File) {
 	}
 }
 
-// most are the types of which most methods only forward.
-func (f forwarding) most() (names []string) {
+// forwarders returns the types most of whose methods only forward.
+func (f forwarding) forwarders() (names []string) {
 	for name, n := range f.methods {
 		if n >= 2 && f.forward[name]*3 > n*2 {
 			names = append(names, name)
@@ -55,8 +55,8 @@ func (f forwarding) most() (names []string) {
 	return names
 }
 
-func TestNoTypeIsThereToForward(t *testing.T) {
-	all := forwarding{map[string]int{}, map[string]int{}}
+func TestNoTypeOnlyForwards(t *testing.T) {
+	found := forwarding{map[string]int{}, map[string]int{}}
 	for _, dir := range []string{".", "../internal", "../migrations"} {
 		err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
@@ -66,22 +66,22 @@ func TestNoTypeIsThereToForward(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			all.add(filepath.Dir(path), file)
+			found.add(filepath.Dir(path), file)
 			return nil
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(all.methods) < 100 {
-		t.Fatalf("only %d types were found", len(all.methods))
+	if len(found.methods) < 100 {
+		t.Fatalf("only %d types were found", len(found.methods))
 	}
-	if names := all.most(); len(names) > 0 {
+	if names := found.forwarders(); len(names) > 0 {
 		t.Errorf("the methods of %v call a method of the same name and do nothing else: use what they call", names)
 	}
 }
 
-func TestForwardingIsFound(t *testing.T) {
+func TestForwardingMethodsAreFound(t *testing.T) {
 	const source = `package p
 func (l *lazy) Claim(q int) (int, error) { return with(l, func(s *store) (int, error) { return s.Claim(q) }) }
 func (l *lazy) Commit(q int) (n int, err error) {
@@ -97,7 +97,7 @@ func (s *store) Commit(q int) (int, error) { return s.trip(q) }
 	}
 	f := forwarding{map[string]int{}, map[string]int{}}
 	f.add("p", file)
-	if got := f.most(); len(got) != 1 || got[0] != "p.lazy" {
+	if got := f.forwarders(); len(got) != 1 || got[0] != "p.lazy" {
 		t.Errorf("%v", got)
 	}
 }

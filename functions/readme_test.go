@@ -31,8 +31,8 @@ func loads[T any](f func(func(string) string) (T, error)) load {
 	return func(getenv func(string) string) (any, error) { return f(getenv) }
 }
 
-// loaders are the Load functions of the programs, in the order of the table. The
-// test below fails if internal/config has another one.
+// loaders are the Load functions of the programs, in the order of the table. parseConfig
+// fails if internal/config has others.
 var loaders = []struct {
 	name string
 	load load
@@ -48,13 +48,13 @@ var loaders = []struct {
 	{"LoadConsole", loads(config.LoadConsole)},
 }
 
-// TestSettingsInTheREADMEAreThoseOfTheCode writes both tables of settings from
-// internal/config, and compares them with README.md. Which program reads a
-// variable is found by running its Load function; a default is the value of the
-// field without the variable; the meaning is the field's comment.
-func TestSettingsInTheREADMEAreThoseOfTheCode(t *testing.T) {
+// TestSettingsInTheREADMEMatchTheCode generates both tables of settings from
+// internal/config and compares them with README.md. It runs each program's Load function
+// to find the variables that it reads. A default is the field's value without the
+// variable, and the meaning is the field's comment.
+func TestSettingsInTheREADMEMatchTheCode(t *testing.T) {
 	source := parseConfig(t)
-	var names []string // as they are read
+	var names []string // in the order in which they are read
 	readers := map[string][]string{}
 	var programs []string
 	required := map[string]bool{}
@@ -96,7 +96,7 @@ func TestSettingsInTheREADMEAreThoseOfTheCode(t *testing.T) {
 	}
 	for _, name := range source.literals {
 		if !slices.Contains(names, name) {
-			t.Errorf("internal/config reads %s under a condition that this test does not meet", name)
+			t.Errorf("internal/config reads %s under a condition that is false in this test", name)
 		}
 	}
 	for name := range source.settings {
@@ -124,7 +124,7 @@ func TestSettingsInTheREADMEAreThoseOfTheCode(t *testing.T) {
 	inREADME(t, "accounts", member.table(t, source.members))
 }
 
-// A setting is what a field's comment tells.
+// A setting is the documentation in a field's comment.
 type setting struct {
 	name     string
 	field    string // Type.Field
@@ -182,7 +182,7 @@ func parseConfig(t *testing.T) configSource {
 		})
 	}
 	if len(c.literals) < 30 {
-		t.Errorf("only %d variables were found in internal/config: does this test still know how they are read?", len(c.literals))
+		t.Errorf("only %d variables were found in internal/config: check how this test finds them", len(c.literals))
 	}
 	known := []string{"LoadAWS", "LoadDeployment"} // the SDK's; all others together
 	for _, l := range loaders {
@@ -223,7 +223,7 @@ func (c *configSource) add(t *testing.T, typ string, fields *ast.StructType) {
 	}
 }
 
-// split takes the default off the text, and makes it fit for a cell.
+// split separates the default from the text and formats both for a cell.
 func (s setting) split() setting {
 	if m := itsDefault.FindStringSubmatch(s.text); m != nil {
 		s.text, s.standard = m[1], m[2]
@@ -233,8 +233,7 @@ func (s setting) split() setting {
 	return s
 }
 
-// fields gathers the fields of a configuration by Type.Field, those of its
-// structs too.
+// fields collects the fields of a configuration and its structs by Type.Field.
 func fields(v reflect.Value, into map[string]reflect.Value) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
@@ -245,7 +244,7 @@ func fields(v reflect.Value, into map[string]reflect.Value) {
 	}
 }
 
-// shownDefault is the cell of a default: documented, or the value itself.
+// shownDefault returns the cell of a default: the documented one, or the value.
 func shownDefault(t *testing.T, name string, v reflect.Value, documented string) string {
 	var shown string
 	switch value := v.Interface().(type) {
@@ -275,14 +274,14 @@ func shownDefault(t *testing.T, name string, v reflect.Value, documented string)
 	return "`" + shown + "`"
 }
 
-// literal is the value of a default that can be set.
+// literal returns the value of a default if it can be set.
 func literal(shown string) (string, bool) {
 	ok := len(shown) > 2 && shown[0] == '`' && strings.IndexByte(shown[1:], '`') == len(shown)-2
 	return strings.Trim(shown, "`"), ok
 }
 
-// sameAsUnset fails the test if a variable that is set to its default means
-// something else than one that is not set.
+// sameAsUnset fails the test if setting a variable to its default changes the
+// configuration.
 func sameAsUnset(t *testing.T, f load, name, value string) {
 	unset, err1 := f(func(string) string { return "" })
 	set, err2 := f(func(n string) string {
@@ -292,7 +291,7 @@ func sameAsUnset(t *testing.T, f load, name, value string) {
 		return ""
 	})
 	if !reflect.DeepEqual(unset, set) || !reflect.DeepEqual(err1, err2) {
-		t.Errorf("%s=%s is not what holds without it", name, value)
+		t.Errorf("%s=%s differs from the unset variable", name, value)
 	}
 }
 
@@ -304,20 +303,20 @@ func problems(t *testing.T, err error) config.Problems {
 	return all
 }
 
-// members is what is learnt of the members of an account.
+// members collects facts about the members of an account.
 type members struct {
 	programs []string
 	needed   map[string][]string
-	account  config.Account // with nothing but what is required
+	account  config.Account // with required members only
 }
 
 func newMembers() members { return members{needed: map[string][]string{}} }
 
-// learn finds the members that a program requires: those that are a problem of
-// an account that has nothing but a region.
+// learn finds the members that a program requires: those reported as missing from an
+// account that has only a region.
 func (m *members) learn(t *testing.T, program string, f load) {
 	m.programs = append(m.programs, program)
-	for _, account := range []string{`{}`, `{"region":"EU"}`} { // the currency is checked once the region is known
+	for _, account := range []string{`{}`, `{"region":"EU"}`} { // the currency is checked only with a region
 		c, err := f(accounts(account))
 		for _, p := range problems(t, err) {
 			name, is := strings.CutPrefix(p.Variable, "ACCOUNTS[0].")
@@ -352,7 +351,7 @@ func (m *members) table(t *testing.T, documented []setting) string {
 				}
 				c, _ := config.LoadReceiver(accounts(fmt.Sprintf(`{"region":"EU",%q:%s}`, s.name, value)))
 				if !reflect.DeepEqual(c.Accounts[0], m.account) {
-					t.Errorf("%s %s is not what holds without it", s.name, value)
+					t.Errorf("%s %s differs from the missing member", s.name, value)
 				}
 			}
 		}
@@ -361,24 +360,24 @@ func (m *members) table(t *testing.T, documented []setting) string {
 	return b.String()
 }
 
-// those names some of all programs.
-func those(some, all []string) string {
+// those lists some of the programs, or all.
+func those(names, programs []string) string {
 	var others []string
-	for _, p := range all {
-		if !slices.Contains(some, p) {
+	for _, p := range programs {
+		if !slices.Contains(names, p) {
 			others = append(others, p)
 		}
 	}
 	switch {
 	case len(others) == 0:
 		return "all"
-	case len(others) < len(all)/2:
+	case len(others) < len(programs)/2:
 		return "all but " + strings.Join(others, ", ")
 	}
-	return strings.Join(some, ", ")
+	return strings.Join(names, ", ")
 }
 
-// inREADME compares what stands between two marks of README.md, or writes it.
+// inREADME compares the text between two marks of README.md, or writes it.
 func inREADME(t *testing.T, mark, want string) {
 	text, err := os.ReadFile("README.md")
 	if err != nil {
@@ -399,7 +398,7 @@ func inREADME(t *testing.T, mark, want string) {
 		lines := strings.SplitAfter(got, "\n")
 		for i, line := range strings.SplitAfter(want, "\n") {
 			if i >= len(lines) || lines[i] != line {
-				t.Errorf("the %s in README.md are not those of the code (go test ./functions -run Settings -update), first in\n%s", mark, line)
+				t.Errorf("the %s in README.md differ from the code (go test ./functions -run Settings -update), first in\n%s", mark, line)
 				return
 			}
 		}
@@ -407,8 +406,8 @@ func inREADME(t *testing.T, mark, want string) {
 	}
 }
 
-// TestEveryFunctionHasItsRowInTheREADME compares the first table with the folders.
-func TestEveryFunctionHasItsRowInTheREADME(t *testing.T) {
+// TestEveryFunctionHasARowInTheREADME compares the first table with the folders.
+func TestEveryFunctionHasARowInTheREADME(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -419,7 +418,7 @@ func TestEveryFunctionHasItsRowInTheREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, main := range mains {
-		if folder := filepath.Dir(main); folder != "walletsync" { // no function
+		if folder := filepath.Dir(main); folder != "walletsync" { // not a function
 			folders = append(folders, folder)
 		}
 	}

@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// pages are those that tell people to run commands.
+// pages are the pages with commands for people.
 var pages = []string{"README.md", "RUNBOOK.md", "SECURITY.md", "../README.md", "../migrations/README.md", "../internal/local/README.md"}
 
-// Every command that our pages say to run is there: a target of the Makefile, a
-// command of the CLI, a flag of that command.
-func TestEveryCommandInThePagesExists(t *testing.T) {
+// Each command in the pages must be a target of the Makefile, or a command of the CLI with
+// existing flags.
+func TestEveryDocumentedCommandExists(t *testing.T) {
 	makefile, err := os.ReadFile("../Makefile")
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +28,7 @@ func TestEveryCommandInThePagesExists(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	help := func(args ...string) string {
-		out, _ := exec.CommandContext(t.Context(), program, args...).CombinedOutput() // of a command that is not there it says so
+		out, _ := exec.CommandContext(t.Context(), program, args...).CombinedOutput() // an unknown command prints an error
 		return string(out)
 	}
 	commands := map[string]string{}
@@ -79,13 +79,13 @@ func TestEveryCommandInThePagesExists(t *testing.T) {
 		}
 	}
 	if found < 20 {
-		t.Errorf("only %d commands were found: does this test still know how they are written?", found)
+		t.Errorf("only %d commands were found: check how this test finds them", found)
 	}
 }
 
-// The alarms of the template are the sections of the runbook, in both ways; and
-// what its commands ask the stack for is in the template.
-func TestEveryAlarmHasItsSectionInTheRunbook(t *testing.T) {
+// The runbook has a section for each alarm and for nothing else, and its commands use only
+// resources and outputs of the template.
+func TestEveryAlarmHasASectionInTheRunbook(t *testing.T) {
 	runbook, err := os.ReadFile("RUNBOOK.md")
 	if err != nil {
 		t.Fatal(err)
@@ -98,8 +98,8 @@ func TestEveryAlarmHasItsSectionInTheRunbook(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^  (\w+):\n    Type: AWS::CloudWatch::Alarm`).FindAllStringSubmatch(string(template), -1) {
 		alarms = append(alarms, m[1])
 	}
-	_, told, _ := strings.Cut(string(runbook), "\n## Alarms\n")
-	for _, m := range regexp.MustCompile(`(?m)^### (\w+)$`).FindAllStringSubmatch(told, -1) {
+	_, text, _ := strings.Cut(string(runbook), "\n## Alarms\n")
+	for _, m := range regexp.MustCompile(`(?m)^### (\w+)$`).FindAllStringSubmatch(text, -1) {
 		sections = append(sections, m[1])
 	}
 	for _, a := range alarms {
@@ -122,12 +122,12 @@ func TestEveryAlarmHasItsSectionInTheRunbook(t *testing.T) {
 		}
 	}
 	if len(named) < 10 {
-		t.Errorf("only %d names of the template were found: does this test still know how they are written?", len(named))
+		t.Errorf("only %d names of the template were found: check how this test finds them", len(named))
 	}
 }
 
-// Links within the pages lead somewhere.
-func TestEveryLinkInThePagesLeadsSomewhere(t *testing.T) {
+// Links within the pages have a target.
+func TestEveryLinkInThePagesHasATarget(t *testing.T) {
 	anchors := func(page string) []string {
 		text, err := os.ReadFile(page)
 		if err != nil {
@@ -152,7 +152,7 @@ func TestEveryLinkInThePagesLeadsSomewhere(t *testing.T) {
 				file = folder + m[1]
 			}
 			if _, err := os.Stat(file); err != nil {
-				t.Errorf("%s: %s is not there", page, m[1])
+				t.Errorf("%s: %s does not exist", page, m[1])
 				continue
 			}
 			if m[2] != "" && !slices.Contains(anchors(file), m[2]) {

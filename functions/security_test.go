@@ -13,8 +13,7 @@ var (
 	itsRow = regexp.MustCompile(`(?m)^\| [^|]+ \| [^|]+ \| (.+) \|$`)
 )
 
-// TestEveryRowOfTheSecurityPageHasATest holds SECURITY.md to the tests that
-// there are.
+// TestEveryRowOfTheSecurityPageHasATest checks that the tests in SECURITY.md exist.
 func TestEveryRowOfTheSecurityPageHasATest(t *testing.T) {
 	page, err := os.ReadFile("SECURITY.md")
 	if err != nil {
@@ -24,9 +23,9 @@ func TestEveryRowOfTheSecurityPageHasATest(t *testing.T) {
 	if err != nil {
 		t.Fatal("git grep: ", err)
 	}
-	there := map[string]bool{}
+	tests := map[string]bool{}
 	for line := range strings.Lines(string(out)) {
-		there[strings.TrimSpace(strings.TrimPrefix(line, "func "))] = true
+		tests[strings.TrimSpace(strings.TrimPrefix(line, "func "))] = true
 	}
 	rows := 0
 	leads := map[string]string{} // a row by its first test
@@ -46,12 +45,12 @@ func TestEveryRowOfTheSecurityPageHasATest(t *testing.T) {
 			leads[names[0][1]] = m[0]
 		}
 		for _, n := range names {
-			if !there[n[1]] {
-				t.Errorf("%s is no test", n[1])
+			if !tests[n[1]] {
+				t.Errorf("%s is not a test", n[1])
 			}
 		}
 	}
 	if rows < 25 {
-		t.Errorf("only %d rows were read: does this test still know their form?", rows)
+		t.Errorf("only %d rows were read: check how this test reads them", rows)
 	}
 }

@@ -20,8 +20,8 @@ type table struct {
 
 var rule = regexp.MustCompile(`^\|(?: ?:?-+:? ?\|)+$`)
 
-// tables are those of a page, outside of its code.
-func tables(page string) (all []table) {
+// tables returns the tables of a page, except in code.
+func tables(page string) (found []table) {
 	code, inTable := false, false
 	for i, line := range strings.Split(page, "\n") {
 		if strings.HasPrefix(strings.TrimSpace(line), "```") {
@@ -32,15 +32,15 @@ func tables(page string) (all []table) {
 			inTable = false
 		case !inTable:
 			inTable = true
-			all = append(all, table{line: i + 1, header: cells(line)})
-		case len(all[len(all)-1].rows) == 0 && !all[len(all)-1].ruled && rule.MatchString(line):
-			all[len(all)-1].ruled = true
+			found = append(found, table{line: i + 1, header: cells(line)})
+		case len(found[len(found)-1].rows) == 0 && !found[len(found)-1].ruled && rule.MatchString(line):
+			found[len(found)-1].ruled = true
 		default:
-			t := &all[len(all)-1]
+			t := &found[len(found)-1]
 			t.rows, t.lines = append(t.rows, cells(line)), append(t.lines, i+1)
 		}
 	}
-	return all
+	return found
 }
 
 func cells(line string) []string {
@@ -80,8 +80,8 @@ func inPages(t *testing.T, f func(path, text string)) {
 	}
 }
 
-// What a merge leaves behind: a row twice, a table that a blank line cuts, a list
-// with the same entry twice.
+// Finds errors of merges: duplicate rows, a table cut by a blank line, duplicate entries
+// of a list.
 func TestTablesAndListsHaveOneEntryPerKey(t *testing.T) {
 	inPages(t, func(path, text string) {
 		for _, table := range tables(text) {
@@ -141,7 +141,7 @@ func TestWhereThingsAreListsEveryPackageOnce(t *testing.T) {
 				above = p
 			}
 			if matches, err := filepath.Glob("../" + p); err != nil || len(matches) == 0 {
-				t.Errorf("%s is listed and missing", p)
+				t.Errorf("%s is listed but does not exist", p)
 			}
 			listed[p]++
 		}

@@ -11,16 +11,16 @@ import (
 	"walletsync/internal/pg"
 )
 
-// TestRightsAreThoseOfEveryStatement: a feature that is missing in the list would
-// fail at its first statement, and the doctor would have found nothing.
-func TestRightsAreThoseOfEveryStatement(t *testing.T) {
+// TestRightsCoverEveryStatement: without a feature in the list, the doctor would not find
+// missing rights, and the feature would fail at its first statement.
+func TestRightsCoverEveryStatement(t *testing.T) {
 	folders, err := filepath.Glob("../../internal/*/postgres")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var features []fs.FS
 	for _, f := range folders {
-		if f != "../../internal/doctor/postgres" { // as the doctor's role, which may look at the catalog
+		if f != "../../internal/doctor/postgres" { // it runs with the doctor's role, which may read the catalog
 			features = append(features, os.DirFS(f))
 		}
 	}

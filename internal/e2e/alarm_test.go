@@ -27,17 +27,17 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// alarm is one of the template's.
+// alarm is an alarm of the template.
 type alarm struct {
 	description string
 	metrics     []metric
-	maximum     bool    // else the sum of all values
-	divided     float64 // what is compared is so many times less
+	maximum     bool    // false: the sum of all values
+	divided     float64 // divide the value by this before the comparison
 	threshold   float64
 	compare     string
 }
 
-// metric is what an alarm reads: of a function, a queue, or all.
+// metric is a metric of a function, of a queue, or of the whole stack.
 type metric struct{ namespace, name, of string }
 
 var (
@@ -45,8 +45,8 @@ var (
 	divisor = regexp.MustCompile(`^m1 / ([0-9]+)$`)
 )
 
-// alarms reads them from the transformed template; a test beside that holds it to
-// template.yaml.
+// alarms reads the alarms from the transformed template. A test in package template
+// compares that with template.yaml.
 func alarms(t *testing.T) map[string]alarm {
 	t.Helper()
 	text, err := os.ReadFile("template/testdata/transformed.json")
@@ -70,7 +70,7 @@ func alarms(t *testing.T) map[string]alarm {
 	}
 	defaults, _ := field(template, "Parameters").(map[string]any)
 	resources, _ := field(template, "Resources").(map[string]any)
-	all := map[string]alarm{}
+	byName := map[string]alarm{}
 	for name, r := range resources {
 		if field(r, "Type") != "AWS::CloudWatch::Alarm" {
 			continue
@@ -111,26 +111,26 @@ func alarms(t *testing.T) map[string]alarm {
 		if len(several) == 0 {
 			read(p, field(p, "Statistic"))
 		}
-		all[name] = a
+		byName[name] = a
 	}
-	return all
+	return byName
 }
 
-// watch is a trial whose alarms are watched as CloudWatch would.
+// watch is a trial that evaluates the alarms as CloudWatch does.
 type watch struct {
 	*trial
 	alarms map[string]alarm
-	ahead  atomic.Int64 // of the twin's and the queue's clock, nanoseconds
+	ahead  atomic.Int64 // offset of the twin's and the queue's clock, nanoseconds
 
 	mu        sync.Mutex
-	functions []*lambda.Function // those of the stack, and others of their binaries
-	before    map[string]int     // Lambda's own counts when the provocation began
-	answered  int                // 5xx of the HTTP API that this test got
-	opened    int                // connections to the database, by this test
+	functions []*lambda.Function // the stack's functions, and those that startAnother started
+	before    map[string]int     // Lambda's counts at the start of the provocation
+	answered  int                // 5xx answers of the HTTP API to this test
+	opened    int                // connections to the database that this test opened
 }
 
-// raised reports whether an alarm would be raised by what happened since the
-// provocation began, and by how much.
+// raised reports whether the events since the start of the provocation raise an
+// alarm, and returns the value.
 func (w *watch) raised(name string) (bool, float64) {
 	a := w.alarms[name]
 	var values []float64
@@ -178,29 +178,29 @@ func (w *watch) values(m metric) []float64 {
 		}
 		return []float64{oldest.Seconds()}
 	}
-	w.tb.Fatalf("nobody here knows the metric %+v", m)
+	w.tb.Fatalf("unknown metric %+v", m)
 	return nil
 }
 
 func (w *watch) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
 
-// counted are Lambda's own metrics of all functions.
+// counted returns Lambda's own metrics of all functions.
 func (w *watch) counted() map[string]int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	all := map[string]int{}
+	counts := map[string]int{}
 	for _, f := range w.functions {
 		s := f.Stats()
-		all[f.Name()+" Errors"] += s.Errors
-		all[f.Name()+" Throttles"] += s.Throttles
-		all[f.Name()+" Invocations"] += s.Invocations
+		counts[f.Name()+" Errors"] += s.Errors
+		counts[f.Name()+" Throttles"] += s.Throttles
+		counts[f.Name()+" Invocations"] += s.Invocations
 	}
-	return all
+	return counts
 }
 
-// another starts a function of the same binary, with other settings, and no room
-// for a second invocation.
-func (w *watch) another(name string, change func(map[string]string)) *lambda.Function {
+// startAnother starts a function from the same binary with other settings, limited
+// to one invocation at a time.
+func (w *watch) startAnother(name string, change func(map[string]string)) *lambda.Function {
 	w.tb.Helper()
 	environment := map[string]string{}
 	for _, line := range w.Environment() {
@@ -220,16 +220,16 @@ func (w *watch) another(name string, change func(map[string]string)) *lambda.Fun
 	return f
 }
 
-func same(map[string]string) {}
+func unchanged(map[string]string) {}
 
-// door is another receiver's URL.
-func (w *watch) door(change func(map[string]string)) string {
-	server := httptest.NewServer((&lambda.Gateway{Routes: map[string]*lambda.Function{"POST /ipn/{account}/{secret}": w.another("ipn-receiver", change)}}).Handler())
+// otherReceiver starts another receiver and returns its URL.
+func (w *watch) otherReceiver(change func(map[string]string)) string {
+	server := httptest.NewServer((&lambda.Gateway{Routes: map[string]*lambda.Function{"POST /ipn/{account}/{secret}": w.startAnother("ipn-receiver", change)}}).Handler())
 	w.tb.Cleanup(server.Close)
 	return server.URL + w.IPNURL[strings.Index(w.IPNURL, "/ipn/"):]
 }
 
-// subscribe leads the notifications elsewhere.
+// subscribe sends the notifications to another URL.
 func (w *watch) subscribe(url string) {
 	w.tb.Helper()
 	if err := w.Twin.Subscribe(w.TopicARN, url); err != nil {
@@ -238,7 +238,7 @@ func (w *watch) subscribe(url string) {
 	w.until("the subscription to be confirmed", func() (bool, error) { return w.Twin.Subscribed(w.TopicARN), nil })
 }
 
-// post sends a body to the door and returns the status.
+// post sends a body to the IPN endpoint and returns the status.
 func (w *watch) post(url, body string) int {
 	w.tb.Helper()
 	got, err := http.Post(url, "text/plain; charset=UTF-8", strings.NewReader(body))
@@ -252,10 +252,10 @@ func (w *watch) post(url, body string) int {
 	return got.StatusCode
 }
 
-// overheard is a notification as it went over the wire.
-func (w *watch) overheard() string {
+// notificationOnTheWire returns a notification as SNS sent it.
+func (w *watch) notificationOnTheWire() string {
 	w.tb.Helper()
-	heard := make(chan string, 10)
+	messages := make(chan string, 10)
 	ear := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, q *http.Request) {
 		body, err := io.ReadAll(q.Body)
 		if err != nil {
@@ -263,7 +263,7 @@ func (w *watch) overheard() string {
 		}
 		if q.Header.Get("x-amz-sns-message-type") == "Notification" {
 			select {
-			case heard <- string(body):
+			case messages <- string(body):
 			default:
 			}
 			return
@@ -275,14 +275,14 @@ func (w *watch) overheard() string {
 	}))
 	w.tb.Cleanup(ear.Close)
 	w.subscribe(ear.URL)
-	w.sent -= 1 // it is not recorded
+	w.sent -= 1 // this notification is not recorded
 	w.move(w.ids[:1], twin.Notify{})
 	defer w.subscribe(w.IPNURL)
 	select {
-	case message := <-heard:
+	case message := <-messages:
 		return message
-	case <-time.After(tried):
-		w.tb.Fatal("no notification was heard")
+	case <-time.After(trialTimeout):
+		w.tb.Fatal("no notification arrived")
 		return ""
 	}
 }
@@ -294,25 +294,25 @@ func (w *watch) faults(f twin.Faults) {
 	}
 }
 
-// fails has Amazon answer a read in this way, and wants one.
+// fails makes Amazon answer a read in this way, and requests a read.
 func (w *watch) fails(call twin.CallFault) {
 	call.Call, call.Next = twin.GetChargePermission, 1
 	w.faults(twin.Faults{Calls: []twin.CallFault{call}})
 	w.move(w.ids[:1], twin.Notify{})
 }
 
-// failing invokes a function with what it must refuse.
+// failing invokes a function with an event that it must refuse.
 func (w *watch) failing(f *lambda.Function, times int) {
 	for range times {
 		if _, err := f.Invoke(w.ctx(), []byte(`"not an event"`)); err == nil {
-			w.tb.Errorf("%s took an event that is none", f.Name())
+			w.tb.Errorf("%s accepted an invalid event", f.Name())
 		}
 	}
 }
 
-// throttled invokes a function while it is busy.
+// throttled invokes a function while all its instances are busy.
 func (w *watch) throttled(name string, times int) {
-	f := w.another(name, same)
+	f := w.startAnother(name, unchanged)
 	for f.Stats().Throttles < times {
 		var all sync.WaitGroup
 		for range 4 {
@@ -322,7 +322,7 @@ func (w *watch) throttled(name string, times int) {
 	}
 }
 
-// provocations bring about what each alarm is for.
+// provocations cause the condition of each alarm.
 var provocations = map[string]func(*watch){
 	"DeadLettersAlarm": func(w *watch) {
 		if _, err := w.Twin.Publish(`no notification at all`, "", twin.Notify{}); err != nil {
@@ -350,17 +350,17 @@ var provocations = map[string]func(*watch){
 		}
 	},
 	"ReceiverUnavailableAlarm": func(w *watch) {
-		message := w.overheard()
+		message := w.notificationOnTheWire()
 		w.faults(twin.Faults{Calls: []twin.CallFault{{Call: twin.GetSigningCertificate, Status: 503}}})
-		w.kill(w.Receiver) // it knows the certificate
+		w.kill(w.Receiver) // it has cached the certificate
 		for range 3 {
 			if got := w.post(w.IPNURL, message); got != http.StatusServiceUnavailable {
-				w.tb.Errorf("without a certificate the door answers %d", got)
+				w.tb.Errorf("without a certificate the IPN endpoint answers %d", got)
 			}
 		}
 	},
 	"ApiFailsAlarm": func(w *watch) {
-		message := w.overheard()
+		message := w.notificationOnTheWire()
 		w.faults(twin.Faults{Calls: []twin.CallFault{{Call: twin.GetSigningCertificate, Status: 503}}})
 		w.kill(w.Receiver)
 		for range 3 {
@@ -368,13 +368,13 @@ var provocations = map[string]func(*watch){
 		}
 	},
 	"UnpinnedAlarm": func(w *watch) {
-		w.subscribe(w.door(func(environment map[string]string) {
+		w.subscribe(w.otherReceiver(func(environment map[string]string) {
 			environment["ACCOUNTS"] = regexp.MustCompile(`"topics":\[[^\]]*\]`).ReplaceAllString(environment["ACCOUNTS"], `"topics":[]`)
 		}))
 		w.move(w.ids[:1], twin.Notify{})
 	},
 	"ForgedAlarm": func(w *watch) {
-		if got := w.post(w.IPNURL, strings.Replace(w.overheard(), "ATTRIBUTE_CHANGE", "ATTRIBUTE_CHANGF", 1)); got != http.StatusForbidden {
+		if got := w.post(w.IPNURL, strings.Replace(w.notificationOnTheWire(), "ATTRIBUTE_CHANGE", "ATTRIBUTE_CHANGF", 1)); got != http.StatusForbidden {
 			w.tb.Errorf("a forged message is answered %d", got)
 		}
 	},
@@ -414,21 +414,21 @@ var provocations = map[string]func(*watch){
 	"PushFailsAlarm": func(w *watch) {
 		off := w.wire.On(wire.Opened, nil, wire.Do(wire.Cut))
 		defer off()
-		push := w.another("feed-push", same)
+		push := w.startAnother("feed-push", unchanged)
 		for range 3 {
 			if _, err := push.Invoke(w.ctx(), []byte(`{}`)); err == nil {
 				w.tb.Error("feed-push succeeded without a database")
 			}
 		}
 	},
-	"ReconcilerStoppedAlarm": func(*watch) {}, // nobody invokes it
+	"ReconcilerStoppedAlarm": func(*watch) {}, // the reconciler is never invoked
 	"SweepTooSlowAlarm": func(w *watch) {
-		f := w.another("reconciler", func(environment map[string]string) {
-			environment["RECONCILE_INTERVAL"] = "1h" // one call of a quarter of the share lasts for long
+		f := w.startAnother("reconciler", func(environment map[string]string) {
+			environment["RECONCILE_INTERVAL"] = "1h" // a low rate makes the sweep slow
 			environment["SWEEP_DAYS"] = "0.00002"
 		})
 		a := w.alarms["SweepTooSlowAlarm"]
-		a.threshold = 0.00002 // SweepDays, as the setting is
+		a.threshold = 0.00002 // as SweepDays is set
 		w.alarms["SweepTooSlowAlarm"] = a
 		w.invoke(f)
 	},
@@ -452,7 +452,7 @@ var provocations = map[string]func(*watch){
 	"DatabaseUnreachableAlarm": func(w *watch) {
 		off := w.wire.On(wire.Opened, nil, wire.Do(wire.Cut))
 		defer off()
-		f := w.another("reconciler", same)
+		f := w.startAnother("reconciler", unchanged)
 		for range 3 {
 			if _, err := f.Invoke(w.ctx(), []byte(`{}`)); err == nil {
 				w.tb.Error("the reconciler succeeded without a database")
@@ -476,7 +476,7 @@ var provocations = map[string]func(*watch){
 	},
 }
 
-// unprovoked are alarms for what cannot be brought about from outside.
+// unprovoked are alarms whose condition cannot be caused from outside.
 var unprovoked = map[string]string{
 	"PanicsAlarm": "it takes a fault in the code: TestAPanicFailsItsInvocationAlone has one, and the metric that it counts",
 }
@@ -502,12 +502,12 @@ func (w *watch) returns(walked twin.Walked) {
 	get(w.tb, walked.ReturnURL)
 }
 
-// failsOften has Amazon answer in this way until the alarm would be raised.
+// failsOften makes Amazon answer in this way until the alarm is raised.
 func (w *watch) failsOften(name string, status int) {
 	w.faults(twin.Faults{Calls: []twin.CallFault{{Call: twin.GetChargePermission, Status: status}}})
-	w.until("Amazon to have answered so often enough", func() (bool, error) {
+	w.until("enough such answers by Amazon", func() (bool, error) {
 		w.move(w.ids[:3], twin.Notify{})
-		if err := w.restsNoLonger(); err != nil {
+		if err := w.skipBackoff(); err != nil {
 			return false, err
 		}
 		raised, _ := w.raised(name)
@@ -515,33 +515,33 @@ func (w *watch) failsOften(name string, status int) {
 	})
 }
 
-// restsNoLonger lets the time pass for which failures put off the next try.
-func (w *watch) restsNoLonger() error {
+// skipBackoff makes failed refreshes due at once.
+func (w *watch) skipBackoff() error {
 	_, err := w.DB.Exec(w.ctx(), `update walletsync.refreshes set not_before = now() where wanted > done; update walletsync.api_quota set closed_until = '-infinity'`)
 	return err
 }
 
-// calm ends what a provocation brought about.
-func (w *watch) calm() {
+// recoverAll ends the effects of a provocation.
+func (w *watch) recoverAll() {
 	w.tb.Helper()
 	w.faults(twin.Faults{})
 	w.ahead.Store(0)
 	w.Queue.Release()
 	w.subscribe(w.IPNURL)
-	// Again and again: a read under way may yet fail, and would rest for minutes.
-	w.until("what failed to be read", func() (bool, error) {
-		if err := w.restsNoLonger(); err != nil {
+	// Repeat this, because a running read may still fail and be put off for minutes.
+	w.until("the failed refreshes", func() (bool, error) {
+		if err := w.skipBackoff(); err != nil {
 			return false, err
 		}
 		w.invoke(w.Reconciler)
 		return w.count(`select count(*) from walletsync.refreshes where wanted > done or lease is not null`) == 0, nil
 	})
 	w.settle()
-	buried(w.tb, w.Stack)
+	purgeDeadLetters(w.tb, w.Stack)
 }
 
-// buried takes the dead letters away.
-func buried(tb testing.TB, s *stack.Stack) {
+// purgeDeadLetters removes the dead-letter messages.
+func purgeDeadLetters(tb testing.TB, s *stack.Stack) {
 	tb.Helper()
 	for s.DLQ.Stats().Visible > 0 {
 		messages, err := s.DLQ.Receive(tb.Context(), sqs.ReceiveInput{Max: 10})
@@ -556,17 +556,17 @@ func buried(tb testing.TB, s *stack.Stack) {
 	}
 }
 
-// TestEveryAlarmIsRaisedByWhatItIsFor brings about, one after another, what each
-// alarm of the template is for. Its text must lead to the remedy: it says what to
-// look at or what to do, and RUNBOOK.md has more.
-func TestEveryAlarmIsRaisedByWhatItIsFor(t *testing.T) {
+// TestEveryAlarmIsRaisedByItsCause causes the condition of each alarm of the
+// template, one after another. The alarm's text must say what to look at or what to
+// do; RUNBOOK.md has the details.
+func TestEveryAlarmIsRaisedByItsCause(t *testing.T) {
 	t.Parallel()
 	w := &watch{alarms: alarms(t), before: map[string]int{}}
 	w.trial = try(t, stack.Options{Now: w.now, Environment: map[string]string{"NOTIFICATION_GRACE_PERIOD": "1s"}})
 	w.functions = []*lambda.Function{w.Receiver, w.Worker, w.Start, w.Return, w.Reconciler, w.Push, w.Migrator, w.Console}
 	w.known(3)
 	if len(w.alarms) < 20 {
-		t.Fatalf("only %d alarms were read: does this test still know their form?", len(w.alarms))
+		t.Fatalf("only %d alarms were read: check how this test reads them", len(w.alarms))
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.alarms)) {
 		t.Run(name, func(t *testing.T) {
@@ -574,26 +574,26 @@ func TestEveryAlarmIsRaisedByWhatItIsFor(t *testing.T) {
 			provoke, ok := provocations[name]
 			if !ok {
 				if unprovoked[name] == "" {
-					t.Fatal("nothing provokes it")
+					t.Fatal("no provocation")
 				}
 				return
 			}
 			w.book.forget()
 			w.before, w.answered, w.opened = w.counted(), 0, 0
 			if raised, by := w.raised(name); raised && name != "ReconcilerStoppedAlarm" {
-				t.Fatalf("it is raised already, by %v", by)
+				t.Fatalf("the alarm is raised before the provocation, by %v", by)
 			}
 			provoke(w)
 			w.until("the alarm", func() (bool, error) {
 				raised, by := w.raised(name)
 				return raised, fmt.Errorf("%v of %v", by, w.alarms[name].threshold)
 			})
-			w.calm()
+			w.recoverAll()
 		})
 	}
 	for name := range provocations {
 		if _, ok := w.alarms[name]; !ok {
-			t.Errorf("%s is provoked, and is no alarm of the template", name)
+			t.Errorf("%s has a provocation but is no alarm of the template", name)
 		}
 	}
 	for name := range unprovoked {

@@ -24,7 +24,7 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// signer makes RSA-2048 PSS signatures by crypto/rsa, and nothing else.
+// signer makes RSA-2048 PSS signatures with crypto/rsa.
 type signer struct {
 	key *rsa.PrivateKey
 	sum [sha256.Size]byte
@@ -44,8 +44,8 @@ func (s signer) sign() error {
 	return err
 }
 
-// inALoop is the CPU time of n signatures, one after the other. Time on the
-// clock would count what else the machine does.
+// inALoop returns the CPU time of n signatures, one after the other. Wall time would
+// include other work of the machine.
 func (s signer) inALoop(b *testing.B, n int) time.Duration {
 	b.Helper()
 	begun := ownCPU(b)
@@ -57,9 +57,9 @@ func (s signer) inALoop(b *testing.B, n int) time.Duration {
 	return ownCPU(b) - begun
 }
 
-// inBatches is the CPU time of n signatures made as the worker makes them: ten
-// at once, then a rest, at the pace of its batches. Waking and falling asleep
-// have their price, of which a signature in a loop knows nothing.
+// inBatches returns the CPU time of n signatures made like the worker's: ten at once,
+// then a pause, at the pace of its batches. This includes the costs of sleeping and
+// waking, which a loop does not have.
 func (s signer) inBatches(b *testing.B, n int, pace time.Duration) time.Duration {
 	b.Helper()
 	begun := ownCPU(b)
@@ -78,8 +78,8 @@ func (s signer) inBatches(b *testing.B, n int, pace time.Duration) time.Duration
 	return ownCPU(b) - begun
 }
 
-// batchOf is an SQS event with one fresh notification for each charge
-// permission, published a minute ago, as the receiver puts them on the queue.
+// batchOf returns an SQS event with a new notification for each charge permission,
+// published a minute ago, in the receiver's form.
 func batchOf(b *testing.B, ids []string) []byte {
 	b.Helper()
 	var e events.SQSEvent
@@ -97,7 +97,7 @@ func batchOf(b *testing.B, ids []string) []byte {
 	return event
 }
 
-// process has the worker process batches of ten.
+// process sends batches of ten to the worker.
 func (w *trial) process(b *testing.B, ids []string) {
 	b.Helper()
 	for batch := range slices.Chunk(ids, 10) {
@@ -108,7 +108,7 @@ func (w *trial) process(b *testing.B, ids []string) {
 	}
 }
 
-// benchTrial is a stack whose quota is never in the way.
+// benchTrial starts a stack with an unlimited quota.
 func benchTrial(b *testing.B) *trial {
 	b.Helper()
 	o := unhurried(5*time.Second, 2)
@@ -116,9 +116,9 @@ func benchTrial(b *testing.B) *trial {
 	return try(b, o)
 }
 
-// BenchmarkWorker measures what the worker's process takes for a change that a
-// buyer made, in batches of ten: a notification, a signed call, a row and two
-// change rows. So does a worker of the official SDK and pg, in its turn.
+// BenchmarkWorker measures the worker's CPU time for a buyer's change, in batches of
+// ten: a notification, a signed call, a row and two change rows. Then it measures the
+// same work with the official SDK and pg.
 func BenchmarkWorker(b *testing.B) {
 	w := benchTrial(b)
 	ids := w.known(1200)
@@ -153,8 +153,8 @@ func BenchmarkWorker(b *testing.B) {
 		loop += s.inALoop(b, len(ids))
 		if modules != "" {
 			changed(func() {
-				all, signatures := w.processByNode(b, modules, ids, warm)
-				node, nodeSign = node+all, nodeSign+signatures
+				total, signatures := w.processByNode(b, modules, ids, warm)
+				node, nodeSign = node+total, nodeSign+signatures
 			})
 		}
 		n++
@@ -178,10 +178,10 @@ func BenchmarkWorker(b *testing.B) {
 	report(b, "ipn-worker, batches of 10", lines...)
 }
 
-// processByNode has a worker of the official SDK and pg do the same, and returns
-// the CPU time that it took, and what as many signatures
-// alone take it, with the key read for each as the SDK does.
-func (w *trial) processByNode(b *testing.B, modules string, ids, warm []string) (all, signatures time.Duration) {
+// processByNode does the same work with the official SDK and pg. It returns the CPU
+// time, and the CPU time of the signatures alone, with the key parsed for each one as
+// in the SDK.
+func (w *trial) processByNode(b *testing.B, modules string, ids, warm []string) (total, signatures time.Duration) {
 	b.Helper()
 	statements, err := filepath.Abs(filepath.Join("..", "postgres", "sql"))
 	if err != nil {
@@ -214,8 +214,8 @@ func (w *trial) processByNode(b *testing.B, modules string, ids, warm []string) 
 	return time.Duration(got.Microseconds) * time.Microsecond, time.Duration(got.Signatures) * time.Microsecond
 }
 
-// BenchmarkArrivalToCommit sends a hundred notifications a second through the
-// whole of it, and asks Postgres when each one's row was committed.
+// BenchmarkArrivalToCommit sends a hundred notifications a second through the whole
+// stack and reads from Postgres when each row was committed.
 func BenchmarkArrivalToCommit(b *testing.B) {
 	w := benchTrial(b)
 	if err := w.Postgres.Exec(b.Context(), `alter system set track_commit_timestamp = on`); err != nil {
@@ -224,7 +224,7 @@ func BenchmarkArrivalToCommit(b *testing.B) {
 	if err := w.Postgres.Restart(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	w.buyers(50, twin.Notify{Age: time.Minute}) // warms it up
+	w.buyers(50, twin.Notify{Age: time.Minute}) // warms up the functions
 	w.settle()
 	const n = 1000
 	var lags []time.Duration
@@ -261,8 +261,7 @@ func BenchmarkArrivalToCommit(b *testing.B) {
 		budget{"p99", ms(0.99), 30, "ms"})
 }
 
-// BenchmarkWorkerAtRest measures the worker's process where it does little or
-// everything at once: start, memory, size.
+// BenchmarkWorkerAtRest measures start-up time, memory and size of the worker.
 func BenchmarkWorkerAtRest(b *testing.B) {
 	w := benchTrial(b)
 	ids := w.buyers(1000, twin.Notify{Silent: true})
@@ -273,7 +272,7 @@ func BenchmarkWorkerAtRest(b *testing.B) {
 		for range starts {
 			w.restart(b)
 		}
-		time.Sleep(time.Second) // what a process does after its start is over
+		time.Sleep(time.Second) // wait until the work after the start has ended
 		rest = w.Worker.Usage().RSS
 		w.process(b, ids[:10])
 		first = w.Worker.Usage().RSS
@@ -301,11 +300,11 @@ func BenchmarkWorkerAtRest(b *testing.B) {
 	report(b, "ipn-worker, start, memory and size", lines...)
 }
 
-// restart ends the worker's processes and starts one.
+// restart ends the worker's processes and starts a new one.
 func (w *trial) restart(b *testing.B) {
 	b.Helper()
 	if w.Worker.Kill() > 0 {
-		if err := stack.Until(b.Context(), tried, "the worker to be gone", func() (bool, error) { return w.Worker.Stats().Running == 0, nil }); err != nil {
+		if err := stack.Until(b.Context(), trialTimeout, "the worker to end", func() (bool, error) { return w.Worker.Stats().Running == 0, nil }); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// chromium are the browsers that tests share, one for each colour scheme: to
-// start one takes as long as ten pages.
+// chromium are the browsers that tests share, one for each colour scheme. Starting one
+// takes as long as ten pages.
 var chromium = map[string]*sharedBrowser{"light": {}, "dark": {}}
 
 type sharedBrowser struct {
@@ -31,9 +31,8 @@ func closeBrowsers() {
 	}
 }
 
-// browser returns a context of headless Chromium, of the size of a desktop, with
-// cookies and a cache of its own. With further options it is a browser of its
-// own as well.
+// browser returns a context of headless Chromium in desktop size with its own cookies
+// and cache. With further options it starts its own browser.
 func browser(t *testing.T, scheme string, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	path := ""
@@ -59,8 +58,8 @@ func browser(t *testing.T, scheme string, more ...chromedp.ExecAllocatorOption) 
 	return tab(t, b.ctx, options...)
 }
 
-// tab opens one more. What it is first run with is its life, so that is done
-// here and not by a step with a time-out of its own.
+// tab opens another tab. The tab lives as long as the context of its first run, so that
+// is here and not in a step with its own time-out.
 func tab(t *testing.T, ctx context.Context, options ...chromedp.ContextOption) context.Context {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(ctx, options...)
@@ -83,10 +82,10 @@ func (b *sharedBrowser) start(path, scheme string, more ...chromedp.ExecAllocato
 	_, b.err = chromedp.Run(ctx, chromedp.Location())
 }
 
-// do makes the browser do something, within what a busy machine takes.
+// do runs an action in the browser, with a time-out for a busy machine.
 func do[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, tried)
+	ctx, cancel := context.WithTimeout(ctx, trialTimeout)
 	defer cancel()
 	v, err := chromedp.Run(ctx, a)
 	if err != nil {
@@ -108,7 +107,7 @@ func screenshot(t *testing.T, ctx context.Context, name string) {
 	}
 }
 
-// axeCore is the text of axe-core.
+// axeCore returns the source of axe-core.
 func axeCore(t *testing.T) string {
 	t.Helper()
 	axe, err := os.ReadFile(filepath.Join(nodeModules(t), "axe-core", "axe.min.js"))
@@ -118,9 +117,8 @@ func axeCore(t *testing.T) string {
 	return string(axe)
 }
 
-// inspect has axe-core look at the page that is open, sees that it does not
-// scroll sideways on a narrow screen, and keeps pictures of it by the names that
-// picture gives for a device.
+// inspect runs axe-core on the open page, checks that it does not scroll sideways on a
+// narrow screen, and keeps pictures of it, named by picture for each device.
 func inspect(t *testing.T, ctx context.Context, axe, page string, picture func(device string) string) {
 	t.Helper()
 	do(t, ctx, chromedp.Evaluate[bool](axe+";true"))
@@ -152,7 +150,7 @@ func TestPressingAButtonChangesTheRowOnThePage(t *testing.T) {
 			do(t, ctx, chromedp.WaitVisible("#live.good"))
 			before := do(t, ctx, chromedp.Text("#"+id+" .card"))
 			do(t, ctx, chromedp.Click("#"+id+` [data-do="card"]`))
-			// The page is not loaded again: the row itself changes.
+			// The page is not reloaded: only the row changes.
 			do(t, ctx, chromedp.Poll[bool](fmt.Sprintf(`document.querySelector("#%s .card").innerText.trim() !== %q`, id, before)))
 			if after := do(t, ctx, chromedp.Text("#"+id+" .card")); after == before {
 				t.Errorf("the card is still %s", after)

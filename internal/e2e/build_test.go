@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestWhatRunsHereIsWhatIsDeployed builds each function as sam build does, but
+// TestTheStackRunsTheDeployedBinaries builds each function as sam build does, but
 // for this machine, and compares it with what the stack runs.
-func TestWhatRunsHereIsWhatIsDeployed(t *testing.T) {
+func TestTheStackRunsTheDeployedBinaries(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("what is deployed is built for Linux")
 	}
@@ -43,7 +43,7 @@ func TestWhatRunsHereIsWhatIsDeployed(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(deployed, runs) {
-			t.Errorf("%s: %d bytes run here, %d would be deployed", name, len(runs), len(deployed))
+			t.Errorf("%s: %d bytes run here, %d bytes are deployed", name, len(runs), len(deployed))
 		}
 	}
 }

@@ -14,17 +14,17 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// unhurried is a stack in which no lease and no visibility time-out ends early:
-// what is counted must not come from that.
+// unhurried has long leases and visibility time-outs, so that they cause none of the
+// counted calls.
 func unhurried(margin time.Duration, concurrency int) stack.Options {
 	return stack.Options{Margin: margin, Visibility: time.Minute, Source: lambda.QueueSource{Concurrency: concurrency},
 		Environment: map[string]string{"LEASE": "35s", "API_TIMEOUT": "8s"}}
 }
 
-// TestALaggingReadIsMadeGoodSoonAfterTheMargin: by the cause of the change one
-// sees which read brought it, with no clock. Where reads lag they do until each
-// charge permission was read once.
-func TestALaggingReadIsMadeGoodSoonAfterTheMargin(t *testing.T) {
+// TestALaggingReadIsCorrectedSoonAfterTheMargin: the cause of a change shows which
+// read found it, without a clock. Lagging reads lag until each charge permission was
+// read once.
+func TestALaggingReadIsCorrectedSoonAfterTheMargin(t *testing.T) {
 	t.Parallel()
 	const lag = 3 * time.Second
 	w := try(t, unhurried(lag+time.Second, 2))
@@ -57,7 +57,7 @@ func TestALaggingReadIsMadeGoodSoonAfterTheMargin(t *testing.T) {
 			})
 			for _, facet := range []string{"shipping_address", "payment_method"} {
 				if n := w.count(`select count(*) from walletsync.charge_permission_changes where position > $1 and facet = $2 and cause = $3`, changes, facet, c.cause); n != len(ids) {
-					t.Errorf("%d of %d changes of %s came by %s", n, len(ids), facet, c.cause)
+					t.Errorf("%d of %d changes of %s have the cause %s", n, len(ids), facet, c.cause)
 				}
 			}
 			w.settle()
@@ -67,7 +67,7 @@ func TestALaggingReadIsMadeGoodSoonAfterTheMargin(t *testing.T) {
 			}
 		})
 	}
-	t.Run("replicas that go back in time", func(t *testing.T) {
+	t.Run("replicas that return older states", func(t *testing.T) {
 		w := w.in(t)
 		if err := w.Twin.SetFaults(twin.Faults{Reads: &twin.StaleReads{Lag: twin.Duration(lag), Replicas: 3}}); err != nil {
 			t.Fatal(err)
@@ -78,9 +78,9 @@ func TestALaggingReadIsMadeGoodSoonAfterTheMargin(t *testing.T) {
 	})
 }
 
-// TestAChangeDuringAReadIsReadAtOnce: the first read has what Amazon said before
-// the second change, whose notification arrives before that is stored.
-func TestAChangeDuringAReadIsReadAtOnce(t *testing.T) {
+// TestAChangeDuringAReadIsReadNext: the first read has the state before the second
+// change. The second change's notification arrives before that state is stored.
+func TestAChangeDuringAReadIsReadNext(t *testing.T) {
 	t.Parallel()
 	w := try(t, unhurried(time.Second, 2))
 	ids := w.known(1)
@@ -95,11 +95,11 @@ func TestAChangeDuringAReadIsReadAtOnce(t *testing.T) {
 	w.settle()
 	w.check()
 	if n := w.count(`select count(*) from walletsync.charge_permission_changes where facet = 'shipping_address' and cause = 'ipn'`); n != 2 {
-		t.Errorf("%d of 2 changes came by a notification; a confirmation is later than need be", n)
+		t.Errorf("%d of 2 changes have a notification as cause; a confirmation comes too late", n)
 	}
 }
 
-func TestAHundredNotificationsOfOneBuyerAreOneCall(t *testing.T) {
+func TestAHundredNotificationsOfOneBuyerNeedOneCall(t *testing.T) {
 	t.Parallel()
 	w := try(t, unhurried(time.Second, 10))
 	ids := w.known(2)
@@ -115,7 +115,7 @@ func TestAHundredNotificationsOfOneBuyerAreOneCall(t *testing.T) {
 			t.Errorf("%d calls", calls)
 		}
 	})
-	t.Run("in one batch, and none when it is delivered again", func(t *testing.T) {
+	t.Run("in one batch, and none when it is redelivered", func(t *testing.T) {
 		w := w.in(t)
 		made := w.book.len()
 		w.gather(func() {
@@ -138,7 +138,7 @@ func TestAHundredNotificationsOfOneBuyerAreOneCall(t *testing.T) {
 				t.Errorf("%d calls", calls)
 			}
 			w.check()
-		}) // now the queue delivers them all
+		}) // now the queue delivers all of them
 		w.settle()
 		w.check()
 		if calls := w.book.len() - made; calls != 1 {
@@ -147,9 +147,9 @@ func TestAHundredNotificationsOfOneBuyerAreOneCall(t *testing.T) {
 	})
 }
 
-// TestTripledNotificationsCostNextToNothing: each change has three notifications
-// of its own, delivered twice each, in any order.
-func TestTripledNotificationsCostNextToNothing(t *testing.T) {
+// TestTripledNotificationsCostFewCalls: each change has three notifications, each
+// delivered twice, in any order.
+func TestTripledNotificationsCostFewCalls(t *testing.T) {
 	t.Parallel()
 	w := try(t, unhurried(time.Second, 8))
 	ids := w.known(100)
@@ -157,7 +157,7 @@ func TestTripledNotificationsCostNextToNothing(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		age   time.Duration
-		most  float64 // calls per change; design.md, "Budgets"
+		limit float64 // calls per change; design.md, "Budgets"
 		begin func(func())
 	}{
 		{"backlogged", w.margin + 2*time.Second, 1.05, w.gather},
@@ -171,7 +171,7 @@ func TestTripledNotificationsCostNextToNothing(t *testing.T) {
 			made := w.book.len()
 			c.begin(func() {
 				w.move(ids, twin.Notify{Times: 3, Age: c.age})
-				if err := w.Twin.SetFaults(twin.Faults{}); err != nil { // lets go what is held
+				if err := w.Twin.SetFaults(twin.Faults{}); err != nil { // releases delayed notifications
 					t.Fatal(err)
 				}
 			})
@@ -179,15 +179,15 @@ func TestTripledNotificationsCostNextToNothing(t *testing.T) {
 			w.check()
 			calls := w.book.since(made)
 			each := float64(len(calls)) / float64(len(ids))
-			t.Logf("%d changes, %d notifications, %d calls: %.2f a change; at most %.2f are allowed", len(ids), 3*len(ids), len(calls), each, c.most)
-			if each > c.most {
+			t.Logf("%d changes, %d notifications, %d calls: %.2f a change; at most %.2f are allowed", len(ids), 3*len(ids), len(calls), each, c.limit)
+			if each > c.limit {
 				t.Errorf("too many calls; of each charge permission: %v", perPermission(calls))
 			}
 		})
 	}
 }
 
-// perPermission says how many charge permissions were called for how often.
+// perPermission counts charge permissions by their number of calls.
 func perPermission(calls []called) map[string]int {
 	each := map[string]int{}
 	for _, c := range calls {
@@ -200,12 +200,14 @@ func perPermission(calls []called) map[string]int {
 	return out
 }
 
-// spread are the quantiles of durations, for people.
-func spread(all []time.Duration) string {
-	if len(all) == 0 {
+// spread formats quantiles of durations.
+func spread(durations []time.Duration) string {
+	if len(durations) == 0 {
 		return "none"
 	}
-	slices.Sort(all)
-	at := func(q float64) time.Duration { return all[int(q*float64(len(all)-1))].Round(time.Millisecond) }
-	return fmt.Sprintf("%d; p50 %s, p90 %s, p99 %s, most %s", len(all), at(0.5), at(0.9), at(0.99), at(1))
+	slices.Sort(durations)
+	at := func(q float64) time.Duration {
+		return durations[int(q*float64(len(durations)-1))].Round(time.Millisecond)
+	}
+	return fmt.Sprintf("%d; p50 %s, p90 %s, p99 %s, most %s", len(durations), at(0.5), at(0.9), at(0.99), at(1))
 }

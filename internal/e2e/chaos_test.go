@@ -32,31 +32,31 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// chaos is a trial under load in which parts fail, one or two at a time.
+// chaos is a trial under load in which one or two parts fail at a time.
 type chaos struct {
 	*trial
-	random *rand.Rand // of the faults; the load has others
+	random *rand.Rand // for the faults; the load has its own
 	slept  bool       // idle connections were black-holed
 	links  map[string]*link.Link
-	disk   string // a small file system of Postgres's own; empty: none could be had
+	disk   string // a small file system for Postgres; empty if there is none
 
-	canary  string   // changes after each fault; its notification is never lost
-	load    []string // change all the time, their notifications come as they may
-	unheard []string // nobody hears of their changes
-	buyers  []string // who update their wallets themselves
+	canary string   // changes after each fault; its notifications are never lost
+	load   []string // change all the time; notifications may be lost, late or duplicated
+	silent []string // their changes have no notifications
+	buyers []string // update their own wallets
 
 	mu       sync.Mutex
 	injected map[string]int
 	recovery []time.Duration // from the end of a fault to the canary's row
-	healed   []time.Duration // from a change that nobody heard of to its row
-	trips    map[string]int  // by what became of them
+	healed   []time.Duration // from a change without a notification to its row
+	trips    map[string]int  // by outcome
 	changes  atomic.Int64    // made at Amazon
 	dump     string          // a backup; empty: none
 	dumped   int64           // the last position in it
 }
 
-// chaosTime is how long faults are injected: CHAOS_TIME, or long enough for each
-// kind to be met now and then.
+// chaosTime returns how long to inject faults: CHAOS_TIME, or a default that is long
+// enough for most kinds.
 func chaosTime(t *testing.T) time.Duration {
 	text := os.Getenv("CHAOS_TIME")
 	if text == "" {
@@ -81,14 +81,13 @@ func chaosSeed(t *testing.T) uint64 {
 	return rand.Uint64()
 }
 
-// The reconciler's pace in chaos, and the period within which it reads all that
-// nobody heard of.
+// The reconciler's interval in chaos, and the sweep's period.
 const (
 	chaosEvery  = 2 * time.Second
 	chaosPeriod = 30 * time.Second
 )
 
-// startChaos starts the stack, with a link before each part.
+// startChaos starts the stack with a proxy before each part.
 func startChaos(t *testing.T, seed uint64, disk bool) *chaos {
 	t.Helper()
 	c := &chaos{random: rand.New(rand.NewPCG(seed, 0)), links: map[string]*link.Link{}, injected: map[string]int{}, trips: map[string]int{}}
@@ -124,7 +123,7 @@ func startChaos(t *testing.T, seed uint64, disk bool) *chaos {
 	c.trial = try(t, o)
 	c.canary = c.trial.buyers(1, twin.Notify{})[0]
 	c.load = c.trial.buyers(20, twin.Notify{})
-	c.unheard = c.trial.buyers(20, twin.Notify{})
+	c.silent = c.trial.buyers(20, twin.Notify{})
 	c.buyers = c.trial.buyers(10, twin.Notify{})
 	c.until("all buyers to be stored", func() (bool, error) {
 		return c.count(`select count(*) from walletsync.charge_permissions`) == len(c.ids), nil
@@ -132,7 +131,7 @@ func startChaos(t *testing.T, seed uint64, disk bool) *chaos {
 	return c
 }
 
-// smallDisk mounts a file system that is soon full, which takes root and Linux.
+// smallDisk mounts a file system that fills up soon. It needs root and Linux.
 func smallDisk(t *testing.T) string {
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {
 		t.Log("SKIP a full disk: it takes root on Linux to mount a small one")
@@ -156,42 +155,42 @@ func smallDisk(t *testing.T) string {
 	return dir
 }
 
-// fault is something that goes wrong until it is ended.
+// fault is a failure that lasts until it is ended.
 type fault struct {
 	name  string
-	part  string // no other fault befalls it meanwhile
+	part  string // has no other fault at the same time
 	begin func(context.Context) error
 	end   func(context.Context) error
 }
 
 func (c *chaos) faults() []fault {
-	var all []fault
+	var faults []fault
 	for _, part := range []string{"database", "door", string(stack.QueuePart), string(stack.SecretsPart), string(stack.Amazon)} {
 		for _, s := range []link.State{link.Slow, link.Broken, link.Dark} {
-			all = append(all, fault{"link to " + part + " " + s.String(), part,
+			faults = append(faults, fault{"link to " + part + " " + s.String(), part,
 				func(context.Context) error { c.links[part].Set(s); return nil },
 				func(context.Context) error { c.links[part].Set(link.Up); return nil }})
 		}
 	}
 	nothing := func(context.Context) error { return nil }
 	for name, f := range map[string]*lambda.Function{"worker": c.Worker, "receiver": c.Receiver, "return": c.Return, "start": c.Start, "reconciler": c.Reconciler} {
-		all = append(all, fault{"kill -9 " + name, name, func(context.Context) error { f.Kill(); return nil }, nothing})
+		faults = append(faults, fault{"kill -9 " + name, name, func(context.Context) error { f.Kill(); return nil }, nothing})
 	}
-	all = append(all, fault{"kill -9 of every function", "functions", func(context.Context) error {
+	faults = append(faults, fault{"kill -9 of every function", "functions", func(context.Context) error {
 		for _, f := range []*lambda.Function{c.Worker, c.Receiver, c.Return, c.Start, c.Reconciler} {
 			f.Kill()
 		}
 		return nil
 	}, nothing})
-	all = append(all, fault{"Secrets Manager is unavailable", string(stack.SecretsPart), c.withoutSecrets,
+	faults = append(faults, fault{"Secrets Manager is unavailable", string(stack.SecretsPart), c.withoutSecrets,
 		func(context.Context) error { c.Secrets.ClearFaults(); return nil }})
 	restart := func(ctx context.Context) error { return c.Postgres.Restart(ctx) }
-	all = append(all,
+	faults = append(faults,
 		fault{"failover to a read-only server", "postgres", func(ctx context.Context) error {
 			return c.Postgres.Exec(ctx, `alter database walletsync set default_transaction_read_only = on`,
 				`set log_min_messages = error`, `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = 'walletsync'`)
-		}, func(ctx context.Context) error { // and back, without ending a connection
-			defer c.DB.Reset() // the test's own may have been made meanwhile
+		}, func(ctx context.Context) error { // the server accepts writes again but keeps connections open
+			defer c.DB.Reset() // the test's own connections may be read-only
 			return c.Postgres.Exec(ctx, `alter database walletsync set default_transaction_read_only = off`)
 		}},
 		fault{"open connections to the database are black-holed", "database",
@@ -199,7 +198,7 @@ func (c *chaos) faults() []fault {
 		fault{"Postgres crashes", "postgres", func(context.Context) error { return c.Postgres.StopHard() }, restart},
 		fault{"Postgres restarts", "postgres", restart, nothing})
 	if c.disk != "" {
-		all = append(all, fault{"Postgres's disk is full", "postgres", c.fillDisk, func(ctx context.Context) error {
+		faults = append(faults, fault{"Postgres's disk is full", "postgres", c.fillDisk, func(ctx context.Context) error {
 			if err := os.Remove(filepath.Join(c.disk, "ballast")); err != nil {
 				return err
 			}
@@ -221,15 +220,15 @@ func (c *chaos) faults() []fault {
 	} {
 		f.Seed = c.random.Uint64()
 		f.IPNs = c.lossy()
-		all = append(all, fault{"Amazon " + name, "amazon", func(context.Context) error { return c.Twin.SetFaults(f) },
+		faults = append(faults, fault{"Amazon " + name, "amazon", func(context.Context) error { return c.Twin.SetFaults(f) },
 			func(context.Context) error { return c.Twin.SetFaults(twin.Faults{IPNs: c.lossy()}) }})
 	}
-	slices.SortFunc(all, func(a, b fault) int { return strings.Compare(a.name, b.name) }) // maps have no order, a seed needs one
-	return all
+	slices.SortFunc(faults, func(a, b fault) int { return strings.Compare(a.name, b.name) }) // a seed needs a fixed order
+	return faults
 }
 
-// withoutSecrets has Secrets Manager refuse every call, and no process that has
-// read its secrets before.
+// withoutSecrets makes Secrets Manager refuse every call and ends all processes that
+// have cached their secrets.
 func (c *chaos) withoutSecrets(context.Context) error {
 	c.Secrets.Inject(awsjson.Fault{Status: http.StatusServiceUnavailable})
 	for _, f := range []*lambda.Function{c.Worker, c.Receiver, c.Return, c.Start, c.Reconciler} {
@@ -238,8 +237,7 @@ func (c *chaos) withoutSecrets(context.Context) error {
 	return nil
 }
 
-// lossy is how notifications come at any time: some never, some twice, some
-// late, some in another order.
+// lossy drops, duplicates, delays and reorders some notifications.
 func (c *chaos) lossy() []twin.IPNFault {
 	return []twin.IPNFault{
 		{ID: c.canary, Duplicates: 1},
@@ -250,7 +248,7 @@ func (c *chaos) lossy() []twin.IPNFault {
 	}
 }
 
-// fillDisk leaves Postgres no room, and has it ask for some.
+// fillDisk fills Postgres's disk and then makes it write.
 func (c *chaos) fillDisk(ctx context.Context) error {
 	f, err := os.Create(filepath.Join(c.disk, "ballast"))
 	if err != nil {
@@ -268,26 +266,26 @@ func (c *chaos) fillDisk(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	for range 4 { // its next segments of WAL; it may die of it, as it should
+	for range 4 { // forces new segments of WAL; Postgres may crash, as it should
 		_, _ = c.DB.Exec(ctx, `select pg_switch_wal()`)
 	}
 	return nil
 }
 
-// rage injects faults for so long, and measures after each how soon all is well.
-func (c *chaos) rage(t *testing.T, most time.Duration) {
-	all := c.faults()
-	end := time.Now().Add(most)
+// rage injects faults for the given time and measures the recovery after each.
+func (c *chaos) rage(t *testing.T, duration time.Duration) {
+	faults := c.faults()
+	end := time.Now().Add(duration)
 	c.backUp(t)
 	for time.Now().Before(end) {
-		if c.dump != "" && c.restores == 0 && time.Until(end) < most/2 {
+		if c.dump != "" && c.restores == 0 && time.Until(end) < duration/2 {
 			c.restore(t)
 		}
-		if !c.slept && most > idleTime*3 && time.Until(end) < most*3/4 {
+		if !c.slept && duration > idleTime*3 && time.Until(end) < duration*3/4 {
 			c.blackHoleIdle(t)
 		}
-		now := []fault{all[c.random.IntN(len(all))]}
-		if other := all[c.random.IntN(len(all))]; c.random.IntN(3) == 0 && other.part != now[0].part {
+		now := []fault{faults[c.random.IntN(len(faults))]}
+		if other := faults[c.random.IntN(len(faults))]; c.random.IntN(3) == 0 && other.part != now[0].part {
 			now = append(now, other)
 		}
 		for _, f := range now {
@@ -299,7 +297,7 @@ func (c *chaos) rage(t *testing.T, most time.Duration) {
 		c.pause(t, 500*time.Millisecond+time.Duration(c.random.Int64N(int64(3*time.Second))))
 		for _, f := range now {
 			if err := f.end(t.Context()); err != nil {
-				t.Fatalf("the end of %s: %v", f.name, err)
+				t.Fatalf("end of %s: %v", f.name, err)
 			}
 		}
 		c.recovers(t, now)
@@ -321,8 +319,8 @@ func (c *chaos) backUp(t *testing.T) {
 	c.dump = file
 }
 
-// restore puts the backup in the database's place while the functions cannot
-// reach it, and runs after-restore, as the runbook says.
+// restore replaces the database with the backup while the functions cannot reach it,
+// and runs after-restore, as in the runbook.
 func (c *chaos) restore(t *testing.T) {
 	t.Helper()
 	c.links["database"].Set(link.Broken)
@@ -347,7 +345,7 @@ func (c *chaos) restore(t *testing.T) {
 		t.Fatalf("walletsync after-restore: %v: %s", err, out)
 	}
 	c.restores++
-	c.book.restored() // what was recorded since the backup is gone
+	c.book.restored() // notifications recorded since the backup are lost
 	c.links["database"].Set(link.Up)
 	c.injected["restore of an older backup"]++
 	c.recovers(t, []fault{{name: "restore"}})
@@ -356,8 +354,8 @@ func (c *chaos) restore(t *testing.T) {
 // idleTime is longer than a connection may be idle before it is pinged.
 const idleTime = 31 * time.Second
 
-// blackHoleIdle gives the worker nothing to do until its connections are idle,
-// and then has them swallow what comes.
+// blackHoleIdle keeps the worker idle until its connections are idle, too, and then
+// drops all their data.
 func (c *chaos) blackHoleIdle(t *testing.T) {
 	t.Helper()
 	c.slept = true
@@ -390,7 +388,7 @@ func (c *chaos) recovers(t *testing.T, after []fault) {
 	c.recovery = append(c.recovery, time.Since(began))
 }
 
-// pause waits for faults to bite; nothing that could be polled ends it.
+// pause waits for faults to take effect. There is no event to wait for.
 func (c *chaos) pause(t *testing.T, d time.Duration) {
 	select {
 	case <-time.After(d):
@@ -414,8 +412,8 @@ func (c *chaos) changing(ctx context.Context, seed uint64) error {
 	return nil
 }
 
-// quiet changes buyers of whom nobody hears, each again when its row shows the
-// change before.
+// quiet makes changes without notifications. Each buyer changes again when the last
+// change is stored.
 func (c *chaos) quiet(ctx context.Context) error {
 	type change struct {
 		city string
@@ -423,7 +421,7 @@ func (c *chaos) quiet(ctx context.Context) error {
 	}
 	open := map[string]change{}
 	for n := 0; each(ctx, 200*time.Millisecond); n++ {
-		if id := c.unheard[n%len(c.unheard)]; open[id].city == "" {
+		if id := c.silent[n%len(c.silent)]; open[id].city == "" {
 			now := change{fmt.Sprintf("Quietville-%d", n), time.Now()}
 			open[id] = now
 			if _, err := c.Twin.Change(id, []byte(`{"shippingAddress":{"city":"`+now.city+`"}}`), twin.Notify{Silent: true}); err != nil {
@@ -431,9 +429,9 @@ func (c *chaos) quiet(ctx context.Context) error {
 			}
 			c.changes.Add(1)
 		}
-		rows, err := c.DB.Query(ctx, `select id, shipping_city from walletsync.charge_permissions where id = any($1)`, c.unheard)
+		rows, err := c.DB.Query(ctx, `select id, shipping_city from walletsync.charge_permissions where id = any($1)`, c.silent)
 		if err != nil {
-			continue // Postgres is away
+			continue // Postgres is unreachable
 		}
 		var id, city string
 		_, _ = pgx.ForEachRow(rows, []any{&id, &city}, func() error {
@@ -449,8 +447,8 @@ func (c *chaos) quiet(ctx context.Context) error {
 	return nil
 }
 
-// updating has buyers update their wallets, one after another, as patiently as
-// buyers are.
+// updating makes buyers update their wallets, one after another, with the time-outs
+// of real buyers.
 func (c *chaos) updating(ctx context.Context, seed uint64) error {
 	random := rand.New(rand.NewPCG(seed, 2))
 	key, err := os.ReadFile(c.BearerKeyFile)
@@ -458,7 +456,7 @@ func (c *chaos) updating(ctx context.Context, seed uint64) error {
 		return err
 	}
 	client := &http.Client{Timeout: 15 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	told := func(outcome string) { c.mu.Lock(); c.trips[outcome]++; c.mu.Unlock() }
+	countTrip := func(outcome string) { c.mu.Lock(); c.trips[outcome]++; c.mu.Unlock() }
 	for each(ctx, 400*time.Millisecond) {
 		var b begun
 		q, err := http.NewRequestWithContext(ctx, http.MethodPost, c.UpdateSessionsURL,
@@ -469,13 +467,13 @@ func (c *chaos) updating(ctx context.Context, seed uint64) error {
 		q.Header.Set("Authorization", "Bearer "+string(key))
 		got, err := client.Do(q)
 		if err != nil {
-			told("not begun")
+			countTrip("not begun")
 			continue
 		}
 		err = json.NewDecoder(got.Body).Decode(&b)
 		got.Body.Close()
 		if got.StatusCode != http.StatusCreated || err != nil {
-			told("not begun")
+			countTrip("not begun")
 			continue
 		}
 		address, card := random.IntN(2), random.IntN(2)
@@ -500,18 +498,18 @@ func (c *chaos) updating(ctx context.Context, seed uint64) error {
 				break
 			}
 		}
-		told(outcome)
+		countTrip(outcome)
 	}
 	return nil
 }
 
-// follows reads the feed until ctx ends, and holds it to its order.
+// follows reads the feed until ctx ends and checks its order.
 func (c *chaos) follows(ctx context.Context, page int, seen *[]int64) error {
 	var cursor int64
 	for each(ctx, 50*time.Millisecond) {
 		rows, err := c.DB.Query(ctx, `select position from back_office.changes_after($1, $2)`, cursor, page)
 		if err != nil {
-			continue // Postgres is away
+			continue // Postgres is unreachable
 		}
 		positions, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 		if err != nil {
@@ -528,7 +526,7 @@ func (c *chaos) follows(ctx context.Context, page int, seen *[]int64) error {
 	return nil
 }
 
-// each waits, and reports whether ctx still goes on.
+// each waits for d and reports whether ctx is still active.
 func each(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):
@@ -538,8 +536,8 @@ func each(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// TestChaos holds the invariants of design.md §2 while parts of the system fail
-// under load, and when they have ended.
+// TestChaos checks the invariants of design.md §2 while parts of the system fail
+// under load, and after that.
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	seed := chaosSeed(t)
@@ -561,7 +559,7 @@ func TestChaos(t *testing.T) {
 		})
 	}
 	start(&loads, "the load", func() error { return c.changing(loading, seed) })
-	start(&loads, "the unheard", func() error { return c.quiet(loading) })
+	start(&loads, "changes without notifications", func() error { return c.quiet(loading) })
 	for i := range uint64(2) {
 		start(&loads, "the buyers", func() error { return c.updating(loading, seed+i) })
 	}
@@ -586,16 +584,16 @@ func TestChaos(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.until("the readers to come to the end", func() (bool, error) {
+	c.until("the readers to reach the end", func() (bool, error) {
 		var last int64
 		err := c.DB.QueryRow(t.Context(), `select n from walletsync.feed`).Scan(&last)
 		return err == nil && len(stored) > 0 && stored[len(stored)-1] == last, err
 	})
-	c.pause(t, time.Second) // a reader's longest way to it
+	c.pause(t, time.Second) // the longest interval of a reader
 	end()
 	readers.Wait()
 	for i, s := range seen {
-		// What a restore took back was seen, and does not come again.
+		// Readers have seen changes that the restore removed.
 		s = slices.DeleteFunc(s, func(p int64) bool { return c.restores > 0 && p > c.dumped && p < 1<<40 })
 		if !slices.Equal(s, stored) {
 			t.Errorf("reader %d saw %d of %d changes", i, len(s), len(stored))
@@ -603,17 +601,17 @@ func TestChaos(t *testing.T) {
 	}
 	c.ended(t)
 	c.recorded(t)
-	c.tell(t, len(stored))
+	c.report(t, len(stored))
 }
 
-// converges waits until every row is as Amazon has it and nothing is wanted, and
-// holds the rest to it.
+// converges waits until every row equals Amazon's state and no refresh request is
+// open, and checks everything else.
 func (c *chaos) converges(t *testing.T) {
 	t.Helper()
 	c.settle()
-	c.until("every row to be Amazon's", func() (bool, error) {
-		// Attempts that met trouble rest for minutes by now, also after a call that
-		// a busy machine made late: that time has passed.
+	c.until("every row to equal Amazon's state", func() (bool, error) {
+		// Failed attempts are put off for minutes by now, also after a call that was
+		// late on a busy machine. Make them due.
 		if _, err := c.DB.Exec(t.Context(), `update walletsync.update_attempts set not_before = clock_timestamp()
 			where outcome is null and not_before > clock_timestamp()`); err != nil {
 			return false, err
@@ -645,20 +643,20 @@ func (c *chaos) converges(t *testing.T) {
 		}
 	}
 	for _, m := range c.DLQ.Messages() {
-		t.Errorf("a dead letter, for %s: %s", m.Attributes["reason"].StringValue, m.Body)
+		t.Errorf("dead-letter message, reason %s: %s", m.Attributes["reason"].StringValue, m.Body)
 	}
 }
 
-// settleOften waits for a moment at which nothing is wanted: the sweep goes on.
+// settleOften waits for a moment without open refresh requests. The sweep continues.
 func (c *chaos) settleOften(t *testing.T) {
 	t.Helper()
-	c.until("nothing to be wanted or to fail", func() (bool, error) {
+	c.until("all requests to complete without failure", func() (bool, error) {
 		n := c.count(`select count(*) from walletsync.refreshes where wanted <> done or attempts > 0 or last_error is not null`)
-		return n == 0, fmt.Errorf("%d are", n)
+		return n == 0, fmt.Errorf("%d are open", n)
 	})
 }
 
-// ended holds the buyers' updates to what became of them at Amazon.
+// ended compares the buyers' updates with their state at Amazon.
 func (c *chaos) ended(t *testing.T) {
 	t.Helper()
 	rows, err := c.DB.Query(t.Context(), `select checkout_session, coalesce(outcome, 'open') from walletsync.update_attempts`)
@@ -674,29 +672,29 @@ func (c *chaos) ended(t *testing.T) {
 			return err
 		}
 		if s.Effective != (outcome == "completed") {
-			t.Errorf("checkout session %s is %s here; that it is effective at Amazon is %v", id, outcome, s.Effective)
+			t.Errorf("checkout session %s is %s here; effective at Amazon: %v", id, outcome, s.Effective)
 		}
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
 	if n == 0 {
-		t.Error("no buyer came back")
+		t.Error("no buyer returned")
 	}
 }
 
-// recorded holds the inbox to what the receiver has answered with 200.
+// recorded checks that each notification that the receiver accepted is in the inbox.
 func (c *chaos) recorded(t *testing.T) {
 	t.Helper()
 	taken := c.book.messages()
 	lost := c.count(`select count(*) from unnest($1::text[]) m where not exists (select from walletsync.notifications where message_id = m)`, taken)
 	if lost > 0 || len(taken) == 0 {
-		t.Errorf("of %d notifications that the receiver took, %d are in no inbox and no dead-letter queue", len(taken), lost)
+		t.Errorf("of %d accepted notifications, %d are neither in the inbox nor in the dead-letter queue", len(taken), lost)
 	}
 }
 
-// tell prints the report.
-func (c *chaos) tell(t *testing.T, stored int) {
+// report prints the report.
+func (c *chaos) report(t *testing.T, stored int) {
 	t.Helper()
 	s := c.Twin.Stats().IPNs
 	var b strings.Builder
@@ -708,10 +706,10 @@ func (c *chaos) tell(t *testing.T, stored int) {
 	}
 	fmt.Fprintf(&b, "  %4d  together\n", total)
 	fmt.Fprintf(&b, "changes made at Amazon: %d, and by buyers' updates; charge permissions that differ at the end: 0 of %d; changes stored: %d\n", c.changes.Load(), len(c.Twin.List()), stored)
-	fmt.Fprintf(&b, "notifications: %d published, %d copies, %d dropped, %d given up by SNS, %d refused, %d taken; dead letters: %d\n",
+	fmt.Fprintf(&b, "notifications: %d published, %d copies, %d dropped, %d given up by SNS, %d refused, %d accepted; dead-letter messages: %d\n",
 		s.Published, s.Copies, s.Dropped, s.GivenUp, s.Refused, s.Delivered, c.DLQ.Stats().Visible)
 	fmt.Fprintf(&b, "from a fault's end to the next change's row: %s\n", spread(c.recovery))
-	fmt.Fprintf(&b, "from a change that nobody hears of to its row, by the sweep of %v: %s\n", chaosPeriod, spread(c.healed))
+	fmt.Fprintf(&b, "from a change without a notification to its row, with a sweep of %v: %s\n", chaosPeriod, spread(c.healed))
 	fmt.Fprintf(&b, "buyers' returns by HTTP status: %v", c.trips)
 	t.Log(b.String())
 }

@@ -18,17 +18,17 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// merchant is the demo shop on the stack's database, with a stand-in for
-// update-start and checkout-return that has no update session: it signs, and
-// completes what comes back. The twin's side is tested with it by itself.
+// merchant is the demo shop on the stack's database, with a replacement for update-start
+// and checkout-return that has no update sessions: it signs payloads and completes
+// returns. It tests the twin's side alone.
 type merchant struct {
 	t      *testing.T
 	stack  *stack.Stack
 	client *amazonpay.Client
 	url    string // the shop's
-	self   string // the stand-in's
+	self   string // the replacement's
 	script string
-	// payload is changed before it is signed; signed before it is handed out.
+	// payload changes the payload before it is signed, signed after that.
 	payload, signed func(map[string]any)
 }
 
@@ -114,8 +114,8 @@ func (m *merchant) back(w http.ResponseWriter, r *http.Request) {
 
 const walker = "S01-1000001-1000001"
 
-// atHome brings the walker back to where the twin first had it: what the hosted
-// page offers begins with what the buyer has, and other tests change that.
+// atHome resets the walker's wallet to the twin's initial state. The hosted page lists
+// the buyer's present choice first, and other tests change it.
 func atHome(t *testing.T, s *stack.Stack) {
 	t.Helper()
 	if _, err := s.Twin.Change(walker, []byte(`{"paymentPreferences": [{"paymentDescriptor": "Visa ****1111 (Amazon Pay)"}],
@@ -123,7 +123,7 @@ func atHome(t *testing.T, s *stack.Stack) {
 			"county": null, "district": null, "stateOrRegion": null, "postalCode": "12345", "countryCode": "DE", "phoneNumber": "030 23125 001"}}`), twin.Notify{}); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the walker to be at home", func() (bool, error) {
+	until(t, "the walker's wallet to be reset", func() (bool, error) {
 		var home bool
 		err := s.DB.QueryRow(t.Context(), `select shipping_city = 'Musterstadt' and payment_descriptors = '{"Visa ****1111 (Amazon Pay)"}'
 			from walletsync.charge_permissions where id = $1`, walker).Scan(&home)
@@ -133,8 +133,8 @@ func atHome(t *testing.T, s *stack.Stack) {
 
 func own(id string) string { return "#" + id + " .quiet" }
 
-// TestABuyerUpdatesOnTheHostedPage walks shop, script, hosted page, return,
-// notification and row, in a browser.
+// TestABuyerUpdatesOnTheHostedPage covers shop, script, hosted page, return, notification
+// and row, in a browser.
 func TestABuyerUpdatesOnTheHostedPage(t *testing.T) {
 	s := running(t)
 	atHome(t, s)
@@ -143,7 +143,7 @@ func TestABuyerUpdatesOnTheHostedPage(t *testing.T) {
 		name  string
 		steps []string // elements to click
 		shows string
-		card  string // of the row in the end; empty: as before
+		card  string // the row's card at the end; empty if unchanged
 	}{
 		{"address and card", []string{"#address-1", "#card-1", "#continue"}, "Your details are updated", "MasterCard ****4444"},
 		{"a forbidden address, then another", []string{"#address-2", "#continue", "#problem", "#address-1", "#card-1", "#continue"}, "Your details are updated", "Visa ****1111"},
@@ -167,15 +167,14 @@ func TestABuyerUpdatesOnTheHostedPage(t *testing.T) {
 			if want == "" {
 				want = before
 			}
-			// The page is not loaded again: the row follows the notification.
+			// The page is not reloaded: the notification updates the row.
 			do(t, ctx, chromedp.Poll[bool](fmt.Sprintf(`document.querySelector("#%s .card").innerText.includes(%q)`, walker, strings.TrimSpace(want))))
 		})
 	}
 }
 
-// TestAmazonsOwnHostsLeadToTheTwin has the script and the form at the hosts
-// that they have at Amazon.
-func TestAmazonsOwnHostsLeadToTheTwin(t *testing.T) {
+// TestAmazonsHostnamesReachTheTwin uses Amazon's hostnames for the script and the form.
+func TestAmazonsHostnamesReachTheTwin(t *testing.T) {
 	s := running(t)
 	m := newMerchant(t, s)
 	m.script = "https://static-eu.payments-amazon.com/checkout.js"
@@ -191,8 +190,7 @@ func TestAmazonsOwnHostsLeadToTheTwin(t *testing.T) {
 	do(t, ctx, chromedp.WaitVisible("#returned"))
 }
 
-// TestTheScriptThrowsStrings holds it to what Amazon's does: synchronously, and
-// strings.
+// TestTheScriptThrowsStrings: like Amazon's script, it throws strings, synchronously.
 func TestTheScriptThrowsStrings(t *testing.T) {
 	s := running(t)
 	m := newMerchant(t, s)
@@ -217,14 +215,14 @@ func TestTheScriptThrowsStrings(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			got := do(t, ctx, chromedp.Evaluate[string](`(() => { try { amazon.Pay.initCheckout({`+good+`, `+c.change+`}); return "nothing thrown"; } catch (e) { return typeof e + ": " + e; } })()`))
 			if !strings.HasPrefix(got, "string: "+c.throws) {
-				t.Errorf("it throws %q", got)
+				t.Errorf("the script throws %q", got)
 			}
 		})
 	}
 }
 
-// TestTheShopsButtonSurvivesItsScript shows the buyer a way on when the script
-// cannot be loaded or throws.
+// TestTheShopsButtonSurvivesItsScript: the page shows an alternative if the script cannot
+// be loaded or throws.
 func TestTheShopsButtonSurvivesItsScript(t *testing.T) {
 	s := running(t)
 	for _, c := range []struct{ name, fault, says string }{
@@ -243,13 +241,13 @@ func TestTheShopsButtonSurvivesItsScript(t *testing.T) {
 			do(t, ctx, chromedp.Click("#own:enabled"))
 			do(t, ctx, chromedp.WaitVisible("#problem"))
 			if got := do(t, ctx, chromedp.Text("#problem")); !strings.Contains(got, c.says) {
-				t.Errorf("it says %q", got)
+				t.Errorf("the page says %q", got)
 			}
 		})
 	}
 }
 
-// TestPicturesOfShopAndHostedPage keeps them in light and dark, wide and narrow.
+// TestPicturesOfShopAndHostedPage keeps pictures in light and dark, wide and narrow.
 func TestPicturesOfShopAndHostedPage(t *testing.T) {
 	s := running(t)
 	for _, scheme := range []string{"light", "dark"} {

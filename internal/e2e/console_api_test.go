@@ -21,8 +21,8 @@ import (
 	"walletsync/internal/queue"
 )
 
-// api is the console as a program sees it. Each request and answer must be as in the
-// console's description.
+// api is the console's API for programs. Each request and answer must match the API's
+// description.
 type api struct {
 	t           *testing.T
 	s           *stack.Stack
@@ -41,8 +41,8 @@ func newAPI(t *testing.T, s *stack.Stack, token string) *api {
 	return a
 }
 
-// ask makes a request to a path of the description, whose parameters are replaced
-// in turn, and returns the answer's members.
+// ask makes a request to a path of the description, with its parameters replaced in
+// order, and returns the members of the answer.
 func (a *api) ask(want int, method, path string, members map[string]string, parameters ...string) map[string]any {
 	a.t.Helper()
 	at := path
@@ -81,7 +81,7 @@ func (a *api) ask(want int, method, path string, members map[string]string, para
 	return v
 }
 
-// buyer makes a buyer of a test's own, and waits until the console knows them.
+// buyer creates a buyer for the test and waits until the console shows it.
 func (a *api) buyer(id string) string {
 	a.t.Helper()
 	if _, err := a.s.Twin.Change(id, []byte(`{"buyer":{"name":"Theodora"},"shippingAddress":{"city":"Berlin"}}`), twin.Notify{}); err != nil {
@@ -96,13 +96,13 @@ func (a *api) buyer(id string) string {
 	return id
 }
 
-// sqsClient talks to the stack's SQS.
+// sqsClient returns a client for the stack's SQS.
 func sqsClient(s *stack.Stack) *sqs.Client {
 	at, _, _ := strings.Cut(s.QueueURL, "/000000000000/")
 	return sqs.New(sqs.Options{Region: "eu-west-1", BaseEndpoint: &at, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")})
 }
 
-func TestAProgramWorksTheConsole(t *testing.T) {
+func TestAProgramUsesTheConsoleAPI(t *testing.T) {
 	s := running(t)
 	a := newAPI(t, s, accessToken(t, s))
 	const ofOne = "/charge-permissions/{account}/{id}"
@@ -123,7 +123,7 @@ func TestAProgramWorksTheConsole(t *testing.T) {
 	}
 	a.ask(http.StatusNotFound, http.MethodGet, ofOne, nil, "account", "main", "id", "S01-9999998-9999997")
 
-	// Amazon has something new that nobody was told of.
+	// Amazon has a change without a notification.
 	if _, err := s.Twin.Act(id, "address", twin.Notify{Silent: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -146,27 +146,27 @@ func TestAProgramWorksTheConsole(t *testing.T) {
 	}
 }
 
-func TestAProgramTriesDeadLettersAgain(t *testing.T) {
+func TestAProgramRedrivesDeadLetterMessages(t *testing.T) {
 	s := running(t)
 	a := newAPI(t, s, accessToken(t, s))
-	buried(t, s) // other tests leave some
+	purgeDeadLetters(t, s) // other tests leave messages
 	const id = "S01-1000003-1000003"
-	letter := func(messageID string) string {
+	message := func(messageID string) string {
 		return ipn.Message{V: 1, Kind: ipn.KindIPN, Account: "main", MessageID: messageID, NotificationID: messageID, ObjectType: "CHARGE_PERMISSION", ObjectID: id,
 			ChargePermission: id, Type: "STATE_CHANGE", Published: time.Now().UTC(), Arrived: time.Now().UTC()}.Encode()
 	}
 	dead := &queue.Queue{Client: sqsClient(s), DeadLetterURL: s.DeadLetterQueueURL}
 	for _, m := range []string{"dead-1", "dead-2", "dead-3"} {
-		if err := dead.DeadLetter(t.Context(), letter(m), "unknown_account", "main"); err != nil {
+		if err := dead.DeadLetter(t.Context(), message(m), "unknown_account", "main"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	v := a.ask(http.StatusOK, http.MethodGet, "/failures", nil)
-	letters := v["dead_letters"].([]any)
-	if len(letters) != 3 {
+	messages := v["dead_letters"].([]any)
+	if len(messages) != 3 {
 		t.Fatalf("%v", v)
 	}
-	one := letters[0].(map[string]any)
+	one := messages[0].(map[string]any)
 	if one["reason"] != "unknown_account" || one["charge_permission_id"] != id {
 		t.Errorf("%v", one)
 	}
@@ -191,11 +191,11 @@ func TestAProgramErasesAPerson(t *testing.T) {
 	of := []string{"account", "main", "id", id}
 	a.ask(http.StatusUnprocessableEntity, http.MethodPost, ofOne+"/erase", map[string]string{"confirm": ""}, of...)
 	if v := a.ask(http.StatusOK, http.MethodGet, ofOne, nil, of...); v["buyer"].(map[string]any)["name"] == nil {
-		t.Fatalf("there is nothing to erase: %v", v)
+		t.Fatalf("no personal data to erase: %v", v)
 	}
 	a.ask(http.StatusOK, http.MethodPost, ofOne+"/erase", map[string]string{"confirm": id}, of...)
 	v := a.ask(http.StatusOK, http.MethodGet, ofOne, nil, of...)
 	if buyer, _ := v["buyer"].(map[string]any); buyer["name"] != nil || buyer["email"] != nil {
-		t.Errorf("left: %v", v)
+		t.Errorf("after the erasure: %v", v)
 	}
 }

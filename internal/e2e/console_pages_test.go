@@ -34,11 +34,11 @@ import (
 const (
 	annas    = "B01-0000000-0000001" // her card has expired, and she has moved
 	yamadas  = "B01-0000000-0000002"
-	hostiles = "B01-0000000-0000003" // whose fields somebody filled with anything
+	hostiles = "B01-0000000-0000003" // fields with hostile content
 	unread   = "B01-0000000-0000004"
 )
 
-// seeds are rows as the functions write them.
+// seeds are rows in the form that the functions write.
 var seeds = []string{
 	`insert into walletsync.charge_permissions (account, id, type, followed, state, reasons, state_updated_at, buyer_id, buyer_name, buyer_email, buyer_phone,
 		payment_descriptors, shipping_name, shipping_line1, shipping_line2, shipping_city, shipping_state_or_region, shipping_postal_code, shipping_country_code, shipping_phone,
@@ -58,7 +58,7 @@ var seeds = []string{
 		'שלום ' || U&'\202E' || 'gnitset', repeat('W', 200), '"><img src=x onerror=alert(1)>', repeat('Llanfair', 25), repeat('S', 120), repeat('1', 40), 'DE', '</address>',
 		repeat('N', 200), repeat('B', 200), repeat('C', 200), repeat('2', 60), 'DE', 12345678901234567890.12, 1, 'EUR',
 		now(), null, now(), repeat('R', 120), 'ipn', now() - interval '40 days', now() - interval '2 days', '{}')`,
-	// A shop's other buyers, so that lists have something in them.
+	// Other buyers of the shop, for the lists.
 	`insert into walletsync.charge_permissions (account, id, type, followed, state, reasons, state_updated_at, buyer_name, buyer_email, payment_descriptors,
 		shipping_name, shipping_line1, shipping_city, shipping_postal_code, shipping_country_code, read_at, request_id, cause, stored_at, changed_at, raw)
 	select 'main', format('B01-1111111-%s', lpad(n::text, 7, '0')), 'PaymentMethodOnFile', true, s.state, s.reasons::jsonb, now() - n * interval '1 hour',
@@ -101,17 +101,17 @@ var seeds = []string{
 	from generate_series(0, 167) n, lateral (select date_trunc('hour', now(), 'UTC') - (n || ' hours')::interval as h) x where n not in (16, 17)`,
 }
 
-// consoleWorld is the console's handler on a database of its own, with whoever the
-// test says signed in.
+// consoleWorld is the console's handler on its own database, with the test's user
+// signed in.
 type consoleWorld struct {
 	url string
 	db  *pgx.Conn
 	as  view.Identity
-	// letters are dead, wants were asked for, erased was.
-	letters []view.DeadLetter
-	wants   []wallet.Want
-	erased  []wallet.ChargePermissionID
-	opened  []view.Access
+	// The dead-letter queue, the refresh requests, and the erased ids.
+	deadLetters []view.DeadLetter
+	wants       []wallet.Want
+	erased      []wallet.ChargePermissionID
+	opened      []view.Access
 }
 
 func (c *consoleWorld) Now(_ context.Context, w wallet.Want) (wallet.Refreshed, error) {
@@ -123,14 +123,14 @@ func (c *consoleWorld) NewLink(context.Context, wallet.AccountID, wallet.ChargeP
 	return update.Issued{ID: uuid.MustParse("3f0e8b5e-0000-4000-8000-000000000009"), URL: "https://update.example.com/update?t=" + strings.Repeat("Ab0_", 24), Expires: time.Now().Add(24 * time.Hour)}, nil
 }
 
-func (c *consoleWorld) List(_ context.Context, most int) ([]view.DeadLetter, error) {
-	return append([]view.DeadLetter{}, c.letters[:min(most, len(c.letters))]...), nil
+func (c *consoleWorld) List(_ context.Context, limit int) ([]view.DeadLetter, error) {
+	return append([]view.DeadLetter{}, c.deadLetters[:min(limit, len(c.deadLetters))]...), nil
 }
-func (c *consoleWorld) Count(context.Context) (int, error) { return len(c.letters), nil }
+func (c *consoleWorld) Count(context.Context) (int, error) { return len(c.deadLetters), nil }
 func (c *consoleWorld) Retry(_ context.Context, id string) (bool, error) {
-	for i, l := range c.letters {
+	for i, l := range c.deadLetters {
 		if l.ID == id {
-			c.letters = append(c.letters[:i:i], c.letters[i+1:]...)
+			c.deadLetters = append(c.deadLetters[:i:i], c.deadLetters[i+1:]...)
 			return true, nil
 		}
 	}
@@ -138,8 +138,8 @@ func (c *consoleWorld) Retry(_ context.Context, id string) (bool, error) {
 }
 
 func (c *consoleWorld) RetryAll(context.Context) (int, error) {
-	n := len(c.letters)
-	c.letters = nil
+	n := len(c.deadLetters)
+	c.deadLetters = nil
 	return n, nil
 }
 
@@ -153,7 +153,7 @@ func (c *consoleWorld) Accesses(context.Context, wallet.AccountID, wallet.Charge
 }
 func (c *consoleWorld) LogAccess(_ context.Context, by view.Identity, a view.Access) error {
 	if by.Subject == "" {
-		return errors.New("nobody")
+		return errors.New("no user")
 	}
 	c.opened = append(c.opened, a)
 	return nil
@@ -180,7 +180,7 @@ func newConsole(t *testing.T) *consoleWorld {
 		}
 	}
 	ago := func(d time.Duration) *time.Time { return new(time.Now().Add(-d)) }
-	c.letters = []view.DeadLetter{
+	c.deadLetters = []view.DeadLetter{
 		{ID: "11111111-0000-4000-8000-000000000001", Reason: "foreign_topic", Kind: new("unreadable"), Account: new("main"), MessageID: new("22222222-0000-4000-8000-000000000001"),
 			Topic: new("arn:aws:sns:eu-west-1:999999999999:somebody-elses-topic"), PublishedAt: ago(2 * time.Hour), SentAt: ago(2 * time.Hour),
 			Body: new(`{"v":1,"kind":"unreadable","account":"main","reason":"foreign_topic","topic":"arn:aws:sns:eu-west-1:999999999999:somebody-elses-topic","body":"{\"MerchantID\":\"` + strings.Repeat("A", 200) + `\"}"}`)},
@@ -203,31 +203,31 @@ func newConsole(t *testing.T) *consoleWorld {
 	return c
 }
 
-// goes to a page of the console.
+// goes opens a page of the console.
 func (c *consoleWorld) goes(t *testing.T, ctx context.Context, path string) {
 	t.Helper()
 	do(t, ctx, chromedp.Navigate(c.url+path))
 }
 
-// searches for a term by the form.
+// searches enters a term into the search form.
 func (c *consoleWorld) searches(t *testing.T, ctx context.Context, term string) {
 	t.Helper()
 	c.goes(t, ctx, "/")
 	do(t, ctx, chromedp.SendKeys("#q", term+"\r"))
 	until(t, "what was found", func() (bool, error) {
-		there, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.readyState === "complete" && !document.querySelector("#q[autofocus]")`))
-		return there && err == nil, nil // an error says that the page has just changed
+		loaded, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.readyState === "complete" && !document.querySelector("#q[autofocus]")`))
+		return loaded && err == nil, nil // an error means that the page is changing
 	})
 }
 
-// sights are what is looked at: how one gets to each page.
+// sights are the pages to check and how to reach them.
 var sights = []struct {
 	name string
 	go_  func(t *testing.T, ctx context.Context, c *consoleWorld)
 }{
 	{"search", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.goes(t, ctx, "/") }},
 	{"search-found", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.searches(t, ctx, "müller") }},
-	{"search-none", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.searches(t, ctx, "nobody") }},
+	{"search-none", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.searches(t, ctx, "unknown buyer") }},
 	{"list", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.goes(t, ctx, "/lists/not_chargeable") }},
 	{"list-failing", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.goes(t, ctx, "/lists/failing") }},
 	{"record", func(t *testing.T, ctx context.Context, c *consoleWorld) {
@@ -256,10 +256,9 @@ var sights = []struct {
 	{"problem", func(t *testing.T, ctx context.Context, c *consoleWorld) { c.goes(t, ctx, "/nowhere") }},
 }
 
-// TestConsolesPagesAreAccessible has axe-core look at each page, sees that none
-// scrolls sideways on a phone or at a zoom of 400 % (WCAG 2.2, 1.4.10), and keeps
-// pictures of all.
-func TestConsolesPagesAreAccessible(t *testing.T) {
+// TestConsolePagesAreAccessible runs axe-core on each page, checks that no page scrolls
+// sideways on a phone or at a zoom of 400 % (WCAG 2.2, 1.4.10), and keeps pictures.
+func TestConsolePagesAreAccessible(t *testing.T) {
 	t.Parallel()
 	axe := axeCore(t)
 	c := newConsole(t)
@@ -280,7 +279,7 @@ func TestConsolesPagesAreAccessible(t *testing.T) {
 	}
 }
 
-// press sends keys to whatever has the focus.
+// press sends keys to the focused element.
 func press(t *testing.T, ctx context.Context, keys ...string) {
 	t.Helper()
 	for _, k := range keys {
@@ -288,7 +287,7 @@ func press(t *testing.T, ctx context.Context, keys ...string) {
 	}
 }
 
-// focused tells where the focus is.
+// focused returns the focused element.
 func focused(t *testing.T, ctx context.Context) string {
 	t.Helper()
 	return do(t, ctx, chromedp.Evaluate[string](`(() => {
@@ -297,7 +296,7 @@ func focused(t *testing.T, ctx context.Context) string {
 	})()`))
 }
 
-// tabTo goes on by Tab until the focus is there.
+// tabTo presses Tab until the element has the focus.
 func tabTo(t *testing.T, ctx context.Context, there string) {
 	t.Helper()
 	var seen []string
@@ -309,17 +308,17 @@ func tabTo(t *testing.T, ctx context.Context, there string) {
 		}
 		press(t, ctx, kb.Tab)
 	}
-	t.Fatalf("Tab never comes to %s, but to %q", there, seen)
+	t.Fatalf("Tab does not reach %s, only %q", there, seen)
 }
 
-// reads waits until the page shows all of the texts.
+// reads waits until the page shows all texts.
 func (c *consoleWorld) reads(t *testing.T, ctx context.Context, parts ...string) {
 	t.Helper()
 	text := ""
-	if err := stack.Until(t.Context(), patience, "the page to change", func() (bool, error) {
+	if err := stack.Until(t.Context(), eventTimeout, "the page to change", func() (bool, error) {
 		shown, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.readyState === "complete" ? document.body.innerText : ""`))
 		if err != nil {
-			return false, nil // it has just changed
+			return false, nil // the page is changing
 		}
 		text = shown
 		for _, part := range parts {
@@ -333,9 +332,9 @@ func (c *consoleWorld) reads(t *testing.T, ctx context.Context, parts ...string)
 	}
 }
 
-// TestTheKeyboardAloneLeadsFromTheSearchToALink, without a script but the one
-// that copies.
-func TestTheKeyboardAloneLeadsFromTheSearchToALink(t *testing.T) {
+// TestTheConsoleWorksByKeyboard also works without scripts, except the one that copies
+// links.
+func TestTheConsoleWorksByKeyboard(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t)
 	ctx := browser(t, "light")
@@ -365,13 +364,13 @@ func TestTheKeyboardAloneLeadsFromTheSearchToALink(t *testing.T) {
 	tabTo(t, ctx, "#link")
 	tabTo(t, ctx, "#copy")
 	press(t, ctx, kb.Enter)
-	c.reads(t, ctx, "opied") // or that it could not be
+	c.reads(t, ctx, "opied") // or the message that copying failed
 	if what := c.opened[len(c.opened)-1]; what.What != "linked" || len(what.ChargePermissions) != 1 || what.ChargePermissions[0] != annas {
-		t.Errorf("written down is %+v", what)
+		t.Errorf("the access log has %+v", what)
 	}
 }
 
-func TestAClerkRefreshesTriesAgainAndErases(t *testing.T) {
+func TestAClerkRefreshesRedrivesAndErases(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t)
 	ctx := browser(t, "light")
@@ -381,7 +380,7 @@ func TestAClerkRefreshesTriesAgainAndErases(t *testing.T) {
 	click("#refresh")
 	c.reads(t, ctx, "It was just fetched from Amazon Pay. Nothing has changed.")
 	if len(c.wants) != 1 || c.wants[0].ChargePermission != yamadas || c.wants[0].Priority != wallet.PriorityRefresh {
-		t.Errorf("asked for %+v", c.wants)
+		t.Errorf("refresh requests: %+v", c.wants)
 	}
 
 	c.goes(t, ctx, "/failures")
@@ -406,7 +405,7 @@ func TestAClerkRefreshesTriesAgainAndErases(t *testing.T) {
 	}
 }
 
-func TestListsLeadOnPageByPage(t *testing.T) {
+func TestListsHavePages(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t)
 	ctx := browser(t, "light")
@@ -438,7 +437,8 @@ func TestListsLeadOnPageByPage(t *testing.T) {
 	}
 }
 
-// TestTheConsoleLogsNothingInTheBrowser: its own policy lets by all that it has.
+// TestTheConsoleLogsNothingInTheBrowser: the Content-Security-Policy blocks no part of
+// a page.
 func TestTheConsoleLogsNothingInTheBrowser(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t)
@@ -447,7 +447,7 @@ func TestTheConsoleLogsNothingInTheBrowser(t *testing.T) {
 	if err := chromedp.Listen(ctx, func(event any) {
 		switch e := event.(type) {
 		case *log.EventEntryAdded:
-			if !strings.HasPrefix(e.Entry.Text, "Failed to load resource: the server responded with a status of") { // the page of a problem
+			if !strings.HasPrefix(e.Entry.Text, "Failed to load resource: the server responded with a status of") { // an error page
 				logged <- e.Entry.Text
 			}
 		case *runtime.EventExceptionThrown:

@@ -20,14 +20,14 @@ import (
 	"walletsync/internal/local/stack"
 )
 
-// signInAs opens a page of the console and signs somebody in on the way.
+// signInAs opens a page of the console and signs in as who.
 func signInAs(t *testing.T, ctx context.Context, s *stack.Stack, url string, who issuer.Person) {
 	t.Helper()
 	do(t, ctx, chromedp.Navigate(url))
 	choose(t, ctx, s, who)
 }
 
-// choose picks somebody on the issuer's page.
+// choose selects a person on the issuer's page.
 func choose(t *testing.T, ctx context.Context, s *stack.Stack, who issuer.Person) {
 	t.Helper()
 	until(t, "the issuer's page", func() (bool, error) {
@@ -35,7 +35,7 @@ func choose(t *testing.T, ctx context.Context, s *stack.Stack, who issuer.Person
 		return strings.HasPrefix(at, s.IssuerURL), err
 	})
 	do(t, ctx, chromedp.Click(fmt.Sprintf(`button[value=%q]`, who.Subject)))
-	until(t, "the way back from the issuer", func() (bool, error) {
+	until(t, "the return from the issuer", func() (bool, error) {
 		at, err := chromedp.Run(ctx, chromedp.Location())
 		return strings.HasPrefix(at, s.ConsoleURL), err
 	})
@@ -59,7 +59,7 @@ func TestPeopleSignInAndOut(t *testing.T) {
 						return fmt.Sprintf("console-%s-%s-%s-%s", language, device, scheme, name)
 					})
 				}
-				// They come to the page that they wanted, by the issuer.
+				// After the sign-in the browser is on the requested page.
 				signInAs(t, ctx, s, s.ConsoleURL+"you", stack.Clerk)
 				if at, role := do(t, ctx, chromedp.Location()), do(t, ctx, chromedp.Text("#role")); at != s.ConsoleURL+"you" || role != says.role {
 					t.Errorf("at %s as %q", at, role)
@@ -71,7 +71,7 @@ func TestPeopleSignInAndOut(t *testing.T) {
 					t.Errorf("after signing out: %q", title)
 				}
 				see("signed-out")
-				// The session is gone, also for the back button.
+				// The session has ended, also for the back button.
 				do(t, ctx, chromedp.Navigate(s.ConsoleURL+"you"))
 				choose(t, ctx, s, stack.Stranger)
 				if title := do(t, ctx, chromedp.Text("h1")); !strings.Contains(strings.ReplaceAll(title, "\u200b", ""), says.no) {
@@ -85,7 +85,7 @@ func TestPeopleSignInAndOut(t *testing.T) {
 	}
 }
 
-// Keys alone lead from the console's address to a page of it, and out again.
+// The keyboard suffices to sign in, to reach a page and to sign out.
 func TestPeopleSignInByKeyboard(t *testing.T) {
 	s := running(t)
 	ctx := browser(t, "light")
@@ -99,7 +99,7 @@ func TestPeopleSignInByKeyboard(t *testing.T) {
 				return
 			}
 		}
-		t.Fatalf("no tab leads to %s", selector)
+		t.Fatalf("Tab does not reach %s", selector)
 	}
 	do(t, ctx, chromedp.WaitVisible(`button[value="engineer"]`))
 	focused(`button[value="engineer"]`)
@@ -113,7 +113,7 @@ func TestPeopleSignInByKeyboard(t *testing.T) {
 	do(t, ctx, chromedp.WaitVisible(`button[value="engineer"]`))
 }
 
-func TestAFrameOfTheConsoleStaysEmpty(t *testing.T) {
+func TestTheConsoleIsNotShownInAFrame(t *testing.T) {
 	s := running(t)
 	ctx := browser(t, "light")
 	signInAs(t, ctx, s, s.ConsoleURL+"you", stack.Engineer)
@@ -143,9 +143,9 @@ func TestAFrameOfTheConsoleStaysEmpty(t *testing.T) {
 	}
 }
 
-// A form of another site is sent with the cookie where both are one site to the
-// browser, as two ports of one host are. It does nothing.
-func TestAFormOfAnotherSiteSignsNobodyOut(t *testing.T) {
+// The browser treats two ports of a host as the same site, so it sends the cookie with
+// a form of the other port. The console must ignore that form.
+func TestAFormOfAnotherSiteDoesNotSignOut(t *testing.T) {
 	s := running(t)
 	ctx := browser(t, "light")
 	signInAs(t, ctx, s, s.ConsoleURL+"you", stack.Engineer)
@@ -158,13 +158,13 @@ func TestAFormOfAnotherSiteSignsNobodyOut(t *testing.T) {
 	do(t, ctx, chromedp.Click("button"))
 	do(t, ctx, chromedp.WaitVisible("#on"))
 	if title := do(t, ctx, chromedp.Text("h1")); title != "This was sent by another site" {
-		t.Errorf("it says %q", title)
+		t.Errorf("the page shows %q", title)
 	}
 	do(t, ctx, chromedp.Navigate(s.ConsoleURL+"you"))
 	do(t, ctx, chromedp.WaitVisible("#sign-out"))
 }
 
-// accessToken asks the stack's issuer for a program's token.
+// accessToken requests a program's token from the stack's issuer.
 func accessToken(t *testing.T, s *stack.Stack) string {
 	t.Helper()
 	secret, err := os.ReadFile(s.ConsoleSecretFile)
@@ -191,7 +191,7 @@ func accessToken(t *testing.T, s *stack.Stack) string {
 	return answer.Token
 }
 
-// askConsole makes a program's request to the console.
+// askConsole sends a program's request to the console.
 func askConsole(t *testing.T, s *stack.Stack, method, path, token string) (status int, body string) {
 	t.Helper()
 	q, err := http.NewRequestWithContext(t.Context(), method, s.PublicURL+path, nil)
@@ -214,7 +214,7 @@ func askConsole(t *testing.T, s *stack.Stack, method, path, token string) (statu
 	return r.StatusCode, string(b)
 }
 
-func TestProgramsShowATokenOfTheSameIssuer(t *testing.T) {
+func TestProgramsUseAccessTokensOfTheIssuer(t *testing.T) {
 	s := running(t)
 	if status, body := askConsole(t, s, http.MethodGet, "/console/you", accessToken(t, s)); status != http.StatusOK || body != `{"subject":"walletsync-console","role":"act"}`+"\n" {
 		t.Errorf("%d %s", status, body)

@@ -20,8 +20,8 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// meter reads the functions' lines: how many bytes each writes, and which custom
-// metrics they make.
+// meter reads the functions' log lines and counts the bytes of each function and the
+// custom metrics.
 type meter struct {
 	mu     sync.Mutex
 	bytes  map[string]int
@@ -42,7 +42,7 @@ func (m *meter) Write(line []byte) (int, error) {
 		return len(line), nil
 	}
 	var values map[string]any
-	_ = json.Unmarshal(line, &values) // it was an object just now
+	_ = json.Unmarshal(line, &values) // the line is a JSON object, as checked above
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.bytes[l.Function] += len(line)
@@ -62,8 +62,7 @@ func (m *meter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// take returns what was written since it was last called, and how many metrics
-// there were so far.
+// take returns the bytes since its last call and the number of metrics so far.
 func (m *meter) take() (bytes map[string]int, series int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -71,7 +70,7 @@ func (m *meter) take() (bytes map[string]int, series int) {
 	return bytes, len(m.series)
 }
 
-// counting leads connections to a server and counts the bytes that it is sent.
+// counting proxies connections to a server and counts the bytes sent to it.
 func counting(b *testing.B, target string) (addr string, sent *atomic.Int64) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -101,16 +100,15 @@ type counter struct{ n *atomic.Int64 }
 
 func (c counter) Write(p []byte) (int, error) { c.n.Add(int64(len(p))); return len(p), nil }
 
-// perInvocation is what one invocation of a function takes.
+// perInvocation is the usage of one invocation of a function.
 type perInvocation struct {
 	CPU      float64 `json:"cpuMs"`
 	LogBytes float64 `json:"logBytes"`
 	PeakMB   float64 `json:"peakMB"`
 }
 
-// BenchmarkForCosts measures what the table of costs is computed of, and with
-// -update writes it to template/testdata/costs/measured.json, which the table's
-// test reads.
+// BenchmarkForCosts measures the inputs of the table of costs. With -update it writes
+// them to template/testdata/costs/measured.json, which the table's test reads.
 func BenchmarkForCosts(b *testing.B) {
 	const notifications, runs, updates = 300, 100, 30
 	m := &meter{bytes: map[string]int{}, series: map[string]bool{}}
@@ -155,9 +153,9 @@ func BenchmarkForCosts(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		invoke() // connects
+		invoke() // opens connections
 		m.take()
-		clear(m.series) // nothing else writes now
+		clear(m.series) // no other function writes now
 		reconciler, n := used(s.Reconciler, func() {
 			for range runs {
 				invoke()
@@ -180,8 +178,8 @@ func BenchmarkForCosts(b *testing.B) {
 					if _, err := s.Twin.Act(fmt.Sprintf("S01-100000%d-100000%d", i%3+1, i%3+1), "address", twin.Notify{}); err != nil {
 						b.Fatal(err)
 					}
-					if i%3 == 2 { // each is confirmed before it changes again, as wallets seldom do
-						if err := stack.Until(b.Context(), patience, "the confirmations", func() (bool, error) {
+					if i%3 == 2 { // confirm each one before it changes again, because wallets change rarely
+						if err := stack.Until(b.Context(), eventTimeout, "the confirmations", func() (bool, error) {
 							var open int
 							err := s.DB.QueryRow(b.Context(), `select count(*) from walletsync.refreshes where wanted > done or lease is not null`).Scan(&open)
 							return open == 0 && s.Queue.Stats().Visible == 0 && s.Queue.Stats().InFlight == 0, err
@@ -210,7 +208,7 @@ func BenchmarkForCosts(b *testing.B) {
 			start, started = used(s.Start, func() {
 				for i := range updates {
 					begun, w := walk(b, s, "S01-1000001-1000001", "payment_method", twin.Choice{CardEnding: []string{"4444", "1111"}[i%2]})
-					get(b, begun.URL) // the ready page, which asks for a second signature
+					get(b, begun.URL) // the update page, which needs a second signature
 					get(b, w.ReturnURL)
 				}
 			})

@@ -11,19 +11,19 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// The two round trips, as the proxy recognises them.
+// Patterns of the two round trips for the proxy.
 var (
 	trip1 = wire.SQL("walletsync trip 1")
 	trip2 = wire.SQL("walletsync trip 2")
 )
 
-// caught is a batch that waits somewhere on its way.
+// caught is a batch that a test holds at some point.
 type caught struct {
 	reached func(context.Context) error
 	release func()
 }
 
-// atTrip catches the next such trip, and lets it go on or not.
+// atTrip holds the next matching trip and then applies an action.
 func (w *trial) atTrip(at wire.Point, match wire.Match, then wire.Action) caught {
 	h := w.wire.Hold(at, match)
 	return caught{
@@ -32,8 +32,7 @@ func (w *trial) atTrip(at wire.Point, match wire.Match, then wire.Action) caught
 	}
 }
 
-// atCall catches the calls of a batch, before they are applied or before they
-// are answered.
+// atCall holds the calls of a batch, before the twin applies them or before it answers.
 func (w *trial) atCall(answer bool) caught {
 	h := w.Twin.Hold(twin.GetChargePermission, "", answer)
 	return caught{func(ctx context.Context) error { _, err := h.Next(ctx); return err }, h.Close}
@@ -41,17 +40,16 @@ func (w *trial) atCall(answer bool) caught {
 
 func (w *trial) wait(c caught) {
 	w.tb.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx(), tried)
+	ctx, cancel := context.WithTimeout(w.ctx(), trialTimeout)
 	defer cancel()
 	if err := c.reached(ctx); err != nil {
 		w.tb.Fatal(err)
 	}
 }
 
-// TestAKilledWorkerLosesNothingAndRepeatsNothing kills every process of the
-// worker with a batch in its hands: known charge permissions that changed, and
-// one never read.
-func TestAKilledWorkerLosesNothingAndRepeatsNothing(t *testing.T) {
+// TestAKilledWorkerLosesAndRepeatsNothing kills every process of the worker during a
+// batch: changes of known charge permissions, and a first read.
+func TestAKilledWorkerLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(4)
@@ -62,7 +60,7 @@ func TestAKilledWorkerLosesNothingAndRepeatsNothing(t *testing.T) {
 		{"before the first round trip", func() caught { return w.atTrip(wire.Requested, trip1, wire.Cut) }},
 		{"before the first round trip, which still arrives", func() caught { return w.atTrip(wire.Requested, trip1, wire.Pass) }},
 		{"after the first round trip", func() caught { return w.atTrip(wire.Answered, trip1, wire.Cut) }},
-		{"between them, before Amazon was asked", func() caught { return w.atCall(false) }},
+		{"between them, before the call to Amazon", func() caught { return w.atCall(false) }},
 		{"between them, before Amazon's answer", func() caught { return w.atCall(true) }},
 		{"before the second round trip", func() caught { return w.atTrip(wire.Requested, trip2, wire.Cut) }},
 		{"before the second round trip, which still arrives", func() caught { return w.atTrip(wire.Requested, trip2, wire.Pass) }},
@@ -84,9 +82,9 @@ func TestAKilledWorkerLosesNothingAndRepeatsNothing(t *testing.T) {
 	}
 }
 
-// TestAWorkerThatComesTooLateStoresNothing holds a worker until its lease has
-// ended and another one has stored what Amazon says by then.
-func TestAWorkerThatComesTooLateStoresNothing(t *testing.T) {
+// TestAWorkerWithAnExpiredClaimStoresNothing holds a worker until its lease has ended
+// and another worker has stored a newer state.
+func TestAWorkerWithAnExpiredClaimStoresNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{Visibility: 20 * time.Second})
 	ids := w.known(3)
@@ -104,10 +102,10 @@ func TestAWorkerThatComesTooLateStoresNothing(t *testing.T) {
 	w.check()
 }
 
-// TestAnAnswerLostAtCommitLosesNothingAndRepeatsNothing cuts the connection when
-// a round trip is sent, and when it is committed and its answer on the way: once,
-// which the worker makes good itself, and twice, whereupon its batch comes again.
-func TestAnAnswerLostAtCommitLosesNothingAndRepeatsNothing(t *testing.T) {
+// TestALostCommitAnswerLosesAndRepeatsNothing cuts the connection when a round trip is
+// sent, and after its commit before the answer. After one cut the worker retries;
+// after two its batch is redelivered.
+func TestALostCommitAnswerLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(4)
@@ -151,10 +149,9 @@ func TestAnAnswerLostAtCommitLosesNothingAndRepeatsNothing(t *testing.T) {
 	}
 }
 
-// TestAPostgresThatStopsInMidBatchDelaysAndLosesNothing ends the server as its
-// crash would, with a batch on its way, and starts it again when the worker has
-// come to nothing with it.
-func TestAPostgresThatStopsInMidBatchDelaysAndLosesNothing(t *testing.T) {
+// TestPostgresStoppingDuringABatchLosesNothing ends the server as a crash would,
+// during a batch, and starts it again after the worker has failed.
+func TestPostgresStoppingDuringABatchLosesNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(4)
@@ -163,7 +160,7 @@ func TestAPostgresThatStopsInMidBatchDelaysAndLosesNothing(t *testing.T) {
 		at   func() caught
 	}{
 		{"before the first round trip", func() caught { return w.atTrip(wire.Requested, trip1, wire.Pass) }},
-		{"while Amazon is asked", func() caught { return w.atCall(true) }},
+		{"during the call to Amazon", func() caught { return w.atCall(true) }},
 		{"before the second round trip", func() caught { return w.atTrip(wire.Requested, trip2, wire.Pass) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -179,7 +176,7 @@ func TestAPostgresThatStopsInMidBatchDelaysAndLosesNothing(t *testing.T) {
 			}
 			received := w.Queue.Stats().Received
 			at.release()
-			w.until("a batch to come again", func() (bool, error) { return w.Queue.Stats().Received > received, nil })
+			w.until("the batch to be redelivered", func() (bool, error) { return w.Queue.Stats().Received > received, nil })
 			if err := w.Postgres.Restart(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -189,9 +186,9 @@ func TestAPostgresThatStopsInMidBatchDelaysAndLosesNothing(t *testing.T) {
 	}
 }
 
-// TestAnAmazonThatRefusesForAWhileDelaysAndLosesNothing has each call fail in
-// its own way and both forms.
-func TestAnAmazonThatRefusesForAWhileDelaysAndLosesNothing(t *testing.T) {
+// TestTemporaryRefusalsByAmazonLoseNothing makes calls fail with each kind of error,
+// before and after Amazon applies them.
+func TestTemporaryRefusalsByAmazonLoseNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(8)
@@ -214,17 +211,17 @@ func TestAnAmazonThatRefusesForAWhileDelaysAndLosesNothing(t *testing.T) {
 	})
 	w.settle()
 	if left := w.Twin.Faults().Calls; len(left) > 0 {
-		t.Errorf("these did not happen: %+v", left)
+		t.Errorf("these faults did not happen: %+v", left)
 	}
 	if n := w.count(`select count(*) from walletsync.api_quota where closed_why = 'Amazon Pay throttles' and closed_until > '-infinity'`); n != 1 {
-		t.Error("a 429 did not close the bucket")
+		t.Error("a 429 did not pause the calls")
 	}
 	w.check()
 }
 
-// TestAnswersOfAnUnknownFormLoseNothing has Amazon Pay answer as it never did:
-// what cannot be read keeps what was stored, and the rest is stored.
-func TestAnswersOfAnUnknownFormLoseNothing(t *testing.T) {
+// TestUnknownAnswerFormatsLoseNothing makes Amazon Pay answer in unknown formats:
+// unreadable members keep their stored values, all others are stored.
+func TestUnknownAnswerFormatsLoseNothing(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(2)
@@ -255,7 +252,7 @@ func TestAnswersOfAnUnknownFormLoseNothing(t *testing.T) {
 	}
 	for id, names := range map[string]string{ids[0]: "%buyer.phoneNumber, expirationTimestamp, limits.amountLimit.amount", ids[1]: "%shippingAddress.city"} {
 		if n := w.count(`select count(*) from back_office.freshness where charge_permission_id = $1 and last_error like $2`, id, names); n != 1 {
-			t.Errorf("the back office is not shown what could not be read of %s", id)
+			t.Errorf("the view does not show the unreadable members of %s", id)
 		}
 	}
 	if err := w.Twin.SetFaults(twin.Faults{}); err != nil {
@@ -267,9 +264,9 @@ func TestAnswersOfAnUnknownFormLoseNothing(t *testing.T) {
 	w.check()
 }
 
-// TestARefusedObjectLeavesTheOthersAlone has Amazon Pay refuse one object as
-// another merchant's, and then one after the other.
-func TestARefusedObjectLeavesTheOthersAlone(t *testing.T) {
+// TestARefusedObjectDoesNotAffectOthers makes Amazon Pay refuse one object as another
+// merchant's, and then several objects one after the other.
+func TestARefusedObjectDoesNotAffectOthers(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(4)
@@ -306,6 +303,6 @@ func TestARefusedObjectLeavesTheOthersAlone(t *testing.T) {
 	}
 	refuse(ids[0], ids[2], ids[3])
 	w.move(ids[2:], twin.Notify{})
-	w.until("several in a row to pause the calls", func() (bool, error) { return paused() == 1, nil })
+	w.until("several refusals in a row to pause the calls", func() (bool, error) { return paused() == 1, nil })
 	w.until("all of them to show as failing", failing(ids[2], ids[3]))
 }

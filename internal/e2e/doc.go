@@ -1,5 +1,5 @@
 // Package e2e tests walletsync from the outside: real binaries, a real browser,
-// the official SDK. It is tests only.
+// the official SDK. It has only tests.
 //
 // # A stack for a test
 //
@@ -7,30 +7,29 @@
 //
 //	s := running(t)
 //
-// which lends one of a few stacks that tests have one after another. While a test
-// has it, nobody else does: it may set faults, count calls, look at dead letters
-// and kill functions, and it puts back what it has changed for longer (t.Cleanup).
-// It finds the twin's first buyers there, and what tests before it have left: so
-// it waits until its charge permission is settled, or makes one that no other test
-// uses (buyer, wallets), and counts from what there was. running has called
-// t.Parallel: a test does not do so itself.
+// which lends one of a few shared stacks to one test at a time. The test may set
+// faults, count calls, look at dead-letter messages and kill functions, and it
+// restores lasting changes with t.Cleanup. The stack has the twin's first buyers
+// and data of earlier tests. So a test waits until its charge permission is
+// settled, or creates its own (buyer, wallets), and counts relative to what exists.
+// running calls t.Parallel, so a test must not call it again.
 //
-// A test that needs a stack of its own kind calls t.Parallel and
+// A test that needs its own stack calls t.Parallel and
 //
 //	w := try(t, stack.Options{…})
 //
-// for other settings, a database that it compares as a whole (check), a proxy in
-// front of it (wire), or a clock. That takes some seconds of processor time, and
-// no more than ownStacks tests have one at once.
+// for other settings, a comparison of the whole database (check), a proxy in front
+// of the database (wire), or its own clock. This takes some seconds of processor
+// time, and at most ownStacks tests have such a stack at once.
 //
-// A test of pages alone calls t.Parallel, and serve or newConsole. browser shares a
-// few browsers between all tests, each with a profile of its own.
+// A test that needs only pages calls t.Parallel, and serve or newConsole. browser
+// shares a few browsers between all tests; each test has its own profile.
 //
 // # Time
 //
-// Tests wait for events (until, settle, a hold at the twin, the queue or the wire)
-// and never for a while; patience and tried bound that wait for a test that has
-// failed, and are no budgets: those belong to benchmarks (make bench). What takes
-// real time, such as the margin of a lagging read, is short by the stack's options.
-// So tests run beside one another, more at once than there are processors.
+// Tests wait for events (until, settle, a hold at the twin, the queue or the wire),
+// never for a fixed time. eventTimeout and trialTimeout only end a test that fails;
+// time budgets belong to benchmarks (make bench). Options of the stack shorten what
+// takes real time, such as the margin of a lagging read. So tests run in parallel,
+// more at once than there are processors.
 package e2e

@@ -30,16 +30,16 @@ import (
 
 var rewrite = flag.Bool("update", false, "rewrite the golden files")
 
-// patient is a stack that is examined, with the environment of its functions.
+// patient is a stack for the doctor, with the environment of its functions.
 type patient struct {
 	*stack.Stack
 	environment map[string]string
 	account     map[string]any
-	ahead       atomic.Int64 // how far Amazon's clock is ahead, in nanoseconds
+	ahead       atomic.Int64 // offset of the twin's clock, in nanoseconds
 }
 
-// examine runs the doctor as an engineer does, and returns its lines and
-// whether it was content.
+// examine runs the doctor's command and returns its lines and whether it found no
+// fault.
 func (p *patient) examine(t *testing.T, arguments ...string) (lines []doctor.Line, content bool) {
 	t.Helper()
 	environment := maps.Clone(p.environment)
@@ -82,7 +82,7 @@ func ill(t *testing.T) *patient {
 	return p
 }
 
-// of takes the environment of a stack's functions.
+// of copies the environment of a stack's functions.
 func (p *patient) of(t *testing.T, s *stack.Stack) {
 	t.Helper()
 	p.Stack, p.environment = s, map[string]string{}
@@ -99,7 +99,7 @@ func (p *patient) of(t *testing.T, s *stack.Stack) {
 
 func (p *patient) exec(t *testing.T, sql string) {
 	t.Helper()
-	if _, err := p.DB.Exec(context.WithoutCancel(t.Context()), sql); err != nil { // cleanups use it, too
+	if _, err := p.DB.Exec(context.WithoutCancel(t.Context()), sql); err != nil { // cleanups call exec, too
 		t.Fatal(err)
 	}
 }
@@ -134,7 +134,7 @@ func (p *patient) put(t *testing.T, name string, value any) {
 	}
 	p.Secrets.Put(name, text(value))
 	t.Cleanup(func() {
-		// Twice, so that the one before it is healthy, too.
+		// Twice, so that the previous version is healthy, too.
 		for range 2 {
 			p.Secrets.Put(name, text(map[string]string{"privateKey": string(key)}))
 		}
@@ -156,7 +156,7 @@ func (p *patient) settle(t *testing.T, change func(q *patient)) {
 	})
 }
 
-// database is the URL of the stack's database with something else in it.
+// database returns the URL of the stack's database after a change.
 func (p *patient) database(t *testing.T, change func(u *url.URL)) string {
 	t.Helper()
 	u, err := url.Parse(p.DatabaseURL)
@@ -167,7 +167,7 @@ func (p *patient) database(t *testing.T, change func(u *url.URL)) string {
 	return u.String()
 }
 
-// newKey is a private key that Amazon has never seen.
+// newKey returns a private key that is unknown to Amazon.
 func newKey(t *testing.T) string {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -177,7 +177,7 @@ func newKey(t *testing.T) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 }
 
-// ills are what can be wrong, each broken on purpose.
+// ills are the faults that the doctor must find.
 var ills = []struct {
 	name  string
 	broke func(t *testing.T, p *patient)
@@ -186,25 +186,25 @@ var ills = []struct {
 	{"a member is misspelt", func(t *testing.T, p *patient) { p.setAccount(t, "ledgerCurency", "EUR") }},
 	{"the currency is another region's", func(t *testing.T, p *patient) { p.setAccount(t, "ledgerCurrency", "USD") }},
 	{"the algorithm is unknown", func(t *testing.T, p *patient) { p.setAccount(t, "algorithm", "AMZN-PAY-RSASSA-PSS-V3") }},
-	{"the store id is something else", func(t *testing.T, p *patient) { p.setAccount(t, "storeId", "A3TWIN0000000") }},
+	{"the store id is invalid", func(t *testing.T, p *patient) { p.setAccount(t, "storeId", "A3TWIN0000000") }},
 	{"the key id is the other environment's", func(t *testing.T, p *patient) { p.setAccount(t, "publicKeyId", "LIVE-AAAAAAAAAAAAAAAAAAAAAAAA") }},
 	{"the key id is unknown", func(t *testing.T, p *patient) { p.setAccount(t, "publicKeyId", "SANDBOX-AAAAAAAAAAAAAAAAAAAAAAAA") }},
-	{"the region is another", func(t *testing.T, p *patient) {
+	{"the region is wrong", func(t *testing.T, p *patient) {
 		p.setAccount(t, "region", "NA")
 		p.setAccount(t, "ledgerCurrency", "USD")
 	}},
-	{"the key is no key", func(t *testing.T, p *patient) {
+	{"the key is invalid", func(t *testing.T, p *patient) {
 		p.put(t, "walletsync-key", map[string]string{"privateKey": "-----BEGIN PRIVATE KEY----- MIIE -----END PRIVATE KEY-----"})
 	}},
-	{"the key was rotated here alone", func(t *testing.T, p *patient) {
+	{"the key was rotated only here", func(t *testing.T, p *patient) {
 		p.put(t, "walletsync-key", map[string]string{"privateKey": newKey(t)})
 	}},
-	{"the key is another's", func(t *testing.T, p *patient) {
+	{"the key is another account's", func(t *testing.T, p *patient) {
 		key := newKey(t)
 		p.put(t, "walletsync-key", map[string]string{"privateKey": key})
 		p.Secrets.Put("walletsync-key", `{"privateKey":"`+strings.ReplaceAll(key, "\n", `\n`)+`"}`)
 	}},
-	{"Amazon Pay cannot be reached", func(t *testing.T, p *patient) { p.set(t, "HTTPS_PROXY", "http://127.0.0.1:1") }},
+	{"Amazon Pay is unreachable", func(t *testing.T, p *patient) { p.set(t, "HTTPS_PROXY", "http://127.0.0.1:1") }},
 	{"Amazon Pay's certificate is not trusted", func(t *testing.T, p *patient) { p.set(t, "TLS_CA_FILE", "") }},
 	{"the clock is wrong", func(t *testing.T, p *patient) {
 		p.ahead.Store(int64(time.Hour))
@@ -213,20 +213,20 @@ var ills = []struct {
 	{"the link secret is too short", func(t *testing.T, p *patient) {
 		p.set(t, "LINK_SECRET_ARN", p.Secrets.Put("ill-link", `{"linkSecret":"short"}`))
 	}},
-	{"a secret is not there", func(t *testing.T, p *patient) {
+	{"a secret is missing", func(t *testing.T, p *patient) {
 		p.set(t, "BEARER_SECRET_ARN", "arn:aws:secretsmanager:eu-west-1:000000000000:secret:nowhere-a1b2c3")
 	}},
-	{"the bearer key is another", func(t *testing.T, p *patient) {
+	{"the bearer key is wrong", func(t *testing.T, p *patient) {
 		p.set(t, "BEARER_SECRET_ARN", p.Secrets.Put("ill-bearer", `{"bearerKey":"another-bearer-key-than-theirs"}`))
 	}},
-	{"the database is not there", func(t *testing.T, p *patient) {
+	{"the database is unreachable", func(t *testing.T, p *patient) {
 		p.set(t, "DATABASE_SECRET_ARN", p.Secrets.Put("ill-network", `{"url":"postgres://walletsync@127.0.0.1:1/walletsync?sslmode=disable"}`))
 	}},
 	{"the database refuses the role", func(t *testing.T, p *patient) {
 		u := p.database(t, func(u *url.URL) { u.User = url.UserPassword("nobody_known", "hush-hush") })
 		p.set(t, "DATABASE_SECRET_ARN", p.Secrets.Put("ill-login", `{"url":"`+u+`"}`))
 	}},
-	{"the database takes no TLS", func(t *testing.T, p *patient) {
+	{"the database has no TLS", func(t *testing.T, p *patient) {
 		u := p.database(t, func(u *url.URL) { u.RawQuery = "sslmode=require" })
 		p.set(t, "DATABASE_SECRET_ARN", p.Secrets.Put("ill-tls", `{"url":"`+u+`"}`))
 	}},
@@ -257,35 +257,35 @@ var ills = []struct {
 		t.Cleanup(func() { p.exec(t, `alter role ill_reader rename to walletsync_reader`) })
 	}},
 	{"the account has another name", func(t *testing.T, p *patient) { p.setAccount(t, "id", "second") }},
-	{"the share was changed since", func(t *testing.T, p *patient) { p.setAccount(t, "share", 0.25) }},
-	{"the queue is not there", func(t *testing.T, p *patient) { p.set(t, "QUEUE_URL", p.QueueURL+"-nowhere") }},
+	{"the share was changed later", func(t *testing.T, p *patient) { p.setAccount(t, "share", 0.25) }},
+	{"the queue is missing", func(t *testing.T, p *patient) { p.set(t, "QUEUE_URL", p.QueueURL+"-nowhere") }},
 	{"the queue has no dead-letter queue", func(t *testing.T, p *patient) {
 		p.settle(t, func(p *patient) { s := p.Queue.Settings(); s.DeadLetters = nil; _ = p.Queue.SetSettings(s) })
 	}},
-	{"the dead-letter queue is another", func(t *testing.T, p *patient) { p.set(t, "DEAD_LETTER_QUEUE_URL", p.QueueURL) }},
-	{"messages come again too soon", func(t *testing.T, p *patient) { p.set(t, "LEASE", "200s") }},
+	{"the dead-letter queue is wrong", func(t *testing.T, p *patient) { p.set(t, "DEAD_LETTER_QUEUE_URL", p.QueueURL) }},
+	{"messages are redelivered too soon", func(t *testing.T, p *patient) { p.set(t, "LEASE", "200s") }},
 	{"messages are given up too soon", func(t *testing.T, p *patient) {
 		p.settle(t, func(p *patient) { s := p.Queue.Settings(); s.MaxReceives = 5; _ = p.Queue.SetSettings(s) })
 	}},
-	{"messages age out", func(t *testing.T, p *patient) {
+	{"messages expire too soon", func(t *testing.T, p *patient) {
 		p.settle(t, func(p *patient) { s := p.Queue.Settings(); s.Retention = 24 * time.Hour; _ = p.Queue.SetSettings(s) })
 	}},
-	{"dead letters age out", func(t *testing.T, p *patient) {
+	{"dead-letter messages expire too soon", func(t *testing.T, p *patient) {
 		p.settle(t, func(p *patient) { s := p.DLQ.Settings(); s.Retention = 96 * time.Hour; _ = p.DLQ.SetSettings(s) })
 	}},
 	{"a queue is not encrypted", func(t *testing.T, p *patient) {
 		p.settle(t, func(p *patient) { s := p.Queue.Settings(); s.Unencrypted = true; _ = p.Queue.SetSettings(s) })
 	}},
-	{"PUBLIC_URL is in the clear", func(t *testing.T, p *patient) { p.set(t, "PUBLIC_URL", "http://wallet.example.com") }},
-	{"PUBLIC_URL leads nowhere", func(t *testing.T, p *patient) { p.set(t, "PUBLIC_URL", "http://127.0.0.1:1") }},
-	{"PUBLIC_URL leads elsewhere", func(t *testing.T, p *patient) { p.set(t, "PUBLIC_URL", strings.TrimSuffix(p.ShopURL, "/")) }},
+	{"PUBLIC_URL is without TLS", func(t *testing.T, p *patient) { p.set(t, "PUBLIC_URL", "http://wallet.example.com") }},
+	{"PUBLIC_URL is unreachable", func(t *testing.T, p *patient) { p.set(t, "PUBLIC_URL", "http://127.0.0.1:1") }},
+	{"PUBLIC_URL is another server's", func(t *testing.T, p *patient) { p.set(t, "PUBLIC_URL", strings.TrimSuffix(p.ShopURL, "/")) }},
 	{"a return origin has a path", func(t *testing.T, p *patient) { p.set(t, "RETURN_ORIGINS", "https://shop.example/account") }},
-	{"update-start lets everyone in", func(t *testing.T, p *patient) { p.set(t, "AUTH", "iam") }},
+	{"update-start does not authenticate", func(t *testing.T, p *patient) { p.set(t, "AUTH", "iam") }},
 	{"the IPN path has another secret", func(t *testing.T, p *patient) {
-		p.setAccount(t, "ipnPathSecretArn", p.Secrets.Put("ill-door", `{"ipnSecret":"another-secret-than-theirs"}`))
+		p.setAccount(t, "ipnPathSecretArn", p.Secrets.Put("ill-ipn-path", `{"ipnSecret":"another-secret-than-theirs"}`))
 	}},
 	{"no topic is pinned", func(t *testing.T, p *patient) { p.setAccount(t, "topics", []string{}) }},
-	{"no notification has come", func(t *testing.T, p *patient) {
+	{"no notification has arrived", func(t *testing.T, p *patient) {
 		p.exec(t, `update walletsync.notifications set account = 'gone'`)
 		t.Cleanup(func() { p.exec(t, `update walletsync.notifications set account = 'main'`) })
 	}},
@@ -302,30 +302,30 @@ var ills = []struct {
 		p.set(t, "SWEEP_DAYS", "0.001")
 		p.set(t, "RECONCILE_INTERVAL", "1h")
 	}},
-	{"there are dead letters", func(t *testing.T, p *patient) {
+	{"the dead-letter queue has messages", func(t *testing.T, p *patient) {
 		if status, body := post(t, p.ControlURL+"/notifications?raw=true", `not JSON`); status != http.StatusAccepted {
 			t.Fatal(status, body)
 		}
-		until(t, "the dead letter", func() (bool, error) { return p.DLQ.Stats().Visible == 1, nil })
+		until(t, "the dead-letter message", func() (bool, error) { return p.DLQ.Stats().Visible == 1, nil })
 	}},
 }
 
-// ofThisRun are the words that differ from one run of a stack to another.
+// ofThisRun matches text that differs between runs of a stack.
 var ofThisRun = regexp.MustCompile(`127\.0\.0\.1:[0-9]{2,5}`)
 
-// The doctor is content with a healthy stack. Of each thing that is broken it
-// tells on the line of its own, with what to do; the golden file shows them all.
-func TestTheDoctorFindsWhatIsBroken(t *testing.T) {
+// The doctor finds no fault in a healthy stack. It reports each fault on the line of
+// its check, with a remedy. The golden file has all of them.
+func TestTheDoctorFindsFaults(t *testing.T) {
 	t.Parallel()
 	p := ill(t)
 	healthy, content := p.examine(t)
 	for _, l := range healthy {
 		if l.State != doctor.Good {
-			t.Errorf("of a healthy stack: %+v", l)
+			t.Errorf("fault in a healthy stack: %+v", l)
 		}
 	}
 	if !content || len(healthy) < 25 {
-		t.Fatalf("%d lines, content: %v", len(healthy), content)
+		t.Fatalf("%d lines, no fault: %v", len(healthy), content)
 	}
 	secrets := secretsOf(t, p)
 	var all strings.Builder
@@ -334,7 +334,7 @@ func TestTheDoctorFindsWhatIsBroken(t *testing.T) {
 			c.broke(t, p)
 			lines, content := p.examine(t)
 			if content || doctor.CountBad(lines) == 0 {
-				t.Error("the doctor is content")
+				t.Error("the doctor found no fault")
 			}
 			fmt.Fprintf(&all, "## %s\n", c.name)
 			for _, l := range lines {
@@ -353,7 +353,7 @@ func TestTheDoctorFindsWhatIsBroken(t *testing.T) {
 				}
 				for _, s := range secrets {
 					if strings.Contains(l.Found+l.Remedy, s) {
-						t.Errorf("%s tells a secret", l.Check)
+						t.Errorf("%s reveals a secret", l.Check)
 					}
 				}
 			}
@@ -363,7 +363,7 @@ func TestTheDoctorFindsWhatIsBroken(t *testing.T) {
 	bad := func(l doctor.Line) bool { return l.State != doctor.Good }
 	if lines, _ := p.examine(t); !slices.EqualFunc(slices.DeleteFunc(lines, func(l doctor.Line) bool { return !bad(l) }), []string{"dead letters"},
 		func(l doctor.Line, check string) bool { return l.Check == check }) {
-		t.Errorf("at the end there is more than the dead letter: %v", lines)
+		t.Errorf("at the end there are more faults than the dead-letter message: %v", lines)
 	}
 	got := ofThisRun.ReplaceAllString(all.String(), "…")
 	file := filepath.Join("testdata", "doctor.txt")
@@ -381,7 +381,7 @@ func TestTheDoctorFindsWhatIsBroken(t *testing.T) {
 	}
 }
 
-// secretsOf are words that no line may hold.
+// secretsOf returns secrets that no line may contain.
 func secretsOf(t *testing.T, p *patient) []string {
 	t.Helper()
 	key, err := os.ReadFile(p.BearerKeyFile)
@@ -392,8 +392,8 @@ func secretsOf(t *testing.T, p *patient) []string {
 	return []string{string(key), parts[len(parts)-1], "hush-hush", "MIIE", "another-bearer-key-than-theirs", "another-secret-than-theirs"}
 }
 
-// Before the deploy, what it makes is skipped, and what is there is checked.
-func TestTheDoctorChecksWhatIsThereBeforeADeploy(t *testing.T) {
+// Before the deploy, the doctor skips what the deploy creates and checks the rest.
+func TestTheDoctorRunsBeforeADeploy(t *testing.T) {
 	s := running(t)
 	p := new(patient)
 	p.of(t, s)
@@ -422,8 +422,8 @@ func TestTheDoctorChecksWhatIsThereBeforeADeploy(t *testing.T) {
 	}
 }
 
-// amazonsCLI stands for the AWS CLI: it tells the functions of a stack and the
-// environment of each, which has no more in it than template.yaml gives it.
+// amazonsCLI replaces the AWS CLI: it lists the functions of a stack and returns the
+// environment of each, which has only the variables in template.yaml.
 const amazonsCLI = `#!/bin/sh
 case "$*" in
 "cloudformation describe-stack-resources --stack-name shop "*) printf 'shop-receiver\tshop-worker\tshop-migrator\n' ;;
@@ -432,8 +432,8 @@ case "$*" in
 esac
 `
 
-// TestTheDoctorReadsADeploymentByTheCLI runs make doctor STACK=….
-func TestTheDoctorReadsADeploymentByTheCLI(t *testing.T) {
+// TestTheDoctorReadsADeploymentWithTheAWSCLI runs make doctor STACK=….
+func TestTheDoctorReadsADeploymentWithTheAWSCLI(t *testing.T) {
 	p := new(patient)
 	p.of(t, running(t))
 	cli := filepath.Join(t.TempDir(), "aws")
@@ -445,7 +445,7 @@ func TestTheDoctorReadsADeploymentByTheCLI(t *testing.T) {
 	for name, value := range p.environment {
 		switch {
 		case strings.HasPrefix(name, "AWS_"):
-			environment = append(environment, name+"="+value) // the engineer's own
+			environment = append(environment, name+"="+value) // the engineer's own environment
 		case name == "QUEUE_URL" || name == "ACCOUNTS":
 			functions["receiver"][name], functions["worker"][name] = value, value
 		default:
@@ -461,7 +461,7 @@ func TestTheDoctorReadsADeploymentByTheCLI(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(cli+".shop-migrator.json", []byte("null\n"), 0o600); err != nil { // as it is told of a function without any
+	if err := os.WriteFile(cli+".shop-migrator.json", []byte("null\n"), 0o600); err != nil { // the CLI's answer for a function without variables
 		t.Fatal(err)
 	}
 	examine := func() (string, error) {
@@ -474,12 +474,12 @@ func TestTheDoctorReadsADeploymentByTheCLI(t *testing.T) {
 	}
 	out, err := examine()
 	var lines []doctor.Line
-	// What follows the lines is told to people, if other tests have left dead letters.
+	// Text follows the lines if other tests have left dead-letter messages.
 	if jerr := json.NewDecoder(strings.NewReader(out)).Decode(&lines); jerr != nil || len(lines) < 25 {
 		t.Fatalf("%v, %v: %s", err, jerr, out)
 	}
 	for _, l := range lines {
-		if l.State != doctor.Good && l.Check != "dead letters" { // other tests leave some
+		if l.State != doctor.Good && l.Check != "dead letters" { // other tests leave dead-letter messages
 			t.Errorf("%+v", l)
 		}
 	}
@@ -491,17 +491,17 @@ func TestTheDoctorReadsADeploymentByTheCLI(t *testing.T) {
 	}
 }
 
-// TestTheDoctorExaminesTheRunningStack runs make doctor beside a stack, as one
-// does beside make run.
+// TestTheDoctorExaminesTheRunningStack runs make doctor beside a stack, as beside make
+// run.
 func TestTheDoctorExaminesTheRunningStack(t *testing.T) {
 	s := running(t)
 	c := exec.CommandContext(t.Context(), "make", "--no-print-directory", "doctor")
 	c.Dir = filepath.Join("..", "..")
 	c.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "ACCOUNTS=") }), "RUN_DIR="+filepath.Dir(s.CAFile))
-	out, _ := c.CombinedOutput() // other tests leave dead letters, which are bad
+	out, _ := c.CombinedOutput() // the exit code depends on dead-letter messages of other tests
 	for _, want := range []string{"ok    signed request of main   accepted", "ok    notifications of main ", " good, "} {
 		if !strings.Contains(string(out), want) {
-			t.Errorf("it does not say %q: %s", want, out)
+			t.Errorf("the output lacks %q: %s", want, out)
 		}
 	}
 }

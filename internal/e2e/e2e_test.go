@@ -25,11 +25,11 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	oneByOne := false // as somebody who looks for a mistake may want it
+	oneByOne := false // for debugging
 	flag.Visit(func(f *flag.Flag) { oneByOne = oneByOne || f.Name == "test.parallel" && f.Value.String() == "1" })
 	if !oneByOne {
-		// Tests wait more than they compute. What they wait for bounds them:
-		// see turns.
+		// Tests mostly wait, so more can run than there are processors. turns limits
+		// those that use costly resources.
 		_ = flag.Set("test.parallel", "100")
 	}
 	code := pgtest.Run(m)
@@ -41,16 +41,16 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// turns lets a few tests at once have something that costs a machine much. A
-// test has its turn until it ends, and its subtests have it too.
+// turns limits how many tests use a costly resource at once. A test keeps its turn
+// until it ends and shares it with its subtests.
 type turns struct {
 	free chan struct{}
 	mu   sync.Mutex
-	held map[string]bool // by the test's name
+	has  map[string]bool // by the test's name
 }
 
 func newTurns(atOnce int) *turns {
-	return &turns{free: make(chan struct{}, atOnce), held: map[string]bool{}}
+	return &turns{free: make(chan struct{}, atOnce), has: map[string]bool{}}
 }
 
 // take waits for the test's turn.
@@ -58,48 +58,48 @@ func (u *turns) take(tb testing.TB) {
 	tb.Helper()
 	name := tb.Name()
 	u.mu.Lock()
-	held := slices.ContainsFunc(ancestry(name), func(n string) bool { return u.held[n] })
+	alreadyHas := slices.ContainsFunc(ancestry(name), func(n string) bool { return u.has[n] })
 	u.mu.Unlock()
-	if held {
+	if alreadyHas {
 		return
 	}
 	u.free <- struct{}{}
 	u.mu.Lock()
-	u.held[name] = true
+	u.has[name] = true
 	u.mu.Unlock()
 	tb.Cleanup(func() {
 		u.mu.Lock()
-		delete(u.held, name)
+		delete(u.has, name)
 		u.mu.Unlock()
 		<-u.free
 	})
 }
 
-// ancestry is the name of a test, and those of the tests that it is a part of.
+// ancestry returns a test's name and the names of its parent tests.
 func ancestry(name string) []string {
-	all := []string{name}
+	names := []string{name}
 	for i, c := range name {
 		if c == '/' {
-			all = append(all, name[:i])
+			names = append(names, name[:i])
 		}
 	}
-	return all
+	return names
 }
 
-// What tests take in turns: stacks of their own, and browsers.
+// Resources used in turns: own stacks and browsers.
 var (
 	ownStacks = newTurns(4)
 	browsing  = newTurns(3)
 )
 
-// lent is a stack that tests have one after another.
+// lent is a stack that one test uses at a time.
 type lent struct {
 	stack *stack.Stack
 	book  book
 	err   error
 }
 
-// lending are the stacks that running lends. They start when they are needed.
+// lending has the stacks that running lends. They start on demand.
 var lending = newLending(3)
 
 type stacksToLend struct {
@@ -132,8 +132,8 @@ func closeStacks() error {
 	return errors.Join(errs...)
 }
 
-// warned is an error if a statement left a warning in the server's log: at a
-// merchant's it would do so at each use.
+// warned returns an error if a statement left a warning in the server's log. In
+// production each use would log it.
 func warned(s *stack.Stack) error {
 	warnings, err := s.Postgres.Warnings()
 	if err != nil || len(warnings) == 0 {
@@ -142,19 +142,19 @@ func warned(s *stack.Stack) error {
 	return fmt.Errorf("%d different statements left a warning in the server's log, the first: %.1000s", len(warnings), warnings[0])
 }
 
-// marginOfShared is the margin of the stacks that are lent: a change of what
-// changed less than that ago is held, and shown later.
+// marginOfShared is the READ_LAG_MARGIN of the shared stacks. A change that follows
+// another one within the margin is withheld and stored later.
 const marginOfShared = time.Second
 
-// running lends the test a stack with the twin's first buyers. Until it ends the
-// stack is its alone, faults and dead letters included, and it runs beside other
-// tests: see the package's documentation.
+// running lends the test a stack with the twin's first buyers. No other test uses
+// the stack, its faults or its dead-letter messages until the test ends. The test
+// runs in parallel; see the package's documentation.
 func running(t *testing.T) *stack.Stack {
 	t.Helper()
 	return borrow(t).stack
 }
 
-// borrow is running, with the logs of the stack.
+// borrow is like running, and returns the stack with its logs.
 func borrow(t *testing.T) *lent {
 	t.Helper()
 	lending.mu.Lock()
@@ -197,7 +197,7 @@ func (l *lent) start() {
 	l.stack, l.err = stack.Start(context.Background(), stack.Options{Dir: dir, Output: &l.book, Margin: marginOfShared, PostgresInMemory: true})
 }
 
-// wanted tells what a stack is about to read, for a test that has failed.
+// wanted returns the open refresh requests, for the message of a failed test.
 func wanted(s *stack.Stack) string {
 	var rows string
 	err := s.DB.QueryRow(context.Background(), `select coalesce(string_agg(to_jsonb(r)::text, E'\n'), 'nothing')
@@ -208,7 +208,7 @@ func wanted(s *stack.Stack) string {
 	return rows
 }
 
-// amazonsHosts returns a client that finds the twin at Amazon's own hosts.
+// amazonsHosts returns a client that reaches the twin under Amazon's hostnames.
 func amazonsHosts(t *testing.T, s *stack.Stack) *http.Client {
 	t.Helper()
 	ca, err := os.ReadFile(s.CAFile)
@@ -226,20 +226,20 @@ func amazonsHosts(t *testing.T, s *stack.Stack) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// patience is how long a test waits for what must come: more than a busy machine
-// takes.
-const patience = 90 * time.Second
+// eventTimeout limits how long a test waits for an event. It is longer than a busy
+// machine needs.
+const eventTimeout = 90 * time.Second
 
 func until(t *testing.T, what string, done func() (bool, error)) {
 	t.Helper()
-	if err := stack.Until(t.Context(), patience, what, done); err != nil {
+	if err := stack.Until(t.Context(), eventTimeout, what, done); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func post(t *testing.T, url, body string) (int, string) {
 	t.Helper()
-	got, err := http.Post(url, "application/json", strings.NewReader(body)) // of the stack
+	got, err := http.Post(url, "application/json", strings.NewReader(body)) // a URL of the stack
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +284,7 @@ func TestAChangeAtAmazonReachesTheRow(t *testing.T) {
 	}
 }
 
-func TestTheDoorRefusesWhatSNSDidNotSign(t *testing.T) {
+func TestTheIPNEndpointRefusesMessagesThatSNSDidNotSign(t *testing.T) {
 	s := running(t)
 	for _, c := range []struct {
 		name, url, body string
@@ -295,7 +295,7 @@ func TestTheDoorRefusesWhatSNSDidNotSign(t *testing.T) {
 		{"another account", strings.Replace(s.IPNURL, "/main/", "/other/", 1), `{}`, http.StatusForbidden},
 		{"not signed", s.IPNURL, fmt.Sprintf(`{"Type":"Notification","MessageId":"m","TopicArn":%q,"Message":"{}","Timestamp":"2026-01-01T00:00:00.000Z",
 			"SignatureVersion":"2","Signature":"AAAA","SigningCertURL":"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem"}`, s.TopicARN), http.StatusForbidden},
-		{"a foreign certificate", s.IPNURL, fmt.Sprintf(`{"Type":"Notification","MessageId":"m","TopicArn":%q,"Message":"{}","Timestamp":"2026-01-01T00:00:00.000Z",
+		{"an unexpected certificate", s.IPNURL, fmt.Sprintf(`{"Type":"Notification","MessageId":"m","TopicArn":%q,"Message":"{}","Timestamp":"2026-01-01T00:00:00.000Z",
 			"SignatureVersion":"2","Signature":"AAAA","SigningCertURL":"https://sns.eu-west-1.amazonaws.com.example.com/x.pem"}`, s.TopicARN), http.StatusForbidden},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -306,7 +306,7 @@ func TestTheDoorRefusesWhatSNSDidNotSign(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeActedUponEndsInTheDeadLetterQueue(t *testing.T) {
+func TestInvalidNotificationsAreDeadLettered(t *testing.T) {
 	s := running(t)
 	for _, c := range []struct{ reason, url, body string }{
 		{"unreadable", "/notifications?raw=true", `not JSON`},
@@ -318,7 +318,7 @@ func TestWhatCannotBeActedUponEndsInTheDeadLetterQueue(t *testing.T) {
 			if status, body := post(t, s.ControlURL+c.url, c.body); status != http.StatusAccepted {
 				t.Fatal(status, body)
 			}
-			until(t, "the dead letter", func() (bool, error) {
+			until(t, "the dead-letter message", func() (bool, error) {
 				for _, m := range s.DLQ.Messages() {
 					if m.Attributes["reason"].StringValue == c.reason {
 						return true, nil
@@ -330,8 +330,8 @@ func TestWhatCannotBeActedUponEndsInTheDeadLetterQueue(t *testing.T) {
 	}
 }
 
-// TestANotificationIsActedUponWhateverItsVersion: what it names decides.
-func TestANotificationIsActedUponWhateverItsVersion(t *testing.T) {
+// TestNotificationsOfEveryVersionAreProcessed: the object decides, not the version.
+func TestNotificationsOfEveryVersionAreProcessed(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000007-1000007"
 	for i, version := range []string{`,"NotificationVersion":"v2"`, `,"NotificationVersion":"V3"`, ``} {
@@ -350,7 +350,7 @@ func TestANotificationIsActedUponWhateverItsVersion(t *testing.T) {
 	}
 }
 
-func TestOldVersionsAreRecordedAndDone(t *testing.T) {
+func TestOldVersionsAreOnlyRecorded(t *testing.T) {
 	s := running(t)
 	if status, body := post(t, s.ControlURL+"/notifications", `{"NotificationData":"<xml/>","NotificationReferenceId":"old"}`); status != http.StatusAccepted {
 		t.Fatal(status, body)
@@ -375,10 +375,10 @@ func TestAWorkerThatDiesLosesNothing(t *testing.T) {
 	}
 	s.Worker.Kill()
 	hold.Close()
-	until(t, "the worker to be gone", func() (bool, error) { return s.Worker.Stats().Running == 0, nil })
-	// The lease and the visibility time-out are the protocol's own way back;
-	// a second notification of the same state must not need to wait for them
-	// to be recorded, and the lease's end brings the fetch.
+	until(t, "the worker to end", func() (bool, error) { return s.Worker.Stats().Running == 0, nil })
+	// The worker recovers when the lease and the visibility time-out end. A second
+	// notification of the same state must be recorded before that, and the fetch
+	// follows the end of the lease.
 	if _, err := s.DB.Exec(t.Context(), `update walletsync.refreshes set lease_until = clock_timestamp() where id = $1 and lease is not null`, id); err != nil {
 		t.Fatal(err)
 	}
@@ -391,7 +391,7 @@ func TestAWorkerThatDiesLosesNothing(t *testing.T) {
 	})
 }
 
-func TestStackJSONSaysWhereEverythingIs(t *testing.T) {
+func TestStackJSONHasEveryAddress(t *testing.T) {
 	s := running(t)
 	b, err := json.Marshal(s.Description)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"walletsync/internal/wallet"
 )
 
-// everywhere is all that is stored and shown, as text: every row of every table
-// and view, and the queues, and the bus.
+// everywhere returns all stored and visible data as text: every row of every table and
+// view, the queues, and the bus.
 func (w *trial) everywhere() string {
 	w.tb.Helper()
 	rows, err := w.DB.Query(w.ctx(), `select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -54,8 +54,8 @@ func (w *trial) everywhere() string {
 	return all.String()
 }
 
-// ran runs one of PostgreSQL's own programs and returns what it wrote; not where
-// there is none.
+// ran runs one of PostgreSQL's programs and returns its output. If the program is not
+// installed, is is false.
 func (w *trial) ran(program string, args ...string) (out string, is bool) {
 	w.tb.Helper()
 	c, err := w.Postgres.Command(w.ctx(), program, args...)
@@ -70,14 +70,14 @@ func (w *trial) ran(program string, args ...string) (out string, is bool) {
 	return string(text), true
 }
 
-// dumped is a whole database as pg_dump writes it, empty where there is none.
+// dumped returns a database's dump by pg_dump, empty if that is not installed.
 func (w *trial) dumped(url string) string {
 	out, _ := w.ran("pg_dump", url)
 	return out
 }
 
-// restoredBeside restores a backup into a database of its own, and runs the
-// command after-restore on that.
+// restoredBeside restores a backup into a new database and runs the command
+// after-restore on it.
 func (w *trial) restoredBeside(backup, log string, words []string) {
 	w.tb.Helper()
 	url, err := w.Postgres.CreateDatabase(w.ctx(), "restored")
@@ -86,7 +86,7 @@ func (w *trial) restoredBeside(backup, log string, words []string) {
 	}
 	w.ran("pg_restore", "--exit-on-error", "--dbname="+url, backup)
 	if there := found(w.dumped(url), words); len(there) != len(words) {
-		w.tb.Errorf("of %d words on the person %d are in the backup: it shows nothing", len(words), len(there))
+		w.tb.Errorf("of %d words on the person only %d are in the backup, so this test proves nothing", len(words), len(there))
 	}
 	secret := w.Secrets.Put("walletsync-restored", `{"url":"`+url+`"}`)
 	c := exec.CommandContext(w.ctx(), w.Binary("walletsync"), "after-restore", log)
@@ -99,7 +99,7 @@ func (w *trial) restoredBeside(backup, log string, words []string) {
 	}
 }
 
-// exported is every list that the CLI exports, and what it exports of a person.
+// exported returns every list that the CLI exports, and its export of a person.
 func (w *trial) exported(id string) string {
 	w.tb.Helper()
 	commands := [][]string{{"export-person", id}}
@@ -109,25 +109,25 @@ func (w *trial) exported(id string) string {
 	var all strings.Builder
 	for _, args := range commands {
 		c := w.cli(args...)
-		if err := w.done(c, tried); err != nil {
-			w.tb.Fatalf("%v: %v: %s", args, err, c.told.String())
+		if err := w.done(c, trialTimeout); err != nil {
+			w.tb.Fatalf("%v: %v: %s", args, err, c.stderr.String())
 		}
 		all.Write(c.out.Bytes())
-		all.Write(c.told.Bytes())
+		all.Write(c.stderr.Bytes())
 	}
 	return all.String()
 }
 
-// personOf gathers what an answer of Amazon's tells of the person: every text of
-// the buyer, the addresses and the payment methods, but for codes of two letters.
-func (w *trial) personOf(id string) (all []string) {
+// personOf returns the personal data in an answer of Amazon's: every text of the buyer,
+// the addresses and the payment methods, except two-character codes.
+func (w *trial) personOf(id string) (texts []string) {
 	w.tb.Helper()
 	var gather func(v any)
 	gather = func(v any) {
 		switch v := v.(type) {
 		case string:
-			if len(v) > 2 && !slices.Contains(all, v) {
-				all = append(all, v)
+			if len(v) > 2 && !slices.Contains(texts, v) {
+				texts = append(texts, v)
 			}
 		case []any:
 			for _, one := range v {
@@ -147,30 +147,30 @@ func (w *trial) personOf(id string) (all []string) {
 			}
 		}
 	}
-	return all
+	return texts
 }
 
-// found returns those words that a text holds, each with what stands around it.
-func found(text string, words []string) (all []string) {
+// found returns the words that a text contains, each with its surroundings.
+func found(text string, words []string) (matches []string) {
 	for _, word := range words {
 		if i := strings.Index(text, word); i >= 0 {
-			all = append(all, text[max(0, i-80):min(len(text), i+80)])
+			matches = append(matches, text[max(0, i-80):min(len(text), i+80)])
 		}
 	}
-	return all
+	return matches
 }
 
-// TestAnErasedPersonStaysErased: erased while a fetch is under way, and a
-// notification after it. Nothing of the person is left anywhere, until an update
-// of the buyer's own brings it back; a backup of the time before does not.
+// TestAnErasedPersonStaysErased erases a person during a fetch and sends a notification
+// after it. No personal data may be left. A later update by the buyer stores data
+// again; restoring an older backup does not.
 func TestAnErasedPersonStaysErased(t *testing.T) {
 	t.Parallel()
 	o := unhurried(time.Second, 2)
 	o.Environment["LEASE"], o.Environment["API_TIMEOUT"], o.Environment["LOG_LEVEL"] = "6s", "5s", "debug"
 	o.Visibility = 7 * time.Second
 	w := try(t, o)
-	w.book.hear()
-	if _, err := w.Twin.Seed(); err != nil { // buyers who have addresses and cards to choose from
+	w.book.capture()
+	if _, err := w.Twin.Seed(); err != nil { // buyers with several addresses and cards
 		t.Fatal(err)
 	}
 	const id = "S01-1000002-1000002"
@@ -181,7 +181,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	words := append(w.personOf(id), "Zebedee")
 	for where, text := range map[string]string{"stored": w.everywhere(), "exported": w.exported(id)} {
 		if there := found(text, words); len(words) < 8 || len(there) != len(words) {
-			t.Fatalf("of %d words on the person %d are %s: this test shows nothing", len(words), len(there), where)
+			t.Fatalf("of %d words on the person only %d are %s, so this test proves nothing", len(words), len(there), where)
 		}
 	}
 
@@ -189,19 +189,19 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	backup := filepath.Join(t.TempDir(), "backup")
 	_, backedUp := w.ran("pg_dump", "--format=custom", "--file="+backup, w.Stack.DatabaseURL)
 
-	// Amazon's answer is on its way when the person is erased.
+	// The person is erased while Amazon's answer is in flight.
 	reading := w.atCall(true)
 	w.change(id, `{"shippingAddress":{"city":"Quillborough"}}`, twin.Notify{})
 	w.wait(reading)
 	log := filepath.Join(t.TempDir(), "erasures.jsonl")
 	erase := w.cli("erase", "--log", log, id)
-	if err := w.done(erase, tried); err != nil || !strings.Contains(erase.out.String(), "main "+id+" erased") {
-		t.Fatalf("%v: %s%s", err, erase.out.String(), erase.told.String())
+	if err := w.done(erase, trialTimeout); err != nil || !strings.Contains(erase.out.String(), "main "+id+" erased") {
+		t.Fatalf("%v: %s%s", err, erase.out.String(), erase.stderr.String())
 	}
 	reading.release()
-	w.settle() // the read that was dropped is made again, and finds the tombstone
+	w.settle() // the dropped read is repeated and finds the erasure marker
 
-	// And a notification after it, of another card, another house, another limit.
+	// Later a notification reports another card, another address, another limit.
 	w.yesterday()
 	w.change(id, `{"shippingAddress":{"city":"Inkwell-on-Sea"},"paymentPreferences":[{"paymentDescriptor":"Visa ****9876 (Amazon Pay)"}],
 		"limits":{"amountLimit":{"amount":"321.00","currencyCode":"EUR"}}}`, twin.Notify{})
@@ -213,16 +213,16 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	}
 	for where, text := range map[string]string{
 		"a table, a view, the queue or the bus": w.everywhere(), "a dump": w.dumped(w.Stack.DatabaseURL), "an export": w.exported(id), "the functions' logs": w.book.everything(),
-		"the erasure log": string(logged), "what the command says": erase.out.String() + erase.told.String(),
+		"the erasure log": string(logged), "what the command says": erase.out.String() + erase.stderr.String(),
 	} {
 		for _, left := range found(text, words) {
 			t.Errorf("in %s: …%s…", where, left)
 		}
 	}
-	if heard := w.book.everything(); !strings.Contains(heard, `"function":"ipn-worker"`) || !strings.Contains(heard, `"function":"update-start"`) {
-		t.Errorf("the functions were not heard: %s", heard)
+	if output := w.book.everything(); !strings.Contains(output, `"function":"ipn-worker"`) || !strings.Contains(output, `"function":"update-start"`) {
+		t.Errorf("the functions' output was not captured: %s", output)
 	}
-	// What tells of nobody is kept in step, and the back-office is told.
+	// Data that is not personal is still refreshed, and the feed reports the erasure.
 	if got := column(t, w.Stack, `select limit_amount || ' ' || (erased_at is not null) from walletsync.charge_permissions c
 		join back_office.freshness f on f.charge_permission_id = c.id where c.id = $1`, id); got != "321.00 true" {
 		t.Errorf("limit and erasure: %s", got)
@@ -235,7 +235,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 		w.restoredBeside(backup, log, before)
 	}
 
-	// The buyer comes by once more.
+	// The buyer makes an update.
 	_, walked := walk(t, w.Stack, id, "both", twin.Choice{})
 	if status, _, page := get(t, walked.ReturnURL); status != http.StatusOK {
 		t.Fatalf("%d: %s", status, page)
@@ -251,33 +251,33 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 		}
 	}
 	if there := found(w.everywhere(), w.personOf(id)); len(there) != len(w.personOf(id)) {
-		t.Errorf("of %v only these came back: %q", w.personOf(id), there)
+		t.Errorf("of %v only these were stored again: %q", w.personOf(id), there)
 	}
 
-	// After a restore the log is replayed, but not against what the buyer did since.
+	// after-restore repeats the erasures in the log, except those before a buyer's update.
 	restored := w.cli("after-restore", log)
-	if err := w.done(restored, tried); err != nil || !strings.Contains(restored.out.String(), " 1  in the erasure log but updated since") || !strings.Contains(restored.out.String(), " 0  charge permissions erased") {
-		t.Fatalf("%v: %s%s", err, restored.out.String(), restored.told.String())
+	if err := w.done(restored, trialTimeout); err != nil || !strings.Contains(restored.out.String(), " 1  in the erasure log but updated since") || !strings.Contains(restored.out.String(), " 0  charge permissions erased") {
+		t.Fatalf("%v: %s%s", err, restored.out.String(), restored.stderr.String())
 	}
 	w.settle()
 	if there := found(w.everywhere(), w.personOf(id)); len(there) == 0 {
-		t.Error("the restore's command took the buyer's own update away")
+		t.Error("after-restore erased the buyer's own update")
 	}
 }
 
-// TestTheReconcilerErasesWhatHasBeenClosedForLong, and writes it to its log in a
-// way that the command after-restore reads; and it forgets old notifications.
-func TestTheReconcilerErasesWhatHasBeenClosedForLong(t *testing.T) {
+// TestTheReconcilerErasesLongClosedChargePermissions also checks that after-restore can
+// read the reconciler's log, and that old notifications are deleted.
+func TestTheReconcilerErasesLongClosedChargePermissions(t *testing.T) {
 	lent := borrow(t)
 	s := lent.stack
-	lent.book.hear()
+	lent.book.capture()
 	const closed, open = "S01-1000021-1000021", "S01-1000022-1000022"
 	for _, id := range []string{closed, open} {
 		state := map[string]string{closed: `"Closed"`, open: `"Chargeable"`}[id]
 		if _, err := s.Twin.Change(id, []byte(`{"buyer":{"name":"Thaddeus"},"shippingAddress":{"city":"Thaddeusville"},"statusDetails":{"state":`+state+`}}`), twin.Notify{}); err != nil {
 			t.Fatal(err)
 		}
-		until(t, "it to be read", func() (bool, error) {
+		until(t, "the read", func() (bool, error) {
 			var n int
 			err := s.DB.QueryRow(t.Context(), `select count(*) from walletsync.charge_permissions where id = $1`, id).Scan(&n)
 			return n == 1, err
@@ -288,7 +288,7 @@ func TestTheReconcilerErasesWhatHasBeenClosedForLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := func() string {
-		return column(t, s, `select string_agg(id || ' ' || coalesce(buyer_name, 'nobody'), ', ' order by id) from walletsync.charge_permissions where id = any ($1)`, []string{closed, open})
+		return column(t, s, `select string_agg(id || ' ' || coalesce(buyer_name, 'erased'), ', ' order by id) from walletsync.charge_permissions where id = any ($1)`, []string{closed, open})
 	}
 	if reconcile(t, s); names() != closed+" Thaddeus, "+open+" Thaddeus" {
 		t.Errorf("after 29 days: %s", names())
@@ -299,7 +299,7 @@ func TestTheReconcilerErasesWhatHasBeenClosedForLong(t *testing.T) {
 	if _, err := s.DB.Exec(t.Context(), `update walletsync.notifications set processed_at = now() - interval '91 days' where charge_permission = $1`, open); err != nil {
 		t.Fatal(err)
 	}
-	if reconcile(t, s); names() != closed+" nobody, "+open+" Thaddeus" {
+	if reconcile(t, s); names() != closed+" erased, "+open+" Thaddeus" {
 		t.Errorf("after 31 days: %s", names())
 	}
 	if got := column(t, s, `select string_agg(distinct charge_permission, ' ') from walletsync.notifications where charge_permission = any ($1)`, []string{closed, open}); got != closed {

@@ -10,10 +10,10 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// TestFunctionsLeaveAServerThatTurnedReadOnly has every connection made while
-// the server refuses writes, as at a failover's end, and lets the server take
-// writes again without ending one of them.
-func TestFunctionsLeaveAServerThatTurnedReadOnly(t *testing.T) {
+// TestFunctionsReconnectWhenTheServerIsReadOnly opens all connections while the
+// server refuses writes, as after a failover. Later the server accepts writes in new
+// sessions, but the old connections stay open and read-only.
+func TestFunctionsReconnectWhenTheServerIsReadOnly(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(3)
@@ -29,11 +29,11 @@ func TestFunctionsLeaveAServerThatTurnedReadOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.move(ids, twin.Notify{})
-	for range 4 { // a batch that is tried twice, and comes again
+	for range 4 { // a batch is retried and redelivered
 		select {
 		case <-refused:
-		case <-time.After(tried):
-			t.Fatal("no function met the read-only server")
+		case <-time.After(trialTimeout):
+			t.Fatal("no function reached the read-only server")
 		}
 	}
 	if _, err := w.Reconciler.Invoke(t.Context(), []byte(`{}`)); err == nil {
@@ -55,11 +55,11 @@ func TestFunctionsLeaveAServerThatTurnedReadOnly(t *testing.T) {
 	w.check()
 }
 
-// readOnly makes the sessions that begin from now on refuse writes, or not.
+// readOnly sets whether new sessions are read-only.
 func (w *trial) readOnly(onOff string) {
 	w.tb.Helper()
 	if err := w.Postgres.Exec(w.ctx(), `alter database walletsync set default_transaction_read_only = `+onOff); err != nil {
 		w.tb.Fatal(err)
 	}
-	w.DB.Reset() // the test's own
+	w.DB.Reset() // reconnect the test's own pool
 }

@@ -21,11 +21,11 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// knocks are what strangers send to the door of a receiver.
-func knocks(ipnURL string) []*http.Request {
+// forgedRequests returns requests that SNS did not sign, for the IPN endpoint.
+func forgedRequests(ipnURL string) []*http.Request {
 	forged := `{"Type":"Notification","MessageId":"11111111-1111-1111-1111-111111111111","TopicArn":"arn:aws:sns:eu-west-1:111122223333:x","Message":"{}",
 		"Timestamp":"2026-11-24T00:00:00.000Z","SignatureVersion":"2","Signature":"AAAA","SigningCertURL":"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-%s.pem"}`
-	var all []*http.Request
+	var requests []*http.Request
 	for _, k := range []struct{ url, body string }{
 		{ipnURL[:strings.LastIndex(ipnURL, "/")] + "/guess-" + rand.Text(), `{}`},
 		{ipnURL, `not JSON at all`},
@@ -39,32 +39,32 @@ func knocks(ipnURL string) []*http.Request {
 			panic(err) // the URLs are ours
 		}
 		q.Header.Set("Content-Type", "text/plain; charset=UTF-8")
-		all = append(all, q)
+		requests = append(requests, q)
 	}
-	return all
+	return requests
 }
 
-// TestAFloodAtTheDoorLosesNothingAndCallsNobody: a crowd of strangers knocks
-// while a burst of true notifications comes, ten times what a worker's batch
-// takes a second. Nobody forged gets in, none that was taken is lost, and Amazon
-// is asked as if it had been quiet.
-func TestAFloodAtTheDoorLosesNothingAndCallsNobody(t *testing.T) {
+// TestAFloodOfForgedMessagesLosesNoNotification sends forged requests during a burst
+// of true notifications, ten times as many as the worker processes in a second. All
+// forged requests are refused, no accepted notification is lost, and the flood causes
+// no calls to Amazon.
+func TestAFloodOfForgedMessagesLosesNoNotification(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(10)
 	made := w.book.len()
-	knocking, stop := context.WithCancel(t.Context())
+	flood, stop := context.WithCancel(t.Context())
 	defer stop()
 	var crowd sync.WaitGroup
 	var mu sync.Mutex
 	answers := map[int]int{}
 	for range 12 {
 		crowd.Go(func() {
-			for knocking.Err() == nil {
-				for _, q := range knocks(w.IPNURL) {
-					got, err := http.DefaultClient.Do(q.WithContext(knocking))
+			for flood.Err() == nil {
+				for _, q := range forgedRequests(w.IPNURL) {
+					got, err := http.DefaultClient.Do(q.WithContext(flood))
 					if err != nil {
-						continue // the end, or no connection to be had
+						continue // the flood ended, or no connection was available
 					}
 					_, _ = io.Copy(io.Discard, got.Body)
 					got.Body.Close()
@@ -78,7 +78,7 @@ func TestAFloodAtTheDoorLosesNothingAndCallsNobody(t *testing.T) {
 	for range 10 {
 		w.move(ids, twin.Notify{Times: 10})
 	}
-	w.until("the notifications to be taken, given up or refused", func() (bool, error) {
+	w.until("the notifications to be accepted, given up or refused", func() (bool, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		return w.Twin.Idle(ctx) == nil, nil
@@ -87,29 +87,29 @@ func TestAFloodAtTheDoorLosesNothingAndCallsNobody(t *testing.T) {
 	crowd.Wait()
 	for status, n := range answers {
 		if status < 400 || status == http.StatusInternalServerError {
-			t.Errorf("%d strangers were answered %d", n, status)
+			t.Errorf("%d forged requests were answered %d", n, status)
 		}
 	}
 	t.Logf("strangers by status: %v; notifications: %+v", answers, w.Twin.Stats().IPNs)
-	// It recovers: what comes now is stored at once.
+	// After the flood, a change is stored at once.
 	w.move(ids, twin.Notify{})
 	w.settle()
 	w.check()
 	if n := w.Twin.Stats().IPNs; n.Refused > 0 || n.GivenUp > 0 {
-		t.Errorf("of the true notifications %d were refused and %d given up", n.Refused, n.GivenUp)
+		t.Errorf("%d true notifications were refused and %d given up", n.Refused, n.GivenUp)
 	}
 	if calls := w.book.len() - made; calls > 400 {
 		t.Errorf("%d calls for 11 changes of 10 charge permissions, 1,010 notifications", calls)
 	}
 }
 
-// TestAReplayedMessageAsksForNothing sends what was taken and processed again
-// and again, as whoever has read it could.
-func TestAReplayedMessageAsksForNothing(t *testing.T) {
+// TestAReplayedMessageCausesNoCall sends a processed message many times, as an
+// attacker who has read it could.
+func TestAReplayedMessageCausesNoCall(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(1)
-	// A message of the twin's own sender, as it went over the wire.
+	// A message of the twin, as SNS sent it.
 	var kept []byte
 	thief := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, q *http.Request) {
 		body, err := io.ReadAll(q.Body)
@@ -135,7 +135,7 @@ func TestAReplayedMessageAsksForNothing(t *testing.T) {
 	w.move(ids, twin.Notify{})
 	w.settle()
 	if kept == nil {
-		t.Fatal("no message went by")
+		t.Fatal("no message arrived")
 	}
 	made, seen := w.book.len(), w.count(`select n from walletsync.feed`)
 	for range 200 {
@@ -157,9 +157,9 @@ func TestAReplayedMessageAsksForNothing(t *testing.T) {
 
 func encode(name, value string) string { return `{"` + name + `":"` + value + `"}` }
 
-// TestSecretsRotatedUnderLoadRefuseNobody: the merchant's server takes the new
-// bearer key when it has it, links and IPN URLs of before stay good.
-func TestSecretsRotatedUnderLoadRefuseNobody(t *testing.T) {
+// TestRotatingSecretsUnderLoadRefusesNoRequest: the merchant's server switches to the
+// new bearer key later, and older links and IPN URLs stay valid.
+func TestRotatingSecretsUnderLoadRefusesNoRequest(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	ids := w.known(3)
@@ -184,33 +184,33 @@ func TestSecretsRotatedUnderLoadRefuseNobody(t *testing.T) {
 		t.Helper()
 		b, status := asks(key)
 		if status != http.StatusCreated {
-			t.Fatalf("an update with a key that is valid is answered %d", status)
+			t.Fatalf("an update with a valid key is answered %d", status)
 		}
 		return b
 	}
-	old, fresh, door := string(key), rand.Text(), rand.Text()
+	old, fresh, pathSecret := string(key), rand.Text(), rand.Text()
 	links := []begun{starts(old)}
 	w.Secrets.Put("walletsync-bearer", encode("bearerKey", fresh))
 	w.Secrets.Put("walletsync-link", encode("linkSecret", rand.Text()))
-	w.Secrets.Put("walletsync-door", encode("ipnSecret", door))
-	// A function that has just read its secrets takes a new one seconds later;
-	// meanwhile, and from then on, the old one holds.
-	w.until("the new key to be taken", func() (bool, error) {
+	w.Secrets.Put("walletsync-door", encode("ipnSecret", pathSecret))
+	// A function that has just read its secrets accepts a new one seconds later. The
+	// old one stays valid before and after that.
+	w.until("the new key to be accepted", func() (bool, error) {
 		links = append(links, starts(old))
 		_, status := asks(fresh)
 		return status == http.StatusCreated, nil
 	})
 	links = append(links, starts(fresh), starts(old))
-	w.move(ids, twin.Notify{}) // by the URL of before
+	w.move(ids, twin.Notify{}) // through the old URL
 	w.settle()
-	url := w.IPNURL[:strings.LastIndex(w.IPNURL, "/")+1] + door
-	w.until("the door to open by its new secret", func() (bool, error) {
+	url := w.IPNURL[:strings.LastIndex(w.IPNURL, "/")+1] + pathSecret
+	w.until("the IPN endpoint to accept its new secret", func() (bool, error) {
 		got, err := http.Post(url, "text/plain; charset=UTF-8", strings.NewReader("{}"))
 		if err != nil {
 			return false, err
 		}
 		got.Body.Close()
-		return got.StatusCode == http.StatusBadRequest, nil // it looked at what was in it
+		return got.StatusCode == http.StatusBadRequest, nil // it read the body, so the path is accepted
 	})
 	if err := w.Twin.Subscribe(w.TopicARN, url); err != nil { // as the operator does in Seller Central
 		t.Fatal(err)
@@ -218,7 +218,7 @@ func TestSecretsRotatedUnderLoadRefuseNobody(t *testing.T) {
 	w.until("the subscription to be confirmed", func() (bool, error) { return w.Twin.Subscribed(w.TopicARN), nil })
 	w.move(ids, twin.Notify{})
 	w.settle()
-	w.kill(w.Start) // instances that never saw the secrets of before
+	w.kill(w.Start) // start instances that never read the old secrets
 	for i, b := range links {
 		if status, _, _ := get(t, b.URL); status != http.StatusOK {
 			t.Errorf("link %d is answered %d after the rotation", i, status)
@@ -229,9 +229,9 @@ func TestSecretsRotatedUnderLoadRefuseNobody(t *testing.T) {
 	}
 }
 
-// TestACutChannelIsToldBeforeTheThirdUpdate: Amazon's notifications no longer
-// arrive; two completed updates are enough to say so.
-func TestACutChannelIsToldBeforeTheThirdUpdate(t *testing.T) {
+// TestMissingNotificationsAreReportedBeforeTheThirdUpdate: Amazon's notifications no
+// longer arrive; two completed updates suffice to detect it.
+func TestMissingNotificationsAreReportedBeforeTheThirdUpdate(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{Environment: map[string]string{"NOTIFICATION_GRACE_PERIOD": "1s"}})
 	ids := w.known(3)
@@ -241,7 +241,7 @@ func TestACutChannelIsToldBeforeTheThirdUpdate(t *testing.T) {
 	if err := w.Twin.SetFaults(twin.Faults{IPNs: []twin.IPNFault{{Drop: true}}}); err != nil {
 		t.Fatal(err)
 	}
-	said := func() string {
+	logged := func() string {
 		if _, err := w.Reconciler.Invoke(t.Context(), []byte(`{}`)); err != nil {
 			t.Fatal(err)
 		}
@@ -256,29 +256,29 @@ func TestACutChannelIsToldBeforeTheThirdUpdate(t *testing.T) {
 		if status, _, page := get(t, walked.ReturnURL); status != http.StatusOK {
 			t.Fatal(status, page)
 		}
-		w.until("the reconciler to find the channel "+want, func() (bool, error) {
-			got := said()
-			return strings.Contains(got, `"verdict":"`+want+`"`), fmt.Errorf("it said %s", got)
+		w.until("the reconciler to find notifications "+want, func() (bool, error) {
+			got := logged()
+			return strings.Contains(got, `"verdict":"`+want+`"`), fmt.Errorf("the log has %s", got)
 		})
 	}
-	if got := said(); !strings.Contains(got, `"level":"error"`) || !strings.Contains(got, "Seller Central") {
-		t.Errorf("the operator is told %s", got)
+	if got := logged(); !strings.Contains(got, `"level":"error"`) || !strings.Contains(got, "Seller Central") {
+		t.Errorf("the operator sees %s", got)
 	}
-	// Notifications come again, and it is alive.
+	// Notifications arrive again, and their health is good.
 	if err := w.Twin.SetFaults(twin.Faults{}); err != nil {
 		t.Fatal(err)
 	}
 	w.move(ids[2:], twin.Notify{})
 	w.settle()
 	w.book.forget()
-	if got := said(); got != "" {
-		t.Errorf("with notifications coming again the operator is told %s", got)
+	if got := logged(); got != "" {
+		t.Errorf("after notifications resumed the operator sees %s", got)
 	}
 }
 
-// TestEveryLostNotificationIsHealedWithinThePeriod: changes that nobody hears of,
-// spread over a period of the sweep. Each is stored when it is over.
-func TestEveryLostNotificationIsHealedWithinThePeriod(t *testing.T) {
+// TestTheSweepFindsEveryChangeWithinThePeriod makes changes without notifications
+// during one period of the sweep. Each is stored within a period.
+func TestTheSweepFindsEveryChangeWithinThePeriod(t *testing.T) {
 	t.Parallel()
 	const (
 		period = 15 * time.Second
@@ -287,7 +287,7 @@ func TestEveryLostNotificationIsHealedWithinThePeriod(t *testing.T) {
 	)
 	w := try(t, stack.Options{ReconcileEvery: every, Environment: map[string]string{"SWEEP_DAYS": fmt.Sprintf("%.8f", period.Hours()/24)}})
 	ids := w.buyers(40, twin.Notify{Age: time.Minute})
-	w.until("all to be read", func() (bool, error) {
+	w.until("all first reads", func() (bool, error) {
 		return w.count(`select count(*) from walletsync.charge_permissions`) == len(ids), nil
 	})
 	w.yesterday()
@@ -300,13 +300,13 @@ func TestEveryLostNotificationIsHealedWithinThePeriod(t *testing.T) {
 		case <-t.Context().Done():
 		}
 		changed[id] = time.Now()
-		w.change(id, fmt.Sprintf(`{"shippingAddress":{"city":"Unheard-%d"}}`, i), twin.Notify{Silent: true})
+		w.change(id, fmt.Sprintf(`{"shippingAddress":{"city":"Silent-%d"}}`, i), twin.Notify{Silent: true})
 	}
 	w.until("every change to be stored", func() (bool, error) {
-		n := w.count(`select count(*) from walletsync.charge_permissions where shipping_city like 'Unheard-%'`)
+		n := w.count(`select count(*) from walletsync.charge_permissions where shipping_city like 'Silent-%'`)
 		return n == len(ids), fmt.Errorf("%d of %d are", n, len(ids))
 	})
-	rows, err := w.DB.Query(t.Context(), `select charge_permission, stored_at, cause from walletsync.charge_permission_changes where after ->> 'city' like 'Unheard-%'`)
+	rows, err := w.DB.Query(t.Context(), `select charge_permission, stored_at, cause from walletsync.charge_permission_changes where after ->> 'city' like 'Silent-%'`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,10 +314,10 @@ func TestEveryLostNotificationIsHealedWithinThePeriod(t *testing.T) {
 	var id, cause string
 	var stored time.Time
 	if _, err := pgx.ForEachRow(rows, []any{&id, &stored, &cause}, func() error {
-		lag := stored.Sub(changed[id]) // the clocks are one machine's
+		lag := stored.Sub(changed[id]) // both clocks are this machine's
 		lags = append(lags, lag)
 		if lag > period+2*every+slack || cause != "reconcile" && cause != "confirm" {
-			t.Errorf("%s was healed after %v, by %s", id, lag, cause)
+			t.Errorf("%s was corrected after %v, by %s", id, lag, cause)
 		}
 		return nil
 	}); err != nil {

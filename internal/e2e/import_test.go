@@ -17,18 +17,18 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// command is a command of the CLI, in a process of its own.
+// command is a running command of the CLI.
 type command struct {
 	*exec.Cmd
-	out, told bytes.Buffer
-	ended     chan error
+	out, stderr bytes.Buffer
+	ended       chan error
 }
 
-// cli starts a command in the environment that the stack writes for it.
+// cli starts a command in the stack's environment for commands.
 func (w *trial) cli(args ...string) *command {
 	w.tb.Helper()
 	c := &command{Cmd: exec.CommandContext(w.ctx(), w.Binary("walletsync"), args...), ended: make(chan error, 1)}
-	c.Env, c.Stdout, c.Stderr = w.Environment(), &c.out, &c.told
+	c.Env, c.Stdout, c.Stderr = w.Environment(), &c.out, &c.stderr
 	if err := c.Start(); err != nil {
 		w.tb.Fatal(err)
 	}
@@ -36,22 +36,22 @@ func (w *trial) cli(args ...string) *command {
 	return c
 }
 
-// done waits for the command's end, within the given time.
-func (w *trial) done(c *command, most time.Duration) error {
+// done waits until the command ends, at most for the given time.
+func (w *trial) done(c *command, timeout time.Duration) error {
 	w.tb.Helper()
 	select {
 	case err := <-c.ended:
 		return err
-	case <-time.After(most):
-		w.tb.Fatalf("the command has not ended after %v: %s%s", most, c.out.String(), c.told.String())
+	case <-time.After(timeout):
+		w.tb.Fatalf("the command has not ended after %v: %s%s", timeout, c.out.String(), c.stderr.String())
 		return nil
 	}
 }
 
-// TestAnImportKeepsToTheQuotaAndSurvivesKills: IMPORT_IDS ids, a quota of 50 a
-// second. The command is killed while it marks, the worker while it fetches, and
-// the command once more while it looks on.
-func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
+// TestAnImportRespectsTheQuotaAndSurvivesKills imports IMPORT_IDS ids with a quota of 50
+// a second. It kills the command while it requests refreshes, the worker while it
+// fetches, and the command again while it shows the progress.
+func TestAnImportRespectsTheQuotaAndSurvivesKills(t *testing.T) {
 	t.Parallel()
 	n, quota := size(t, "IMPORT_IDS", 500), twin.Quota{Burst: 50, PerSecond: 50}
 	o := unhurried(time.Second, 4)
@@ -66,7 +66,7 @@ func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// The middle batch is marked, and the command does not live to hear of it.
+	// The command is killed after the middle batch, before it gets the answer.
 	batches, middle := 0, (n+1999)/2000
 	marked := make(chan struct{})
 	off := w.wire.On(wire.Answered, wire.SQL("walletsync cli: mark"), func(ctx context.Context, _ wire.Trip) wire.Action {
@@ -79,7 +79,7 @@ func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
 	})
 	begun := w.now()
 	first := w.cli("import", list)
-	w.until("the middle batch to be marked", func() (bool, error) {
+	w.until("the middle batch of requests", func() (bool, error) {
 		select {
 		case <-marked:
 			return true, nil
@@ -88,16 +88,16 @@ func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
 		}
 	})
 	_ = first.Process.Kill() // SIGKILL
-	if err := w.done(first, tried); err == nil {
-		t.Fatal("it was not killed")
+	if err := w.done(first, trialTimeout); err == nil {
+		t.Fatal("the command was not killed")
 	}
 	off()
 	before := w.count(`select count(*) from walletsync.refreshes`)
 	if want := min(n, 1000*middle); before != want {
-		t.Errorf("%d ids were marked when the command was killed, not %d", before, want)
+		t.Errorf("%d ids had a refresh request when the command was killed, not %d", before, want)
 	}
 
-	// Once more, with the same list; then the worker dies with calls in flight.
+	// Repeat the import with the same list; then kill the worker with calls in flight.
 	second := w.cli("import", "--wait", list)
 	w.until("a third to be fetched", func() (bool, error) { return w.stored() >= n/3, nil })
 	flight := w.atCall(true)
@@ -117,28 +117,28 @@ func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
 		flying = append(flying, id)
 	}
 	if len(flying) == 0 || rows.Err() != nil {
-		t.Fatalf("the worker had nothing in its hands (%v)", rows.Err())
+		t.Fatalf("the worker had no call in flight (%v)", rows.Err())
 	}
 	flight.release()
 	w.until("two thirds to be fetched", func() (bool, error) { return w.stored() >= 2*n/3, nil })
 	_ = second.Process.Kill()
-	_ = w.done(second, tried)
+	_ = w.done(second, trialTimeout)
 	third := w.cli("import", "--wait", list)
-	if err := w.done(third, tried+time.Duration(n)*time.Second/20); err != nil {
-		t.Fatalf("%v\n%s%s", err, third.out.String(), third.told.String())
+	if err := w.done(third, trialTimeout+time.Duration(n)*time.Second/20); err != nil {
+		t.Fatalf("%v\n%s%s", err, third.out.String(), third.stderr.String())
 	}
 	took := w.now().Sub(begun)
-	told := strings.ReplaceAll(third.out.String(), ",", "")
+	report := strings.ReplaceAll(third.out.String(), ",", "")
 	for _, line := range []string{
 		fmt.Sprintf("%d  ids read", n), "0  new: refresh requested", fmt.Sprintf("%d  known before", n), "0  malformed lines",
 		fmt.Sprintf("%d  are stored", n), "0  are unknown to Amazon Pay (404)", "0  are pending",
 	} {
-		if !strings.Contains(told, " "+line) {
-			t.Errorf("the report does not say %q:\n%s", line, told)
+		if !strings.Contains(report, " "+line) {
+			t.Errorf("the report lacks %q:\n%s", line, report)
 		}
 	}
 
-	// Every id once, but for what was in flight when the worker was killed.
+	// Each id is fetched once, except those in flight when the worker was killed.
 	calls := map[string]int{}
 	for _, c := range w.book.since(0) {
 		calls[c.id]++
@@ -161,7 +161,7 @@ func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
 	}
 	least := time.Duration((float64(n) - quota.Burst) / quota.PerSecond * float64(time.Second))
 	if took < least {
-		t.Errorf("it took %v; the quota allows no less than %v", took, least)
+		t.Errorf("the import took %v; with this quota it needs at least %v", took, least)
 	}
 	if k := w.count(`select count(*) from walletsync.charge_permission_changes where cause = 'import' and facet = 'first_read'`); k != n {
 		t.Errorf("%d first reads by the import", k)
@@ -169,22 +169,22 @@ func TestAnImportKeepsToTheQuotaAndSurvivesKills(t *testing.T) {
 	w.settle()
 	w.check()
 	keep(t, fmt.Sprintf("%d ids at a quota of %.0f a second: %v, %.1f a second (at least %v)\ncalls: %d, of them %d before the worker was killed; %d were in its hands, %d of them were made twice; 429: 0\n%s%s",
-		n, quota.PerSecond, took.Round(time.Second), float64(n)/took.Seconds(), least, len(w.book.since(0)), made, len(flying), twice, third.out.String(), third.told.String()))
+		n, quota.PerSecond, took.Round(time.Second), float64(n)/took.Seconds(), least, len(w.book.since(0)), made, len(flying), twice, third.out.String(), third.stderr.String()))
 }
 
-// TestACommandRunsInTheEnvironmentThatTheStackLeaves: as make cli does it, by a
-// shell that reads cli.env.
-func TestACommandRunsInTheEnvironmentThatTheStackLeaves(t *testing.T) {
+// TestACommandRunsWithTheStacksEnvironment runs commands like make cli, in a shell that
+// reads cli.env.
+func TestACommandRunsWithTheStacksEnvironment(t *testing.T) {
 	s := running(t)
 	run := func(args ...string) string {
 		t.Helper()
 		c := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `set -a; . "$0"; exec "$@"`, filepath.Join(filepath.Dir(s.CAFile), "cli.env"), s.Binary("walletsync")}, args...)...)
 		c.Env = []string{"PATH=" + os.Getenv("PATH")}
-		var told bytes.Buffer
-		c.Stderr = &told
+		var stderr bytes.Buffer
+		c.Stderr = &stderr
 		out, err := c.Output()
 		if err != nil {
-			t.Fatalf("%v: %v: %s", args, err, told.String())
+			t.Fatalf("%v: %v: %s", args, err, stderr.String())
 		}
 		return string(out)
 	}
@@ -207,7 +207,7 @@ func TestACommandRunsInTheEnvironmentThatTheStackLeaves(t *testing.T) {
 	}
 }
 
-// stored is how many charge permissions are.
+// stored returns the number of stored charge permissions.
 func (w *trial) stored() int {
 	w.tb.Helper()
 	return w.count(`select count(*) from walletsync.charge_permissions`)

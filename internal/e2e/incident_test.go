@@ -10,9 +10,9 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// TestAnIncidentIsPlayedAgain writes down how notifications came while many were
-// doubled, late and out of order, and has another stack live through it.
-func TestAnIncidentIsPlayedAgain(t *testing.T) {
+// TestAnIncidentIsReplayed records notifications that are duplicated, late and out of
+// order, and replays them on another stack.
+func TestAnIncidentIsReplayed(t *testing.T) {
 	t.Parallel()
 	w := try(t, stack.Options{})
 	if err := w.Twin.SetFaults(twin.Faults{Seed: 3, IPNs: []twin.IPNFault{
@@ -24,15 +24,15 @@ func TestAnIncidentIsPlayedAgain(t *testing.T) {
 		w.move(ids, twin.Notify{Times: 2})
 	}
 	w.change(ids[0], `{}`, twin.Notify{ObjectType: "CHARGE"})
-	if err := w.Twin.SetFaults(twin.Faults{}); err != nil { // sends what is still held
+	if err := w.Twin.SetFaults(twin.Faults{}); err != nil { // sends the notifications that are still delayed
 		t.Fatal(err)
 	}
 	w.settle()
 	w.check()
 
 	incident := w.cli("incident", "--since", "10m")
-	if err := w.done(incident, tried); err != nil {
-		t.Fatalf("%v: %s", err, incident.told.String())
+	if err := w.done(incident, trialTimeout); err != nil {
+		t.Fatalf("%v: %s", err, incident.stderr.String())
 	}
 	trace := incident.out.String()
 	if n := strings.Count(trace, "\n"); n != w.sent {
@@ -44,8 +44,8 @@ func TestAnIncidentIsPlayedAgain(t *testing.T) {
 		}
 	}
 
-	again := try(t, stack.Options{})
-	got, err := http.Post(again.ControlURL+"/trace?faster=5", "application/jsonl", strings.NewReader(trace))
+	replay := try(t, stack.Options{})
+	got, err := http.Post(replay.ControlURL+"/trace?faster=5", "application/jsonl", strings.NewReader(trace))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,11 +53,11 @@ func TestAnIncidentIsPlayedAgain(t *testing.T) {
 	if got.StatusCode != http.StatusAccepted {
 		t.Fatalf("the twin answers the trace with %d", got.StatusCode)
 	}
-	again.sent = w.sent
-	again.until("all to be published again", func() (bool, error) { return again.Twin.Stats().IPNs.Published == w.sent, nil })
-	again.settle()
-	again.check()
-	if n := len(again.Twin.List()); n != len(ids) {
+	replay.sent = w.sent
+	replay.until("all to be published again", func() (bool, error) { return replay.Twin.Stats().IPNs.Published == w.sent, nil })
+	replay.settle()
+	replay.check()
+	if n := len(replay.Twin.List()); n != len(ids) {
 		t.Errorf("%d of %d charge permissions took part", n, len(ids))
 	}
 }

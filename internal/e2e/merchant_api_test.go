@@ -18,7 +18,7 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// merchantAPI is the merchant's API as its description says.
+// merchantAPI returns a checker for the description of the merchant's API.
 func merchantAPI(t *testing.T) *apidoc.Checker {
 	t.Helper()
 	file, err := os.ReadFile("../../functions/update-start/openapi.json")
@@ -32,7 +32,7 @@ func merchantAPI(t *testing.T) *apidoc.Checker {
 	return c
 }
 
-// askAs makes a request of the merchant's server, and holds request and answer to
+// askAs makes a request as the merchant's server and checks request and answer against
 // the description.
 func askAs(t *testing.T, s *stack.Stack, c *apidoc.Checker, authorization, path, body string, fits bool) (int, map[string]any) {
 	t.Helper()
@@ -65,13 +65,13 @@ func bearer(t *testing.T, s *stack.Stack) string {
 	return "Bearer " + string(key)
 }
 
-// A wallet that no notification told of is announced, read within moments, and
-// then stored; and the whole API answers as it is described.
-func TestAnAnnouncedWalletIsReadWithoutANotification(t *testing.T) {
+// A charge permission without a notification is announced, read at once and stored. All
+// answers of the API match its description.
+func TestAnAnnouncedChargePermissionIsReadWithoutANotification(t *testing.T) {
 	s := running(t)
 	c := merchantAPI(t)
 	key := bearer(t, s)
-	const id, nobody = "S01-7200001-7200001", "S01-7200009-7200009"
+	const id, unknown = "S01-7200001-7200001", "S01-7200009-7200009"
 	if _, err := s.Twin.Change(id, []byte(`{"buyer":{"name":"Theodora"},"shippingAddress":{"city":"Berlin"}}`), twin.Notify{Silent: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -87,20 +87,20 @@ func TestAnAnnouncedWalletIsReadWithoutANotification(t *testing.T) {
 		}
 		return strings.Join(all, " ")
 	}
-	if got := announce(`"`+nobody+`","`+id+`"`, http.StatusAccepted); got != "requested requested" {
+	if got := announce(`"`+unknown+`","`+id+`"`, http.StatusAccepted); got != "requested requested" {
 		t.Errorf("announced: %s", got)
 	}
-	until(t, "the announced wallet to be read", func() (bool, error) {
+	until(t, "the read of the announced charge permission", func() (bool, error) {
 		var n int
 		err := s.DB.QueryRow(context.Background(), `select count(*) from walletsync.charge_permissions where id = $1 and shipping_city = 'Berlin'`, id).Scan(&n)
 		return n == 1, err
 	})
-	until(t, "the other to be known as not there", func() (bool, error) {
+	until(t, "the unknown id to be recorded as not found", func() (bool, error) {
 		var gone bool
-		err := s.DB.QueryRow(context.Background(), `select gone_at is not null and wanted = done from walletsync.refreshes where id = $1`, nobody).Scan(&gone)
+		err := s.DB.QueryRow(context.Background(), `select gone_at is not null and wanted = done from walletsync.refreshes where id = $1`, unknown).Scan(&gone)
 		return gone, err
 	})
-	if got := announce(`"`+nobody+`","`+id+`"`, http.StatusOK); got != "not_found stored" {
+	if got := announce(`"`+unknown+`","`+id+`"`, http.StatusOK); got != "not_found stored" {
 		t.Errorf("announced again: %s", got)
 	}
 
@@ -112,7 +112,7 @@ func TestAnAnnouncedWalletIsReadWithoutANotification(t *testing.T) {
 		{key, "/charge-permissions", `{"chargePermissionIds":["x"]}`, false, http.StatusBadRequest},
 		{"Bearer x", "/charge-permissions", `{"chargePermissionIds":["` + id + `"]}`, true, http.StatusUnauthorized},
 		{key, "/update-sessions", `{"chargePermissionId":"` + id + `","update":"name"}`, false, http.StatusBadRequest},
-		{key, "/update-sessions", `{"chargePermissionId":"` + nobody + `","update":"both"}`, true, http.StatusNotFound},
+		{key, "/update-sessions", `{"chargePermissionId":"` + unknown + `","update":"both"}`, true, http.StatusNotFound},
 		{"Bearer x", "/update-sessions", `{"chargePermissionId":"` + id + `","update":"both"}`, true, http.StatusUnauthorized},
 		{key, "/update-sessions", `{"chargePermissionId":"` + id + `","update":"both","locale":"de"}`, true, http.StatusCreated},
 	} {
@@ -122,7 +122,7 @@ func TestAnAnnouncedWalletIsReadWithoutANotification(t *testing.T) {
 	}
 }
 
-// example is the one block of code of a language in the API's README.
+// example returns the only block of code in a language in the API's README.
 func example(t *testing.T, language string) string {
 	t.Helper()
 	readme, err := os.ReadFile("../../functions/update-start/README.md")
@@ -136,9 +136,9 @@ func example(t *testing.T, language string) string {
 	return found[0][1]
 }
 
-// Each example of the API's README is run as it stands, but for the names in it,
-// and prints two answers that are as described. With a wrong key it fails.
-func TestTheExamplesOfTheAPIAreRunAsTheyStand(t *testing.T) {
+// Each example of the API's README runs verbatim, except for names, and prints two answers
+// that match the description. With a wrong key it fails.
+func TestTheExamplesOfTheAPIWork(t *testing.T) {
 	s := running(t)
 	c := merchantAPI(t)
 	settled(t, s, walker)
@@ -172,7 +172,7 @@ func TestTheExamplesOfTheAPIAreRunAsTheyStand(t *testing.T) {
 				status, header := http.StatusOK, http.Header{"Content-Type": {"application/json"}}
 				if path == "/update-sessions" {
 					status = http.StatusCreated
-					header.Set("Location", "x") // which the example does not print
+					header.Set("Location", "x") // the example does not print it
 				}
 				if err := c.Answer(t.Context(), httptest.NewRequest(http.MethodPost, path, nil), status, header, v); err != nil {
 					t.Errorf("%s: %v", path, err)

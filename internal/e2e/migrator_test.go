@@ -29,7 +29,7 @@ import (
 	"walletsync/internal/local/aws/secrets"
 )
 
-// answers is CloudFormation's bucket in eu-west-1, at its own name behind a
+// answers is CloudFormation's bucket in eu-west-1, under its own hostname behind a
 // proxy.
 type answers struct {
 	proxyURL, caFile string
@@ -37,7 +37,7 @@ type answers struct {
 	mu      sync.Mutex
 	asked   []string // hosts
 	got     []map[string]any
-	refused []string // what was wrong with requests
+	refused []string // why requests were refused
 }
 
 const answersHost = "cloudformation-custom-resource-response-euwest1.s3-eu-west-1.amazonaws.com"
@@ -69,7 +69,7 @@ func newAnswers(t *testing.T) *answers {
 	return a
 }
 
-// put takes an answer as S3 does by a URL that was signed for it.
+// put stores an answer as S3 does for a presigned URL.
 func (a *answers) put(w http.ResponseWriter, q *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -86,7 +86,7 @@ func (a *answers) put(w http.ResponseWriter, q *http.Request) {
 	a.got = append(a.got, got)
 }
 
-// connect leads to the bucket, and nowhere else.
+// connect is a proxy that reaches only the bucket.
 func (a *answers) connect(w http.ResponseWriter, q *http.Request, bucket string) {
 	a.mu.Lock()
 	a.asked = append(a.asked, q.Host)
@@ -111,7 +111,7 @@ func (a *answers) connect(w http.ResponseWriter, q *http.Request, bucket string)
 	_, _ = io.Copy(from, to)
 }
 
-// take returns the one answer that came, and forgets it.
+// take returns the only answer and removes it.
 func (a *answers) take(t *testing.T) map[string]any {
 	t.Helper()
 	a.mu.Lock()
@@ -124,7 +124,7 @@ func (a *answers) take(t *testing.T) map[string]any {
 	return got
 }
 
-// event is what CloudFormation sends (CloudFormation User Guide, "Custom resource
+// event is an event of CloudFormation (CloudFormation User Guide, "Custom resource
 // request types").
 func event(kind, physical, responseURL string) []byte {
 	e := map[string]any{
@@ -148,7 +148,7 @@ func event(kind, physical, responseURL string) []byte {
 
 const answerURL = "https://" + answersHost + "/arn%3Aaws%3Acloudformation%3Aeu-west-1%3A111122223333%3Astack/walletsync/6a3b5b70%7CMigration%7C5d478078?AWSAccessKeyId=AKIA&Expires=1764014400&Signature=abc%3D"
 
-// migration is the migrator's real binary with a database of its own.
+// migration is the migrator's real binary with its own database.
 type migration struct {
 	t           *testing.T
 	bucket      *answers
@@ -187,14 +187,14 @@ func newMigration(t *testing.T) *migration {
 	t.Cleanup(func() { _ = s.Postgres.Exec(context.Background(), "drop database if exists "+name+" with (force)") })
 	m.environment = map[string]string{
 		"ACCOUNTS": `[{"id":"main","merchantId":"A1B2C3","environment":"live","region":"EU","publicKeyId":"LIVE-AAAA","ledgerCurrency":"EUR"}]`,
-		// The functions' pooler is not what the migrator may use.
+		// The migrator must not use the functions' pooler.
 		"DATABASE_SECRET_ARN": m.vault.Put("database", fmt.Sprintf(`{"url":"postgres://pooler:hunter2@127.0.0.1:1/x","directUrl":%q}`, m.url)),
 		"TLS_CA_FILE":         m.bucket.caFile, "HTTPS_PROXY": m.bucket.proxyURL, "AWS_ENDPOINT_URL_SECRETS_MANAGER": served(t, m.vault),
 	}
 	return m
 }
 
-// start starts the function, with changes of its environment.
+// start starts the function with changes to its environment.
 func (m *migration) start(timeout time.Duration, changes ...string) *lambda.Function {
 	m.t.Helper()
 	environment := map[string]string{}
@@ -212,8 +212,8 @@ func (m *migration) start(timeout time.Duration, changes ...string) *lambda.Func
 	return f
 }
 
-// answered invokes the function, and wants what it told CloudFormation to be as
-// the protocol has it.
+// answered invokes the function and checks that its answer to CloudFormation follows
+// the protocol.
 func (m *migration) answered(f *lambda.Function, kind, physical, status string) map[string]any {
 	m.t.Helper()
 	if got, err := f.Invoke(m.t.Context(), event(kind, physical, answerURL)); err != nil {
@@ -230,7 +230,7 @@ func (m *migration) answered(f *lambda.Function, kind, physical, status string) 
 	return a
 }
 
-// one returns the one value of a query of the database.
+// one returns the single value of a query.
 func (m *migration) one(query string) (text string) {
 	m.t.Helper()
 	db, err := pgx.Connect(m.t.Context(), m.url)
@@ -244,13 +244,13 @@ func (m *migration) one(query string) (text string) {
 	return text
 }
 
-// secretless wants no word of a secret in what was told or logged.
-func (m *migration) secretless(told ...any) {
+// hasNoSecret checks that neither the texts nor the log contain a secret.
+func (m *migration) hasNoSecret(texts ...any) {
 	m.t.Helper()
-	all := fmt.Sprint(told...) + m.log.String()
+	output := fmt.Sprint(texts...) + m.log.String()
 	for _, secret := range []string{"hunter2", "Signature=abc"} {
-		if strings.Contains(all, secret) {
-			m.t.Errorf("%q is told: %s", secret, all)
+		if strings.Contains(output, secret) {
+			m.t.Errorf("%q is revealed: %s", secret, output)
 		}
 	}
 }
@@ -274,9 +274,9 @@ func TestADeployMigrates(t *testing.T) {
 	}
 
 	if a = m.answered(f, "Delete", "Migration", "SUCCESS"); m.one(`select string_agg(version_id || ' ' || tstamp, ',' order by id) from walletsync.migrations`) != before {
-		t.Errorf("a deletion touched something: %v", a)
+		t.Errorf("a deletion changed something: %v", a)
 	}
-	// A rollback: the older code meets what a later release has made.
+	// A rollback: the older code runs on the schema of a later release.
 	later, err := pgx.Connect(t.Context(), m.url)
 	if err != nil {
 		t.Fatal(err)
@@ -289,16 +289,16 @@ func TestADeployMigrates(t *testing.T) {
 	if older, _ := a["Data"].(map[string]any); older["to"] != "9001" || older["known"] != data["known"] || !strings.Contains(m.log.String(), "the schema is of a later release") {
 		t.Errorf("after a rollback: %v\n%s", a, m.log.String())
 	}
-	m.secretless(a)
+	m.hasNoSecret(a)
 
-	// Each line says which release and commit speaks.
+	// Each line has the release and the commit.
 	commit, err := exec.CommandContext(t.Context(), "git", "describe", "--always", "--exclude", "*", "--abbrev=12").Output()
 	if err != nil {
 		t.Logf("no repository, so no commit: %v", err)
 		return
 	}
 	if want := `"commit":"` + strings.TrimSpace(string(commit)); !strings.Contains(m.log.String(), want) || !strings.Contains(m.log.String(), `"version":"`) {
-		t.Errorf("the log does not say %s:\n%s", want, m.log.String())
+		t.Errorf("the log lacks %s:\n%s", want, m.log.String())
 	}
 }
 
@@ -322,8 +322,8 @@ func TestAMigrationThatFailsFailsTheDeploy(t *testing.T) {
 			if reason := fmt.Sprint(a["Reason"]); !strings.Contains(reason, c.says) {
 				t.Errorf("%q does not say %q", reason, c.says)
 			}
-			m.secretless(a)
-			// What failed to be created is deleted, and that must not fail.
+			m.hasNoSecret(a)
+			// CloudFormation deletes a resource whose creation failed. That must succeed.
 			m.answered(f, "Delete", "Migration", "SUCCESS")
 		})
 	}
@@ -333,11 +333,11 @@ func TestAMigrationThatFailsFailsTheDeploy(t *testing.T) {
 	}
 }
 
-func TestADeployThatRunsOutOfTimeIsAnsweredAll(t *testing.T) {
+func TestAMigrationThatTimesOutIsAnswered(t *testing.T) {
 	m := newMigration(t)
 	m.answered(m.start(time.Minute), "Create", "", "SUCCESS")
-	f := m.start(12 * time.Second) // six of them for the answer
-	// Somebody holds the table that tells which steps are open.
+	f := m.start(12 * time.Second) // the migrator keeps six for the answer
+	// Another session locks the table of migration steps.
 	db, err := pgx.Connect(t.Context(), m.url)
 	if err != nil {
 		t.Fatal(err)
@@ -356,7 +356,7 @@ func TestADeployThatRunsOutOfTimeIsAnsweredAll(t *testing.T) {
 	m.answered(f, "Update", "Migration", "SUCCESS")
 }
 
-func TestAnAnswerIsSentNowhereElse(t *testing.T) {
+func TestAnAnswerIsSentOnlyToCloudFormation(t *testing.T) {
 	m := newMigration(t)
 	f := m.start(time.Minute)
 	for _, to := range []string{"https://example.com/x?Signature=abc", "http://" + answersHost + "/x?Signature=abc", "https://mine.s3-eu-west-1.amazonaws.com/x?Signature=abc"} {
@@ -364,19 +364,19 @@ func TestAnAnswerIsSentNowhereElse(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: %s", to, got)
 		}
-		m.secretless(err)
+		m.hasNoSecret(err)
 	}
 	m.bucket.mu.Lock()
 	defer m.bucket.mu.Unlock()
 	if len(m.bucket.asked) != 0 {
-		t.Errorf("it went to %q", m.bucket.asked)
+		t.Errorf("the answer went to %q", m.bucket.asked)
 	}
 	if got := m.one(`select count(*) from pg_namespace where nspname = 'walletsync'`); got != "0" {
-		t.Error("it migrated for an event that it does not trust")
+		t.Error("the migrator ran for an event from an untrusted sender")
 	}
 }
 
-func TestTheMigratorIsRunByHand(t *testing.T) {
+func TestTheMigratorRunsByHand(t *testing.T) {
 	m := newMigration(t)
 	got, err := m.start(time.Minute).Invoke(t.Context(), []byte(`{}`))
 	var done struct {
@@ -398,9 +398,9 @@ func TestTheMigratorIsRunByHand(t *testing.T) {
 	}
 	local = exec.CommandContext(t.Context(), m.binary)
 	local.Env = []string{"AWS_REGION=eu-west-1"}
-	var told strings.Builder
-	local.Stderr = &told
-	if err := local.Run(); err == nil || !strings.Contains(told.String(), "DATABASE_SECRET_ARN: it is not set") {
-		t.Errorf("without settings: %v, and said %q", err, told.String())
+	var stderr strings.Builder
+	local.Stderr = &stderr
+	if err := local.Run(); err == nil || !strings.Contains(stderr.String(), "DATABASE_SECRET_ARN: it is not set") {
+		t.Errorf("without settings: %v, stderr %q", err, stderr.String())
 	}
 }

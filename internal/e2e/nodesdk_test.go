@@ -19,7 +19,7 @@ import (
 	"walletsync/internal/local/stack"
 )
 
-// nodeModules installs what package.json pins, once, into the cache.
+// nodeModules installs the packages that package.json pins, once, into the cache.
 func nodeModules(t *testing.T) string {
 	t.Helper()
 	modules, why := nodeModulesOrWhy(t)
@@ -29,10 +29,10 @@ func nodeModules(t *testing.T) string {
 	return modules
 }
 
-// installing lets one test install them.
+// installing serialises the installation.
 var installing sync.Mutex
 
-// nodeModulesOrWhy is nodeModules, but says why there are none.
+// nodeModulesOrWhy is like nodeModules and returns the reason if it fails.
 func nodeModulesOrWhy(tb testing.TB) (modules, why string) {
 	tb.Helper()
 	installing.Lock()
@@ -61,7 +61,7 @@ func nodeModulesOrWhy(tb testing.TB) (modules, why string) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { // a cache of public packages
 		tb.Fatal(err)
 	}
-	// Installed beside it and renamed: another process may be doing the same.
+	// Install beside it and rename, because another process may do the same.
 	made, err := os.MkdirTemp(filepath.Dir(dir), "npm-")
 	if err != nil {
 		tb.Fatal(err)
@@ -91,9 +91,9 @@ type sdkAnswer struct {
 	Error  string
 }
 
-// TestTheOfficialSDKTalksToTheTwin proves the twin: an SDK that others wrote is
-// answered, and refused when a byte of what it sent was changed on the way.
-func TestTheOfficialSDKTalksToTheTwin(t *testing.T) {
+// TestTheOfficialSDKCallsTheTwin checks the twin with the official SDK: its requests are
+// answered, and refused if a byte was changed on the way.
+func TestTheOfficialSDKCallsTheTwin(t *testing.T) {
 	modules := nodeModules(t)
 	s := running(t)
 	const id = "S01-1000001-1000001"
@@ -142,7 +142,7 @@ func TestTheOfficialSDKTalksToTheTwin(t *testing.T) {
 				t.Fatalf("%d %s %s", got.Status, got.Body, got.Error)
 			}
 			if !strings.Contains(string(got.Body), c.says) {
-				t.Errorf("it does not say which line differs (%q): %s", c.says, got.Body)
+				t.Errorf("the message lacks the line that differs (%q): %s", c.says, got.Body)
 			}
 			if c.tamper == nil && !strings.Contains(string(got.Body), id) {
 				t.Errorf("answered %s", got.Body)
@@ -151,15 +151,14 @@ func TestTheOfficialSDKTalksToTheTwin(t *testing.T) {
 	}
 }
 
-// sdkSettings are the SDK's for a stack's account, by way of a host.
+// sdkSettings returns the SDK's settings for a stack's account, through a host.
 func sdkSettings(s *stack.Stack, algorithm, host string) map[string]any {
 	return map[string]any{"publicKeyId": s.PublicKeyID, "privateKeyFile": s.PrivateKeyFile, "region": "eu", "sandbox": true,
 		"algorithm": algorithm, "overrideServiceUrl": strings.TrimPrefix(host, "https://")}
 }
 
-// TestTheOfficialSDKSignsAButton proves the twin's checkout side: what the SDK
-// signs is accepted, a byte changed is refused and named, and the SDK completes
-// the session.
+// TestTheOfficialSDKSignsAButton checks the twin's checkout: a payload signed by the SDK is
+// accepted, a changed byte is refused and reported, and the SDK completes the session.
 func TestTheOfficialSDKSignsAButton(t *testing.T) {
 	modules := nodeModules(t)
 	s := running(t)
@@ -212,7 +211,7 @@ func TestTheOfficialSDKSignsAButton(t *testing.T) {
 				t.Errorf("Get Checkout Session: %s", got)
 			}
 			key := map[string]string{"x-amz-pay-idempotency-key": strings.ReplaceAll(session, "-", "")}
-			for range 2 { // the second has the first's answer
+			for range 2 { // the second call gets the first one's answer
 				if got := state("completeCheckoutSession", session, "{}", key); got != "Completed "+id {
 					t.Errorf("Complete Checkout Session: %s", got)
 				}
@@ -221,7 +220,7 @@ func TestTheOfficialSDKSignsAButton(t *testing.T) {
 	}
 }
 
-// relayTo passes requests on after tampering with them.
+// relayTo forwards requests after tampering with them.
 func relayTo(t *testing.T, to string, tamper func(*http.Request, []byte) []byte) string {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // the twin's own certificate

@@ -32,13 +32,13 @@ const leaves = `
 		form.append(field); document.body.append(form); form.submit();
 	}}};`
 
-// scripts stand in for Amazon's: one that works, and each way of not working.
+// scripts replace Amazon's script: one works, and one for each failure.
 var scripts = map[string]string{
-	// What it was called with, and its payload as bytes.
+	// Records the arguments, and the payload as bytes.
 	"records.js": `window.amazon = {Pay: {initCheckout(c) {
 		window.called = {config: c, bytes: Array.from(new TextEncoder().encode(c.createCheckoutSessionConfig.payloadJSON))};
 	}}};`,
-	// They leave the page as the real one does, by a posted form.
+	// These leave the page with a posted form, like the real script.
 	"leaves.js":        strings.Replace(leaves, "PATH", "/checkout/initiate", 1),
 	"strays.js":        strings.Replace(leaves, "PATH", "/checkout/strays", 1),
 	"returns.js":       strings.Replace(leaves, "PATH", "/checkout/returns", 1),
@@ -50,12 +50,12 @@ var scripts = map[string]string{
 	"broken.js":        `this is no JavaScript`,
 }
 
-// buyersPages serves the pages, and Amazon's script and checkout host from an
-// origin of their own.
+// buyersPages serves the pages, and Amazon's script and checkout host from another
+// origin.
 type buyersPages struct {
 	url     string
 	amazon  string
-	mended  atomic.Bool // missing.js is there after all
+	mended  atomic.Bool // missing.js is available again
 	posted  chan *http.Request
 	payload atomic.Value
 }
@@ -155,7 +155,7 @@ func ready(script, payload string) pages.Ready {
 	}}
 }
 
-// everyPage is what is looked at: each page in each form that looks different.
+// everyPage returns each page in each of its visible variants.
 func everyPage(amazon, language string) map[string]any {
 	const shop = "https://shop.example.com/"
 	address := ready(amazon+"/records.js", "{}")
@@ -164,7 +164,7 @@ func everyPage(amazon, language string) map[string]any {
 	failed.Update, failed.Failed = pages.Both, true
 	blocked := address
 	blocked.Checkout.ScriptURL = amazon + "/missing.js"
-	all := map[string]any{
+	byName := map[string]any{
 		"ready":         address,
 		"ready-failed":  failed,
 		"ready-blocked": blocked,
@@ -178,16 +178,16 @@ func everyPage(amazon, language string) map[string]any {
 		"result-checking": pages.Result{Language: language, Outcome: pages.Checking, MerchantURL: shop},
 	}
 	for _, kind := range []pages.Kind{pages.LinkExpired, pages.LinkInvalid, pages.Done, pages.Closed, pages.NotFollowed, pages.NotFound, pages.UsedUp, pages.Unavailable} {
-		all["problem-"+string(kind)] = pages.Problem{Language: language, Kind: kind, AgainURL: "/", MerchantURL: shop}
+		byName["problem-"+string(kind)] = pages.Problem{Language: language, Kind: kind, AgainURL: "/", MerchantURL: shop}
 	}
-	return all
+	return byName
 }
 
-// press goes to the ready page with one of the scripts, and clicks its button.
+// press opens the update page with one of the scripts and clicks its button.
 func (b *buyersPages) press(t *testing.T, ctx context.Context, script string) {
 	t.Helper()
 	url := b.url + "/update?token=secret&script=" + script
-	if script == "hangs.js" { // which Navigate would wait for
+	if script == "hangs.js" { // Navigate would wait for it
 		do(t, ctx, chromedp.Evaluate[bool](fmt.Sprintf(`location.href = %q, true`, url)))
 	} else {
 		do(t, ctx, chromedp.Navigate(url))
@@ -196,7 +196,7 @@ func (b *buyersPages) press(t *testing.T, ctx context.Context, script string) {
 	do(t, ctx, chromedp.Click("#go"))
 }
 
-func TestTheButtonPassesOnExactlyWhatWasSigned(t *testing.T) {
+func TestTheButtonSendsExactlyTheSignedPayload(t *testing.T) {
 	t.Parallel()
 	b := serve(t)
 	ctx := browser(t, "light")
@@ -240,13 +240,13 @@ func TestTheButtonPassesOnExactlyWhatWasSigned(t *testing.T) {
 				t.Error(diff)
 			}
 			if title := do(t, ctx, chromedp.Title()); title == "run" {
-				t.Error("the payload was run")
+				t.Error("the payload was executed")
 			}
 		})
 	}
 }
 
-func TestAmazonsFormSaysWhoseItIsAndNoMore(t *testing.T) {
+func TestAmazonsFormNamesTheShopAndNothingMore(t *testing.T) {
 	t.Parallel()
 	b := serve(t)
 	const payload = `{"a":"</script>東京"}`
@@ -266,18 +266,17 @@ func TestAmazonsFormSaysWhoseItIsAndNoMore(t *testing.T) {
 	do(t, ctx, chromedp.WaitVisible("#hosted"))
 }
 
-// Amazon may send the buyer straight back, and the return on to the merchant's
-// page: Chromium holds each of these redirects to the policy of the page that the
-// form was on.
-func TestTheFormMayEndOnTheMerchantsPage(t *testing.T) {
+// Amazon may redirect to the return URL at once, and that redirects to the merchant's
+// page. Chromium applies the policy of the form's page to each of these redirects.
+func TestTheFormCanLeadToTheMerchantsPage(t *testing.T) {
 	b := serve(t)
 	ctx := browser(t, "light")
 	b.press(t, ctx, "returns.js&returnTo=shop")
 	do(t, ctx, chromedp.WaitVisible("#shop"))
 }
 
-// The browser may have kept the page as the buyer left it, or load it again.
-func TestTheBackButtonLeadsToAPageThatWorks(t *testing.T) {
+// The browser may show the cached page or load it again.
+func TestThePageWorksAfterTheBackButton(t *testing.T) {
 	t.Parallel()
 	b := serve(t)
 	ctx := browser(t, "light")
@@ -292,12 +291,13 @@ func TestTheBackButtonLeadsToAPageThatWorks(t *testing.T) {
 			go.click();
 			return true;
 		})()`))
-		return works && err == nil, nil // an error says that the page has just changed
+		return works && err == nil, nil // an error means that the page is changing
 	})
 	<-b.posted
 }
 
-// A page that works has nothing to complain of, its own policy included.
+// A working page causes no browser messages, and its Content-Security-Policy none
+// either.
 func TestTheBrowserLogsNothing(t *testing.T) {
 	t.Parallel()
 	b := serve(t)
@@ -306,7 +306,7 @@ func TestTheBrowserLogsNothing(t *testing.T) {
 	if err := chromedp.Listen(ctx, func(event any) {
 		switch e := event.(type) {
 		case *log.EventEntryAdded:
-			if !strings.HasPrefix(e.Entry.Text, "Failed to load resource: the server responded with a status of") { // the pages' own
+			if !strings.HasPrefix(e.Entry.Text, "Failed to load resource: the server responded with a status of") { // an error page of the server
 				logged <- e.Entry.Text
 			}
 		case *runtime.EventExceptionThrown:
@@ -319,7 +319,7 @@ func TestTheBrowserLogsNothing(t *testing.T) {
 	}
 	for name := range everyPage(b.amazon, "en") {
 		if name == "ready-blocked" {
-			continue // there it is right to complain
+			continue // messages are expected there
 		}
 		do(t, ctx, chromedp.Navigate(b.url+"/show/"+name+"?language=en"))
 	}
@@ -330,7 +330,7 @@ func TestTheBrowserLogsNothing(t *testing.T) {
 	}
 }
 
-func TestTheBuyerIsToldWhenAmazonPayDoesNotOpen(t *testing.T) {
+func TestThePageReportsThatAmazonPayDoesNotOpen(t *testing.T) {
 	t.Parallel()
 	const (
 		blocked = "Amazon Pay could not be loaded."
@@ -357,7 +357,7 @@ func TestTheBuyerIsToldWhenAmazonPayDoesNotOpen(t *testing.T) {
 			b.press(t, ctx, c.script)
 			said := do(t, ctx, chromedp.Poll[string](`document.getElementById("trouble").textContent`))
 			if !strings.HasPrefix(said, c.says) {
-				t.Errorf("the buyer is told %q, not %q", said, c.says)
+				t.Errorf("the page says %q, not %q", said, c.says)
 			}
 			do(t, ctx, chromedp.WaitVisible("#trouble"))
 			do(t, ctx, chromedp.WaitVisible("#reload"))
@@ -368,26 +368,26 @@ func TestTheBuyerIsToldWhenAmazonPayDoesNotOpen(t *testing.T) {
 				t.Errorf("the button does not work again: %s", got)
 			}
 			if strings.Contains(said, "placement") {
-				t.Error("the buyer reads what is the merchant's")
+				t.Error("the page shows text for the merchant")
 			}
 		})
 	}
 }
 
-func TestTryingAgainLoadsAmazonsScriptAgain(t *testing.T) {
+func TestRetryReloadsAmazonsScript(t *testing.T) {
 	t.Parallel()
 	b := serve(t)
 	ctx := browser(t, "light")
 	do(t, ctx, chromedp.Navigate(b.url+"/update?script=missing.js"))
-	// Nobody has clicked yet, and the buyer knows already.
+	// The page reports the failure before a click.
 	do(t, ctx, chromedp.Poll[string](`document.getElementById("trouble").textContent`))
 	b.mended.Store(true)
-	// By keyboard, as some buyers do.
+	// Use the keyboard, as some buyers do.
 	do(t, ctx, chromedp.Focus("#go"))
 	do(t, ctx, chromedp.KeyEvent("\r"))
 	do(t, ctx, chromedp.Poll[bool](`!!window.called`))
 	if said := do(t, ctx, chromedp.Evaluate[string](`document.getElementById("trouble").textContent`)); said != "" {
-		t.Errorf("the buyer is still told %q", said)
+		t.Errorf("the page still says %q", said)
 	}
 }
 
@@ -404,7 +404,7 @@ func TestASecondClickOpensNothingTwice(t *testing.T) {
 	}
 }
 
-func TestWithoutJavaScriptTheBuyerIsToldWhatToDo(t *testing.T) {
+func TestWithoutJavaScriptThePageSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	b := serve(t)
 	ctx := browser(t, "light")
@@ -420,14 +420,14 @@ func TestWithoutJavaScriptTheBuyerIsToldWhatToDo(t *testing.T) {
 		}
 	}
 	if strings.Contains(text, "Continue to Amazon Pay") {
-		t.Error("it shows a button that does nothing")
+		t.Error("the page shows a button that does nothing")
 	}
 	screenshot(t, ctx, "pages-en-desktop-light-noscript")
 }
 
-// TestPagesAreAccessible has axe-core look at each page, sees that none scrolls
-// sideways on the narrowest screen of WCAG 2.2 (1.4.10: 320 CSS pixels, which
-// 1280 at a zoom of 400 % are), and keeps pictures of all.
+// TestPagesAreAccessible runs axe-core on each page, checks that no page scrolls sideways
+// on the narrowest screen of WCAG 2.2 (1.4.10: 320 CSS pixels, or 1280 at a zoom of
+// 400 %), and keeps pictures.
 func TestPagesAreAccessible(t *testing.T) {
 	t.Parallel()
 	axe := axeCore(t)

@@ -10,16 +10,16 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// TestAChangeIsToldToTheBus: the position that the event names is the change's,
-// what EventBridge lost comes with the next run, and nothing of the buyer's does.
-func TestAChangeIsToldToTheBus(t *testing.T) {
+// TestAChangeIsPublishedToTheBus: the event has the change's position, the next run
+// publishes events that EventBridge refused, and no event has personal data.
+func TestAChangeIsPublishedToTheBus(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000002-1000002"
 	settled(t, s, id)
 	if _, err := s.Push.Invoke(t.Context(), []byte(`{}`)); err != nil {
 		t.Fatal(err)
 	}
-	s.Bus.Inject(awsjson.Fault{Operation: "PutEvents", Calls: 3, Status: http.StatusInternalServerError}) // the SDK tries three times
+	s.Bus.Inject(awsjson.Fault{Operation: "PutEvents", Calls: 3, Status: http.StatusInternalServerError}) // the SDK makes three attempts
 	if _, err := s.Twin.Change(id, []byte(`{"shippingAddress":{"city":"Pushville"}}`), twin.Notify{}); err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestAChangeIsToldToTheBus(t *testing.T) {
 	})
 	want := fmt.Sprintf(`{"version":1,"account":"main","chargePermissionId":%q,"facet":"shipping_address","position":%d}`, id, position)
 	until(t, "the event", func() (bool, error) {
-		_, _ = s.Push.Invoke(t.Context(), []byte(`{}`)) // fails while the bus does
+		_, _ = s.Push.Invoke(t.Context(), []byte(`{}`)) // fails while the bus fails
 		for _, e := range s.Bus.Events() {
 			if e.Detail == want {
 				return true, nil
@@ -40,7 +40,7 @@ func TestAChangeIsToldToTheBus(t *testing.T) {
 		return false, nil
 	})
 	if calls := s.Bus.Calls()["PutEvents"]; calls < 4 {
-		t.Errorf("%d calls, though three of them failed", calls)
+		t.Errorf("%d calls; three of them failed", calls)
 	}
 	for _, e := range s.Bus.Events() {
 		if strings.Contains(e.Detail, "Pushville") {

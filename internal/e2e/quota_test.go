@@ -14,12 +14,11 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// documented is Amazon Pay's quota for Get Charge Permission, live ("Amazon Pay
+// documented is Amazon Pay's quota for Get Charge Permission in live ("Amazon Pay
 // API v2: throttling limits").
 var documented = twin.Quota{Burst: 20, PerSecond: 4}
 
-// throttle gives the account a quota, with full buckets here and there, and
-// walletsync the share of it.
+// throttle sets the account's quota and walletsync's share of it. All buckets are full.
 func (w *trial) throttle(q twin.Quota, share float64) {
 	w.tb.Helper()
 	if err := w.Twin.SetQuota("", twin.GetChargePermission, q); err != nil {
@@ -31,9 +30,9 @@ func (w *trial) throttle(q twin.Quota, share float64) {
 	}
 }
 
-// lenient doubles Amazon's burst, not its rate, unless a test runs at its full
-// size on a machine of its own. A call is made after its token was taken, and on
-// a busy machine seconds after: calls bunch up there as no quiet one shows it.
+// lenient doubles the twin's burst, not its rate, unless a test runs at its full size
+// on its own machine. On a busy machine a call may follow its token by seconds, so
+// calls bunch up more than on an idle one.
 func (w *trial) lenient(q twin.Quota, variable string) {
 	w.tb.Helper()
 	if os.Getenv(variable) != "" {
@@ -44,7 +43,7 @@ func (w *trial) lenient(q twin.Quota, variable string) {
 	}
 }
 
-// now is the database's clock.
+// now returns the time of the database's clock.
 func (w *trial) now() (at time.Time) {
 	w.tb.Helper()
 	if err := w.DB.QueryRow(w.ctx(), `select clock_timestamp()`).Scan(&at); err != nil {
@@ -53,8 +52,8 @@ func (w *trial) now() (at time.Time) {
 	return at
 }
 
-// size is how large a test is: as the environment says, else small enough to
-// run with all the others.
+// size returns the size of a test: from the environment, or small enough for a run of
+// all tests.
 func size(t *testing.T, variable string, small int) int {
 	t.Helper()
 	s := os.Getenv(variable)
@@ -68,7 +67,7 @@ func size(t *testing.T, variable string, small int) int {
 	return n
 }
 
-// keep keeps what a test has found out among its artefacts.
+// keep writes a test's report to its artefacts.
 func keep(t *testing.T, text string) {
 	t.Helper()
 	t.Log("\n" + text)
@@ -81,15 +80,14 @@ func keep(t *testing.T, text string) {
 	}
 }
 
-// TestABacklogTurnsTheQuotaIntoReads: ten notifications each of QUOTA_BACKLOG
-// charge permissions, published a minute ago, eight workers, the documented
-// quota, all of it ours; meanwhile the sweep has work too, and buyers make
-// changes.
-func TestABacklogTurnsTheQuotaIntoReads(t *testing.T) {
+// TestABacklogUsesTheQuotaForReads: QUOTA_BACKLOG charge permissions have ten
+// notifications each, published a minute ago. Eight workers have the whole documented
+// quota. Meanwhile the sweep has work, too, and buyers make changes.
+func TestABacklogUsesTheQuotaForReads(t *testing.T) {
 	t.Parallel()
 	n, live := size(t, "QUOTA_BACKLOG", 100), 10
 	w := try(t, unhurried(5*time.Second, 8))
-	ids := w.known(n + live + n/2 + 20) // the sweep's last the whole time
+	ids := w.known(n + live + n/2 + 20) // enough for the sweep until the end
 	backlog, buyers, swept := ids[:n], ids[n:n+live], ids[n+live:]
 	if err := w.Worker.Provision(t.Context(), 8); err != nil {
 		t.Fatal(err)
@@ -106,8 +104,8 @@ func TestABacklogTurnsTheQuotaIntoReads(t *testing.T) {
 	made, begun := w.book.len(), w.now()
 	w.Queue.Release()
 
-	// One buyer makes a change each time that another tenth of the backlog is
-	// stored; the last one finds only the sweep's work.
+	// A buyer makes a change after each tenth of the backlog is stored. At the last
+	// change, only the sweep has work left.
 	moved := 0
 	w.until("the backlog to be stored", func() (bool, error) {
 		stored := w.count(`select count(distinct charge_permission) from walletsync.charge_permission_changes where stored_at > $1 and charge_permission = any ($2)`, begun, backlog)
@@ -162,9 +160,9 @@ func TestABacklogTurnsTheQuotaIntoReads(t *testing.T) {
 	w.check()
 }
 
-// liveBeforeSweep holds the sweep to its place: of the calls between a buyer's
-// notification and its row, it may have had no more than the one in ten that
-// goes to the longest wanted, and those under way. It returns the lags.
+// liveBeforeSweep checks the sweep's priority: of the calls between a buyer's
+// notification and its row, the sweep may have had the one in ten that goes to the
+// oldest requests, and the calls in flight. It returns the lags.
 func (w *trial) liveBeforeSweep(begun time.Time, backlog, buyers, swept []string) string {
 	w.tb.Helper()
 	const stored = `select min(stored_at) from walletsync.charge_permission_changes where charge_permission = $1 and stored_at > $2`
@@ -205,10 +203,10 @@ func (w *trial) liveBeforeSweep(begun time.Time, backlog, buyers, swept []string
 		spread(lagsOfBacklog), spread(lagsOfBuyers), spread(lagsOfSweep), waiting)
 }
 
-// TestABillingRunDelaysABuyersChangeByTenCallsAtMost: BILLING_RUN charges, each
-// of a charge permission of its own, and buyers who make changes while their
-// notifications come in, and while they are spending every token.
-func TestABillingRunDelaysABuyersChangeByTenCallsAtMost(t *testing.T) {
+// TestABillingRunDelaysABuyersChangeByAtMostTenCalls: BILLING_RUN charges on as many
+// charge permissions. Buyers make changes while the charges' notifications arrive and
+// while their fetches use up all tokens.
+func TestABillingRunDelaysABuyersChangeByAtMostTenCalls(t *testing.T) {
 	t.Parallel()
 	n, before, after := size(t, "BILLING_RUN", 1000), 5, 5
 	w := try(t, unhurried(5*time.Second, 8))
@@ -237,7 +235,7 @@ func TestABillingRunDelaysABuyersChangeByTenCallsAtMost(t *testing.T) {
 		return w.count(`select count(*) from walletsync.charge_permissions where shipping_city = 'Livetown'`) == len(buyers), nil
 	})
 	if open := w.count(`select count(*) from walletsync.refreshes where wanted > done and priority = 50`); open < n/10 {
-		t.Fatalf("only %d charges wait: it was no run that could delay anything", open)
+		t.Fatalf("only %d charges wait, too few to delay a change", open)
 	}
 	var lags []time.Duration
 	text := ""
@@ -261,12 +259,12 @@ func TestABillingRunDelaysABuyersChangeByTenCallsAtMost(t *testing.T) {
 		t.Errorf("%d notifications recorded of %d", got, w.sent)
 	}
 	if got := w.count(`select count(*) from walletsync.refreshes where wanted > done or id in (select id from walletsync.charge_permissions)`); got != len(w.ids) {
-		t.Errorf("%d of %d charge permissions are stored or wanted", got, len(w.ids))
+		t.Errorf("%d of %d charge permissions are stored or requested", got, len(w.ids))
 	}
 }
 
-// TestTwoWorkersShareTheQuota: each alone would not exceed Amazon's quota with
-// the share, both of them together would if they did not know of one another.
+// TestTwoWorkersShareTheQuota: if each worker used the whole share on its own, two of
+// them would exceed Amazon's quota.
 func TestTwoWorkersShareTheQuota(t *testing.T) {
 	t.Parallel()
 	w := try(t, unhurried(time.Second, 2))
@@ -274,11 +272,11 @@ func TestTwoWorkersShareTheQuota(t *testing.T) {
 	if err := w.Worker.Provision(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
-	// While one waits for Amazon, the next batch is the other's.
+	// While one worker waits for Amazon, the other one gets the next batch.
 	if err := w.Twin.SetFaults(twin.Faults{Calls: []twin.CallFault{{Call: twin.GetChargePermission, Delay: twin.Duration(1500 * time.Millisecond)}}}); err != nil {
 		t.Fatal(err)
 	}
-	workers := make(chan int, 1000) // the connection of each batch that stored something
+	workers := make(chan int, 1000) // the connection of each batch that stored rows
 	off := w.wire.On(wire.Answered, trip2, func(_ context.Context, trip wire.Trip) wire.Action {
 		workers <- trip.Conn
 		return wire.Pass

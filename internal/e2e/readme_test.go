@@ -18,7 +18,7 @@ import (
 	"walletsync/internal/local/stack"
 )
 
-// block returns the one block of code in the README that holds the words.
+// block returns the only block of code in the README that contains words.
 func block(t *testing.T, words string) string {
 	t.Helper()
 	readme, err := os.ReadFile("../../README.md")
@@ -38,28 +38,28 @@ func block(t *testing.T, words string) string {
 }
 
 // members lists the members of a JSON value, each with its path.
-func members(v any) (all []string) {
+func members(v any) (paths []string) {
 	object, _ := v.(map[string]any)
 	for name, value := range object {
-		all = append(all, name)
+		paths = append(paths, name)
 		for _, m := range members(value) {
-			all = append(all, name+"."+m)
+			paths = append(paths, name+"."+m)
 		}
 	}
-	slices.Sort(all)
-	return all
+	slices.Sort(paths)
+	return paths
 }
 
-// here puts the stack and its buyer in the place of what the README names.
+// here replaces the README's names with the stack and its buyer.
 func here(s *stack.Stack, text string) string {
 	return strings.NewReplacer("https://wallet.example.com", s.PublicURL, "B01-0000000-0000000", walker,
 		"https://shop.example/", s.ShopURL).Replace(text)
 }
 
-// TestTheREADMEIsRunAsItStands does what the README's section on the Update
-// button says, word for word but for the names in it: the announcement, the request, the
-// answer, the ready page, and a page of one's own with the button.
-func TestTheREADMEIsRunAsItStands(t *testing.T) {
+// TestTheREADMEsCommandsWork follows the README's section on the Update button, verbatim
+// except for names: the announcement, the request, the answer, the update page, and the
+// merchant's own page with the button.
+func TestTheREADMEsCommandsWork(t *testing.T) {
 	s := running(t)
 	atHome(t, s)
 	settled(t, s, walker)
@@ -85,23 +85,23 @@ func TestTheREADMEIsRunAsItStands(t *testing.T) {
 		t.Errorf("the announcement is answered %s", out)
 	}
 	out := run("curl https://wallet.example.com/update-sessions")
-	var got, told map[string]any
+	var got, documented map[string]any
 	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if err := json.Unmarshal([]byte(block(t, `"updateSessionId"`)), &told); err != nil {
+	if err := json.Unmarshal([]byte(block(t, `"updateSessionId"`)), &documented); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(members(told), members(got)); diff != "" {
+	if diff := cmp.Diff(members(documented), members(got)); diff != "" {
 		t.Errorf("the answer's members (-README +answer): %s", diff)
 	}
 	link, _ := got["url"].(string)
 	if status, _, page := get(t, link); status != http.StatusOK {
-		t.Errorf("the ready page: %d %s", status, page)
+		t.Errorf("the update page: %d %s", status, page)
 	}
 
-	// {{…}} stands for what the merchant's own templates write.
-	checkout, err := json.Marshal(got["checkout"]) // which writes each < as \u003c
+	// {{…}} is filled in by the merchant's templates.
+	checkout, err := json.Marshal(got["checkout"]) // it escapes each < as \u003c
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,11 +109,11 @@ func TestTheREADMEIsRunAsItStands(t *testing.T) {
 	page := regexp.MustCompile(`\{\{checkout as JSON[^}]*\}\}`).ReplaceAllLiteralString(block(t, "initCheckout"), string(checkout))
 	page = strings.ReplaceAll(page, "{{checkout.scriptUrl}}", script)
 	if strings.Contains(page, "{{") {
-		t.Fatalf("something is left to fill in: %s", page)
+		t.Fatalf("a placeholder is left: %s", page)
 	}
 	merchant := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write([]byte("<!doctype html>" + page)) // to a browser
+		_, _ = w.Write([]byte("<!doctype html>" + page)) // for a browser
 	}))
 	t.Cleanup(merchant.Close)
 	ctx := browser(t, "light")
@@ -122,7 +122,7 @@ func TestTheREADMEIsRunAsItStands(t *testing.T) {
 		do(t, ctx, chromedp.Click(step))
 	}
 	var at *url.URL
-	until(t, "the buyer to be back", func() (bool, error) {
+	until(t, "the buyer to return", func() (bool, error) {
 		location, err := chromedp.Run(ctx, chromedp.Location())
 		if err == nil {
 			at, err = url.Parse(location)
@@ -130,6 +130,6 @@ func TestTheREADMEIsRunAsItStands(t *testing.T) {
 		return err == nil && at.Query().Has("status"), err
 	})
 	if q := at.Query(); !strings.HasPrefix(at.String(), s.ShopURL+"account?") || q.Get("status") != "success" || q.Get("updateSessionId") != got["updateSessionId"] {
-		t.Errorf("the buyer came back to %s", at)
+		t.Errorf("the buyer returned to %s", at)
 	}
 }

@@ -29,16 +29,16 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// budget is a line of design.md §7 and what was measured.
+// budget is a line of design.md §7 with its measurement.
 type budget struct {
 	what     string
 	measured float64
-	most     float64 // 0: no budget, said to explain the others
+	most     float64 // 0: no budget, reported to explain the others
 	unit     string
 }
 
-// report writes the lines as metrics, and as a table that tells what holds. A
-// benchmark's log has room for ten lines.
+// report writes the lines as metrics, and as a table with budgets and results. The log of
+// a benchmark is limited to ten lines.
 func report(b *testing.B, name string, lines ...budget) {
 	b.Helper()
 	table := name + ", against design.md §7:"
@@ -53,11 +53,11 @@ func report(b *testing.B, name string, lines ...budget) {
 		}
 		b.ReportMetric(l.measured, strings.NewReplacer(" ", "-", ",", "").Replace(l.what+" "+l.unit))
 	}
-	b.ReportMetric(0, "ns/op") // of a round, which means nothing
+	b.ReportMetric(0, "ns/op") // the time of a round has no meaning
 	b.Log(table)
 }
 
-// collector takes what SNS delivers.
+// collector collects deliveries of SNS.
 type collector struct {
 	mu        sync.Mutex
 	envelopes [][]byte
@@ -71,8 +71,7 @@ func (c *collector) RoundTrip(q *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{}}, err
 }
 
-// envelopes has a twin sign n notifications, and returns them instead of
-// delivering them.
+// envelopes returns n notifications that a twin signed but did not deliver.
 func envelopes(b *testing.B, caFile string, n int) (*twin.Twin, [][]byte) {
 	b.Helper()
 	c := &collector{}
@@ -96,7 +95,7 @@ func envelopes(b *testing.B, caFile string, n int) (*twin.Twin, [][]byte) {
 	return t, c.envelopes
 }
 
-// served returns the URL at which h is served.
+// served serves h and returns its URL.
 func served(b testing.TB, h http.Handler) string {
 	b.Helper()
 	l, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
@@ -109,8 +108,8 @@ func served(b testing.TB, h http.Handler) string {
 	return "http://" + l.Addr().String()
 }
 
-// oneInstance starts a function of one instance, so that no other one's
-// start-up or idle time is counted.
+// oneInstance starts a function with one instance, so that start-up and idle time of
+// others are not counted.
 func oneInstance(b *testing.B, binary string, environment map[string]string) *lambda.Function {
 	b.Helper()
 	f, err := lambda.Start(context.Background(), lambda.Config{Name: "measured", Binary: binary, Environment: environment,
@@ -122,8 +121,8 @@ func oneInstance(b *testing.B, binary string, environment map[string]string) *la
 	return f
 }
 
-// take has the function answer the deliveries, with the next one always
-// waiting, and returns the CPU time that its process took for each.
+// take sends the deliveries to the function, with the next one always waiting, and
+// returns the CPU time for each.
 func take(b *testing.B, f *lambda.Function, deliveries [][]byte) time.Duration {
 	b.Helper()
 	h := (&lambda.Gateway{Routes: map[string]*lambda.Function{"POST /ipn/{account}/{secret}": f}}).Handler()
@@ -150,7 +149,7 @@ func take(b *testing.B, f *lambda.Function, deliveries [][]byte) time.Duration {
 	return (f.Usage().CPU - before) / time.Duration(len(deliveries))
 }
 
-// verification is the CPU time of one RSA-2048 verification by crypto/rsa.
+// verification returns the CPU time of one RSA-2048 verification by crypto/rsa.
 func verification(b *testing.B, key *rsa.PrivateKey) time.Duration {
 	b.Helper()
 	digest := sha256.Sum256([]byte("x"))
@@ -168,7 +167,7 @@ func verification(b *testing.B, key *rsa.PrivateKey) time.Duration {
 	return (ownCPU(b) - before) / n
 }
 
-// ownCPU is the CPU time of this process.
+// ownCPU returns the CPU time of this process.
 func ownCPU(b *testing.B) time.Duration {
 	b.Helper()
 	var u syscall.Rusage
@@ -178,7 +177,7 @@ func ownCPU(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// coldStart is the median time from the process's start to its first poll.
+// coldStart returns the median time from the process's start to its first poll.
 func coldStart(b *testing.B, binary string, environment map[string]string) time.Duration {
 	b.Helper()
 	f := oneInstance(b, binary, environment)
@@ -196,11 +195,10 @@ func coldStart(b *testing.B, binary string, environment map[string]string) time.
 	return starts[len(starts)/2]
 }
 
-// BenchmarkReceiver holds the receiver's real binary to design.md §7. It
-// measures one process that always has the next notification waiting, and in
-// the same round a function that does nothing, and crypto/rsa. The difference
-// of the two functions is verify and enqueue; the rest is aws-lambda-go asking
-// for the invocation and answering it.
+// BenchmarkReceiver compares the receiver's real binary with design.md §7. It measures a
+// process that always has the next notification waiting, an empty function in the same
+// round, and crypto/rsa. The difference between the two functions is the time to verify
+// and enqueue. The rest is aws-lambda-go fetching and answering the invocation.
 func BenchmarkReceiver(b *testing.B) {
 	binary := benchTrial(b).Binary("ipn-receiver")
 	const n = 1000
@@ -213,10 +211,10 @@ func BenchmarkReceiver(b *testing.B) {
 	}
 	sqsURL := served(b, service)
 	a := amazon.Accounts()[0]
-	door := vault.Put("door", `{"ipnSecret":"the-secret-of-main"}`)
+	pathSecret := vault.Put("ipn-path", `{"ipnSecret":"the-secret-of-main"}`)
 	environment := map[string]string{
 		"ACCOUNTS": fmt.Sprintf(`[{"id":"main","merchantId":%q,"environment":"sandbox","region":"EU","publicKeyId":%q,"storeId":"amzn1.application-oa2-client.0",
-			"ledgerCurrency":"EUR","topics":[%q],"privateKeySecretArn":%q,"ipnPathSecretArn":%[4]q}]`, a.MerchantID, a.PublicKeyID, a.TopicARN, door),
+			"ledgerCurrency":"EUR","topics":[%q],"privateKeySecretArn":%q,"ipnPathSecretArn":%[4]q}]`, a.MerchantID, a.PublicKeyID, a.TopicARN, pathSecret),
 		"QUEUE_URL": queue.URL(sqsURL), "TLS_CA_FILE": caFile, "HTTPS_PROXY": amazon.ProxyURL(),
 		"AWS_ENDPOINT_URL_SQS": sqsURL, "AWS_ENDPOINT_URL_SECRETS_MANAGER": served(b, vault),
 	}
@@ -229,7 +227,7 @@ func BenchmarkReceiver(b *testing.B) {
 	if out, err := exec.CommandContext(b.Context(), "go", "build", "-buildvcs=false", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", nothing, "./nothing").CombinedOutput(); err != nil {
 		b.Fatalf("%v: %s", err, out)
 	}
-	empty := oneInstance(b, nothing, map[string]string{"GOMAXPROCS": "1"}) // as the receiver sets for itself
+	empty := oneInstance(b, nothing, map[string]string{"GOMAXPROCS": "1"}) // as the receiver sets it
 	cold := coldStart(b, binary, environment)
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

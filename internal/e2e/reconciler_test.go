@@ -14,11 +14,11 @@ func reconcile(t *testing.T, s *stack.Stack) {
 	}
 }
 
-// settled waits until nothing is wanted of a charge permission, and what changed
-// is old enough for a next change to be stored at once.
+// settled waits until a charge permission has no open refresh request and its last
+// change is old enough for the next one to be stored at once.
 func settled(t *testing.T, s *stack.Stack, id string) {
 	t.Helper()
-	until(t, "nothing to be wanted of "+id, func() (bool, error) {
+	until(t, "no open refresh request for "+id, func() (bool, error) {
 		var done bool
 		err := s.DB.QueryRow(t.Context(), `select wanted = done and not exists (
 			select from walletsync.charge_permission_changes where charge_permission = r.id and stored_at > clock_timestamp() - $2::interval)
@@ -27,10 +27,10 @@ func settled(t *testing.T, s *stack.Stack, id string) {
 	})
 }
 
-func TestALostWakeUpIsMadeGood(t *testing.T) {
+func TestALostWakeUpIsSentAgain(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000001-1000001"
-	// Wanted, as a batch leaves it whose worker dies before it sends the wake-up.
+	// An open request, as a worker leaves it that dies before it sends the wake-up.
 	if _, err := s.DB.Exec(t.Context(), `update walletsync.refreshes
 		set wanted = wanted + 1, since = now(), priority = 20, not_before = now() where id = $1`, id); err != nil {
 		t.Fatal(err)
@@ -39,7 +39,7 @@ func TestALostWakeUpIsMadeGood(t *testing.T) {
 	settled(t, s, id)
 }
 
-func TestTheSweepFindsWhatALostNotificationSpokeOf(t *testing.T) {
+func TestTheSweepFindsChangesWithoutNotifications(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000003-1000003"
 	settled(t, s, id)
@@ -62,7 +62,7 @@ func TestTheSweepFindsWhatALostNotificationSpokeOf(t *testing.T) {
 	}
 }
 
-func TestTheReconcilerRunsByItsSchedule(t *testing.T) {
+func TestTheReconcilerRunsOnSchedule(t *testing.T) {
 	s := running(t)
 	before := s.Reconciler.Stats().Invocations
 	until(t, "its next run", func() (bool, error) { return s.Reconciler.Stats().Invocations > before, nil })

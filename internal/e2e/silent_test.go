@@ -23,39 +23,39 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// The dependencies that fall silent: they take connections and never answer.
+// The dependencies that become silent: they accept connections and never answer.
 const (
 	silentSecrets  = "Secrets Manager"
 	silentPostgres = "Postgres"
-	silentTrip     = "Postgres, connected" // the connection is open, and falls silent
+	silentTrip     = "Postgres, connected" // an open connection becomes silent
 	silentAmazon   = "Amazon"              // the API and SNS's certificate host
 	silentQueue    = "SQS"
 	silentBus      = "EventBridge"
-	// The reconciler alone: another function's batch would send its wake-up.
+	// Only for the reconciler: another function's batch would send its wake-up.
 	silentWakeUp = "SQS, a wake-up is due"
 )
 
-// announced is the time-out of every function in this test, as Lambda announces
-// it with an invocation: shorter than any function's own.
+// announced is the time-out of every function in this test, as Lambda announces it at
+// an invocation. It is shorter than each function's own.
 const announced = 10 * time.Second
 
-// request is what one row of the table sends, and answers with what came back.
+// request is a row of the table: it sends a request and returns the answer.
 type request struct {
 	function, name string
 	send           func(*testing.T) string
-	// want says of each dependency what the answer must look like; one that is
-	// not named is not asked about this request.
+	// want has the expected answer by silent dependency. Dependencies without an entry
+	// are skipped for this request.
 	want map[string]string
 }
 
-// TestEveryFunctionAnswersWhileADependencyIsSilent holds design.md §2, invariant
-// 8: whatever falls silent, a caller gets our own answer before Lambda ends the
-// function, a batch its partial failures, and a schedule its error.
+// TestEveryFunctionAnswersWhileADependencyIsSilent checks invariant 8 of design.md §2:
+// if any dependency is silent, a caller gets our own answer before Lambda ends the
+// function, a batch reports its failures, and a scheduled run returns an error.
 func TestEveryFunctionAnswersWhileADependencyIsSilent(t *testing.T) {
 	t.Parallel()
 	links := map[string]*link.Link{}
 	w := try(t, stack.Options{
-		Environment: map[string]string{"API_TIMEOUT": "8s", "LEASE": "35s"}, // as by default: they are no help here
+		Environment: map[string]string{"API_TIMEOUT": "8s", "LEASE": "35s"}, // the defaults, which are too long to help here
 		Link: func(part stack.Part, address string) (string, error) {
 			k, err := link.Listen(context.Background(), address)
 			if err != nil {
@@ -88,7 +88,7 @@ func TestEveryFunctionAnswersWhileADependencyIsSilent(t *testing.T) {
 	var table strings.Builder
 	for _, d := range []struct {
 		name  string
-		warm  bool // the functions have what they keep: connections, secrets
+		warm  bool // the functions have cached connections and secrets
 		begin func() func()
 	}{
 		{silentTrip, true, swallow(wire.Requested)},
@@ -135,8 +135,8 @@ func TestEveryFunctionAnswersWhileADependencyIsSilent(t *testing.T) {
 			})
 		}
 		all.Wait()
-		// A slow machine that starts all of them at once can use up the time of what
-		// they do besides waiting; alone, each must answer as it should.
+		// A slow machine may use up the time if all functions start at once. Alone, each
+		// must answer in time.
 		for _, r := range wrong {
 			if right, complaint := ask(r); !right {
 				t.Error(complaint)
@@ -152,12 +152,12 @@ func TestEveryFunctionAnswersWhileADependencyIsSilent(t *testing.T) {
 	}
 }
 
-// silentRequests prepares what the table sends. What needs an answer of Amazon's
-// or of Postgres's is asked for now, while they answer.
+// silentRequests prepares the rows of the table while Amazon and Postgres still
+// answer.
 func silentRequests(t *testing.T, w *trial) []request {
 	t.Helper()
 	known := w.known(1)[0]
-	w.Queue.Hold() // the worker is invoked by the table alone
+	w.Queue.Hold() // only the table invokes the worker
 	var envelope string
 	got := make(chan string, 1)
 	subscribed(t, w.Stack, func(e string) {
@@ -188,7 +188,7 @@ func silentRequests(t *testing.T, w *trial) []request {
 		values ('main', $1, $2::uuid, clock_timestamp())`, at.CheckoutSessionID, open.UpdateSessionID); err != nil {
 		t.Fatal(err)
 	}
-	returns := map[string]string{} // by dependency: each return is the first of its session
+	returns := map[string]string{} // by dependency; each return needs its own session
 	for _, d := range []string{silentTrip, silentSecrets, silentPostgres, silentAmazon, silentQueue} {
 		returns[d] = walked()
 	}
@@ -201,11 +201,11 @@ func silentRequests(t *testing.T, w *trial) []request {
 	if status, body := askConsole(t, w.Stack, http.MethodGet, ofKnown, token); status != http.StatusOK {
 		t.Fatalf("the console answers %d %s", status, body)
 	}
-	// The push begins with what is stored after its first run.
+	// feed-push publishes changes that are stored after its first run.
 	if _, err := w.Push.Invoke(t.Context(), []byte(`{}`)); err != nil {
 		t.Fatal(err)
 	}
-	w.Secrets.Put("walletsync-database", `{"url":"`+w.wire.URL()+`"}`) // the migrator's way, too
+	w.Secrets.Put("walletsync-database", `{"url":"`+w.wire.URL()+`"}`) // also used by the migrator
 	key, err := os.ReadFile(w.BearerKeyFile)
 	if err != nil {
 		t.Fatal(err)
@@ -269,8 +269,7 @@ func silentRequests(t *testing.T, w *trial) []request {
 	}
 }
 
-// oweWakeUp leaves a refresh request, due in an hour, for which no wake-up is
-// under way.
+// oweWakeUp leaves a refresh request, due in an hour, without a wake-up.
 func oweWakeUp(t *testing.T, w *trial) {
 	t.Helper()
 	id := w.buyers(1, twin.Notify{Silent: true})[0]
@@ -283,8 +282,8 @@ func oweWakeUp(t *testing.T, w *trial) {
 	}
 }
 
-// invoked says how an invocation ended: what its batch reports as failed, the
-// error that the function returned, or how Lambda ended it.
+// invoked describes how an invocation ended: failures in the batch, the function's
+// error, or how Lambda ended it.
 func invoked(t *testing.T, f *lambda.Function, payload any) string {
 	event, err := json.Marshal(payload)
 	if err != nil {
@@ -311,7 +310,7 @@ func invoked(t *testing.T, f *lambda.Function, payload any) string {
 	return "fails: " + strings.Join(failed, " ")
 }
 
-// sent says how a request was answered: status, kind and the beginning of it.
+// sent describes the answer to a request: status, content type and its beginning.
 func sent(t *testing.T, method, url, body string, header ...string) string {
 	q, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -338,7 +337,7 @@ func sent(t *testing.T, method, url, body string, header ...string) string {
 	return fmt.Sprintf("%d %s %s", got.StatusCode, kind, short(string(text)))
 }
 
-// short is the beginning of a text, on one line of a table.
+// short returns the beginning of a text, for a line of a table.
 func short(text string) string {
 	text = strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", "/")
 	if len(text) > 120 {

@@ -16,20 +16,20 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// sample is what a function's processes take at a moment.
+// sample is the resource usage of a function's processes at a moment.
 type sample struct {
 	memory    float64 // MB, of all instances
 	instances int
 }
 
-// TestASoakLeavesNothingBehind runs a steady load for SOAK_TIME and holds what
-// the system takes at the end to what it took at the beginning.
-func TestASoakLeavesNothingBehind(t *testing.T) {
+// TestASoakLeaksNothing runs a steady load for SOAK_TIME and compares the resource
+// usage at the end with the usage at the beginning.
+func TestASoakLeaksNothing(t *testing.T) {
 	text := os.Getenv("SOAK_TIME")
 	if text == "" {
 		t.Skip("it takes long: make soak runs it")
 	}
-	most, err := time.ParseDuration(text)
+	soakTime, err := time.ParseDuration(text)
 	if err != nil {
 		t.Fatalf("SOAK_TIME: %v", err)
 	}
@@ -42,9 +42,9 @@ func TestASoakLeavesNothingBehind(t *testing.T) {
 	defer stop()
 	var loads sync.WaitGroup
 	for what, do := range map[string]func() error{
-		"the load":    func() error { return c.changing(loading, 1) },
-		"the unheard": func() error { return c.quiet(loading) },
-		"the buyers":  func() error { return c.updating(loading, 1) },
+		"the load":                      func() error { return c.changing(loading, 1) },
+		"changes without notifications": func() error { return c.quiet(loading) },
+		"the buyers":                    func() error { return c.updating(loading, 1) },
 	} {
 		loads.Go(func() {
 			if err := do(); err != nil {
@@ -52,12 +52,12 @@ func TestASoakLeavesNothingBehind(t *testing.T) {
 			}
 		})
 	}
-	c.pause(t, min(most/10, time.Minute)) // pools and caches fill
+	c.pause(t, min(soakTime/10, time.Minute)) // pools and caches fill
 	early := c.goroutines(t, functions)
 	samples := map[string][]sample{}
 	var connections []float64
-	for end := time.Now().Add(most); time.Now().Before(end); {
-		c.pause(t, max(most/60, time.Second))
+	for end := time.Now().Add(soakTime); time.Now().Before(end); {
+		c.pause(t, max(soakTime/60, time.Second))
 		for _, f := range functions {
 			s := sample{float64(f.Usage().RSS) / (1 << 20), f.Stats().Running}
 			samples[f.Name()] = append(samples[f.Name()], s)
@@ -75,10 +75,10 @@ func TestASoakLeavesNothingBehind(t *testing.T) {
 	c.recorded(t)
 
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%-16s %28s %28s %22s\n", most, "memory of an instance, MB", "instances", "goroutines of one")
+	fmt.Fprintf(&b, "\n%-16s %28s %28s %22s\n", soakTime, "memory of an instance, MB", "instances", "goroutines of one")
 	flat := func(what string, was, is, slack float64) {
 		if is > was*1.2+slack {
-			t.Errorf("%s: %.1f at first, %.1f in the end", what, was, is)
+			t.Errorf("%s: %.1f at the beginning, %.1f at the end", what, was, is)
 		}
 	}
 	for _, f := range functions {
@@ -98,10 +98,10 @@ func TestASoakLeavesNothingBehind(t *testing.T) {
 	t.Log(b.String())
 }
 
-// average is the memory of one instance, over samples.
-func average(all []sample) float64 {
+// average returns the mean memory of one instance.
+func average(samples []sample) float64 {
 	var each []float64
-	for _, s := range all {
+	for _, s := range samples {
 		if s.instances > 0 {
 			each = append(each, s.memory/float64(s.instances))
 		}
@@ -109,20 +109,20 @@ func average(all []sample) float64 {
 	return mean(each)
 }
 
-func mean(all []float64) (m float64) {
-	for _, v := range all {
-		m += v / float64(len(all))
+func mean(values []float64) (m float64) {
+	for _, v := range values {
+		m += v / float64(len(values))
 	}
 	return m
 }
 
 var goroutine = regexp.MustCompile(`(?m)^goroutine \d+ `)
 
-// goroutines counts those of the oldest process of each function, by the trace
-// that SIGQUIT has the Go runtime write as it ends.
+// goroutines counts the goroutines of the oldest process of each function, in the
+// trace that the Go runtime writes on SIGQUIT.
 func (c *chaos) goroutines(t *testing.T, functions []*lambda.Function) map[string]int {
 	t.Helper()
-	all := map[string]int{}
+	counts := map[string]int{}
 	for _, f := range functions {
 		pids := f.PIDs()
 		if len(pids) == 0 {
@@ -136,7 +136,7 @@ func (c *chaos) goroutines(t *testing.T, functions []*lambda.Function) map[strin
 		c.until("the trace of "+f.Name(), func() (bool, error) {
 			return !slices.Contains(f.PIDs(), pid), nil
 		})
-		all[f.Name()] = len(goroutine.FindAllString(c.book.all(), -1))
+		counts[f.Name()] = len(goroutine.FindAllString(c.book.all(), -1))
 	}
-	return all
+	return counts
 }

@@ -20,28 +20,28 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// trial is a stack of a test's own, with a proxy before its database that sees
-// the worker's round trips, and a book of the calls that the twin answered.
+// trial is a test's own stack, with a proxy before its database that sees the
+// worker's round trips, and a record of the calls that the twin answered.
 type trial struct {
 	*stack.Stack
 	tb     testing.TB
 	wire   *wire.Proxy
 	book   *book
-	ids    []string // charge permissions made so far
+	ids    []string // charge permissions created so far
 	margin time.Duration
-	sent   int // notifications published, distinct ones
+	sent   int // distinct notifications published
 	round  int
 
-	restores int // of an older backup: each raises the feed's counter by 2^40
+	restores int // of older backups; each raises the feed's counter by 2^40
 }
 
-// tried is how long a trial waits for what must come: more than a busy machine
-// takes.
-const tried = 2 * time.Minute
+// trialTimeout limits how long a trial waits for an event. It is longer than a busy
+// machine needs.
+const trialTimeout = 2 * time.Minute
 
-// try starts a trial. Leases and visibility time-outs are short, so that what a
-// crash leaves behind is soon picked up; else it is as deployed. A way to the
-// database of the test's own takes the place of the proxy.
+// try starts a trial. Leases and visibility time-outs are short, so that the stack
+// soon continues after a crash. All other settings are as deployed. If o has its own
+// proxy to the database, it replaces the trial's.
 func try(tb testing.TB, o stack.Options) *trial {
 	tb.Helper()
 	ownStacks.take(tb)
@@ -51,7 +51,7 @@ func try(tb testing.TB, o stack.Options) *trial {
 		environment[k] = v
 	}
 	o.Dir, o.NoSeed, o.Output, o.Environment = tb.TempDir(), true, w.book, environment
-	_, o.PostgresInMemory = tb.(*testing.T) // benchmarks want a disk as production has it
+	_, o.PostgresInMemory = tb.(*testing.T) // benchmarks need a disk, as in production
 	if o.Visibility == 0 {
 		o.Visibility = 3 * time.Second
 	}
@@ -65,7 +65,7 @@ func try(tb testing.TB, o stack.Options) *trial {
 		}
 	}
 	if o.ReconcileEvery == 0 {
-		o.ReconcileEvery = -1 // only when invoked: the queue alone must do, and its trips would be taken for the worker's
+		o.ReconcileEvery = -1 // only when invoked: the queue alone must suffice, and the reconciler's trips look like the worker's
 	}
 	if o.Margin == 0 {
 		o.Margin = time.Second
@@ -81,7 +81,7 @@ func try(tb testing.TB, o stack.Options) *trial {
 			tb.Log("the last troubles:\n" + w.book.troubles())
 		}
 		if w.wire != nil {
-			_ = w.wire.Close() // first: what a test still holds there must not hold up the end
+			_ = w.wire.Close() // first, because trips that a test still holds would block the end
 		}
 		if err := warned(w.Stack); err != nil {
 			tb.Error(err)
@@ -91,7 +91,7 @@ func try(tb testing.TB, o stack.Options) *trial {
 	return w
 }
 
-// in is the trial as a subtest sees it.
+// in returns the trial for a subtest.
 func (w *trial) in(tb testing.TB) *trial {
 	was := w.tb
 	w.tb = tb
@@ -103,7 +103,7 @@ func (w *trial) ctx() context.Context { return w.tb.Context() }
 
 func (w *trial) until(what string, done func() (bool, error)) {
 	w.tb.Helper()
-	if err := stack.Until(w.ctx(), tried, what, done); err != nil {
+	if err := stack.Until(w.ctx(), trialTimeout, what, done); err != nil {
 		w.tb.Fatal(err)
 	}
 }
@@ -116,8 +116,8 @@ func (w *trial) count(sql string, args ...any) (n int) {
 	return n
 }
 
-// buyers makes n charge permissions at the twin and returns their ids. With a
-// silent notify nobody hears of them.
+// buyers creates n charge permissions at the twin and returns their ids. With a silent
+// notify there are no notifications.
 func (w *trial) buyers(n int, notify twin.Notify) []string {
 	w.tb.Helper()
 	first := len(w.ids)
@@ -133,10 +133,10 @@ func (w *trial) buyers(n int, notify twin.Notify) []string {
 	return w.ids[first:]
 }
 
-// permissionID is the n-th charge permission of a trial.
+// permissionID returns the id of a trial's n-th charge permission.
 func permissionID(n int) string { return fmt.Sprintf("S01-2000000-%07d", n) }
 
-// move lets each buyer move house and take another card.
+// move changes each buyer's address and card.
 func (w *trial) move(ids []string, notify twin.Notify) {
 	w.tb.Helper()
 	w.round++
@@ -155,9 +155,9 @@ func (w *trial) change(id, patch string, notify twin.Notify) {
 	w.sent += len(c.MessageIDs)
 }
 
-// known makes n charge permissions that were stored a day ago: a change is
-// neither held back as one from a lagging replica, nor is a notification that
-// says to be old covered by the first read.
+// known creates n charge permissions that were stored a day ago. So a change is not
+// withheld as a lagging read, and the first read does not cover a notification with
+// an old timestamp.
 func (w *trial) known(n int) []string {
 	w.tb.Helper()
 	ids := w.buyers(n, twin.Notify{Age: time.Minute})
@@ -166,7 +166,7 @@ func (w *trial) known(n int) []string {
 	return ids
 }
 
-// yesterday makes everything that is stored a day older.
+// yesterday makes all stored rows a day older.
 func (w *trial) yesterday() {
 	w.tb.Helper()
 	if _, err := w.DB.Exec(w.ctx(), `
@@ -177,8 +177,8 @@ func (w *trial) yesterday() {
 	}
 }
 
-// gather does something while the queue looks empty, waits until the receiver
-// has put all of it there, and then lets the worker at it.
+// gather calls do while the queue holds its messages, waits until the receiver has
+// queued all notifications, and then releases them to the worker.
 func (w *trial) gather(do func()) {
 	w.tb.Helper()
 	w.Queue.Hold()
@@ -191,11 +191,11 @@ func (w *trial) gather(do func()) {
 	w.Queue.Release()
 }
 
-// settle waits until nothing is under way any more and nothing wanted. Wake-ups
-// may still be delayed: nothing needs them then.
+// settle waits until no message is in flight and no refresh request is open. Delayed
+// wake-ups may remain; nothing needs them.
 func (w *trial) settle() {
 	w.tb.Helper()
-	w.until("all to be done", func() (bool, error) {
+	w.until("all requests to complete", func() (bool, error) {
 		if err := w.Twin.Idle(w.ctx()); err != nil {
 			return false, err
 		}
@@ -207,7 +207,7 @@ func (w *trial) settle() {
 		err := w.DB.QueryRow(w.ctx(), `select coalesce(string_agg(r::text, ' '), '') from (
 			select * from walletsync.refreshes where wanted > done or lease is not null limit 3) r`).Scan(&open)
 		if err == nil && open != "" {
-			err = fmt.Errorf("still wanted: %s", open)
+			err = fmt.Errorf("open refresh requests: %s", open)
 		}
 		return err == nil, err
 	})
@@ -216,13 +216,12 @@ func (w *trial) settle() {
 // crash kills the worker's processes.
 func (w *trial) crash() { w.tb.Helper(); w.kill(w.Worker) }
 
-// kill ends a function's processes as kill -9 does, and waits until they are
-// gone.
+// kill ends a function's processes with SIGKILL and waits for their end.
 func (w *trial) kill(f *lambda.Function) {
 	w.tb.Helper()
 	dead := f.PIDs()
 	if f.Kill() == 0 {
-		w.tb.Fatalf("there was no %s to kill", f.Name())
+		w.tb.Fatalf("%s has no process to kill", f.Name())
 	}
 	w.until("the "+f.Name()+" to be gone", func() (bool, error) {
 		for _, pid := range f.PIDs() {
@@ -234,8 +233,8 @@ func (w *trial) kill(f *lambda.Function) {
 	})
 }
 
-// from says where a column of charge_permissions comes from in Amazon's answer.
-// A column that is neither here nor in ours fails the comparison.
+// from maps columns of charge_permissions to their path in Amazon's answer. A column
+// that is neither in from nor in ours fails the comparison.
 var from = map[string]string{
 	"id": "chargePermissionId", "type": "chargePermissionType", "release_environment": "releaseEnvironment",
 	"state": "statusDetails.state", "state_updated_at": "statusDetails.lastUpdatedTimestamp",
@@ -245,13 +244,13 @@ var from = map[string]string{
 	"reasons": "statusDetails.reasons", "payment_descriptors": "paymentPreferences", "raw": "",
 }
 
-// addressMembers says what Amazon calls the lines of an address.
+// addressMembers maps the lines of an address to Amazon's names.
 var addressMembers = map[string]string{
 	"name": "name", "line1": "addressLine1", "line2": "addressLine2", "line3": "addressLine3", "city": "city", "county": "county",
 	"district": "district", "state_or_region": "stateOrRegion", "postal_code": "postalCode", "country_code": "countryCode", "phone": "phoneNumber",
 }
 
-// ours are the columns that Amazon's answer does not hold.
+// ours are the columns that are not from Amazon's answer.
 var ours = []string{"account", "followed", "read_at", "request_id", "cause", "stored_at", "changed_at", "unfollowed_at"}
 
 func init() {
@@ -261,7 +260,7 @@ func init() {
 	}
 }
 
-// lookUp follows a path of members; null and nothing are the same.
+// lookUp follows a path of members. A missing member is the same as null.
 func lookUp(v any, path string) any {
 	for member := range strings.SplitSeq(path, ".") {
 		if path == "" {
@@ -283,7 +282,7 @@ func decoded(tb testing.TB, b []byte) (v map[string]any) {
 	return v
 }
 
-// translated is Amazon's value as a column writes it in JSON.
+// translated converts Amazon's value to the column's JSON.
 func translated(column string, v any) any {
 	switch column {
 	case "reasons":
@@ -322,8 +321,8 @@ func translated(column string, v any) any {
 	return v
 }
 
-// facetsOf are the sides of a charge permission as the history keeps them, made
-// of Amazon's answer.
+// facetsOf returns the facets of a charge permission, as in the history, from
+// Amazon's answer.
 func facetsOf(truth map[string]any) map[string]any {
 	facets := map[string]any{}
 	set := func(name string, members map[string]any) {
@@ -355,9 +354,10 @@ func facetsOf(truth map[string]any) map[string]any {
 	return facets
 }
 
-// check holds the database to the twin's truth, from outside: every column of
-// every row, a history without double or gap that leads to it, no notification
-// lost, nothing wanted, nothing failing, no dead letter.
+// check compares the database with the twin's state: every column of every row, and a
+// complete history without duplicates that leads to it. It also checks that no
+// notification is lost, no refresh request is open or failing, and there are no
+// dead-letter messages.
 func (w *trial) check() {
 	w.tb.Helper()
 	truths := w.Twin.List()
@@ -382,10 +382,10 @@ func (w *trial) check() {
 		w.tb.Errorf("%d notifications recorded of %d", n, w.sent)
 	}
 	if n := w.count(`select count(*) from walletsync.refreshes where wanted <> done or lease is not null or attempts > 0 or last_error is not null`); n > 0 {
-		w.tb.Errorf("%d charge permissions are wanted, held or failing", n)
+		w.tb.Errorf("%d charge permissions have an open refresh request, are leased or failing", n)
 	}
 	for _, m := range w.DLQ.Messages() {
-		w.tb.Errorf("a dead letter, for %s: %s", m.Attributes["reason"].StringValue, m.Body)
+		w.tb.Errorf("dead-letter message, reason %s: %s", m.Attributes["reason"].StringValue, m.Body)
 	}
 }
 
@@ -397,7 +397,7 @@ func (w *trial) compare(id string, row, truth map[string]any) {
 		}
 		path, ok := from[column]
 		if !ok {
-			w.tb.Errorf("column %s is compared with nothing: say in from where Amazon tells it, or in ours that Amazon does not", column)
+			w.tb.Errorf("column %s is not compared: add its path in Amazon's answer to from, or add it to ours", column)
 			continue
 		}
 		if at, isTime := got.(string); isTime && strings.HasSuffix(column, "_at") {
@@ -406,7 +406,7 @@ func (w *trial) compare(id string, row, truth map[string]any) {
 			}
 		}
 		if d := cmp.Diff(translated(column, lookUp(truth, path)), got); d != "" {
-			w.tb.Errorf("%s: %s is not what Amazon has: %s", id, column, d)
+			w.tb.Errorf("%s: %s differs from Amazon's: %s", id, column, d)
 		}
 	}
 	if row["read_at"] == nil || row["request_id"] == nil || row["followed"] != true {
@@ -414,9 +414,9 @@ func (w *trial) compare(id string, row, truth map[string]any) {
 	}
 }
 
-// history returns the facets that each charge permission's changes lead to, and
-// fails at a position missing, a row doubled, or a before that is not the after
-// of the change before it.
+// history returns the facets after each charge permission's last change. It fails on
+// a missing position, a duplicate row, or a before that differs from the previous
+// change's after.
 func (w *trial) history() map[string]map[string]any {
 	w.tb.Helper()
 	rows, err := w.DB.Query(w.ctx(), `select position, charge_permission, facet, coalesce(before, 'null'), coalesce(after, 'null')
@@ -454,10 +454,10 @@ func (w *trial) history() map[string]map[string]any {
 			continue
 		}
 		if d := cmp.Diff(facets[facet], before); d != "" {
-			w.tb.Errorf("change %d of %s: before is not what the change before left: %s", position, id, d)
+			w.tb.Errorf("change %d of %s: before differs from the previous after: %s", position, id, d)
 		}
 		if cmp.Equal(before, after) {
-			w.tb.Errorf("change %d of %s changes nothing in %s: it is doubled", position, id, facet)
+			w.tb.Errorf("change %d of %s changes nothing in %s, so it is a duplicate", position, id, facet)
 		}
 		if delete(facets, facet); after != nil {
 			facets[facet] = after
@@ -472,19 +472,19 @@ func (w *trial) history() map[string]map[string]any {
 	return all
 }
 
-// book takes the logs of a stack, and keeps the calls that the twin answered
-// and the troubles that were told.
+// book collects the logs of a stack. It keeps the calls that the twin answered, and
+// the warnings and errors.
 type book struct {
 	mu    sync.Mutex
 	calls []called
-	taken []string // message ids of the notifications that the receiver took
-	// metrics are the values that the functions wrote, by function and name.
-	metrics map[string][]float64
-	told    []string
-	heard   *bytes.Buffer // if it is there: all that is not the twin's
+	taken []string // message ids of the notifications that the receiver accepted
+	// metrics are the functions' values, by function and name.
+	metrics      map[string][]float64
+	troubleLines []string
+	output       *bytes.Buffer // if not nil, collects all lines except the twin's
 }
 
-// called is one call of Get Charge Permission, and when it was answered.
+// called is a call of Get Charge Permission and the time of its answer.
 type called struct {
 	id     string
 	status int
@@ -498,7 +498,7 @@ func (b *book) Write(line []byte) (int, error) {
 		Status                             int
 	}
 	if json.Unmarshal(line, &l) != nil {
-		l.Level = "error" // a panic's, or a line of none of ours
+		l.Level = "error" // from a panic, or not a log line of the project
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -511,31 +511,31 @@ func (b *book) Write(line []byte) (int, error) {
 	if l.Function == "twin" && l.Message == "notification taken" {
 		b.taken = append(b.taken, l.MessageID)
 	}
-	if b.heard != nil && l.Function != "twin" {
-		b.heard.Write(line)
+	if b.output != nil && l.Function != "twin" {
+		b.output.Write(line)
 	}
 	if l.Level == "error" || l.Level == "warn" {
-		b.told = append(b.told, string(line))
+		b.troubleLines = append(b.troubleLines, string(line))
 	}
 	return len(line), nil
 }
 
-// hear keeps all that the functions write from now on.
-func (b *book) hear() {
+// capture starts to collect the output of the functions.
+func (b *book) capture() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.heard = &bytes.Buffer{}
+	b.output = &bytes.Buffer{}
 }
 
-// everything returns what was heard.
+// everything returns the captured output.
 func (b *book) everything() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.heard.String()
+	return b.output.String()
 }
 
-// measure takes a line of the embedded metric format. Each of ours names its
-// metrics under one directive; those with more dimensions come again in others.
+// measure reads a line of the embedded metric format. The first directive has all
+// metrics of the line; others repeat those with more dimensions.
 func (b *book) measure(line []byte) {
 	var values map[string]json.RawMessage
 	var l struct {
@@ -591,11 +591,11 @@ func (b *book) messages() []string {
 	return slices.Clone(b.taken)
 }
 
-// last returns the last trouble with this message.
+// last returns the last warning or error with this message.
 func (b *book) last(message string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, line := range slices.Backward(b.told) {
+	for _, line := range slices.Backward(b.troubleLines) {
 		if strings.Contains(line, message) {
 			return line
 		}
@@ -603,29 +603,29 @@ func (b *book) last(message string) string {
 	return ""
 }
 
-// restored forgets the notifications that were taken.
+// restored removes the accepted notifications.
 func (b *book) restored() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.taken = nil
 }
 
-// all returns the troubles, and what processes wrote that is no log.
+// all returns the warnings and errors, and process output that is no log line.
 func (b *book) all() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return strings.Join(b.told, "")
+	return strings.Join(b.troubleLines, "")
 }
 
-// forget forgets the troubles and the metrics.
+// forget removes the warnings, errors and metrics.
 func (b *book) forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.told, b.metrics = nil, nil
+	b.troubleLines, b.metrics = nil, nil
 }
 
 func (b *book) troubles() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return strings.Join(b.told[max(0, len(b.told)-30):], "")
+	return strings.Join(b.troubleLines[max(0, len(b.troubleLines)-30):], "")
 }

@@ -9,8 +9,8 @@ import (
 	"walletsync/internal/local/stack"
 )
 
-// BenchmarkUpdateFunctions measures what a buyer, or a clerk, waits for when a
-// function is not warm, and what is deployed.
+// BenchmarkUpdateFunctions measures the cold starts that buyers and clerks wait for,
+// and the size of the deployed binaries.
 func BenchmarkUpdateFunctions(b *testing.B) {
 	w := benchTrial(b)
 	const starts = 20
@@ -18,7 +18,7 @@ func BenchmarkUpdateFunctions(b *testing.B) {
 		for _, f := range []*lambda.Function{w.Start, w.Return, w.Console} {
 			for range starts {
 				f.Kill()
-				if err := stack.Until(b.Context(), tried, "the function to be gone", func() (bool, error) { return f.Stats().Running == 0, nil }); err != nil {
+				if err := stack.Until(b.Context(), trialTimeout, "the function to be gone", func() (bool, error) { return f.Stats().Running == 0, nil }); err != nil {
 					b.Fatal(err)
 				}
 				if err := f.Provision(b.Context(), 1); err != nil {

@@ -20,7 +20,7 @@ import (
 	"walletsync/internal/update/session"
 )
 
-// begun is what POST /update-sessions answers.
+// begun is the answer to POST /update-sessions.
 type begun struct {
 	UpdateSessionID string    `json:"updateSessionId"`
 	URL             string    `json:"url"`
@@ -44,7 +44,7 @@ func ask(t testing.TB, s *stack.Stack, body string) (int, http.Header, string) {
 	return answered(t, q)
 }
 
-// answered makes a request without following where it leads.
+// answered makes a request without following redirects.
 func answered(t testing.TB, q *http.Request) (int, http.Header, string) {
 	t.Helper()
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -69,7 +69,7 @@ func get(t testing.TB, url string) (int, http.Header, string) {
 	return answered(t, q)
 }
 
-// begin makes an update session.
+// begin creates an update session.
 func begin(t testing.TB, s *stack.Stack, id, update, more string) begun {
 	t.Helper()
 	status, _, body := ask(t, s, `{"chargePermissionId":"`+id+`","update":"`+update+`"`+more+`}`)
@@ -93,7 +93,7 @@ func sessionState(t testing.TB, s *stack.Stack, b begun) string {
 	return column(t, s, `select state || coalesce(' ' || reason, '') from walletsync.update_sessions where id = $1::uuid`, b.UpdateSessionID)
 }
 
-func TestAnUpdateWalksTheWholeWay(t *testing.T) {
+func TestAnUpdateFromStartToNotification(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000001-1000001"
 	settled(t, s, id)
@@ -102,8 +102,8 @@ func TestAnUpdateWalksTheWholeWay(t *testing.T) {
 	if status != http.StatusOK || !strings.Contains(header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
 		t.Fatal(status, header)
 	}
-	// The worker may be faster than the return, which is as good. Here it is the
-	// return that is looked at, so no notification comes.
+	// The worker may be faster than the return, which is fine. This test is about the
+	// return, so there is no notification.
 	if err := s.Twin.SetFaults(twin.Faults{IPNs: []twin.IPNFault{{ID: id, Drop: true}}}); err != nil {
 		t.Fatal(err)
 	}
@@ -123,9 +123,9 @@ func TestAnUpdateWalksTheWholeWay(t *testing.T) {
 		t.Error(got)
 	}
 	if got := column(t, s, `select cause from walletsync.charge_permission_changes where charge_permission = $1 and facet = 'payment_method' order by position desc limit 1`, id); got != "return" {
-		t.Errorf("the change came by %q", got)
+		t.Errorf("the change's cause is %q", got)
 	}
-	// On reload it is told once more that it worked, and not what.
+	// On reload the page reports success again, without the details.
 	if status, _, page := get(t, walked.ReturnURL); status != http.StatusOK || strings.Contains(page, "****") {
 		t.Errorf("%d on reload:\n%s", status, page)
 	}
@@ -133,11 +133,11 @@ func TestAnUpdateWalksTheWholeWay(t *testing.T) {
 		t.Errorf("%d completions", calls)
 	}
 	if status, _, _ := get(t, b.URL); status != http.StatusConflict {
-		t.Errorf("a link that is used up: %d", status)
+		t.Errorf("a used link: %d", status)
 	}
 }
 
-// anotherCard is the ending of the first buyer's card that is not in use.
+// anotherCard returns the last digits of the first buyer's unused card.
 func anotherCard(t testing.TB, s *stack.Stack, id string) string {
 	t.Helper()
 	if strings.Contains(column(t, s, `select payment_descriptors[1] from walletsync.charge_permissions where id = $1`, id), "1111") {
@@ -146,7 +146,7 @@ func anotherCard(t testing.TB, s *stack.Stack, id string) string {
 	return "1111"
 }
 
-func TestACancelLeadsBackToTheStart(t *testing.T) {
+func TestCancelReturnsToTheStart(t *testing.T) {
 	s := running(t)
 	b := begin(t, s, "S01-1000002-1000002", "address", `,"returnTo":"`+s.ShopURL+`x"`)
 	walked, err := s.Twin.Walk(b.Checkout, twin.Choice{Cancel: true})
@@ -161,7 +161,7 @@ func TestACancelLeadsBackToTheStart(t *testing.T) {
 	if got := sessionState(t, s, b); got != "failed BuyerCanceled" {
 		t.Error(got)
 	}
-	// Without a page of the merchant's the ready page says it.
+	// Without a merchant's page the update page reports the cancellation.
 	b = begin(t, s, "S01-1000002-1000002", "address", "")
 	if walked, err = s.Twin.Walk(b.Checkout, twin.Choice{Cancel: true}); err != nil {
 		t.Fatal(err)
@@ -173,7 +173,7 @@ func TestACancelLeadsBackToTheStart(t *testing.T) {
 	}
 }
 
-// walk makes an update session and does on Amazon's page what the buyer wants.
+// walk creates an update session and makes the buyer's choices on Amazon's page.
 func walk(t testing.TB, s *stack.Stack, id, update string, c twin.Choice) (begun, twin.Walked) {
 	t.Helper()
 	b := begin(t, s, id, update, "")
@@ -184,7 +184,7 @@ func walk(t testing.TB, s *stack.Stack, id, update string, c twin.Choice) (begun
 	return b, w
 }
 
-// faulty gives the twin faults until the test ends.
+// faulty sets faults of the twin until the test ends.
 func faulty(t *testing.T, s *stack.Stack, f ...twin.CallFault) {
 	t.Helper()
 	if err := s.Twin.SetFaults(twin.Faults{Calls: f}); err != nil {
@@ -193,8 +193,8 @@ func faulty(t *testing.T, s *stack.Stack, f ...twin.CallFault) {
 	t.Cleanup(func() { _ = s.Twin.SetFaults(twin.Faults{}) })
 }
 
-// anotherAddress is one that the buyer of S01-1000002-1000002 does not have now,
-// and its city. Amazon's page offers the one in use first.
+// anotherAddress returns an address of S01-1000002-1000002's buyer that is not in use,
+// and its city. Amazon's page lists the address in use first.
 func anotherAddress(t testing.TB, s *stack.Stack) (*int, string) {
 	t.Helper()
 	second := 1
@@ -204,7 +204,7 @@ func anotherAddress(t testing.TB, s *stack.Stack) (*int, string) {
 	return &second, "Sampleton"
 }
 
-func TestAChangeOfAddressIsShownStoredAndToldOnce(t *testing.T) {
+func TestAnAddressChangeIsShownStoredAndReportedOnce(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000002-1000002"
 	settled(t, s, id)
@@ -217,12 +217,12 @@ func TestAChangeOfAddressIsShownStoredAndToldOnce(t *testing.T) {
 		t.Error("the address is shown again on reload")
 	}
 	settled(t, s, id)
-	// The notification of the same change came as well.
+	// The notification of the same change also arrived.
 	if n := column(t, s, `select count(*) from walletsync.charge_permission_changes h join walletsync.update_sessions u on u.id = $1::uuid
 		where h.charge_permission = $2 and h.facet = 'shipping_address' and h.stored_at > u.created_at`, b.UpdateSessionID, id); n != "1" {
 		t.Errorf("%s change rows", n)
 	}
-	// Amazon's notification may have been faster than the return's own read.
+	// Amazon's notification may be faster than the return's own read.
 	if got := column(t, s, `select shown_at >= greatest(a.stored_at, a.ended_at) and a.stored_at > u.created_at
 		from walletsync.update_attempts a join walletsync.update_sessions u on u.id = a.update_session
 		where a.checkout_session = $1`, w.CheckoutSessionID); got != "true" {
@@ -230,7 +230,7 @@ func TestAChangeOfAddressIsShownStoredAndToldOnce(t *testing.T) {
 	}
 }
 
-func TestACardThatFailsLeadsBackToTheStart(t *testing.T) {
+func TestFailedCardReturnsToTheStart(t *testing.T) {
 	s := running(t)
 	for ending, reason := range map[string]string{"3064": "failed BuyerCanceled", "3434": "failed Declined"} {
 		b, w := walk(t, s, "S01-1000001-1000001", "payment_method", twin.Choice{CardEnding: ending})
@@ -244,7 +244,7 @@ func TestACardThatFailsLeadsBackToTheStart(t *testing.T) {
 	}
 }
 
-func TestACompletionWhoseAnswerIsLostIsMadeOnce(t *testing.T) {
+func TestACompletionWithALostAnswerIsDoneOnce(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000001-1000001"
 	settled(t, s, id)
@@ -258,7 +258,7 @@ func TestACompletionWhoseAnswerIsLostIsMadeOnce(t *testing.T) {
 	}
 }
 
-func TestTwoReturnsAtOnceCompleteOnce(t *testing.T) {
+func TestConcurrentReturnsCompleteOnce(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000001-1000001"
 	settled(t, s, id)
@@ -278,26 +278,26 @@ func TestTwoReturnsAtOnceCompleteOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsOfAnotherBuyerIsRefused(t *testing.T) {
+func TestAnotherBuyersReturnIsRefused(t *testing.T) {
 	s := running(t)
 	const mine, theirs = "S01-1000001-1000001", "S01-1000002-1000002"
 	b, w := walk(t, s, mine, "payment_method", twin.Choice{})
-	foreign, stolen := walk(t, s, theirs, "payment_method", twin.Choice{})
+	othersSession, stolen := walk(t, s, theirs, "payment_method", twin.Choice{})
 
-	// A checkout session of another buyer under my own state token.
+	// Another buyer's checkout session with my own state token.
 	status, header, _ := get(t, strings.Replace(w.ReturnURL, w.CheckoutSessionID, stolen.CheckoutSessionID, 1))
 	if status != http.StatusSeeOther || !strings.HasPrefix(header.Get("Location"), s.PublicURL+"/update?t=") || sessionState(t, s, b) != "failed other_charge_permission" {
 		t.Errorf("%d to %q: %s", status, header.Get("Location"), sessionState(t, s, b))
 	}
-	// The same by its own token: it belongs to whoever returned it first.
-	if status, _, _ := get(t, stolen.ReturnURL); status != http.StatusForbidden || sessionState(t, s, foreign) != "started" {
-		t.Errorf("%d: %s", status, sessionState(t, s, foreign))
+	// The same checkout session with its own token: it stays with the first return.
+	if status, _, _ := get(t, stolen.ReturnURL); status != http.StatusForbidden || sessionState(t, s, othersSession) != "started" {
+		t.Errorf("%d: %s", status, sessionState(t, s, othersSession))
 	}
 	// My own still completes.
 	if status, _, _ := get(t, w.ReturnURL); status != http.StatusOK || sessionState(t, s, b) != "completed" {
 		t.Errorf("%d: %s", status, sessionState(t, s, b))
 	}
-	// A token that somebody worked on, and none.
+	// A changed token, and no token.
 	for _, bad := range []string{strings.Replace(w.ReturnURL, "?t=A", "?t=B", 1), s.PublicURL + "/return?amazonCheckoutSessionId=" + w.CheckoutSessionID, s.PublicURL + "/update?t=x"} {
 		if status, _, page := get(t, bad); status != http.StatusForbidden || !strings.Contains(page, s.ShopURL) {
 			t.Errorf("%s: %d", bad, status)
@@ -305,7 +305,7 @@ func TestWhatIsOfAnotherBuyerIsRefused(t *testing.T) {
 	}
 }
 
-// Whoever has a link may invent ids of Checkout Sessions.
+// A client with a valid link may invent ids of Checkout Sessions.
 func TestInventedCheckoutSessionsCostALimitedNumberOfCalls(t *testing.T) {
 	s := running(t)
 	b := begin(t, s, "S01-1000001-1000001", "payment_method", "")
@@ -357,7 +357,7 @@ func TestAReturnWithoutACheckoutSessionIsChecked(t *testing.T) {
 	}
 }
 
-func TestTheReconcilerEndsWhatBuyersLeftOpen(t *testing.T) {
+func TestTheReconcilerFinishesOpenUpdates(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000002-1000002"
 	settled(t, s, id)
@@ -369,7 +369,7 @@ func TestTheReconcilerEndsWhatBuyersLeftOpen(t *testing.T) {
 		t.Errorf("%d: %s", status, sessionState(t, s, b))
 	}
 	_ = s.Twin.SetFaults(twin.Faults{})
-	until(t, "the reconciler to complete the update", func() (bool, error) { // a run by the schedule may have the attempt
+	until(t, "the reconciler to complete the update", func() (bool, error) { // a scheduled run may hold the attempt's claim
 		if _, err := s.DB.Exec(t.Context(), `update walletsync.update_attempts set not_before = now() where checkout_session = $1`, w.CheckoutSessionID); err != nil {
 			return false, err
 		}
@@ -382,7 +382,7 @@ func TestTheReconcilerEndsWhatBuyersLeftOpen(t *testing.T) {
 		return c == town, err
 	})
 
-	// Another closes the tab, and Amazon's page is never left.
+	// Another buyer closes the tab on Amazon's page.
 	left := begin(t, s, id, "address", "")
 	if _, err := s.DB.Exec(t.Context(), `update walletsync.update_sessions set expires_at = now() where id = $1::uuid`, left.UpdateSessionID); err != nil {
 		t.Fatal(err)
@@ -394,12 +394,12 @@ func TestTheReconcilerEndsWhatBuyersLeftOpen(t *testing.T) {
 		return got == "expired", errors.New(got)
 	})
 	if now := column(t, s, `select wanted from walletsync.refreshes where id = $1`, id); now == wanted {
-		t.Error("no read was wanted")
+		t.Error("no refresh was requested")
 	}
 	settled(t, s, id)
 }
 
-func TestRequestsThatCannotBeMetSayWhy(t *testing.T) {
+func TestRefusedRequestsSayWhy(t *testing.T) {
 	s := running(t)
 	for _, c := range []struct {
 		name, body string
@@ -424,9 +424,9 @@ func TestRequestsThatCannotBeMetSayWhy(t *testing.T) {
 	}
 }
 
-// BenchmarkReturn is the p95 of GET /return with no delay injected: through the
-// gateway, the real binary and Postgres. The budget is of what is beyond Amazon
-// Pay's own answer times; the twin's are left in, so what holds here holds.
+// BenchmarkReturn measures the p95 of GET /return without an injected delay, through the
+// gateway, the real binary and Postgres. The budget excludes Amazon Pay's answer times.
+// The measurement includes the twin's, so it is on the safe side.
 func BenchmarkReturn(b *testing.B) {
 	s, err := stack.Start(b.Context(), stack.Options{Dir: b.TempDir()})
 	if err != nil {

@@ -20,20 +20,20 @@ import (
 	"walletsync/internal/update"
 )
 
-// TestABuyerWalksFromTheShopAndBack goes from the shop by the ready page, or
-// by the shop's own button, to Amazon's page and back, through the real binaries.
+// TestABuyerWalksFromTheShopAndBack goes from the shop through the update page, or with
+// the shop's own button, to Amazon's page and back, with the real binaries.
 func TestABuyerWalksFromTheShopAndBack(t *testing.T) {
 	s := running(t)
 	const id = "S01-1000001-1000001"
 	for _, c := range []struct {
 		name   string
-		button string   // the shop's
-		page   string   // the button that Amazon's page opens from
-		steps  []string // what the buyer clicks on Amazon's page
+		button string   // on the shop's page
+		page   string   // the button that opens Amazon's page
+		steps  []string // the buyer's clicks on Amazon's page
 		shows  string
 		state  string
 	}{
-		{"by the ready page", `button[value="both"]:not(.quiet)`, "#go", []string{"#address-1", "#card-1", "#continue"}, "Your details are updated", "completed"},
+		{"through the update page", `button[value="both"]:not(.quiet)`, "#go", []string{"#address-1", "#card-1", "#continue"}, "Your details are updated", "completed"},
 		{"by the shop's own button", ".quiet", "#own:enabled", []string{"#address-1", "#card-1", "#continue"}, "Your details are updated", "completed"},
 		{"cancel", `button[value="address"]`, "#go", []string{"#cancel"}, "failed. Please try again", "failed"},
 	} {
@@ -62,8 +62,8 @@ func TestABuyerWalksFromTheShopAndBack(t *testing.T) {
 	}
 }
 
-// visit is a buyer with a browser and a wallet that no other test uses: the
-// address in Sampleton and the card 0007, of two each.
+// visit is a buyer with a browser and a wallet that no other test uses. Of two addresses
+// and two cards, the one in Sampleton and the card 0007 are in use.
 type visit struct {
 	t   *testing.T
 	s   *stack.Stack
@@ -71,18 +71,18 @@ type visit struct {
 	id  string
 }
 
-// record is what the database says of an update and of its wallet.
+// record is the state of an update and its wallet in the database.
 type record struct {
-	session  string // its state, with the reason
-	attempts string // their outcomes, in the order of the returns
-	changes  string // the facets that changed since
+	session  string // state, with the reason
+	attempts string // outcomes, in the order of the returns
+	changes  string // facets that changed since the start
 	wallet   string // city and card
 }
 
-// untouched is the wallet as it was.
+// untouched is the unchanged wallet.
 const untouched = "Sampleton 0007"
 
-// untried is a session that nobody has come back from.
+// untried is a session without a return.
 var untried = record{"started", "", "", untouched}
 
 func (v visit) begins(update, more string) begun { return begin(v.t, v.s, v.id, update, more) }
@@ -105,24 +105,24 @@ func (v visit) clicks(buttons ...string) {
 	}
 }
 
-// back presses the browser's button, which leads to a page with this in its
-// URL. Whether that loads again or was kept is the browser's choice.
+// back presses the browser's back button until the URL contains to. The browser may
+// load that page again or take it from its cache.
 func (v visit) back(to string) {
 	v.t.Helper()
 	do(v.t, v.ctx, chromedp.Evaluate[bool](`history.back(), true`))
 	until(v.t, "the page before, "+to, func() (bool, error) {
 		at, err := chromedp.Run(v.ctx, chromedp.Location())
-		return err == nil && strings.Contains(at, to), nil // an error says that the page has just changed
+		return err == nil && strings.Contains(at, to), nil // an error means that the page is changing
 	})
 }
 
-// reads waits until the buyer sees each of the texts, and returns all of it.
+// reads waits until the page shows all texts and returns the page's text.
 func (v visit) reads(texts ...string) (page string) {
 	v.t.Helper()
-	err := stack.Until(v.ctx, patience, "the buyer to be told", func() (bool, error) {
+	err := stack.Until(v.ctx, eventTimeout, "the page to show the texts", func() (bool, error) {
 		got, err := chromedp.Run(v.ctx, chromedp.Evaluate[string](`document.querySelector("main")?.innerText ?? ""`))
 		if err != nil {
-			return false, nil // the page has just changed
+			return false, nil // the page is changing
 		}
 		page = got
 		for _, text := range texts {
@@ -133,16 +133,16 @@ func (v visit) reads(texts ...string) (page string) {
 		return true, nil
 	})
 	if err != nil {
-		v.t.Errorf("the buyer reads %q, not each of %q: %v", page, texts, err)
+		v.t.Errorf("the page shows %q, not all of %q: %v", page, texts, err)
 	}
 	return page
 }
 
-// finds says what the database must hold.
+// finds checks the state in the database.
 func (v visit) finds(b begun, want record) {
 	v.t.Helper()
 	if got := v.record(b); got != want {
-		v.t.Errorf("the database says %+v, want %+v", got, want)
+		v.t.Errorf("the database has %+v, want %+v", got, want)
 	}
 }
 
@@ -160,7 +160,7 @@ func (v visit) record(b begun) record {
 	}
 }
 
-// returnURL is where Amazon sends the buyer of an update session.
+// returnURL returns the URL to which Amazon sends the buyer of an update session.
 func returnURL(t *testing.T, b begun, checkoutSession string) string {
 	t.Helper()
 	var payload struct {
@@ -172,8 +172,7 @@ func returnURL(t *testing.T, b begun, checkoutSession string) string {
 	return payload.WebCheckoutDetails.CheckoutResultReturnURL + "&amazonCheckoutSessionId=" + checkoutSession
 }
 
-// oldLink is the link of an update session as it was sealed when it has been
-// good until a second ago.
+// oldLink returns a link for an update session that expired a second ago.
 func oldLink(t *testing.T, s *stack.Stack, b begun) string {
 	t.Helper()
 	q := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(`{"SecretId":"walletsync-link"}`))
@@ -187,7 +186,7 @@ func oldLink(t *testing.T, s *stack.Stack, b begun) string {
 		t.Fatal(w.Body, err)
 	}
 	if err := json.Unmarshal([]byte(kept.SecretString), &link); err != nil || link.LinkSecret == "" {
-		t.Fatal("the stack's secret is not to be had", err)
+		t.Fatal("the stack's secret is unavailable", err)
 	}
 	id, err := uuid.Parse(b.UpdateSessionID)
 	if err != nil {
@@ -201,7 +200,7 @@ func oldLink(t *testing.T, s *stack.Stack, b begun) string {
 	return s.PublicURL + "/update?t=" + token
 }
 
-// tampered is a URL with one bit of its token turned.
+// tampered returns a URL with one bit of its token flipped.
 func tampered(url string) string {
 	at := strings.Index(url, "?t=") + 3 + 60 // within the seal
 	c := byte('A')
@@ -213,8 +212,8 @@ func tampered(url string) string {
 
 const failedMessage = "The update for your address or payment method failed. Please try again."
 
-// walks is each way that an update can go. In each the buyer ends on a page that
-// says what happened and what to do, and the database says the same.
+// walks has every outcome of an update. In each, the last page says what happened and
+// what to do, and the database agrees.
 var walks = []struct {
 	name string
 	walk func(v visit) (begun, record)
@@ -245,11 +244,11 @@ var walks = []struct {
 	}},
 	{"PayOnly to PayAndShip", func(v visit) (begun, record) {
 		settled(v.t, v.s, v.id)
-		// Unannounced: a read under way would store again what the next statement takes away.
+		// Without a notification, because a read in flight would undo the next statement.
 		if _, err := v.s.Twin.Change(v.id, []byte(`{"shippingAddress":null}`), twin.Notify{Silent: true}); err != nil {
 			v.t.Fatal(err)
 		}
-		// What is stored would be kept: this wallet never had an address.
+		// A stored address would be kept, so remove it: this wallet never had one.
 		if _, err := v.s.DB.Exec(v.t.Context(), `update walletsync.charge_permissions set shipping_name = null, shipping_line1 = null, shipping_line2 = null,
 			shipping_line3 = null, shipping_city = null, shipping_county = null, shipping_district = null, shipping_state_or_region = null,
 			shipping_postal_code = null, shipping_country_code = null, shipping_phone = null where id = $1`, v.id); err != nil {
@@ -270,7 +269,7 @@ var walks = []struct {
 		v.clicks("#go", "#cancel")
 		v.reads(failedMessage, "Continue to Amazon Pay", "Back to Example Shop")
 		v.finds(b, record{"failed BuyerCanceled", "failed", "", untouched})
-		// What the page offers leads on.
+		// The page's link continues the update.
 		v.clicks("#go", "#card-1", "#continue")
 		v.reads("Your payment method has been updated", "****7007")
 		return b, record{"completed", "failed completed", "payment_method", "Sampleton 7007"}
@@ -298,7 +297,7 @@ var walks = []struct {
 		v.reads("Your payment method has been updated", "****7007")
 		do(v.t, v.ctx, chromedp.Reload())
 		if page := v.reads("Your payment method has been updated", "Back to Example Shop"); strings.Contains(page, "7007") {
-			v.t.Errorf("what changed is shown again: %q", page)
+			v.t.Errorf("the change is shown again: %q", page)
 		}
 		return b, record{"completed", "completed", "payment_method", "Sampleton 7007"}
 	}},
@@ -348,8 +347,8 @@ var walks = []struct {
 		v.opens(w.ReturnURL)
 		v.reads("Your payment method has been updated")
 		v.finds(first, record{"completed", "completed", "payment_method", "Sampleton 7007"})
-		// What came back from the first is not the second's, and a link takes
-		// nobody back.
+		// The first update's return does not count for the second one, and a used link
+		// does not restart the first.
 		second := v.begins("payment_method", "")
 		for _, url := range []string{returnURL(v.t, second, w.CheckoutSessionID), strings.Replace(second.URL, "/update?", "/return?", 1)} {
 			v.opens(url)
@@ -417,7 +416,7 @@ var walks = []struct {
 		}
 		reconcile(v.t, v.s)
 		until(v.t, "the row to change", func() (bool, error) { return v.record(b).wallet == "Sampleton 7007", nil })
-		do(v.t, v.ctx, chromedp.Reload()) // as the page offers
+		do(v.t, v.ctx, chromedp.Reload()) // as the page suggests
 		v.reads("Your payment method has been updated", "Back to Example Shop")
 		return b, record{"completed", "completed", "payment_method", "Sampleton 7007"}
 	}},
@@ -433,9 +432,9 @@ var walks = []struct {
 	}},
 }
 
-// TestEachWayThatAnUpdateCanGo walks them through real Chromium, the real
-// functions, the twin and Postgres.
-func TestEachWayThatAnUpdateCanGo(t *testing.T) {
+// TestEveryOutcomeOfAnUpdate runs walks with Chromium, the real functions, the twin and
+// Postgres.
+func TestEveryOutcomeOfAnUpdate(t *testing.T) {
 	s := running(t)
 	ids := wallets(t, s, len(walks))
 	begunBy, ended := make([]begun, len(walks)), make([]record, len(walks))
@@ -446,10 +445,10 @@ func TestEachWayThatAnUpdateCanGo(t *testing.T) {
 			v.finds(begunBy[i], ended[i])
 		})
 	}
-	// By now the notifications have come, too: they told nothing new.
+	// The notifications have arrived, too, and caused no changes.
 	for i, w := range walks {
 		if begunBy[i].UpdateSessionID == "" {
-			continue // failed before, or not asked for
+			continue // failed already, or not selected
 		}
 		t.Run(w.name+", and the notification", func(t *testing.T) {
 			settled(t, s, ids[i])
@@ -458,8 +457,8 @@ func TestEachWayThatAnUpdateCanGo(t *testing.T) {
 	}
 }
 
-// wallets makes n of them that were stored a while ago, so that no change is
-// held back as one from a lagging replica.
+// wallets creates n wallets that were stored a while ago, so that no change is withheld
+// as a lagging read.
 func wallets(t *testing.T, s *stack.Stack, n int) (ids []string) {
 	t.Helper()
 	for i := range n {

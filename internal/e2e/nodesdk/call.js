@@ -1,4 +1,4 @@
-// Calls a method of the official SDK's client and prints what came of it.
+// Calls a method of the official SDK's client and prints the result.
 // Arguments: a JSON object with the SDK's path, its settings, the method and
 // its arguments.
 'use strict';

@@ -1,7 +1,7 @@
-// Does what the worker does for batches of ten notifications, with the official
+// Does the worker's work for batches of ten notifications, with the official
 // SDK and pg: the same statements in the same two transactions, the same reads
 // between them, the same comparison. Prints how many charge permissions changed,
-// the CPU time that it took, and what as many signatures take alone.
+// the CPU time, and the CPU time of the signatures alone.
 // Standard input: a JSON object with the modules' folder, the SDK's settings, the
 // database's URL, the folder of the statements, the account, and the ids.
 'use strict';

@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// metric finds the metrics of package telemetry, and what is said of them.
+// metric matches the metrics of package telemetry and their comments.
 var metric = regexp.MustCompile(`(?m)^\s+([A-Z][A-Za-z0-9]*)\s+Metric = "([A-Za-z0-9]+)"\s+// (.*)$`)
 
-// published are the metrics of AWS's services that are looked at here (CloudWatch
+// published are the metrics of AWS services that the template may use (CloudWatch
 // User Guide, "AWS services that publish CloudWatch metrics").
 var published = map[string][]string{
 	"AWS/Lambda":     {"Errors", "Throttles", "Invocations", "Duration"},
@@ -22,10 +22,10 @@ var published = map[string][]string{
 	"AWS/RDS":        {"DatabaseConnections"},
 }
 
-// wanted are the conditions that somebody must be told of.
-var wanted = map[string]string{
+// required maps the conditions that need an alarm to the alarm.
+var required = map[string]string{
 	"the dead-letter queue is not empty":      "DeadLettersAlarm",
-	"the oldest wanted is old":                "OldestWantedAlarm",
+	"the oldest refresh request is old":       "OldestWantedAlarm",
 	"the receiver answers 4xx":                "ReceiverRefusesAlarm",
 	"the receiver answers 5xx":                "ReceiverUnavailableAlarm",
 	"the console refuses":                     "ConsoleRefusesAlarm",
@@ -37,41 +37,41 @@ var wanted = map[string]string{
 	"the key is refused":                      "KeyRefusedAlarm",
 	"the worker fails":                        "WorkerFailsAlarm",
 	"the worker is throttled":                 "WorkerThrottledAlarm",
-	"the reconciler finds what did not come":  "NotificationsMissingAlarm",
-	"connections to Postgres cannot be had":   "DatabaseUnreachableAlarm",
-	"the new cluster has too many of them":    "DatabaseConnectionsAlarm",
+	"notifications are missing":               "NotificationsMissingAlarm",
+	"connections to Postgres fail":            "DatabaseUnreachableAlarm",
+	"the cluster has too many connections":    "DatabaseConnectionsAlarm",
 	"messages wait although nothing is wrong": "QueueAgeAlarm",
 }
 
-// seenOtherwise are metrics marked as alarms that no alarm reads.
+// seenOtherwise are metrics that are marked as alarms but that no alarm reads.
 var seenOtherwise = map[string]string{
-	"DeadLettered": "the alarm looks at the dead-letter queue itself, where other things end, too",
+	"DeadLettered": "the alarm reads the dead-letter queue itself, which other messages reach, too",
 }
 
-// leftOut are functions that link what counts a metric of several functions, and
-// are not in its alarm.
+// leftOut are functions that link code which counts a metric but that the metric's
+// alarm does not include.
 var leftOut = map[string]string{
-	"feed-push":                   "it is not always there, and has an alarm for its errors",
+	"feed-push":                   "it is optional and has its own alarm for errors",
 	"console":                     "likewise",
 	"migrator":                    "its failure fails the deploy",
 	"update-start SecurityEvents": "it completes no Checkout Session",
 	"ipn-worker SecurityEvents":   "it completes no Checkout Session",
 }
 
-// source of one value: a metric with its dimensions.
+// measured is a metric with its dimensions.
 type measured struct {
 	namespace, name string
 	dimensions      map[string]string
 }
 
-// metrics returns what an alarm reads.
-func metrics(alarm map[string]any) (all []measured) {
+// metrics returns the metrics that an alarm reads.
+func metrics(alarm map[string]any) (read []measured) {
 	add := func(m any) {
 		d := map[string]string{}
 		for _, one := range at(m, "Dimensions").([]any) {
 			d[fmt.Sprint(at(one, "Name"))] = fmt.Sprint(at(one, "Value"))
 		}
-		all = append(all, measured{fmt.Sprint(at(m, "Namespace")), fmt.Sprint(at(m, "MetricName")), d})
+		read = append(read, measured{fmt.Sprint(at(m, "Namespace")), fmt.Sprint(at(m, "MetricName")), d})
 	}
 	several, _ := alarm["Metrics"].([]any)
 	for _, m := range several {
@@ -82,23 +82,23 @@ func metrics(alarm map[string]any) (all []measured) {
 	if len(several) == 0 {
 		add(alarm)
 	}
-	return all
+	return read
 }
 
-func TestEveryAlarmReadsAMetricThatIsWrittenAndSaysWhatToDo(t *testing.T) {
-	packages, there, constant, alarming := linked(t), lambdas(t), map[string]string{}, map[string]bool{}
+func TestEveryAlarmReadsAnExistingMetricAndSaysWhatToDo(t *testing.T) {
+	packages, mains, constant, alarming := linked(t), lambdas(t), map[string]string{}, map[string]bool{}
 	for _, m := range metric.FindAllStringSubmatch(source(t, root+"internal/telemetry"), -1) {
 		constant[m[2]] = m[1]
 		alarming[m[2]] = strings.HasPrefix(m[3], "alarm")
 	}
 	if len(constant) < 30 {
-		t.Fatalf("only %d metrics were found in internal/telemetry: does this test still know how they are written?", len(constant))
+		t.Fatalf("only %d metrics were found in internal/telemetry: check that the pattern metric still matches", len(constant))
 	}
-	counts := func(function, name string) bool { // whether a function links what counts it
+	counts := func(function, name string) bool { // whether a function links code that counts the metric
 		use := regexp.MustCompile(`telemetry\.` + constant[name] + `\b`)
 		for path, text := range packages[function] {
-			if path == "internal/ipn" && !strings.Contains(there[function], `"walletsync/internal/ipn"`) {
-				continue // awslambda brings it along
+			if path == "internal/ipn" && !strings.Contains(mains[function], `"walletsync/internal/ipn"`) {
+				continue // awslambda links it
 			}
 			if path != "internal/telemetry" && use.MatchString(text) {
 				return true
@@ -116,14 +116,14 @@ func TestEveryAlarmReadsAMetricThatIsWrittenAndSaysWhatToDo(t *testing.T) {
 			case m.namespace == "walletsync":
 				function = byName[m.dimensions["function"]]
 				if len(m.dimensions) != 1 || function == "" {
-					t.Errorf("%s looks at %s of %v", who, m.name, m.dimensions)
+					t.Errorf("%s reads %s with the dimensions %v", who, m.name, m.dimensions)
 				} else if constant[m.name] == "" || !counts(function, m.name) {
-					t.Errorf("%s looks at %s of %s, which does not write it", who, m.name, function)
+					t.Errorf("%s reads %s of %s, which does not write it", who, m.name, function)
 				}
 			case !ofAWS || !slices.Contains(names, m.name):
-				t.Errorf("%s looks at %s %s, which nobody writes", who, m.namespace, m.name)
+				t.Errorf("%s reads %s %s, which does not exist", who, m.namespace, m.name)
 			case m.namespace == "AWS/Lambda" && byName[m.dimensions["FunctionName"]] == "":
-				t.Errorf("%s looks at %v", who, m.dimensions)
+				t.Errorf("%s reads a function outside the stack: %v", who, m.dimensions)
 			}
 			return function
 		}
@@ -138,19 +138,19 @@ func TestEveryAlarmReadsAMetricThatIsWrittenAndSaysWhatToDo(t *testing.T) {
 			if first, rest, two := strings.Cut(d, ". "); !two || len(first) < 15 || len(rest) < 25 || len(d) > 1024 {
 				t.Errorf("%s does not say what happened and what to do: %q", id, d)
 			}
-			told := r.Properties["AlarmActions"] != nil && r.Properties["OKActions"] != nil
-			if told != (p["AlarmEmail"] != "" || p["AlarmTopicArn"] != "") {
-				t.Errorf("%s tells %v", id, r.Properties["AlarmActions"])
+			notifies := r.Properties["AlarmActions"] != nil && r.Properties["OKActions"] != nil
+			if notifies != (p["AlarmEmail"] != "" || p["AlarmTopicArn"] != "") {
+				t.Errorf("%s has the actions %v", id, r.Properties["AlarmActions"])
 			}
 			if r.Properties["TreatMissingData"] != "notBreaching" && id != "ReconcilerStoppedAlarm" {
-				t.Errorf("%s takes silence for %v", id, r.Properties["TreatMissingData"])
+				t.Errorf("%s treats missing data as %v", id, r.Properties["TreatMissingData"])
 			}
 		}
 		for name, functions := range read {
 			if len(functions) == 1 {
-				continue // one function's own
+				continue // a metric of one function
 			}
-			for function := range there {
+			for function := range mains {
 				if counts(function, name) && !slices.Contains(functions, function) && leftOut[function]+leftOut[function+" "+name] == "" {
 					t.Errorf("%s counts %s, which its alarm does not read", function, name)
 				}
@@ -158,20 +158,20 @@ func TestEveryAlarmReadsAMetricThatIsWrittenAndSaysWhatToDo(t *testing.T) {
 		}
 		for name, yes := range alarming {
 			if name == "ConsoleRefused" && p["OidcIssuer"] == "" {
-				continue // without a console there is nothing to refuse
+				continue // written by the console only
 			}
 			if yes && read[name] == nil && seenOtherwise[name] == "" {
-				t.Errorf("%s is marked as an alarm in internal/telemetry, and none reads it", name)
+				t.Errorf("%s is marked as an alarm in internal/telemetry, but no alarm reads it", name)
 			}
 		}
-		for what, id := range wanted {
+		for what, id := range required {
 			needless := id == "DatabaseConnectionsAlarm" && p["DatabaseSecretArn"] != "" || id == "ConsoleRefusesAlarm" && p["OidcIssuer"] == ""
 			if _, ok := s.Resources[id]; !ok && !needless {
 				t.Errorf("no alarm when %s", what)
 			}
 		}
 
-		// The dashboard shows the same.
+		// The dashboard must show existing metrics, too.
 		boards := s.of("AWS::CloudWatch::Dashboard")
 		if len(boards) != 0 != (p["Dashboard"] != "false") {
 			t.Fatalf("there are %d dashboards", len(boards))
@@ -204,7 +204,7 @@ func TestEveryAlarmReadsAMetricThatIsWrittenAndSaysWhatToDo(t *testing.T) {
 			}
 			for _, name := range []string{"Lag", "OldestWanted", "Results", "Changes", "APILatency", "Duration"} {
 				if !seen[name] {
-					t.Errorf("the dashboard does not show %s, but %v", name, slices.Sorted(maps.Keys(seen)))
+					t.Errorf("the dashboard shows %[2]v, but not %[1]s", name, slices.Sorted(maps.Keys(seen)))
 				}
 			}
 		}

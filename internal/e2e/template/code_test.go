@@ -17,8 +17,8 @@ import (
 
 const root = "../../../"
 
-// loaders are how the functions read their configuration, by the name that their
-// main.go calls.
+// loaders are the functions that read the configuration, by the name that main.go
+// calls.
 var loaders = map[string]func(getenv func(string) string) (accounts []config.Account, err error){
 	"LoadReceiver": func(g func(string) string) ([]config.Account, error) {
 		c, err := config.LoadReceiver(g)
@@ -51,13 +51,14 @@ var loaders = map[string]func(getenv func(string) string) (accounts []config.Acc
 	"LoadPush": func(g func(string) string) ([]config.Account, error) { _, err := config.LoadPush(g); return nil, err },
 }
 
-// notSet are the variables that the code reads and the template leaves alone.
+// notSet are variables that the code reads and the template does not set.
 var notSet = map[string]string{
 	"AWS_LAMBDA_FUNCTION_NAME": "Lambda sets it",
 	"TLS_CA_FILE":              "a proxy that opens TLS has a certificate that would have to be packed with the functions",
 }
 
-// notRead are the variables that a function has and does not read.
+// notRead are variables that the template sets for a function that does not read
+// them.
 var notRead = map[string]string{
 	"FeedPush ACCOUNTS": "the template's Globals give it to every function; it is no secret",
 }
@@ -67,12 +68,12 @@ var (
 	loader = regexp.MustCompile(`config\.(Load[A-Z][A-Za-z]*)\(os\.Getenv\)`)
 )
 
-// folder is that of a function, by its logical id: what the Makefile makes of
+// folder returns a function's folder for its logical id, as the Makefile does for
 // build-<LogicalId>.
 func folder(id string) string { return strings.ToLower(word.ReplaceAllString(id, "$1-$2")) }
 
-// lambdas are the folders of functions/ that hold a Lambda, with the text of
-// their main.go.
+// lambdas returns the text of main.go by folder of functions/, for each Lambda
+// function.
 func lambdas(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -92,34 +93,34 @@ func lambdas(t *testing.T) map[string]string {
 	return out
 }
 
-func TestEveryFolderIsAFunctionAndTheOtherWayRound(t *testing.T) {
-	there := lambdas(t)
+func TestFoldersMatchFunctions(t *testing.T) {
+	folders := lambdas(t)
 	for id, r := range load(t).Template.Resources {
 		if r.Type != "AWS::Lambda::Function" {
 			continue
 		}
-		if _, ok := there[folder(id)]; !ok {
+		if _, ok := folders[folder(id)]; !ok {
 			t.Errorf("%s has no folder functions/%s", id, folder(id))
 		}
-		delete(there, folder(id))
+		delete(folders, folder(id))
 		if r.Properties["Handler"] != "bootstrap" || r.Properties["Runtime"] != "provided.al2023" || at(r.Metadata, "BuildMethod") != "makefile" {
-			t.Errorf("%s is not built and started as the Makefile makes it: %v %v", id, r.Properties["Handler"], r.Metadata)
+			t.Errorf("%s is not built by the Makefile or does not start bootstrap: %v %v", id, r.Properties["Handler"], r.Metadata)
 		}
 	}
-	if len(there) > 0 {
-		t.Errorf("no function of the template is built from %v", slices.Sorted(maps.Keys(there)))
+	if len(folders) > 0 {
+		t.Errorf("no function of the template is built from %v", slices.Sorted(maps.Keys(folders)))
 	}
 }
 
-// TestEveryVariableIsOneThatTheCodeReadsAndTheOtherWayRound lets each function
-// read what the template gives it.
-func TestEveryVariableIsOneThatTheCodeReadsAndTheOtherWayRound(t *testing.T) {
+// TestVariablesMatchCode loads each function's configuration from the variables in
+// the template.
+func TestVariablesMatchCode(t *testing.T) {
 	mains, set, reads := lambdas(t), map[string]bool{}, map[string]bool{}
 	each(t, func(t *testing.T, s *stack, p parameters) {
 		for id := range s.of("AWS::Lambda::Function") {
 			m := loader.FindStringSubmatch(mains[folder(id)])
 			if m == nil || loaders[m[1]] == nil {
-				t.Fatalf("how does %s read its configuration? loaders has no %v", id, m)
+				t.Fatalf("%s reads its configuration with %v, which is not in loaders", id, m)
 			}
 			size, used := 0, map[string]bool{}
 			variables := s.environment(id)
@@ -138,7 +139,7 @@ func TestEveryVariableIsOneThatTheCodeReadsAndTheOtherWayRound(t *testing.T) {
 				return ""
 			})
 			if err != nil {
-				t.Errorf("%s cannot be started: %v", id, err)
+				t.Errorf("start %s: %v", id, err)
 			}
 			if want := 1 + min(1, len(p["FurtherAccounts"])); id != "FeedPush" && len(accounts) != want {
 				t.Errorf("%s knows %d accounts, want %d", id, len(accounts), want)
@@ -156,12 +157,12 @@ func TestEveryVariableIsOneThatTheCodeReadsAndTheOtherWayRound(t *testing.T) {
 	for name := range reads {
 		_, variable, _ := strings.Cut(name, " ")
 		if !set[name] && notSet[variable] == "" {
-			t.Errorf("%s is read, and the template never sets it", name)
+			t.Errorf("%s is read, but the template never sets it", name)
 		}
 	}
 	for name := range notRead {
 		if reads[name] || !set[name] {
-			t.Errorf("%s need not be excused", name)
+			t.Errorf("%s is in notRead, but it is read or not set", name)
 		}
 	}
 }
@@ -173,19 +174,18 @@ var (
 	segment = regexp.MustCompile(`\{[^}]*\}`)
 )
 
-// TestEveryRouteIsOneThatTheCodeHandlesAndTheOtherWayRound compares the routes
-// with the patterns of the rooms, and their functions with those that the
+// TestRoutesMatchCode compares the routes with the patterns of the packages, and their functions with those that the
 // end-to-end tests send the same requests to.
-func TestEveryRouteIsOneThatTheCodeHandlesAndTheOtherWayRound(t *testing.T) {
+func TestRoutesMatchCode(t *testing.T) {
 	var inCode []string
-	for _, room := range []string{"ipn", "update"} {
-		for _, m := range handled.FindAllStringSubmatch(source(t, root+"internal/"+room), -1) {
+	for _, feature := range []string{"ipn", "update"} {
+		for _, m := range handled.FindAllStringSubmatch(source(t, root+"internal/"+feature), -1) {
 			inCode = append(inCode, m[1])
 		}
 	}
 	gate := source(t, root+"internal/console/oidc")
 	if !strings.Contains(gate, `home      = "/console/"`) || !strings.Contains(gate, `mux.Handle(home, `) || !strings.Contains(gate, `mux.Handle("/console", `) {
-		t.Error("the console does not stand at /console and below")
+		t.Error("the console does not serve /console and the paths below it")
 	}
 	consoles := []string{"ANY /console", "ANY /console/{proxy+}"}
 	stackSource, field, locally := source(t, root+"internal/local/stack"), map[string]string{}, map[string]string{}
@@ -203,7 +203,7 @@ func TestEveryRouteIsOneThatTheCodeHandlesAndTheOtherWayRound(t *testing.T) {
 			maps.DeleteFunc(locally, func(key, _ string) bool { return slices.Contains(consoles, key) })
 		}
 		slices.Sort(inCode)
-		deployed, lets := map[string]string{}, map[string]string{}
+		deployed, permitted := map[string]string{}, map[string]string{}
 		for id, r := range s.of("AWS::ApiGatewayV2::Route") {
 			integration := s.Resources[strings.TrimPrefix(r.Properties["Target"].(string), "integrations/")].Properties
 			for f := range s.of("AWS::Lambda::Function") {
@@ -212,7 +212,7 @@ func TestEveryRouteIsOneThatTheCodeHandlesAndTheOtherWayRound(t *testing.T) {
 				}
 			}
 			if integration["PayloadFormatVersion"] != "2.0" || integration["IntegrationType"] != "AWS_PROXY" {
-				t.Errorf("%s sends what awslambda does not read: %v", id, integration)
+				t.Errorf("%s has a payload that awslambda does not read: %v", id, integration)
 			}
 		}
 		for _, r := range s.of("AWS::Lambda::Permission") {
@@ -220,7 +220,7 @@ func TestEveryRouteIsOneThatTheCodeHandlesAndTheOtherWayRound(t *testing.T) {
 				method, path, _ := strings.Cut(path, "/")
 				for f := range s.of("AWS::Lambda::Function") {
 					if s.ref(f) == r.Properties["FunctionName"] {
-						lets[method+" /"+path] = folder(f)
+						permitted[method+" /"+path] = folder(f)
 					}
 				}
 			}
@@ -229,20 +229,20 @@ func TestEveryRouteIsOneThatTheCodeHandlesAndTheOtherWayRound(t *testing.T) {
 			t.Errorf("the routes are %v, the code handles %v", got, inCode)
 		}
 		if !maps.Equal(deployed, locally) {
-			t.Errorf("the routes lead to %v, locally to %v", deployed, locally)
+			t.Errorf("the routes lead to %v, in the local stack to %v", deployed, locally)
 		}
 		for key, f := range deployed {
-			if key = strings.Replace(segment.ReplaceAllString(key, "*"), "ANY", "*", 1); lets[key] != f {
-				t.Errorf("%s may be invoked for %s by nobody", f, key)
+			if key = strings.Replace(segment.ReplaceAllString(key, "*"), "ANY", "*", 1); permitted[key] != f {
+				t.Errorf("no permission lets the API invoke %s for %s", f, key)
 			}
 		}
-		if len(lets) != len(deployed) {
-			t.Errorf("permissions for %v, routes %v", lets, deployed)
+		if len(permitted) != len(deployed) {
+			t.Errorf("permissions for %v, routes %v", permitted, deployed)
 		}
 	})
 }
 
-// source is the text of a package, without its tests.
+// source returns the text of a package without its tests.
 func source(t *testing.T, dir string) string {
 	t.Helper()
 	files, err := filepath.Glob(dir + "/*.go")
@@ -262,8 +262,8 @@ func source(t *testing.T, dir string) string {
 	return all.String()
 }
 
-// linked is what each function's folder links of ours: the texts of packages by
-// path within the module.
+// linked returns, for each function, the texts of the module's packages that it
+// links, by path within the module.
 func linked(t *testing.T) map[string]map[string]string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-buildvcs=false", "-tags", "lambda.norpc", "-json=ImportPath,Deps", "walletsync/functions/...")
@@ -271,7 +271,7 @@ func linked(t *testing.T) map[string]map[string]string {
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
-	all, texts := map[string]map[string]string{}, map[string]string{}
+	byFunction, texts := map[string]map[string]string{}, map[string]string{}
 	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
 		var p struct {
 			ImportPath string
@@ -281,7 +281,7 @@ func linked(t *testing.T) map[string]map[string]string {
 			t.Fatal(err)
 		}
 		function := strings.TrimPrefix(p.ImportPath, "walletsync/functions/")
-		all[function] = map[string]string{}
+		byFunction[function] = map[string]string{}
 		for _, dep := range p.Deps {
 			path, ours := strings.CutPrefix(dep, "walletsync/")
 			if !ours {
@@ -290,22 +290,22 @@ func linked(t *testing.T) map[string]map[string]string {
 			if texts[path] == "" {
 				texts[path] = source(t, root+path)
 			}
-			all[function][path] = texts[path]
+			byFunction[function][path] = texts[path]
 		}
 	}
-	return all
+	return byFunction
 }
 
-// operation is a call of AWS's SDK: what its clients take.
+// operation matches the input types of calls to the AWS SDK.
 var operation = regexp.MustCompile(`\*(secretsmanager|sqs|sns|eventbridge)\.([A-Z][A-Za-z]*)Input\b`)
 
-// actions are the permissions that operations need where they are not of the
-// same name (Service Authorization Reference).
+// actions are permissions whose name differs from the operation's (Service
+// Authorization Reference).
 var actions = map[string]string{
 	"sns:PublishBatch": "sns:Publish", "eventbridge:PutEvents": "events:PutEvents", "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
 }
 
-// calls are the actions that a function's code needs.
+// calls returns the actions that a function's code needs.
 func calls(packages map[string]string) []string {
 	need := map[string]bool{}
 	for path, text := range packages {
@@ -323,16 +323,16 @@ func calls(packages map[string]string) []string {
 	return slices.Sorted(maps.Keys(need))
 }
 
-// byLambda are the statements for what Lambda and its sources do with the role,
-// and what they are about.
+// byLambda maps the Sids of permissions that Lambda and its event sources use, not
+// our code, to their resource.
 var byLambda = map[string]string{
-	"WriteTheLog":             "arn:aws:logs:eu-west-1:111122223333:Logs",
-	"UseTheKey":               kmsKey,
-	"SendTraces":              "*",
-	"LiveInTheVpc":            "*",
-	"ReceiveMessages":         "arn:aws:sqs:eu-west-1:111122223333:Queue",
-	"TellAMissedRun":          "arn:aws:sqs:eu-west-1:111122223333:MissedRuns",
-	"KeepWhatCouldNotBeTaken": "arn:aws:sqs:eu-west-1:111122223333:DeadLetterQueue",
+	"WriteTheLog":           "arn:aws:logs:eu-west-1:111122223333:Logs",
+	"UseTheKey":             kmsKey,
+	"SendTraces":            "*",
+	"ManageVpcInterfaces":   "*",
+	"ReceiveMessages":       "arn:aws:sqs:eu-west-1:111122223333:Queue",
+	"SendMissedRuns":        "arn:aws:sqs:eu-west-1:111122223333:MissedRuns",
+	"SendUndeliveredEvents": "arn:aws:sqs:eu-west-1:111122223333:DeadLetterQueue",
 }
 
 type statement struct {
@@ -341,15 +341,15 @@ type statement struct {
 	resources []string
 }
 
-// may returns what a role may do: its own policies, and those that it shares.
-func (s *stack) may(t *testing.T, role string) (all []statement) {
+// permissions returns the statements of a role's own and managed policies.
+func (s *stack) permissions(t *testing.T, role string) (statements []statement) {
 	t.Helper()
 	r := s.Resources[role]
 	policies := []any{}
 	for _, p := range r.Properties["ManagedPolicyArns"].([]any) {
 		shared := s.Resources[p.(string)]
 		if shared.Type != "AWS::IAM::ManagedPolicy" {
-			t.Fatalf("%s has the policy %v of somebody else", role, p)
+			t.Fatalf("%s has the policy %v from outside the template", role, p)
 		}
 		policies = append(policies, shared.Properties["PolicyDocument"])
 	}
@@ -359,18 +359,18 @@ func (s *stack) may(t *testing.T, role string) (all []statement) {
 	for _, p := range policies {
 		for _, st := range at(p, "Statement").([]any) {
 			if at(st, "Effect") != "Allow" || at(st, "NotAction") != nil || at(st, "NotResource") != nil {
-				t.Errorf("%s has a statement that is not a plain allowance: %v", role, st)
+				t.Errorf("%s has a statement that is more than Effect: Allow, Action and Resource: %v", role, st)
 			}
-			all = append(all, statement{fmt.Sprint(at(st, "Sid")), list(at(st, "Action")), list(at(st, "Resource"))})
+			statements = append(statements, statement{fmt.Sprint(at(st, "Sid")), list(at(st, "Action")), list(at(st, "Resource"))})
 		}
 	}
-	return all
+	return statements
 }
 
-// TestEveryFunctionMayDoWhatItsCodeDoesAndNothingElse compares, for each
-// function, the actions with the calls that it links, and their resources with
-// those that its variables name.
-func TestEveryFunctionMayDoWhatItsCodeDoesAndNothingElse(t *testing.T) {
+// TestRolesAllowExactlyWhatTheCodeCalls compares, for each function, the role's
+// actions with the calls that the function links, and their resources with the
+// function's variables.
+func TestRolesAllowExactlyWhatTheCodeCalls(t *testing.T) {
 	packages, ever, roles := linked(t), map[string]map[string]bool{}, map[string]bool{}
 	each(t, func(t *testing.T, s *stack, p parameters) {
 		roleOf := map[string]string{}
@@ -385,10 +385,10 @@ func TestEveryFunctionMayDoWhatItsCodeDoesAndNothingElse(t *testing.T) {
 				ever[id] = map[string]bool{}
 			}
 			about := map[string][]string{}
-			for _, st := range s.may(t, role) {
+			for _, st := range s.permissions(t, role) {
 				if only, lambda := byLambda[st.sid]; lambda {
 					if !slices.Equal(st.resources, []string{only}) {
-						t.Errorf("%s: %s is about %v, want %s", role, st.sid, st.resources, only)
+						t.Errorf("%s: %s has the resources %v, want %s", role, st.sid, st.resources, only)
 					}
 					continue
 				}
@@ -404,12 +404,12 @@ func TestEveryFunctionMayDoWhatItsCodeDoesAndNothingElse(t *testing.T) {
 				slices.Sort(about[action])
 				slices.Sort(want)
 				if !slices.Equal(about[action], want) {
-					t.Errorf("%s may %s on %v; its variables name %v", role, action, about[action], want)
+					t.Errorf("%s may %s on %v; its variables have %v", role, action, about[action], want)
 				}
 				delete(about, action)
 			}
 			if len(about) > 0 {
-				t.Errorf("%s may %v, and no variable names what", role, about)
+				t.Errorf("%s may %v, but no variable has the resource", role, about)
 			}
 		}
 	})
@@ -422,13 +422,13 @@ func TestEveryFunctionMayDoWhatItsCodeDoesAndNothingElse(t *testing.T) {
 	}
 	for id, r := range load(t).Template.Resources {
 		if r.Type == "AWS::IAM::Role" && !roles[id] && id != "DatabaseProxyRole" {
-			t.Errorf("%s is nobody's role", id)
+			t.Errorf("no function has the role %s", id)
 		}
 	}
 }
 
-// named returns the resources that a function's variables name, by the action
-// that is allowed on them.
+// named returns the resources in a function's variables, by the action that must
+// be allowed on them.
 func (s *stack) named(id string, packages map[string]string, p parameters) map[string][]string {
 	out := map[string][]string{}
 	arn := func(url any) string {
@@ -439,7 +439,7 @@ func (s *stack) named(id string, packages map[string]string, p parameters) map[s
 		switch {
 		case strings.HasSuffix(name, "_SECRET_ARN"):
 			out["secretsmanager:GetSecretValue"] = append(out["secretsmanager:GetSecretValue"], v.(string))
-		case id == "Console" && name == "DEAD_LETTER_QUEUE_URL": // it shows them, and takes them off
+		case id == "Console" && name == "DEAD_LETTER_QUEUE_URL": // the console shows and removes dead-letter messages
 			for _, a := range calls(packages) {
 				if strings.HasPrefix(a, "sqs:") && a != "sqs:SendMessage" {
 					out[a] = []string{strings.Replace(arn(v), "/", ":", 1)}
@@ -455,7 +455,7 @@ func (s *stack) named(id string, packages map[string]string, p parameters) map[s
 			out["rds-db:connect"] = []string{p["DatabaseUserArn"]}
 		}
 	}
-	// No function has both of an account's secrets.
+	// No function may read both secrets of an account.
 	secrets := func(own, second string) {
 		out["secretsmanager:GetSecretValue"] = append(out["secretsmanager:GetSecretValue"], own)
 		if p["FurtherAccounts"] != "" {
@@ -466,12 +466,12 @@ func (s *stack) named(id string, packages map[string]string, p parameters) map[s
 		secrets(privateKeySecretArn, jpKeySecret)
 	}
 	if id == "IpnReceiver" {
-		secrets(s.ref("DoorSecret").(string), jpDoorSecret)
+		secrets(s.ref("IpnPathSecret").(string), jpIpnPathSecret)
 	}
 	return out
 }
 
-func TestNothingIsGrantedByWildcardWithoutAWrittenReason(t *testing.T) {
+func TestEveryWildcardHasAReason(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, _ parameters) {
 		check := func(id string, document any) {
 			for _, st := range at(document, "Statement").([]any) {
@@ -479,7 +479,7 @@ func TestNothingIsGrantedByWildcardWithoutAWrittenReason(t *testing.T) {
 				reason, _ := at(s.Resources[id].Metadata, "Wildcards", sid).(string)
 				for _, resource := range list(at(st, "Resource")) {
 					if strings.Contains(resource, "*") && (len(reason) < 40 || byLambda[sid] != "*") {
-						t.Errorf("%s: %s is about %s, for the reason %q", id, sid, resource, reason)
+						t.Errorf("%s: %s has the resource %s with the reason %q", id, sid, resource, reason)
 					}
 				}
 				for _, action := range list(at(st, "Action")) {
@@ -496,9 +496,9 @@ func TestNothingIsGrantedByWildcardWithoutAWrittenReason(t *testing.T) {
 			for _, p := range r.Properties["Policies"].([]any) {
 				check(id, at(p, "PolicyDocument"))
 			}
-			who := list(at(r.Properties, "AssumeRolePolicyDocument", "Statement", 0, "Principal", "Service"))
-			if want := map[bool]string{true: "rds.amazonaws.com", false: "lambda.amazonaws.com"}[id == "DatabaseProxyRole"]; !slices.Equal(who, []string{want}) {
-				t.Errorf("%s is assumed by %v", id, who)
+			services := list(at(r.Properties, "AssumeRolePolicyDocument", "Statement", 0, "Principal", "Service"))
+			if want := map[bool]string{true: "rds.amazonaws.com", false: "lambda.amazonaws.com"}[id == "DatabaseProxyRole"]; !slices.Equal(services, []string{want}) {
+				t.Errorf("%s is assumed by %v", id, services)
 			}
 		}
 	})

@@ -12,38 +12,38 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The table of costs in functions/README.md is computed here: of what was
-// measured on the local stack, what is assumed of a merchant, and AWS's list
-// prices, each a file in testdata/costs.
+// This file computes the table of costs in functions/README.md from three files in
+// testdata/costs: measurements of the local stack, assumptions about a merchant,
+// and AWS list prices.
 
-// measurements are what the functions took on the local stack. The benchmark
-// BenchmarkForCosts (internal/e2e) writes it.
+// measurements are taken on the local stack by the benchmark BenchmarkForCosts
+// (internal/e2e).
 type measurements struct {
 	On        string           `json:"on"` // date
 	How       string           `json:"how"`
 	Functions map[string]usage `json:"functions"`
-	// Of a notification that comes alone: worker's runs, calls of Amazon Pay, and
+	// Per notification that arrives alone: worker runs, calls to Amazon Pay, and
 	// messages sent to the queue, wake-ups included.
 	Runs     float64 `json:"runsPerNotification"`
 	Fetches  float64 `json:"fetchesPerNotification"`
 	Messages float64 `json:"messagesPerNotification"`
-	// Series are the custom metrics of CloudWatch: of a deployment in which
-	// nothing happens, and of one in which everything does that is not trouble.
+	// Series counts custom metrics in CloudWatch: of an idle deployment, and of one
+	// that uses every feature without errors.
 	IdleSeries    int     `json:"idleSeries"`
 	BusySeries    int     `json:"busySeries"`
 	DatabaseBytes float64 `json:"databaseBytesPerRun"` // that a worker's run sends to Postgres
 }
 
-// usage is what one invocation takes.
+// usage is the usage of one invocation.
 type usage struct {
 	CPU      float64 `json:"cpuMs"` // user and system time, in milliseconds
 	LogBytes float64 `json:"logBytes"`
 	PeakMB   float64 `json:"peakMB"`
 }
 
-// assumed is what cannot be measured here.
+// assumed has values that cannot be measured here.
 type assumed struct {
-	// Memory is each function's, in MB, as template.yaml has it. It buys CPU: one
+	// Memory is each function's memory in MB, as in template.yaml. It determines CPU: one
 	// vCPU at 1,769 MB (Lambda Developer Guide, "Configure Lambda function
 	// memory").
 	Memory         map[string]float64 `json:"memoryMB"`
@@ -52,34 +52,34 @@ type assumed struct {
 	AmazonIn       float64            `json:"amazonPayBytesIn"`
 	PostgresMs     float64            `json:"postgresMs"`       // one round trip
 	SQSMs          float64            `json:"sqsMs"`            // one call, from within AWS
-	Updates        float64            `json:"updates"`          // of a notification: how many are a buyer's update through walletsync
+	Updates        float64            `json:"updates"`          // share of notifications that come from updates through walletsync
 	FetchesASecond float64            `json:"fetchesPerSecond"` // the share of Amazon Pay's quota
-	// Pollers ask the queue all the time, three times a minute each (Lambda
+	// Pollers poll the queue all the time, three times a minute each (Lambda
 	// Developer Guide, "Using Lambda with Amazon SQS").
 	Pollers         float64 `json:"pollers"`
 	ReconcileEvery  float64 `json:"reconcileMinutes"`
 	PlatformBytes   float64 `json:"platformLogBytes"` // Lambda's own lines, of one invocation
 	AccessBytes     float64 `json:"accessLogBytes"`   // the HTTP API's line of one request
-	AlarmMetrics    float64 `json:"alarmMetrics"`     // that template.yaml's alarms look at
+	AlarmMetrics    float64 `json:"alarmMetrics"`     // metrics that template.yaml's alarms read
 	Dashboards      float64 `json:"dashboards"`
 	Secrets         float64 `json:"secrets"`
 	NATGateways     float64 `json:"natGateways"`
 	AuroraACU       float64 `json:"auroraCapacityUnits"`
-	StorageGB       float64 `json:"storageGB"`              // to begin with
-	StorageKB       float64 `json:"storageKBPerNotice"`     // that a notification leaves in Postgres
-	KeptMonths      float64 `json:"keptMonths"`             // how many months of them lie there
+	StorageGB       float64 `json:"storageGB"`              // at the start
+	StorageKB       float64 `json:"storageKBPerNotice"`     // stored in Postgres per notification
+	KeptMonths      float64 `json:"keptMonths"`             // months for which notifications are kept
 	DatabaseIO      float64 `json:"databaseIOPerRun"`       // Aurora's read and write requests
 	VPCAlarmMetrics float64 `json:"vpcAlarmMetrics"`        // more of them with a cluster
 	VPCSecrets      float64 `json:"vpcSecrets"`             // more of them with a cluster
 	SecretReads     float64 `json:"secretReadsPerFunction"` // every five minutes in which it runs
 }
 
-// price is what a unit of something costs.
+// price is the price of a unit.
 type price struct {
 	USD    float64 `json:"usd"`
 	Per    float64 `json:"per"`  // units
 	Unit   string  `json:"unit"` // in words
-	Free   float64 `json:"free"` // units a month that AWS gives every account, for good
+	Free   float64 `json:"free"` // free units a month, for every account without an end
 	Source string  `json:"source"`
 }
 
@@ -116,8 +116,8 @@ func costInputs(t *testing.T) (in inputs) {
 // deployment is how walletsync is deployed.
 type deployment int
 
-// The forms: with a database that the merchant has, reached over the internet;
-// and in a VPC with an Aurora cluster of its own.
+// The deployments: with the merchant's database, reached over the internet; and in
+// a VPC with a new Aurora cluster.
 const (
 	byDefault deployment = iota
 	inVPC
@@ -126,8 +126,8 @@ const (
 // billItem is one line of a bill.
 type billItem struct {
 	Name string
-	USD  float64 // a month, without what AWS gives for nothing
-	Free float64 // what of it AWS gives for nothing
+	USD  float64 // a month, without the free tier
+	Free float64 // value of the free tier
 }
 
 // The seconds, hours and minutes of a month, as AWS counts it: 730 hours.
@@ -137,11 +137,11 @@ const (
 	seconds = minutes * 60
 )
 
-// bill returns what so many notifications a month cost.
+// bill returns the costs of a number of notifications a month.
 func bill(in inputs, form deployment, notifications float64) []billItem {
 	m, a := in.measured, in.assumed
-	// Alone, a notification costs what was measured. When more come than the share
-	// of the quota can fetch, one fetch answers for several.
+	// A single notification costs what was measured. If more arrive than the share of
+	// the quota can fetch, one fetch serves several.
 	fetches := math.Min(notifications*m.Fetches, a.FetchesASecond*seconds)
 	confirmed := 1.0
 	if notifications > 0 {
@@ -205,7 +205,7 @@ func bill(in inputs, form deployment, notifications float64) []billItem {
 	return items
 }
 
-// use is so many units of what has a price.
+// use is a number of units with a price.
 type use struct {
 	price string
 	units float64
@@ -307,8 +307,8 @@ func TestTheCostTableIsInTheREADME(t *testing.T) {
 	}
 }
 
-// A bill computed by hand, of prices that make it easy.
-func TestABillIsWhatIsUsedTimesItsPrice(t *testing.T) {
+// The expected values are computed by hand, with simple prices.
+func TestABillIsUsageTimesPrice(t *testing.T) {
 	in := costInputs(t)
 	for name := range in.prices.Of {
 		in.prices.Of[name] = price{Per: 1}
@@ -370,9 +370,9 @@ func TestEveryPriceHasItsSource(t *testing.T) {
 	}
 }
 
-// TestTheCostsAssumeWhatTheTemplateHas holds the inputs of the README's cost table
-// to the template.
-func TestTheCostsAssumeWhatTheTemplateHas(t *testing.T) {
+// TestTheCostsMatchTheTemplate compares the inputs of the README's cost table with
+// the template.
+func TestTheCostsMatchTheTemplate(t *testing.T) {
 	assumed := costInputs(t).assumed
 	source := load(t).Template
 	count := func(p parameters) (alarms, dashboards, secrets float64, s *stack) {
@@ -402,12 +402,12 @@ func TestTheCostsAssumeWhatTheTemplateHas(t *testing.T) {
 		"minutes between two runs of the reconciler": {assumed.ReconcileEvery, number(s.parameters["ReconcileMinutes"])},
 	} {
 		if two[0] != two[1] {
-			t.Errorf("%s: assumed are %v, the template has %v", what, two[0], two[1])
+			t.Errorf("%s: the costs assume %v, the template has %v", what, two[0], two[1])
 		}
 	}
 	for id, r := range s.of("AWS::Lambda::Function") {
 		if memory, ok := assumed.Memory[folder(id)]; ok && memory != number(r.Properties["MemorySize"]) {
-			t.Errorf("%s: assumed are %v MB, the template has %v", id, memory, r.Properties["MemorySize"])
+			t.Errorf("%s: the costs assume %v MB, the template has %v", id, memory, r.Properties["MemorySize"])
 		}
 	}
 }

@@ -1,10 +1,9 @@
-// Package template holds template.yaml to its promises, to the code that it
-// deploys, and to the tools that judge templates. It has nothing but tests.
+// Package template tests template.yaml: its security and its limits, its agreement
+// with the code that it deploys, and the findings of linters. It has only tests.
 //
-// They read the template as CloudFormation gets it, after the SAM transform:
-// testdata/transformed.json, which names the source that it was made of, so that
-// a stale one fails. `go test ./internal/e2e/template -update` rewrites it
-// where aws-sam-translator is installed. Parameters, rules, conditions and
-// intrinsic functions are evaluated here, for each of the combinations of
-// parameters that matter.
+// The tests read testdata/transformed.json: the template as CloudFormation gets
+// it, after the SAM transform. The file contains the hash of its source, so a
+// stale file fails. `go test ./internal/e2e/template -update` rewrites it if
+// aws-sam-translator is installed. The tests evaluate parameters, rules,
+// conditions and intrinsic functions for each combination in combinations.
 package template

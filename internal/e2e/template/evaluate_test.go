@@ -18,7 +18,7 @@ const (
 	transformedFile = "testdata/transformed.json"
 )
 
-// transformed is what the SAM transform made of the template.
+// transformed is the output of the SAM transform.
 type transformed struct {
 	Source     string   `json:"source"` // SHA-256 of template.yaml
 	Translator string   `json:"translator"`
@@ -92,17 +92,17 @@ func load(t *testing.T) transformed {
 		t.Fatal(err)
 	}
 	if sum := sha256.Sum256(source); out.Source != hex.EncodeToString(sum[:]) {
-		t.Fatalf("%s was made of another template.yaml: run go test ./internal/e2e/template -update where aws-sam-translator is installed", transformedFile)
+		t.Fatalf("%s was made from another template.yaml: install aws-sam-translator and run go test ./internal/e2e/template -update", transformedFile)
 	}
 	return out
 }
 
-// stack is what a template comes to with given parameters.
+// stack is a template evaluated with parameters.
 type stack struct {
 	template   template
 	parameters map[string]any // strings, and lists of them
 	conditions map[string]bool
-	keep       func(kind string) bool // references to resources of this type stay; others become what AWS might give
+	keep       func(kind string) bool // references to resources of these types stay; others become plausible values
 
 	Resources map[string]resource
 	Outputs   map[string]any
@@ -114,7 +114,7 @@ const (
 	account = "111122223333"
 )
 
-// Ways to evaluate: nothing refers to a resource any more, or everything does.
+// Values of keep: replace all references to resources, or none.
 func none(string) bool { return false }
 func all(string) bool  { return true }
 
@@ -140,7 +140,7 @@ func evaluate(t template, parameters map[string]string, keep func(kind string) b
 	}
 	for name := range parameters {
 		if _, known := t.Parameters[name]; !known {
-			return nil, fmt.Errorf("there is no parameter %s", name)
+			return nil, fmt.Errorf("unknown parameter %s", name)
 		}
 	}
 	for name, r := range t.Rules {
@@ -173,7 +173,7 @@ func allowed(v, pattern string, values []any, least, most *float64) error {
 		return fmt.Errorf("%q does not match %s", v, pattern)
 	}
 	if values != nil && !slices.ContainsFunc(values, func(a any) bool { return fmt.Sprint(a) == v }) {
-		return fmt.Errorf("%q is none of %v", v, values)
+		return fmt.Errorf("%q is not one of %v", v, values)
 	}
 	if least != nil || most != nil {
 		n, err := strconv.ParseFloat(v, 64)
@@ -227,12 +227,12 @@ func intrinsic(v any) (name string, argument any) {
 	return "", nil
 }
 
-// noValue is AWS::NoValue: what it stands for is left out.
+// noValue is AWS::NoValue. Properties with this value are removed.
 type noValue struct{}
 
 var substitution = regexp.MustCompile(`\$\{([A-Za-z0-9:.]+)\}`)
 
-// value evaluates what a property may hold.
+// value evaluates a property.
 func (s *stack) value(v any) any {
 	switch name, argument := intrinsic(v); name {
 	case "":
@@ -315,7 +315,7 @@ func (s *stack) sub(argument any) any {
 				v = s.ref(name)
 			}
 		}
-		if id, argument := intrinsic(v); id != "" { // one that stays
+		if id, argument := intrinsic(v); id != "" { // a reference that stays
 			kept = true
 			switch a := argument.(type) {
 			case []any:
@@ -385,7 +385,7 @@ func (s *stack) attribute(id, attribute string) any {
 	return id + "." + attribute
 }
 
-// there returns a resource, which must exist under the stack's conditions.
+// there returns a resource that must exist under the stack's conditions.
 func (s *stack) there(id string) resource {
 	r, ok := s.template.Resources[id]
 	if !ok {
@@ -426,7 +426,7 @@ func at(v any, path ...any) any {
 	return v
 }
 
-// list returns v as a list of texts, be it one or several.
+// list returns v, a string or a list, as a list of strings.
 func list(v any) []string {
 	switch v := v.(type) {
 	case nil:
@@ -441,7 +441,7 @@ func list(v any) []string {
 	return []string{fmt.Sprint(v)}
 }
 
-// number returns v as a number, written as one or as text.
+// number returns v, a number or a string, as a number.
 func number(v any) float64 {
 	n, err := strconv.ParseFloat(fmt.Sprint(v), 64)
 	if err != nil {

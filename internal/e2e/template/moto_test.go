@@ -17,8 +17,8 @@ import (
 	"walletsync/internal/local/aws/mototest"
 )
 
-// beyondMoto are the types that moto's CloudFormation (5.2) does not make, and
-// who else judges them.
+// beyondMoto are the types that moto's CloudFormation (5.2) does not create, and
+// the tests that cover them instead.
 var beyondMoto = map[string]string{
 	"AWS::ApiGatewayV2::Api":         "the tests here, and cfn-lint",
 	"AWS::ApiGatewayV2::Integration": "the tests here, and cfn-lint",
@@ -33,10 +33,10 @@ var beyondMoto = map[string]string{
 	"Custom::Migration":              "package awslambda's tests: moto would start the function in a container",
 }
 
-// TestMotoMakesWhatItKnowsOfTheStack applies the default, with a console and a
-// push, to moto's CloudFormation as far as that goes, looks at what came of it
-// by the services' own interfaces, and takes it down again.
-func TestMotoMakesWhatItKnowsOfTheStack(t *testing.T) {
+// TestMotoCreatesTheStack creates the default stack, with a console and feed-push,
+// in moto's CloudFormation without the types in beyondMoto. It checks the result
+// through the services' own APIs and deletes the stack.
+func TestMotoCreatesTheStack(t *testing.T) {
 	t.Parallel()
 	known := func(kind string) bool { return beyondMoto[kind] == "" }
 	s, err := evaluate(load(t).Template, with(hosted, console, toTopic, topics, mailed), known)
@@ -80,7 +80,7 @@ func TestMotoMakesWhatItKnowsOfTheStack(t *testing.T) {
 		made[r.LogicalResourceId] = r.PhysicalResourceId
 	}
 	if d := cmp.Diff(slices.Sorted(maps.Keys(resources)), slices.Sorted(maps.Keys(made))); d != "" {
-		t.Errorf("made is not what was asked for:\n%s", d)
+		t.Errorf("the created resources differ from the template:\n%s", d)
 	}
 
 	var attributes struct {
@@ -138,13 +138,13 @@ func TestMotoMakesWhatItKnowsOfTheStack(t *testing.T) {
 	}
 }
 
-// moto is a running one.
+// moto is a running moto server.
 type moto struct {
 	t   *testing.T
 	url string
 }
 
-// stacks returns what state the stacks are in.
+// stacks returns the status of each stack.
 func (m moto) stacks() map[string]string {
 	var list struct {
 		Stacks []struct{ StackName, StackStatus, StackStatusReason string } `xml:"ListStacksResult>StackSummaries>member"`
@@ -157,7 +157,7 @@ func (m moto) stacks() map[string]string {
 	return out
 }
 
-// ask makes a call of AWS's query protocol.
+// ask makes a call with AWS's query protocol.
 func (m moto) ask(service, action string, form url.Values, into any) {
 	m.t.Helper()
 	form.Set("Action", action)
@@ -188,7 +188,7 @@ func (m moto) send(service, method, path, body string) []byte {
 	if body != "" {
 		q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	// By it moto knows the service and the region; it verifies nothing.
+	// moto takes the service and the region from it and verifies nothing.
 	q.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=test/20261124/%s/%s/aws4_request, SignedHeaders=host, Signature=0", region, service))
 	r, err := http.DefaultClient.Do(q)
 	if err != nil {

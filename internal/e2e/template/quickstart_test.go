@@ -15,8 +15,8 @@ import (
 	"walletsync/internal/config"
 )
 
-// programs stand in for AWS's: aws keeps secrets and knows one output, sam
-// writes down how it is called. Whatever else they are asked, they refuse.
+// programs replace the AWS tools: aws stores secrets and returns one output, sam
+// records its arguments. Both refuse all other commands.
 var programs = map[string]string{
 	"aws": `#!/bin/sh
 case "$1 $2" in
@@ -40,10 +40,10 @@ esac
 `,
 }
 
-// TestTheQuickStartDeploysWhatItSays runs the commands of the README, word for
-// word, and asks what a deploy would have got: secrets that the functions can
-// read, parameters that the template takes, and the IPN URL in the end.
-func TestTheQuickStartDeploysWhatItSays(t *testing.T) {
+// TestTheQuickStartDeploys runs the commands of the README verbatim. It checks that
+// the functions can read the secrets, that the template accepts the parameters,
+// and that the last command prints the IPN URL.
+func TestTheQuickStartDeploys(t *testing.T) {
 	if _, err := exec.LookPath("jq"); err != nil {
 		t.Skip("SKIP: jq is not installed (apt-get install jq)")
 	}
@@ -120,7 +120,7 @@ func TestTheQuickStartDeploysWhatItSays(t *testing.T) {
 	}
 }
 
-// kept is a folder of secrets, as the aws above keeps them.
+// kept is the folder in which the aws above stores secrets.
 type kept string
 
 func (k kept) GetSecretValue(_ context.Context, in *secretsmanager.GetSecretValueInput, _ ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error) {

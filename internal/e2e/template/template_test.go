@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-func TestNobodyInvokesAFunctionButThroughWhatIsNamed(t *testing.T) {
+func TestOnlyNamedSourcesInvokeFunctions(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, _ parameters) {
 		if urls := s.of("AWS::Lambda::Url"); len(urls) > 0 {
 			t.Errorf("function URLs are public: %v", slices.Sorted(maps.Keys(urls)))
@@ -26,20 +26,20 @@ func TestNobodyInvokesAFunctionButThroughWhatIsNamed(t *testing.T) {
 				// Any stage, as there is one; then the method and the path.
 				path, ours := strings.CutPrefix(source, "arn:aws:execute-api:"+region+":"+account+":Api/*/")
 				if method, path, _ := strings.Cut(path, "/"); !ours || path == "" || strings.HasPrefix(path, "*") || method == "" {
-					t.Errorf("%s lets %s in", id, source)
+					t.Errorf("%s allows %s", id, source)
 				}
 			case "events.amazonaws.com", "sns.amazonaws.com":
 				if !strings.HasPrefix(source, "arn:aws:") || strings.Contains(source, "*") {
-					t.Errorf("%s lets %s in", id, source)
+					t.Errorf("%s allows %s", id, source)
 				}
 			default:
-				t.Errorf("%s lets %v in", id, principal)
+				t.Errorf("%s allows %v", id, principal)
 			}
 		}
 	})
 }
 
-func TestEveryQueueIsEncryptedKeptLongAndTakesNothingInTheClear(t *testing.T) {
+func TestQueuesEncryptKeepMessagesLongAndRequireTLS(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, p parameters) {
 		closed := map[string]bool{}
 		for _, r := range s.of("AWS::SQS::QueuePolicy") {
@@ -58,7 +58,7 @@ func TestEveryQueueIsEncryptedKeptLongAndTakesNothingInTheClear(t *testing.T) {
 				t.Errorf("%s is not encrypted: %v", id, r.Properties)
 			}
 			if !closed[s.ref(id).(string)] {
-				t.Errorf("%s takes messages without TLS", id)
+				t.Errorf("%s accepts messages without TLS", id)
 			}
 			if number(r.Properties["MessageRetentionPeriod"]) < 4*24*60*60 {
 				t.Errorf("%s keeps messages for %v s", id, r.Properties["MessageRetentionPeriod"])
@@ -70,17 +70,17 @@ func TestEveryQueueIsEncryptedKeptLongAndTakesNothingInTheClear(t *testing.T) {
 					continue
 				}
 				if at(st, "Principal") == "*" || at(st, "Condition") == nil || at(st, "Action") != "sqs:SendMessage" {
-					t.Errorf("%v lets in whoever comes", st)
+					t.Errorf("%v allows more than one named sender", st)
 				}
 			}
 		}
 	})
 }
 
-// TestEachQueueHasAPolicyOfItsOwn: SQS refuses a statement that names several
-// resources, or another queue than the one it is set on ("Invalid value for the
+// TestEachQueueHasItsOwnPolicy: SQS refuses a statement that has several resources
+// or another queue than the one it is set on ("Invalid value for the
 // parameter Policy").
-func TestEachQueueHasAPolicyOfItsOwn(t *testing.T) {
+func TestEachQueueHasItsOwnPolicy(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, _ parameters) {
 		policies := map[string]string{}
 		for id, r := range s.of("AWS::SQS::QueuePolicy") {
@@ -96,10 +96,10 @@ func TestEachQueueHasAPolicyOfItsOwn(t *testing.T) {
 			arn := "arn:aws:sqs:" + region + ":" + account + ":" + queues[0][strings.LastIndex(queues[0], "/")+1:]
 			for _, st := range at(r.Properties["PolicyDocument"], "Statement").([]any) {
 				if resource, one := at(st, "Resource").(string); !one || resource != arn {
-					t.Errorf("%s: %v is about %v, want %s alone", id, at(st, "Sid"), at(st, "Resource"), arn)
+					t.Errorf("%s: %v has the resources %v, want only %s", id, at(st, "Sid"), at(st, "Resource"), arn)
 				}
 				if n := len(list(at(st, "Action"))); n > 7 {
-					t.Errorf("%s: %v has %d actions; SQS takes 7", id, at(st, "Sid"), n)
+					t.Errorf("%s: %v has %d actions; SQS allows 7", id, at(st, "Sid"), n)
 				}
 			}
 		}
@@ -111,9 +111,9 @@ func TestEachQueueHasAPolicyOfItsOwn(t *testing.T) {
 	})
 }
 
-// TestTheKeyIsUsedThroughServicesAlone: a role may decrypt what Secrets Manager,
-// Lambda and SQS decrypt for it, and nothing by calling KMS itself.
-func TestTheKeyIsUsedThroughServicesAlone(t *testing.T) {
+// TestTheKeyIsUsedOnlyThroughServices: a role may decrypt through Secrets Manager,
+// Lambda and SQS, but not by calling KMS itself.
+func TestTheKeyIsUsedOnlyThroughServices(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, p parameters) {
 		found := 0
 		check := func(id string, document any) {
@@ -130,7 +130,7 @@ func TestTheKeyIsUsedThroughServicesAlone(t *testing.T) {
 						}
 					}
 					if len(services) == 0 {
-						t.Errorf("%s: %v allows %s by any way", id, at(st, "Sid"), action)
+						t.Errorf("%s: %v allows %s without a service", id, at(st, "Sid"), action)
 					}
 				}
 			}
@@ -149,7 +149,7 @@ func TestTheKeyIsUsedThroughServicesAlone(t *testing.T) {
 	})
 }
 
-func TestEveryAsynchronousPathEndsInADeadLetterQueue(t *testing.T) {
+func TestEveryAsynchronousPathHasADeadLetterQueue(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, _ parameters) {
 		queues := map[string]bool{}
 		for id := range s.of("AWS::SQS::Queue") {
@@ -158,7 +158,7 @@ func TestEveryAsynchronousPathEndsInADeadLetterQueue(t *testing.T) {
 		caught := map[string]bool{} // functions whose failed asynchronous events are kept
 		for id, r := range s.of("AWS::Lambda::EventInvokeConfig") {
 			if r.Properties["Qualifier"] != "$LATEST" || !queues[fmt.Sprint(at(r.Properties, "DestinationConfig", "OnFailure", "Destination"))] {
-				t.Errorf("%s keeps nothing: %v", id, r.Properties)
+				t.Errorf("%s has no destination for failed events: %v", id, r.Properties)
 			}
 			caught[r.Properties["FunctionName"].(string)] = true
 		}
@@ -172,7 +172,7 @@ func TestEveryAsynchronousPathEndsInADeadLetterQueue(t *testing.T) {
 					t.Errorf("%s has no dead-letter queue", id)
 				}
 				if !caught[function[at(target, "Arn").(string)]] {
-					t.Errorf("what %s begins and fails is not kept", id)
+					t.Errorf("failed invocations by %s are not kept", id)
 				}
 			}
 		}
@@ -181,12 +181,12 @@ func TestEveryAsynchronousPathEndsInADeadLetterQueue(t *testing.T) {
 				t.Errorf("%s has no dead-letter queue", id)
 			}
 			if to := r.Properties["Endpoint"].(string); r.Properties["Protocol"] == "lambda" && !caught[function[to]] {
-				t.Errorf("what %s delivers and fails is not kept", id)
+				t.Errorf("failed deliveries by %s are not kept", id)
 			}
 		}
 		for id, r := range s.of("Custom::Migration") {
 			if !caught[function[r.Properties["ServiceToken"].(string)]] {
-				t.Errorf("what %s begins and fails is not kept", id)
+				t.Errorf("failed invocations by %s are not kept", id)
 			}
 		}
 		for id, r := range s.of("AWS::Lambda::EventSourceMapping") {
@@ -202,7 +202,7 @@ func TestEveryAsynchronousPathEndsInADeadLetterQueue(t *testing.T) {
 	})
 }
 
-func TestEveryFunctionsConcurrencyIsBounded(t *testing.T) {
+func TestConcurrencyIsLimited(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, p parameters) {
 		bySource := map[any]bool{}
 		for _, r := range s.of("AWS::Lambda::EventSourceMapping") {
@@ -213,7 +213,7 @@ func TestEveryFunctionsConcurrencyIsBounded(t *testing.T) {
 		total := 0.0
 		for id, r := range s.of("AWS::Lambda::Function") {
 			reserved := number(r.Properties["ReservedConcurrentExecutions"])
-			if p["ReserveConcurrency"] != "true" { // a new AWS account has 10 or 50 in all, and nothing can be reserved
+			if p["ReserveConcurrency"] != "true" { // a new AWS account has 10 or 50 in all, so it cannot reserve any
 				if reserved >= 0 {
 					t.Errorf("%s reserves %v", id, reserved)
 				}
@@ -224,24 +224,24 @@ func TestEveryFunctionsConcurrencyIsBounded(t *testing.T) {
 			}
 			total += max(0, reserved)
 		}
-		said := s.template.Parameters["ReserveConcurrency"].Description
+		description := s.template.Parameters["ReserveConcurrency"].Description
 		if p["FeedBusArn"] == "" || p["OidcIssuer"] == "" || total == 0 {
 			return
 		}
 		// Lambda keeps 100 unreserved (AWS Lambda Developer Guide, "Configuring reserved concurrency").
 		for _, want := range []string{fmt.Sprintf("%v in all", total), fmt.Sprintf("quota must be %v or more", total+100)} {
-			if !strings.Contains(said, want) {
-				t.Errorf("the functions reserve %v, and the parameter says %q, without %q", total, said, want)
+			if !strings.Contains(description, want) {
+				t.Errorf("the functions reserve %v, but the description %q lacks %q", total, description, want)
 			}
 		}
 	})
 }
 
-func TestEveryLogIsKeptForAWhileOnly(t *testing.T) {
+func TestLogsExpire(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, p parameters) {
 		for id, r := range s.of("AWS::Logs::LogGroup") {
 			if number(r.Properties["RetentionInDays"]) < 1 {
-				t.Errorf("%s is kept for good", id)
+				t.Errorf("%s never expires", id)
 			}
 			if r.Properties["KmsKeyId"] != nil != (p["KmsKeyArn"] != "") {
 				t.Errorf("%s is encrypted with %v", id, r.Properties["KmsKeyId"])
@@ -249,26 +249,27 @@ func TestEveryLogIsKeptForAWhileOnly(t *testing.T) {
 		}
 		for id, r := range s.of("AWS::Lambda::Function") {
 			if at(r.Properties, "LoggingConfig", "LogGroup") != s.ref("Logs") {
-				t.Errorf("%s logs to a group of Lambda's making, which keeps for good", id)
+				t.Errorf("%s logs to the default log group, which never expires", id)
 			}
 		}
 	})
 }
 
-// told is what the access log may tell: nothing of the path, which holds the IPN
-// secret, of the query string, which holds links and states, or of the person.
-var told = []string{"requestTime", "requestId", "routeKey", "status", "responseLength", "responseLatency", "integrationLatency", "integrationStatus", "error.responseType"}
+// loggable are the variables that the access log may contain: not the path, which
+// holds the IPN path secret, not the query string, which holds links and states, and
+// no personal data.
+var loggable = []string{"requestTime", "requestId", "routeKey", "status", "responseLength", "responseLatency", "integrationLatency", "integrationStatus", "error.responseType"}
 
-func TestTheAccessLogTellsNoPathNoQueryAndNobody(t *testing.T) {
+func TestAccessLogHasNoPathQueryOrPersonalData(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, _ parameters) {
 		format := at(s.Resources["Stage"].Properties, "AccessLogSettings", "Format").(string)
 		variables := regexp.MustCompile(`\$context\.([A-Za-z.]+)`).FindAllStringSubmatch(format, -1)
 		if len(variables) < 5 {
-			t.Errorf("it tells hardly anything: %s", format)
+			t.Errorf("it logs too little: %s", format)
 		}
 		for _, v := range variables {
-			if !slices.Contains(told, v[1]) {
-				t.Errorf("it tells %s", v[1])
+			if !slices.Contains(loggable, v[1]) {
+				t.Errorf("it logs %s", v[1])
 			}
 		}
 		var line map[string]string
@@ -278,7 +279,7 @@ func TestTheAccessLogTellsNoPathNoQueryAndNobody(t *testing.T) {
 	})
 }
 
-func TestNoSecretIsInAVariableOrAnOutput(t *testing.T) {
+func TestVariablesAndOutputsHaveNoSecrets(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, _ parameters) {
 		for id, r := range s.of("AWS::Lambda::Function") {
 			for name, v := range at(r.Properties, "Environment", "Variables").(map[string]any) {
@@ -299,29 +300,29 @@ func TestNoSecretIsInAVariableOrAnOutput(t *testing.T) {
 		for id, r := range s.of("AWS::SecretsManager::Secret") {
 			text, written := r.Properties["SecretString"].(string)
 			if written && !strings.Contains(text, ":{{resolve:secretsmanager:") || !written && r.Properties["GenerateSecretString"] == nil {
-				t.Errorf("%s stands in the template: %v", id, r.Properties)
+				t.Errorf("the value of %s is in the template: %v", id, r.Properties)
 			}
 		}
 	})
 	for name := range load(t).Template.Parameters {
 		if regexp.MustCompile(`(?i)password|privatekey$|secret$|token`).MatchString(name) {
-			t.Errorf("the parameter %s asks for a secret itself", name)
+			t.Errorf("the parameter %s holds a secret", name)
 		}
 	}
 }
 
-// open are the routes that nobody but the function authenticates, and by what.
+// open are the routes that only the function authenticates, and how it does so.
 var open = map[string]string{
 	"POST /ipn/{account}/{secret}": "the path's secret, and the signature of SNS",
 	"POST /update-sessions":        "the bearer key; by IAM with UpdateAuth=iam",
 	"POST /charge-permissions":     "as POST /update-sessions",
 	"GET /update":                  "the sealed link",
 	"GET /return":                  "the sealed state token",
-	"ANY /console":                 "who is not signed in is sent to the issuer",
-	"ANY /console/{proxy+}":        "who is not signed in is sent to the issuer",
+	"ANY /console":                 "requests without a session are redirected to the issuer",
+	"ANY /console/{proxy+}":        "requests without a session are redirected to the issuer",
 }
 
-func TestEveryRouteIsThrottledAndKnowsItsCaller(t *testing.T) {
+func TestRoutesAreThrottledAndAuthenticated(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, p parameters) {
 		stage := s.Resources["Stage"].Properties
 		settings := stage["RouteSettings"].(map[string]any)
@@ -338,7 +339,7 @@ func TestEveryRouteIsThrottledAndKnowsItsCaller(t *testing.T) {
 				limits(key, own)
 				delete(settings, key)
 				if !slices.Contains(waits, id) {
-					t.Errorf("the stage, whose settings name %s, does not wait for %s", key, id)
+					t.Errorf("the stage has settings for %s but does not depend on %s", key, id)
 				}
 			}
 			want := "NONE"
@@ -346,11 +347,11 @@ func TestEveryRouteIsThrottledAndKnowsItsCaller(t *testing.T) {
 				want = "AWS_IAM"
 			}
 			if r.Properties["AuthorizationType"] != want || open[key] == "" {
-				t.Errorf("%s is open to %v", key, r.Properties["AuthorizationType"])
+				t.Errorf("%s has the authorization %v", key, r.Properties["AuthorizationType"])
 			}
 		}
 		if len(settings) > 0 {
-			t.Errorf("settings of routes that there are not: %v", settings)
+			t.Errorf("settings of missing routes: %v", settings)
 		}
 		if at(s.environment("UpdateStart"), "AUTH") == "iam" != (p["UpdateAuth"] == "iam") {
 			t.Error("update-start and its route do not agree on IAM")
@@ -364,15 +365,15 @@ func (s *stack) environment(id string) map[string]any {
 	return v
 }
 
-// TestTimesBelongTogether holds the times of design.md §3 and §8 together: each
-// is longer than what happens within it.
-func TestTimesBelongTogether(t *testing.T) {
+// TestTimeoutsAreConsistent checks the times of design.md §3 and §8: each time-out is
+// longer than the work within it.
+func TestTimeoutsAreConsistent(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, _ parameters) {
 		queue := s.Resources["Queue"].Properties
 		visibility := time.Duration(number(queue["VisibilityTimeout"])) * time.Second
 		receives := number(at(queue, "RedrivePolicy", "maxReceiveCount"))
 		for _, id := range []string{"IpnWorker", "UpdateStart", "CheckoutReturn", "Reconciler", "Console"} {
-			if _, there := s.Resources[id]; !there {
+			if _, ok := s.Resources[id]; !ok {
 				continue
 			}
 			timeout := time.Duration(number(s.Resources[id].Properties["Timeout"])) * time.Second
@@ -392,14 +393,14 @@ func TestTimesBelongTogether(t *testing.T) {
 				}
 			}
 			if id == "CheckoutReturn" && duration("RETURN_TIMEOUT") >= timeout/2 {
-				t.Errorf("the return has %v, the buyer's patience is %v: nothing is left for the read and the page", timeout, duration("RETURN_TIMEOUT"))
+				t.Errorf("the return has %v and RETURN_TIMEOUT is %v: no time is left for the read and the page", timeout, duration("RETURN_TIMEOUT"))
 			}
 			if id == "IpnWorker" && visibility < 6*timeout {
-				t.Errorf("the visibility, %v, is less than six times the worker's %v, which Lambda asks for", visibility, timeout)
+				t.Errorf("the visibility, %v, is less than six times the worker's %v, which Lambda recommends", visibility, timeout)
 			}
 		}
 		if outage := time.Duration(receives) * visibility; outage < 24*time.Hour {
-			t.Errorf("a message goes to the dead letters after %v without Postgres", outage)
+			t.Errorf("a message becomes a dead-letter message after %v without Postgres", outage)
 		}
 		if number(queue["MessageRetentionPeriod"]) != 14*24*60*60 {
 			t.Errorf("the queue keeps messages for %v s", queue["MessageRetentionPeriod"])
@@ -410,7 +411,7 @@ func TestTimesBelongTogether(t *testing.T) {
 		// An HTTP API waits for 30 s, the cold start included (API Gateway
 		// Developer Guide, "Quotas for configuring and running an HTTP API").
 		for _, id := range []string{"IpnReceiver", "UpdateStart", "CheckoutReturn", "Console"} {
-			if f, there := s.Resources[id]; there && number(f.Properties["Timeout"]) > 28 {
+			if f, ok := s.Resources[id]; ok && number(f.Properties["Timeout"]) > 28 {
 				t.Errorf("%s has %v s; behind an HTTP API it is 28 at most", id, f.Properties["Timeout"])
 			}
 		}
@@ -421,11 +422,11 @@ func TestTimesBelongTogether(t *testing.T) {
 		minutes := s.parameters["ReconcileMinutes"].(string)
 		if every := s.environment("Reconciler")["RECONCILE_INTERVAL"]; every != minutes+"m" ||
 			s.Resources["ReconcilerSchedule"].Properties["ScheduleExpression"] != "rate("+minutes+" minutes)" {
-			t.Errorf("the reconciler takes its schedule for %v", every)
+			t.Errorf("the reconciler expects the schedule %v", every)
 		}
 		migration := s.Resources["Migration"].Properties
 		if number(migration["ServiceTimeout"]) <= number(s.Resources["Migrator"].Properties["Timeout"]) {
-			t.Error("CloudFormation gives the migration up before it ends")
+			t.Error("CloudFormation times out before the migration ends")
 		}
 	})
 }
@@ -434,21 +435,21 @@ func TestADeployMigratesBeforeNewCodeTakesTraffic(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, _ parameters) {
 		for id, r := range s.of("AWS::Lambda::Function") {
 			if id != "Migrator" && !slices.Contains(list(r.DependsOn), "Migration") {
-				t.Errorf("%s does not wait for the migration", id)
+				t.Errorf("%s does not depend on the migration", id)
 			}
 		}
 		if m := s.Resources["Migration"].Properties; m["ServiceToken"] != s.attribute("Migrator", "Arn") || m["Accounts"] != s.environment("Migrator")["ACCOUNTS"] {
-			t.Errorf("the migration does not run anew with the accounts: %v", m)
+			t.Errorf("changed accounts do not run the migration: %v", m)
 		}
 		if code, ok := s.Resources[s.Resources["Migration"].Properties["Code"].(string)]; !ok || code.Type != "AWS::Lambda::Version" {
-			t.Error("the migration does not run anew with the migrator's code")
+			t.Error("changed code of the migrator does not run the migration")
 		}
 	})
 }
 
-// TestNothingWaitsInACircle also finds references to what the conditions leave
-// out: evaluation stops at them.
-func TestNothingWaitsInACircle(t *testing.T) {
+// TestDependenciesHaveNoCycle also finds references to resources that the conditions
+// remove, because evaluation fails at them.
+func TestDependenciesHaveNoCycle(t *testing.T) {
 	source := load(t).Template
 	for name, p := range combinations {
 		s, err := evaluate(source, p, all)
@@ -459,8 +460,8 @@ func TestNothingWaitsInACircle(t *testing.T) {
 		for id, r := range s.Resources {
 			waits[id] = append(list(r.DependsOn), references(r.Properties)...)
 			for _, on := range list(r.DependsOn) {
-				if _, there := s.Resources[on]; !there {
-					t.Errorf("%s: %s waits for %s, which is not there", name, id, on)
+				if _, ok := s.Resources[on]; !ok {
+					t.Errorf("%s: %s depends on %s, which does not exist", name, id, on)
 				}
 			}
 		}
@@ -470,7 +471,7 @@ func TestNothingWaitsInACircle(t *testing.T) {
 		visit = func(id string, path []string) {
 			switch state[id] {
 			case begun:
-				t.Errorf("%s: %s wait for one another", name, strings.Join(append(path, id), " → "))
+				t.Errorf("%s: %s depend on one another", name, strings.Join(append(path, id), " → "))
 			case 0:
 				state[id] = begun
 				for _, on := range waits[id] {
@@ -485,7 +486,7 @@ func TestNothingWaitsInACircle(t *testing.T) {
 	}
 }
 
-// references returns the resources that a kept value names.
+// references returns the resources that a value refers to.
 func references(v any) (ids []string) {
 	switch name, argument := intrinsic(v); name {
 	case "Ref":
@@ -512,7 +513,7 @@ func references(v any) (ids []string) {
 	return ids
 }
 
-func TestWhatReachesPostgresIsInTheVPCAndNothingElse(t *testing.T) {
+func TestOnlyFunctionsThatReachPostgresAreInTheVPC(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, p parameters) {
 		for id, r := range s.of("AWS::Lambda::Function") {
 			_, reaches := s.environment(id)["DATABASE_SECRET_ARN"]
@@ -524,7 +525,7 @@ func TestWhatReachesPostgresIsInTheVPCAndNothingElse(t *testing.T) {
 	})
 }
 
-func TestANewDatabaseIsPrivateEncryptedAndOutlivesTheStack(t *testing.T) {
+func TestNewDatabaseIsPrivateEncryptedAndKept(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, p parameters) {
 		clusters := s.of("AWS::RDS::DBCluster")
 		if len(clusters) != 0 != (p["DatabaseSecretArn"] == "") {
@@ -544,19 +545,19 @@ func TestANewDatabaseIsPrivateEncryptedAndOutlivesTheStack(t *testing.T) {
 		for id, r := range s.of("AWS::EC2::SecurityGroup") {
 			for _, in := range r.Properties["SecurityGroupIngress"].([]any) {
 				if at(in, "CidrIp") != nil || at(in, "SourceSecurityGroupId") == nil {
-					t.Errorf("%s lets in %v", id, in)
+					t.Errorf("%s allows %v", id, in)
 				}
 			}
 		}
 		for id, r := range s.of("AWS::RDS::DBProxy") {
 			if r.Properties["RequireTLS"] != true {
-				t.Errorf("%s speaks in the clear", id)
+				t.Errorf("%s does not encrypt its connections", id)
 			}
 		}
 	})
 }
 
-func TestAKeyOfOnesOwnEncryptsAllThatCanBe(t *testing.T) {
+func TestOwnKeyEncryptsEverything(t *testing.T) {
 	each(t, func(t *testing.T, s *stack, p parameters) {
 		member := map[string]string{
 			"AWS::SQS::Queue": "KmsMasterKeyId", "AWS::Logs::LogGroup": "KmsKeyId", "AWS::SecretsManager::Secret": "KmsKeyId",
@@ -576,11 +577,11 @@ func TestAKeyOfOnesOwnEncryptsAllThatCanBe(t *testing.T) {
 	})
 }
 
-// TestTheOutputPrintsTheIPNURL runs the command with an aws that knows one secret.
+// TestTheOutputPrintsTheIPNURL runs the command with an aws that has one secret.
 func TestTheOutputPrintsTheIPNURL(t *testing.T) {
 	dir := t.TempDir()
 	// As Secrets Manager generates it.
-	aws := "#!/bin/sh\n[ \"$1 $2 $5\" = 'secretsmanager get-secret-value --secret-id' ] || exit 1\ncase $6 in *DoorSecret*) echo '{\"ipnSecret\":\"S3cret\"}';; *) echo '{\"bearerKey\":\"S3cret\"}';; esac\n"
+	aws := "#!/bin/sh\n[ \"$1 $2 $5\" = 'secretsmanager get-secret-value --secret-id' ] || exit 1\ncase $6 in *IpnPathSecret*) echo '{\"ipnSecret\":\"S3cret\"}';; *) echo '{\"bearerKey\":\"S3cret\"}';; esac\n"
 	if err := os.WriteFile(filepath.Join(dir, "aws"), []byte(aws), 0o700); err != nil {
 		t.Fatal(err)
 	}

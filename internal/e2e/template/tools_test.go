@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata/transformed.json and the table of costs")
 
-// transform runs the SAM transform over the template, or skips the test.
+// transform runs the SAM transform on the template, or skips the test.
 func transform(t *testing.T) transformed {
 	t.Helper()
 	if exec.CommandContext(t.Context(), "python3", "-c", "import samtranslator").Run() != nil {
@@ -58,24 +58,24 @@ func transform(t *testing.T) transformed {
 	return out
 }
 
-// TestTheSAMTransformTakesTheTemplate also holds what the other tests read to
-// what the transform makes today.
-func TestTheSAMTransformTakesTheTemplate(t *testing.T) {
+// TestTheSAMTransformAcceptsTheTemplate also compares transformed.json, which the
+// other tests read, with the transform's present output.
+func TestTheSAMTransformAcceptsTheTemplate(t *testing.T) {
 	now := transform(t)
 	kept := load(t)
 	if now.Translator != kept.Translator {
-		t.Skipf("SKIP: %s was made by aws-sam-translator %s, and %s is installed; it takes the template", transformedFile, kept.Translator, now.Translator)
+		t.Skipf("SKIP: %s was made by aws-sam-translator %s, but %s is installed; it accepts the template", transformedFile, kept.Translator, now.Translator)
 	}
 	a, _ := json.Marshal(now)
 	b, _ := json.Marshal(kept)
 	if !bytes.Equal(a, b) {
-		t.Errorf("%s is not what the transform makes of the template: run go test ./internal/e2e/template -update", transformedFile)
+		t.Errorf("%s differs from the output of the transform: run go test ./internal/e2e/template -update", transformedFile)
 	}
 }
 
-// lint runs cfn-lint over files, or skips the test. Findings of every level count.
-// It takes some seconds a file, so what it found nothing in is remembered, by
-// content, in the user's cache: it is not looked at again by the same cfn-lint.
+// lint runs cfn-lint on files, or skips the test. Findings of every level count.
+// Because a file takes some seconds, lint records clean files by their content in
+// the user's cache and skips them until cfn-lint changes.
 func lint(t *testing.T, files ...string) {
 	t.Helper()
 	program, err := exec.LookPath("cfn-lint")
@@ -90,16 +90,16 @@ func lint(t *testing.T, files ...string) {
 	if err != nil {
 		cache = os.TempDir()
 	}
-	clean := map[string]string{} // the file that remembers it, by the file to look at
+	clean := map[string]string{} // the cache file, by the file to lint
 	for _, f := range files {
 		content, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
 		}
 		sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %s\n%s", program, installed.ModTime(), filepath.Ext(f), content))
-		remembered := filepath.Join(cache, "walletsync", "cfn-lint", hex.EncodeToString(sum[:]))
-		if _, err := os.Stat(remembered); err != nil {
-			clean[f] = remembered
+		cached := filepath.Join(cache, "walletsync", "cfn-lint", hex.EncodeToString(sum[:]))
+		if _, err := os.Stat(cached); err != nil {
+			clean[f] = cached
 		}
 	}
 	if len(clean) == 0 {
@@ -109,9 +109,9 @@ func lint(t *testing.T, files ...string) {
 	if err != nil || len(bytes.TrimSpace(out)) > 0 {
 		t.Fatalf("cfn-lint: %v\n%s", err, out)
 	}
-	for _, remembered := range clean {
-		if err := errors.Join(os.MkdirAll(filepath.Dir(remembered), 0o755), os.WriteFile(remembered, nil, 0o600)); err != nil {
-			t.Log(err) // so it takes as long the next time
+	for _, cached := range clean {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(cached), 0o755), os.WriteFile(cached, nil, 0o600)); err != nil {
+			t.Log(err) // the next run lints the file again
 		}
 	}
 }
@@ -121,13 +121,13 @@ func TestCfnLintFindsNothing(t *testing.T) {
 	lint(t, sourceFile)
 }
 
-// linted are combinations in which each condition comes out both ways: every
-// branch of the template is in one of them.
-var linted = []string{"the default", "on x86, without dashboard", "changes told to a bus", "all at once, with a new cluster", "all at once, with one that is there"}
+// linted are combinations in which each condition is true once and false once, so
+// that they cover every branch of the template.
+var linted = []string{"the default", "on x86, without dashboard", "changes published to a bus", "everything, with a new cluster", "everything, with an own database"}
 
-// TestCfnLintFindsNothingInAnyCombination lints what combinations of parameters
-// come to, with their values filled in and their conditions decided. So values
-// are judged that the template itself has no more of than a name.
+// TestCfnLintFindsNothingInAnyCombination lints the template with the parameters
+// filled in and the conditions evaluated, so that cfn-lint also checks values that
+// the template only refers to.
 func TestCfnLintFindsNothingInAnyCombination(t *testing.T) {
 	t.Parallel()
 	source, dir := load(t).Template, t.TempDir()
@@ -160,7 +160,7 @@ func TestCfnLintFindsNothingInAnyCombination(t *testing.T) {
 	}
 	for c, both := range seen {
 		if len(both) != 2 {
-			t.Errorf("%s comes out as %v in all that is linted: add a combination", c, slices.Collect(maps.Keys(both)))
+			t.Errorf("%s is only %v in the linted combinations: add a combination", c, slices.Collect(maps.Keys(both)))
 		}
 	}
 	lint(t, files...)

@@ -22,19 +22,19 @@ import (
 	"walletsync/internal/local/twin"
 )
 
-// outage is a stack whose Postgres can be away, and whose Amazon lives in
-// another time.
+// outage is a stack whose Postgres can be unreachable and whose twin has its own
+// clock.
 type outage struct {
 	*stack.Stack
 	database *wire.Proxy
-	ahead    atomic.Int64 // of Amazon's clock, nanoseconds
+	ahead    atomic.Int64 // offset of the twin's clock, nanoseconds
 	restore  func()
 
 	mu     sync.Mutex
 	output bytes.Buffer
 }
 
-// The buyer of the tests here. Nothing of it may show in a log.
+// The buyer of these tests. No log may contain this data.
 const (
 	buyer = "Ida Example"
 	email = "ida@buyer.example"
@@ -52,7 +52,7 @@ func (o *outage) Write(p []byte) (int, error) {
 
 func (o *outage) now() time.Time { return time.Now().Add(time.Duration(o.ahead.Load())) }
 
-// at sets Amazon's clock by how far it is ahead, and has the queues look.
+// at sets the twin's clock ahead and makes the queues check their messages.
 func (o *outage) at(t *testing.T, ahead time.Duration) {
 	t.Helper()
 	o.ahead.Store(int64(ahead))
@@ -90,20 +90,20 @@ func withoutPostgres(t *testing.T, ahead time.Duration) *outage {
 	return o
 }
 
-// checkOutput holds everything that the functions and the twin printed to
-// naming no person and no secret.
+// checkOutput checks that the output of the functions and the twin contains neither
+// personal data nor secrets.
 func (o *outage) checkOutput(t *testing.T) {
 	t.Helper()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	all := o.output.String()
+	output := o.output.String()
 	for _, line := range []string{`"outcome":"read"`, `"outcome":"not_committed"`, `"APILatency"`} {
-		if !strings.Contains(all, line) && !t.Failed() {
-			t.Errorf("no line has %s: what is looked at here is not all", line)
+		if !strings.Contains(output, line) && !t.Failed() {
+			t.Errorf("no line has %s, so this test does not see all output", line)
 		}
 	}
 	for _, secret := range []string{buyer, email, "Quiet Lane", city1, "0800555123", "****9876", "local-path-secret", "PRIVATE KEY"} {
-		for line := range strings.Lines(all) {
+		for line := range strings.Lines(output) {
 			if strings.Contains(line, secret) {
 				t.Errorf("%s is in a line: %s", secret, line)
 			}
@@ -111,16 +111,15 @@ func (o *outage) checkOutput(t *testing.T) {
 	}
 }
 
-// failed waits until the worker has taken the queue's message n times in vain,
-// and has said so.
+// failed waits until the worker has failed on the message n times and logged it.
 func (o *outage) failed(t *testing.T, n int) {
 	t.Helper()
 	until(t, "the worker to fail", func() (bool, error) {
 		o.mu.Lock()
-		said := strings.Count(o.output.String(), `"outcome":"not_committed"`)
+		failures := strings.Count(o.output.String(), `"outcome":"not_committed"`)
 		o.mu.Unlock()
-		all := o.Queue.Messages()
-		return len(all) == 1 && all[0].Receives >= n && said >= n, nil
+		messages := o.Queue.Messages()
+		return len(messages) == 1 && messages[0].Receives >= n && failures >= n, nil
 	})
 }
 
@@ -138,7 +137,7 @@ func TestAMessageThatWaitedADayForPostgresIsProcessed(t *testing.T) {
 	const day, id = 25 * time.Hour, "S01-3000001-3000001"
 	o := withoutPostgres(t, -day)
 	if s := o.Queue.Settings(); time.Duration(s.MaxReceives)*s.VisibilityTimeout < day {
-		t.Fatalf("after %v the queue gives a message up", time.Duration(s.MaxReceives)*s.VisibilityTimeout)
+		t.Fatalf("after %v the queue gives up a message", time.Duration(s.MaxReceives)*s.VisibilityTimeout)
 	}
 	if _, err := o.Twin.Change(id, []byte(person), twin.Notify{}); err != nil {
 		t.Fatal(err)
@@ -156,15 +155,15 @@ func TestAMessageThatWaitedADayForPostgresIsProcessed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if waited < 24*time.Hour || waited > day+time.Hour {
-		t.Errorf("it waited %v", waited)
+		t.Errorf("the message waited %v", waited)
 	}
 	if dead := o.DLQ.Messages(); len(dead) > 0 {
-		t.Errorf("dead letters: %+v", dead)
+		t.Errorf("dead-letter messages: %+v", dead)
 	}
 }
 
-// subscribed makes take the account's only subscriber, and returns a client
-// that reaches SNS.
+// subscribed makes take the only subscriber of the account's topic and returns a
+// client for SNS.
 func subscribed(t *testing.T, s *stack.Stack, take func(envelope string)) *http.Client {
 	t.Helper()
 	sns := amazonsHosts(t, s)
@@ -190,8 +189,7 @@ func subscribed(t *testing.T, s *stack.Stack, take func(envelope string)) *http.
 	return sns
 }
 
-// relay subscribes the queue to the account's topic: what SNS delivers lies on
-// it as it came.
+// relay subscribes the queue to the account's topic, without the receiver.
 func (o *outage) relay(t *testing.T) *http.Client {
 	t.Helper()
 	return subscribed(t, o.Stack, func(envelope string) {
@@ -214,7 +212,7 @@ func download(c *http.Client, url string, into io.Writer) error {
 	return err
 }
 
-// signingCertificate fetches the certificate that an envelope names.
+// signingCertificate fetches the certificate of an envelope.
 func (o *outage) signingCertificate(t *testing.T, sns *http.Client, body string) *x509.Certificate {
 	t.Helper()
 	var e struct{ SigningCertURL string }
@@ -236,13 +234,13 @@ func (o *outage) signingCertificate(t *testing.T, sns *http.Client, body string)
 	return c
 }
 
-func TestAMessageRedrivenAfterItsCertificateRanOutIsProcessed(t *testing.T) {
+func TestARedrivenMessageWithAnExpiredCertificateIsProcessed(t *testing.T) {
 	t.Parallel()
 	const day, id = 24 * time.Hour, "S01-3000002-3000002"
-	o := withoutPostgres(t, -368*day) // SNS's certificate is made now, for 365 days
+	o := withoutPostgres(t, -368*day) // the certificate of SNS is created now, for 365 days
 	sns := o.relay(t)
 	settings := o.Queue.Settings()
-	settings.MaxReceives = 1 // as if the outage had lasted
+	settings.MaxReceives = 1 // as after a long outage
 	if err := o.Queue.SetSettings(settings); err != nil {
 		t.Fatal(err)
 	}
@@ -252,15 +250,15 @@ func TestAMessageRedrivenAfterItsCertificateRanOutIsProcessed(t *testing.T) {
 	}
 	o.failed(t, 1)
 	o.at(t, -4*day+time.Hour)
-	until(t, "the dead letter", func() (bool, error) { return len(o.DLQ.Messages()) == 1, nil })
+	until(t, "the dead-letter message", func() (bool, error) { return len(o.DLQ.Messages()) == 1, nil })
 
 	c := o.signingCertificate(t, sns, o.DLQ.Messages()[0].Body)
 	if now := time.Now(); now.Before(c.NotAfter) || now.Add(-4*day).After(c.NotAfter) {
-		t.Fatalf("the certificate is valid until %v: it must have run out since the message was sent", c.NotAfter)
+		t.Fatalf("the certificate is valid until %v: it must have expired after the message was sent", c.NotAfter)
 	}
-	// The one that comes now has never seen the certificate.
+	// The next worker has not cached the certificate.
 	o.Worker.Kill()
-	until(t, "the worker to be gone", func() (bool, error) { return o.Worker.Stats().Running == 0, nil })
+	until(t, "the worker to end", func() (bool, error) { return o.Worker.Stats().Running == 0, nil })
 	o.restore()
 	settings.MaxReceives = 1000
 	if err := o.Queue.SetSettings(settings); err != nil {
@@ -273,18 +271,18 @@ func TestAMessageRedrivenAfterItsCertificateRanOutIsProcessed(t *testing.T) {
 	o.processed(t, id)
 }
 
-// TestARelayedMessageThatCannotBeActedUponIsADeadLetter is for what reaches the
-// queue without passing the receiver.
-func TestARelayedMessageThatCannotBeActedUponIsADeadLetter(t *testing.T) {
+// TestAnInvalidRelayedMessageIsDeadLettered covers messages that reach the queue
+// without the receiver.
+func TestAnInvalidRelayedMessageIsDeadLettered(t *testing.T) {
 	s := running(t)
 	ours := `{"MerchantID":"` + s.MerchantID + `","ObjectId":"S01-1000001-1000001","NotificationVersion":"V2"}`
 	signed := make(chan string, 1)
 	subscribed(t, s, func(envelope string) { signed <- envelope })
-	t.Cleanup(func() { // the receiver's place again
+	t.Cleanup(func() { // restore the receiver's subscription
 		if err := s.Twin.Subscribe(s.TopicARN, s.IPNURL); err != nil {
 			t.Error(err)
 		}
-		if err := stack.Until(context.Background(), patience, "the subscription", func() (bool, error) { return s.Twin.Subscribed(s.TopicARN), nil }); err != nil {
+		if err := stack.Until(context.Background(), eventTimeout, "the subscription", func() (bool, error) { return s.Twin.Subscribed(s.TopicARN), nil }); err != nil {
 			t.Error(err)
 		}
 	})
@@ -308,11 +306,11 @@ func TestARelayedMessageThatCannotBeActedUponIsADeadLetter(t *testing.T) {
 			if _, err := s.Queue.Send(sqs.SendInput{Body: body}); err != nil {
 				t.Fatal(err)
 			}
-			until(t, "the dead letter", func() (bool, error) {
+			until(t, "the dead-letter message", func() (bool, error) {
 				for _, m := range s.DLQ.Messages() {
 					if m.Body == body {
 						if got := m.Attributes["reason"].StringValue; got != c.reason {
-							return false, fmt.Errorf("its reason is %q", got)
+							return false, fmt.Errorf("the reason is %q", got)
 						}
 						return true, nil
 					}
