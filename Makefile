@@ -71,11 +71,11 @@ doctor: ## check a configuration: the running stack's, the environment's, or a d
 	  .build/walletsync doctor $(ARGS); fi
 
 # The whole-stack tests mostly wait and take the longest, so they start first, and
-# two more packages run at once than there are processors. The time-out is more
+# one more package runs at once than there are processors. The time-out is more
 # than three times what the slowest package takes on two quiet processors.
 GO_TEST = race=; if command -v gcc >/dev/null; then race=-race; export CGO_ENABLED=1; \
 	  else echo "SKIP race detector: no C compiler — install gcc and the C library's headers"; fi; \
-	set -o pipefail; go test -json $$race -shuffle=on -p=$$(($$(getconf _NPROCESSORS_ONLN) + 2)) -parallel=6 -timeout=25m \
+	set -o pipefail; go test -json $$race -shuffle=on -p=$$(($$(getconf _NPROCESSORS_ONLN) + 1)) -parallel=6 -timeout=25m \
 	  -exec "'$(CURDIR)/.ci/timed'" $(TESTFLAGS)
 SLOW = ./internal/e2e ./internal/refresh/postgres ./internal/pg/migrate ./internal/pg ./internal/.../postgres
 
