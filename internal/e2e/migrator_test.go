@@ -347,7 +347,7 @@ func TestAMigrationThatTimesOutIsAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := m.answered(f, "Update", "Migration", "FAILED")
-	if reason := fmt.Sprint(a["Reason"]); !strings.Contains(reason, "find them by pg_blocking_pids()") {
+	if reason := fmt.Sprint(a["Reason"]); !strings.Contains(reason, "find them with pg_blocking_pids()") {
 		t.Errorf("%q does not say what to do", reason)
 	}
 	if _, err := db.Exec(t.Context(), `rollback`); err != nil {
