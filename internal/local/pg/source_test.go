@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -101,7 +102,12 @@ func TestUnusableInstallationIsRefused(t *testing.T) {
 			t.Parallel()
 			bin := openTempDir(t)
 			for tool, script := range map[string]string{"postgres": tc.postgres, "initdb": "exit 0"} {
-				if err := os.WriteFile(filepath.Join(bin, tool), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+				// A process forked meanwhile would hold the file open, and running it
+				// would fail with ETXTBSY (golang/go#22315).
+				syscall.ForkLock.RLock()
+				err := os.WriteFile(filepath.Join(bin, tool), []byte("#!/bin/sh\n"+script+"\n"), 0o755)
+				syscall.ForkLock.RUnlock()
+				if err != nil {
 					t.Fatal(err)
 				}
 			}
