@@ -201,64 +201,41 @@ begin atomic
 end;
 -- +goose StatementEnd
 
--- The masked views: each is its view with the columns that hold personal data
--- masked. What is named here is masked wherever it appears.
+-- How columns with personal data are masked, wherever one of these names appears:
+-- the masked value, and what the column's comment says of it.
+create table walletsync.masks (name text primary key, value text, note text); -- dropped at the end of this step
+insert into walletsync.masks
+select unnest(array['name', 'line1', 'line2', 'line3', 'city', 'county', 'district', 'postal_code', 'phone', 'buyer_id', 'email']),
+       'null::text', 'Masked: null.'
+union all values
+    ('payment_descriptor', 'regexp_replace(payment_descriptor, ''[0-9]'', ''*'', ''g'')', 'Masked: without its digits.'),
+    ('payment_descriptors', 'array(select regexp_replace(d, ''[0-9]'', ''*'', ''g'') from unnest(payment_descriptors) d)', 'Masked: without its digits.'),
+    ('before', 'walletsync.masked(facet, before)', 'Masked: without personal data.'),
+    ('after', 'walletsync.masked(facet, after)', 'Masked: without personal data.');
+
+-- The masked schema: each view with its columns masked, and each function over
+-- the masked views.
 -- +goose StatementBegin
 do $$
 declare
-    v record;
+    c record;
 begin
-    for v in
-        select r.relname as view, string_agg(case
-                when a.attname in ('name', 'line1', 'line2', 'line3', 'city', 'county', 'district', 'postal_code', 'phone', 'buyer_id', 'email')
-                    then format('null::%s as %I', a.atttypid::regtype, a.attname)
-                when a.attname = 'payment_descriptor' then format('regexp_replace(%1$I, ''[0-9]'', ''*'', ''g'') as %1$I', a.attname)
-                when a.attname = 'payment_descriptors'
-                    then format('array(select regexp_replace(d, ''[0-9]'', ''*'', ''g'') from unnest(%1$I) d) as %1$I', a.attname)
-                when a.attname in ('before', 'after') then format('walletsync.masked(facet, %1$I) as %1$I', a.attname)
-                else quote_ident(a.attname) end, ', ' order by a.attnum) as columns
+    for c in
+        select r.relname as view, string_agg(coalesce(m.value || ' as ', '') || quote_ident(a.attname), ', ' order by a.attnum) as columns
         from pg_class r
         join pg_attribute a on a.attrelid = r.oid and a.attnum > 0
+        left join walletsync.masks m on m.name = a.attname
         where r.relnamespace = 'back_office'::regnamespace and r.relkind = 'v'
         group by r.relname
     loop
-        execute format('create view back_office_masked.%1$I as select %2$s from back_office.%1$I', v.view, v.columns);
+        execute format('create view back_office_masked.%1$I as select %2$s from back_office.%1$I', c.view, c.columns);
+    end loop;
+    for c in
+        select pg_get_functiondef(p.oid) as definition from pg_proc p where p.pronamespace = 'back_office'::regnamespace
+    loop
+        execute replace(c.definition, 'back_office.', 'back_office_masked.');
     end loop;
 end $$;
--- +goose StatementEnd
-
--- +goose StatementBegin
-create function back_office_masked.changes_after("cursor" bigint, max integer default 1000)
-returns table (account text, charge_permission_id text, "position" bigint, facet text, before jsonb, after jsonb, cause text,
-               message_id text, amazon_request_id text, as_of timestamptz, stored_at timestamptz)
-language sql stable parallel safe
-begin atomic
-    select t.account, t.charge_permission_id, t.position, t.facet, t.before, t.after, t.cause,
-           t.message_id, t.amazon_request_id, t.as_of, t.stored_at
-    from back_office_masked.timeline t
-    where t.position > changes_after."cursor"
-    order by t.position
-    limit least(greatest(coalesce(changes_after.max, 1000), 0), 10000);
-end;
--- +goose StatementEnd
-
--- +goose StatementBegin
-create function back_office_masked.address_as_of(id text, at timestamptz, kind text default 'shipping', in_account text default null)
-returns table (account text, name text, line1 text, line2 text, line3 text, city text, county text, district text,
-               state_or_region text, postal_code text, country_code text, phone text, since timestamptz, "position" bigint)
-language sql stable parallel safe
-begin atomic
-    select l.account, null::text, null::text, null::text, null::text, null::text, null::text, null::text,
-           v.a ->> 'state_or_region', null::text, v.a ->> 'country_code', null::text, l.stored_at, l.position
-    from (select distinct on (t.account) t.account, t.position, t.facet, t.after, t.stored_at, f.facet as wanted
-          from back_office_masked.timeline t,
-               (values ('shipping', 'shipping_address'), ('billing', 'billing_address')) f (kind, facet)
-          where t.charge_permission_id = address_as_of.id and t.stored_at <= address_as_of.at
-            and f.kind = address_as_of.kind and t.facet in (f.facet, 'first_read', 'erased')
-            and (address_as_of.in_account is null or t.account = address_as_of.in_account)
-          order by t.account, t.position desc) l,
-         lateral (select case l.facet when l.wanted then l.after when 'first_read' then l.after -> l.wanted end as a) v;
-end;
 -- +goose StatementEnd
 
 -- Who may read is granted after the steps, as it depends on roles of the whole
@@ -386,20 +363,15 @@ declare
     c record;
 begin
     for c in
-        select r.oid, r.relname, a.attnum, a.attname,
-               obj_description(o.oid, 'pg_class') as view, col_description(o.oid, a.attnum) as column
+        select r.relname, a.attname, m.note, obj_description(o.oid, 'pg_class') as view, col_description(o.oid, a.attnum) as column
         from pg_class r
         join pg_namespace n on n.oid = r.relnamespace and n.nspname = 'back_office_masked'
         join pg_class o on o.relnamespace = 'back_office'::regnamespace and o.relname = r.relname
         join pg_attribute a on a.attrelid = r.oid and a.attnum > 0
+        left join walletsync.masks m on m.name = a.attname
     loop
         execute format('comment on view back_office_masked.%I is %L', c.relname, c.view);
-        execute format('comment on column back_office_masked.%I.%I is %L', c.relname, c.attname, c.column || case
-            when c.attname in ('name', 'line1', 'line2', 'line3', 'city', 'county', 'district', 'postal_code', 'phone', 'buyer_id', 'email')
-                then ' Masked: null.'
-            when c.attname in ('payment_descriptor', 'payment_descriptors') then ' Masked: without its digits.'
-            when c.attname in ('before', 'after') then ' Masked: without personal data.'
-            else '' end);
+        execute format('comment on column back_office_masked.%I.%I is %L', c.relname, c.attname, concat_ws(' ', c.column, c.note));
     end loop;
     for c in
         select f.oid::regprocedure as masked, obj_description(o.oid, 'pg_proc') as function
@@ -411,3 +383,4 @@ begin
     end loop;
 end $$;
 -- +goose StatementEnd
+drop table walletsync.masks;

@@ -15,7 +15,6 @@ import (
 	clipg "walletsync/internal/cli/postgres"
 	consolepg "walletsync/internal/console/postgres"
 	feedpushpg "walletsync/internal/feedpush/postgres"
-	local "walletsync/internal/local/pg"
 	server "walletsync/internal/local/pg/pgtest"
 	"walletsync/internal/pg"
 	"walletsync/internal/pg/migrate"
@@ -98,25 +97,7 @@ var Ways = []struct {
 	To   func(t testing.TB, url string) string
 }{
 	{"direct", func(_ testing.TB, url string) string { return url }},
-	{"through a transaction pooler", pooled},
-}
-
-// pooled returns the URL that leads to the database by way of PgBouncer.
-func pooled(t testing.TB, url string) string {
-	t.Helper()
-	b, err := local.StartBouncer(t.Context(), url)
-	if local.Unavailable(err) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return b.URL()
+	{"through a transaction pooler", server.Pooled},
 }
 
 // Through returns the URL of a database by way of the server of another URL.

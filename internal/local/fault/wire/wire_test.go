@@ -692,7 +692,7 @@ func TestInvalidStartupMessageClosesTheConnection(t *testing.T) {
 func TestPgBouncerMayStandOnEitherSide(t *testing.T) {
 	t.Parallel()
 	p, direct := listen(t)
-	bouncer := startBouncer(t, p.URL()) // client, bouncer, proxy, server
+	bouncer := pgtest.Pooled(t, p.URL()) // client, bouncer, proxy, server
 	conn := connect(t, bouncer)
 	must(t, conn, "SELECT 1") // the bouncer's connection to the server is there
 	if got, want := difference(p, func() {
@@ -703,7 +703,7 @@ func TestPgBouncerMayStandOnEitherSide(t *testing.T) {
 		t.Errorf("behind the bouncer: %+v, want %+v", got, want)
 	}
 
-	front, err := wire.Listen(startBouncer(t, direct)) // client, proxy, bouncer, server
+	front, err := wire.Listen(pgtest.Pooled(t, direct)) // client, proxy, bouncer, server
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -724,21 +724,4 @@ func TestPgBouncerMayStandOnEitherSide(t *testing.T) {
 	if got := rows(t, direct); len(got) != 0 {
 		t.Errorf("the server has %v", got)
 	}
-}
-
-func startBouncer(t *testing.T, databaseURL string) (url string) {
-	t.Helper()
-	b, err := pg.StartBouncer(t.Context(), databaseURL)
-	if pg.Unavailable(err) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return b.URL()
 }

@@ -186,3 +186,22 @@ func migrated(server *pg.Server, migrate func(ctx context.Context, url string) e
 	})
 	return name, source.err
 }
+
+// Pooled returns the URL that leads to the database by way of PgBouncer. It skips
+// the test where there is none.
+func Pooled(t testing.TB, url string) string {
+	t.Helper()
+	b, err := pg.StartBouncer(t.Context(), url)
+	if pg.Unavailable(err) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b.URL()
+}
